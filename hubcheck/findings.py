@@ -1,0 +1,90 @@
+"""What a check says: a fault, or why it cannot decide; and what becomes of it in a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Level = Literal["error", "warning", "note"]
+Side = Literal["inputs", "outputs"]
+Status = Literal["passed", "failed", "skipped", "ignored", "broken"]
+LEVELS: tuple[Level, ...] = ("error", "warning", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of the graph, in the library function `function` or (None) in the main graph."""
+
+    name: str
+    op: str
+    function: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The place of a fault, as narrow as it is known."""
+
+    variant: str | None = None
+    trace: str | None = None
+    signature: str | None = None
+    side: Side | None = None
+    key: str | None = None
+    node: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a check found wrong.
+
+    `details` fill the `{names}` of the rule's message ({found} and {wanted} are always there); `message`,
+    `fix` and `level` replace the rule's own where a fault has a clearer sentence or weighs less.
+    """
+
+    where: Where
+    found: str = ""
+    wanted: str = ""
+    details: Mapping[str, object] = field(default_factory=dict)
+    message: str | None = None
+    fix: str | None = None
+    level: Level | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Why a check says nothing.
+
+    `undecided` tells a question left open, which a run may answer, from a rule with nothing to look at.
+    """
+
+    reason: str
+    undecided: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A fault as it is reported: `source` cites the text that the rule stands on."""
+
+    rule: str
+    level: Level
+    where: Where
+    message: str
+    found: str
+    wanted: str
+    fix: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one rule on one module.
+
+    `complete` is False where something that was asked for could not be run, so the verdict stays open.
+    """
+
+    rule: str
+    level: Level
+    status: Status
+    decided_by: Literal["static", "probe"] | None = None
+    reason: str | None = None
+    complete: bool = True
