@@ -1,0 +1,151 @@
+"""The ops of stock TensorFlow, from the table `rules/data/ops.tsv` (written by `make tables`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from hubcheck import resources
+from hubcheck.module.dtypes import DTYPES, REF, dtype_name
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One input or output of an op: `count` tensors (an attribute's name, or None for one) of type `dtype`.
+
+    `dtype` is a dtype's name or the name of the attribute that holds it; `listed` says that this attribute
+    is a list, one type per tensor.
+    """
+
+    name: str
+    dtype: str
+    count: str | None = None
+    listed: bool = False
+    ref: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpDef:
+    """What the table says of an op. `defaults` are those of the attributes that its arguments name."""
+
+    name: str
+    inputs: tuple[Argument, ...]
+    outputs: tuple[Argument, ...]
+    defaults: Mapping[str, str]
+    stateful: bool
+
+
+def is_stock(op: str) -> bool:
+    """Whether stock TensorFlow registers this op."""
+    return op in _rows()
+
+
+@cache
+def op_def(op: str) -> OpDef | None:
+    """The definition of a stock op."""
+    row = _rows().get(op)
+    if row is None:
+        return None
+    inputs, outputs, defaults, flags = row.split("\t")
+    return OpDef(
+        name=op,
+        inputs=tuple(map(_argument, inputs.split())),
+        outputs=tuple(map(_argument, outputs.split())),
+        defaults=dict(item.split("=", 1) for item in defaults.split()),
+        stateful=flags == "stateful",
+    )
+
+
+def tensorflow_version() -> tuple[str, int]:
+    """The release that the table was written from, and its GraphDef version."""
+    release, graph, *_ = _lines()[0].split("\t")
+    return release.removeprefix("# TensorFlow "), int(graph.removeprefix("GraphDef "))
+
+
+def input_dtypes(node: Any, library: Mapping[str, Any]) -> list[str] | None:
+    """The dtypes of a NodeDef's inputs, flattened; see output_dtypes."""
+    return _dtypes(node, library, outputs=False)
+
+
+def output_dtypes(node: Any, library: Mapping[str, Any]) -> list[str] | None:
+    """The dtypes of a NodeDef's outputs, flattened: "float32", and "float32_ref" for references.
+
+    Args:
+        node: a NodeDef, of the graph or of a function's body.
+        library: the FunctionDefs by name, for nodes that call one by its name as op.
+
+    Returns:
+        None where it cannot be told: the op is unknown, or lacks an attribute that says it. Inside a
+        function a type can be a placeholder for the caller's: "unspecified".
+    """
+    return _dtypes(node, library, outputs=True)
+
+
+def _dtypes(node: Any, library: Mapping[str, Any], *, outputs: bool) -> list[str] | None:
+    definition = op_def(node.op)
+    if definition is not None:
+        arguments, defaults = (definition.outputs if outputs else definition.inputs), definition.defaults
+    elif node.op in library:
+        signature = library[node.op].signature
+        arguments = tuple(map(_from_proto, signature.output_arg if outputs else signature.input_arg))
+        defaults = {}
+    else:
+        return None
+    dtypes: list[str] = []
+    for argument in arguments:
+        more = _flat(argument, node.attr, defaults)
+        if more is None:
+            return None
+        dtypes += [dtype + REF for dtype in more] if argument.ref else more
+    return dtypes
+
+
+def _flat(argument: Argument, attrs: Mapping[str, Any], defaults: Mapping[str, str]) -> list[str] | None:
+    if argument.listed:
+        if argument.dtype in attrs:
+            return [dtype_name(number) for number in attrs[argument.dtype].list.type]
+        default = defaults.get(argument.dtype)
+        return None if default is None else [name for name in default.split(",") if name]
+    dtype: str | None = argument.dtype
+    if argument.dtype not in DTYPES:
+        known = argument.dtype in attrs
+        dtype = dtype_name(attrs[argument.dtype].type) if known else defaults.get(argument.dtype)
+    if dtype is None or argument.count is None:
+        return None if dtype is None else [dtype]
+    if argument.count in attrs:
+        count = attrs[argument.count].i
+    elif argument.count in defaults:
+        count = int(defaults[argument.count])
+    else:
+        return None
+    return [dtype] * count if 0 <= count <= _MOST_TENSORS else None
+
+
+_MOST_TENSORS = 1 << 20
+"""More outputs than any node has: a count above it is a lie that would cost memory."""
+
+
+def _argument(text: str) -> Argument:
+    """`x:T`, `x:float32`, `x:N*T` (N of them), `x:*Tlist` (a list of types); `&` after a reference."""
+    name, _, rest = text.partition(":")
+    ref = rest.endswith("&")
+    count, star, dtype = rest.removesuffix("&").rpartition("*")
+    return Argument(name, dtype, count or None, listed=bool(star) and not count, ref=ref)
+
+
+def _from_proto(arg: Any) -> Argument:
+    if arg.type_list_attr:
+        return Argument(arg.name, arg.type_list_attr, listed=True)
+    return Argument(arg.name, arg.type_attr or dtype_name(arg.type), arg.number_attr or None, ref=arg.is_ref)
+
+
+@cache
+def _lines() -> list[str]:
+    return (resources.folder("rules") / "data" / "ops.tsv").read_text(encoding="utf-8").splitlines()
+
+
+@cache
+def _rows() -> dict[str, str]:
+    return dict(line.split("\t", 1) for line in _lines()[1:])
