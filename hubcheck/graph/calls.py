@@ -1,0 +1,95 @@
+"""Which functions a node can run, and how its inputs and outputs are bound to theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Role = Literal["call", "then", "else", "branch", "condition", "loop", "element", "gradient"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One function that a node runs.
+
+    `first` and `last` (None: to the end) bound the node's data inputs that become the function's arguments,
+    in order; `bound` is False where the binding cannot be told, so that any input can become any argument.
+    `returns` says that the function's results are the node's outputs, in order.
+    """
+
+    function: str
+    role: Role
+    first: int = 0
+    last: int | None = None
+    bound: bool = True
+    returns: bool = True
+
+
+_CONDITIONALS = {"If", "StatelessIf", "_If", "XlaIf"}
+_CASES = {"Case", "StatelessCase"}
+_LOOPS = {"While", "StatelessWhile", "_While", "XlaWhile", "RiscWhile"}
+_CALLS = {
+    "PartitionedCall": (0, None),
+    "StatefulPartitionedCall": (0, None),
+    "RemoteCall": (1, None),
+    "TPUPartitionedCall": (0, -1),
+    "BatchFunction": (0, None),
+    "MapDefun": (0, None),
+    "XlaLaunch": (0, None),
+    "XlaLaunchV2": (0, None),
+    "_TPUReplicate": (0, None),
+}
+"""The first and last data inputs that ops of plain calls hand to their function."""
+
+_OTHERS = """
+    ChooseFastestBranchDataset DataServiceDatasetV3 DataServiceDatasetV4 ExperimentalGroupByReducerDataset
+    ExperimentalGroupByWindowDataset ExperimentalMapAndBatchDataset ExperimentalMapDataset
+    ExperimentalParallelInterleaveDataset ExperimentalScanDataset ExperimentalTakeWhileDataset FilterDataset
+    FlatMapDataset For FuncAttr FuncListAttr GeneratorDataset GroupByReducerDataset GroupByWindowDataset
+    IndexFlatMapDataset InterleaveDataset LegacyParallelInterleaveDatasetV2 LoadDataset MapAndBatchDataset
+    MapDataset OneShotIterator ParallelFilterDataset ParallelInterleaveDataset ParallelInterleaveDatasetV2
+    ParallelInterleaveDatasetV3 ParallelInterleaveDatasetV4 ParallelMapDataset ParallelMapDatasetV2 ReduceDataset
+    RiscCondition RpcServerRegister SaveDataset SaveDatasetV2 ScanDataset SnapshotDatasetV2 SymbolicGradient
+    TakeWhileDataset TPUCompile XlaCallModule XlaHostCompute XlaReduce XlaReduceWindow XlaScatter
+    XlaSelectAndScatter XlaSparseDenseMatmulCustomCombinerOnTcGradWithAdagradAndCsrInput
+    XlaSparseDenseMatmulCustomCombinerOnTcGradWithAdagradMomentumAndCsrInput
+    XlaSparseDenseMatmulCustomCombinerOnTcGradWithAdamAndCsrInput
+    XlaSparseDenseMatmulCustomCombinerOnTcGradWithCsrInput
+    XlaSparseDenseMatmulCustomCombinerOnTcGradWithFtrlAndCsrInput
+    XlaSparseDenseMatmulCustomCombinerOnTcGradWithSgdAndCsrInput XlaSparseDenseMatmulCustomCombinerOnTcWithCsrInput
+    XlaSparseDenseMatmulGradWithCsrInput XlaVariadicReduce XlaVariadicReduceV2 XlaVariadicSort _XlaCompile
+"""
+FUNCTION_OPS = frozenset(_CONDITIONALS | _CASES | _LOOPS | _CALLS.keys() | set(_OTHERS.split()))
+"""The stock ops that have function-valued attributes. No other stock op need be looked into."""
+
+
+def calls_of(op: str, node: Any) -> Iterator[Call]:
+    """The functions in a NodeDef's attributes, in the order of their attributes' names (branches in theirs)."""
+    for name, function in _functions(node):
+        if op in _CONDITIONALS:
+            yield Call(function, "then" if name == "then_branch" else "else", first=1)
+        elif op in _CASES:
+            yield Call(function, "branch", first=1)
+        elif op in _LOOPS:
+            yield Call(function, "condition", returns=False) if name == "cond" else Call(function, "loop")
+        elif op in _CALLS:
+            first, last = _CALLS[op]
+            yield Call(function, "call", first, last)
+        elif op == "SymbolicGradient":
+            # Its arguments are those of the function and the gradients of its results; it returns gradients.
+            yield Call(function, "gradient", bound=False, returns=False)
+        else:
+            yield Call(function, "element", bound=False, returns=False)
+
+
+def _functions(node: Any) -> Iterator[tuple[str, str]]:
+    attributes = node.attr
+    for name in sorted(attributes):
+        value = attributes[name]
+        kind = value.WhichOneof("value")
+        if kind == "func" and value.func.name:
+            yield name, value.func.name
+        elif kind == "list":
+            for function in value.list.func:
+                yield name, function.name
