@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
-from tensorflow.core.framework import op_def_pb2
+from tensorflow.core.framework import kernel_def_pb2, op_def_pb2
 from tensorflow.python.client import pywrap_tf_session
+from tensorflow.python.framework import kernels
 
 from hubcheck.module.dtypes import DTYPES, dtype_name
 
@@ -70,6 +72,47 @@ def _value(value: tf.compat.v1.AttrValue) -> str:
             raise SystemExit(f"an argument's type or count has a default of kind {kind}: teach the table that")
 
 
+DEVICES = {"CPU", "GPU", "DEFAULT"}
+Constraints = dict[str, frozenset[str]]
+
+
+def kernel_rows(registered: Iterable[kernel_def_pb2.KernelDef]) -> list[str]:
+    """op, device, arguments in host memory, allowed values of attributes; as few rows as say the same.
+
+    Kernels with a label are left out, because only a node that names the label gets one; so is host memory
+    on CPUs, where all memory is.
+    """
+    groups: dict[tuple[str, str, str], list[Constraints]] = defaultdict(list)
+    for kernel in registered:
+        if kernel.device_type in DEVICES and not kernel.label:
+            host = "" if kernel.device_type == "CPU" else " ".join(sorted(kernel.host_memory_arg))
+            allowed = {item.name: _allowed(item.allowed_values.list) for item in kernel.constraint}
+            groups[kernel.op, kernel.device_type, host].append(allowed)
+    return [
+        "\t".join((*key, " ".join(f"{name}={','.join(sorted(values))}" for name, values in sorted(row.items()))))
+        for key, alternatives in sorted(groups.items())
+        for row in _merged(alternatives)
+    ]
+
+
+def _allowed(values: tf.compat.v1.AttrValue.ListValue) -> frozenset[str]:
+    texts = [*map(dtype_name, values.type), *(text.decode() or "-" for text in values.s), *map(str, values.i)]
+    return frozenset([*texts, *(str(flag).lower() for flag in values.b)])
+
+
+def _merged(alternatives: list[Constraints]) -> list[Constraints]:
+    """Alternatives that differ in one attribute only become one, until none is left."""
+    for name in sorted({name for row in alternatives for name in row}):
+        together: dict[tuple[tuple[str, frozenset[str]], ...], frozenset[str]] = {}
+        rest = [row for row in alternatives if name not in row]
+        for row in alternatives:
+            if name in row:
+                others = tuple(sorted((key, values) for key, values in row.items() if key != name))
+                together[others] = together.get(others, frozenset()) | row[name]
+        alternatives = rest + [{**dict(others), name: values} for others, values in together.items()]
+    return [{}] if {} in alternatives else sorted(alternatives, key=lambda row: sorted(map(str, row.items())))
+
+
 def write(name: str, rows: Iterable[str]) -> None:
     """Write one table under a first line that says where it is from."""
     head = f"# TensorFlow {tf.version.VERSION}\tGraphDef {tf.version.GRAPH_DEF_VERSION}\twritten by `make tables`"
@@ -79,7 +122,11 @@ def write(name: str, rows: Iterable[str]) -> None:
 
 def main() -> None:
     """Write both tables."""
+    registered = kernels.get_all_registered_kernels().kernel
+    if not any(kernel.device_type == "GPU" and kernel.op == "Conv2D" for kernel in registered):
+        raise SystemExit("this TensorFlow registers no GPU kernels: use the stock Linux wheel, not tensorflow-cpu")
     write("ops.tsv", map(op_row, registered_ops()))
+    write("kernels.tsv", kernel_rows(registered))
 
 
 if __name__ == "__main__":
