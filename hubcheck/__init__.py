@@ -1,0 +1,44 @@
+"""hubcheck: author TensorFlow image modules, and check that a module keeps the Common Signatures for Images.
+
+    import hubcheck
+
+    report = hubcheck.validate("exports/mobilenet_v2")
+    report.raise_for_findings()
+
+Names are imported when they are first used, so that `import hubcheck` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hubcheck.findings import Finding as Finding
+    from hubcheck.module.locate import NotAModule as NotAModule
+    from hubcheck.module.reader import read as read
+    from hubcheck.results import FindingsError as FindingsError
+    from hubcheck.results import Report as Report
+    from hubcheck.run import validate as validate
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Finding": "hubcheck.findings",
+    "FindingsError": "hubcheck.results",
+    "NotAModule": "hubcheck.module.locate",
+    "Report": "hubcheck.results",
+    "read": "hubcheck.module.reader",
+    "validate": "hubcheck.run",
+}
+_SUBPACKAGES = {"author", "hub"}
+
+__all__ = ["Finding", "FindingsError", "NotAModule", "Report", "read", "validate"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"hubcheck.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

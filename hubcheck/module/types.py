@@ -58,20 +58,25 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A SignatureDef: named inputs to named outputs."""
+    """A SignatureDef: named inputs to named outputs; `defaults` are inputs that a caller may leave out."""
 
     key: str
     method_name: str
     inputs: Mapping[str, Tensor]
     outputs: Mapping[str, Tensor]
+    defaults: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file that the graph reads, by the name it has below `assets/`, and the graph tensor that names it."""
+    """A file that the graph reads, by the name it has below `assets/`, and the graph tensor that names it.
+
+    `lines` counts its lines of text; None for a file that is missing, binary or beyond 4 MiB.
+    """
 
     filename: str
     tensor: str
+    lines: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,10 @@ class Variable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Variant:
-    """One MetaGraph. `graph` is its GraphDef message, as parsed; `saver` its SaverDef."""
+    """One MetaGraph. `graph` is its GraphDef message, as parsed; `saver` its SaverDef.
+
+    `init_op` is the tensor or node of the init-op pseudo-signature, which loaders run after restoring.
+    """
 
     tags: tuple[str, ...]
     signatures: Mapping[str, Signature]
@@ -102,6 +110,7 @@ class Variant:
     assets: tuple[Asset, ...] = ()
     variables: tuple[Variable, ...] = ()
     tensorflow_version: str = ""
+    init_op: str | None = None
 
     @property
     def name(self) -> str:
@@ -196,7 +205,10 @@ class Module:
     """Everything hubcheck knows of a module before it runs.
 
     `file` is the name of the proto that was read. `format` is None, and `variants` empty, when `problems`
-    says that it could not be. `files` are the module's files, relative to its root.
+    says that it could not be. `files` are the module's files, relative to its root;
+    `documents` the texts for people in or beside it (MODULE.md, README.md). `symlinks` leave the module:
+    links that resolve to a place outside its root, each with that place. `keras_metadata` is the content of
+    keras_metadata.pb.
     """
 
     path: Path
@@ -206,6 +218,9 @@ class Module:
     objects: ObjectGraph | None = None
     checkpoint: Checkpoint | None = None
     files: tuple[str, ...] = ()
+    documents: Mapping[str, str] = field(default_factory=dict)
+    symlinks: Mapping[str, str] = field(default_factory=dict)
+    keras_metadata: bytes | None = None
     problems: tuple[Problem, ...] = ()
 
     @property

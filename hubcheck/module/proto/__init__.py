@@ -14,7 +14,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from google.protobuf.message import DecodeError, Message
 
-__all__ = ["DecodeError", "Message", "message_class", "parse", "parse_text"]
+__all__ = ["DecodeError", "Message", "enum_values", "message_class", "parse", "parse_text"]
 
 _DESCRIPTORS = Path(__file__).with_name("saved_model.desc")
 
@@ -35,6 +35,12 @@ def message_class(name: str) -> Any:
         KeyError: the schema has no such message.
     """
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"tensorflow.{name}"))
+
+
+@cache
+def enum_values(name: str) -> dict[int, str]:
+    """The names of the enum `tensorflow.<name>` by number."""
+    return {value.number: value.name for value in _pool().FindEnumTypeByName(f"tensorflow.{name}").values}
 
 
 def parse(name: str, data: bytes) -> Any:

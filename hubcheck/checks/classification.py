@@ -1,0 +1,71 @@
+"""What a module says of the classes that its scores stand for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from hubcheck.checks.context import Context
+from hubcheck.findings import Fault, Skip, Where
+from hubcheck.module.types import Asset, Module, Signature, Variant
+
+_LABELS = re.compile(r"label|class|categor|synset", re.IGNORECASE)
+_LINE_FORMATS = {"", ".txt", ".names", ".lst"}
+_ACTIVATION = re.compile(r"softmax|sigmoid|logistic|activation", re.IGNORECASE)
+_CLASSES = re.compile(
+    r"\blabels?\b|\bclass(es)?[ _-](names?|ind(ex|ices)|definitions?|list|map)\b|\btaxonomy\b|\bsynsets?\b"
+    r"|\b(image|word)net\b|\bcifar\b|\bcoco\b|\bmnist\b|\bclasses\b.*\b(are|is|:)",
+    re.IGNORECASE,
+)
+
+
+def labels(context: Context, *, signature: str) -> Iterator[Fault | Skip]:
+    """A labels asset has as many lines as there are classes."""
+    found = _classification(context, signature)
+    assets = _labels_assets(context.module)
+    if found is None or not assets:
+        yield Skip(f"the module has no {signature}" if found is None else "the module has no labels asset")
+        return
+    variant, classification = found
+    output = classification.outputs.get("default")
+    dims = output.shape.dims if output is not None else None
+    width = dims[-1] if dims is not None and len(dims) == 2 else None
+    counted = [
+        asset for asset in assets if PurePosixPath(asset.filename).suffix in _LINE_FORMATS and asset.lines is not None
+    ]
+    if width is None or not counted:
+        reason = "the number of classes is unknown" if width is None else "the labels are not kept one a line"
+        yield Skip(reason)
+        return
+    if all(asset.lines != width for asset in counted):
+        asset = counted[0]
+        where = Where(variant.name, None, signature, "outputs", "default")
+        yield Fault(where, f"{asset.lines} lines in assets/{asset.filename}", f"{width}, one a class")
+
+
+def documentation(context: Context, *, signature: str) -> Iterator[Fault | Skip]:
+    """A labels asset defines the classes, or a document names the activation and the definition of the classes."""
+    found = _classification(context, signature)
+    if found is None:
+        yield Skip(f"the module has no {signature}")
+        return
+    if _labels_assets(context.module):
+        return
+    documents = context.module.documents
+    if any(_ACTIVATION.search(text) and _CLASSES.search(text) for text in documents.values()):
+        return
+    said = ", ".join(documents) if documents else "no labels asset, no MODULE.md, no README.md"
+    yield Fault(Where(found[0].name, None, signature), said, "the activation and the definition of the classes")
+
+
+def _classification(context: Context, name: str) -> tuple[Variant, Signature] | None:
+    for variant, signature, _ in context.common_signatures():
+        if signature.key == name:
+            return variant, signature
+    return None
+
+
+def _labels_assets(module: Module) -> list[Asset]:
+    assets = {asset.filename: asset for variant in module.variants for asset in variant.assets}
+    return [asset for name, asset in assets.items() if _LABELS.search(PurePosixPath(name).name)]

@@ -1,0 +1,101 @@
+"""What inputs and outputs are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from hubcheck.checks.context import Context, contracted_input
+from hubcheck.checks.tensors import NO_COMMON_SIGNATURE
+from hubcheck.findings import Fault, Skip, Where
+from hubcheck.module.types import Signature, Variant
+
+_PREFIXED = re.compile(r"[A-Za-z][\w.-]*(/[^/]+)+")
+
+
+def input_name(context: Context, *, key: str) -> Iterator[Fault | Skip]:
+    """The contract's input has the contract's name."""
+    looked = False
+    for variant, signature, contract in context.common_signatures():
+        if key not in contract.inputs:
+            continue
+        looked = True
+        if key in signature.inputs:
+            continue
+        found = contracted_input(signature, contract.inputs[key])
+        names = [found[0]] if found else list(signature.inputs)
+        where = Where(variant.name, None, signature.key, "inputs", found[0] if found else None)
+        yield Fault(where, _quoted(names) or "no input", f'"{key}"')
+    if not looked:
+        yield Skip(NO_COMMON_SIGNATURE)
+
+
+def sole_input(context: Context, *, key: str) -> Iterator[Fault | Skip]:
+    """A caller need feed nothing but the contract's input; inputs with a default value need no feeding."""
+    looked = False
+    for variant, signature, contract in context.common_signatures():
+        if key not in contract.inputs:
+            continue
+        looked = True
+        found = contracted_input(signature, contract.inputs[key])
+        others = [
+            name
+            for name in signature.inputs
+            if name not in contract.inputs and name not in signature.defaults and (not found or name != found[0])
+        ]
+        if others and len(signature.inputs) > 1:
+            where = Where(variant.name, None, signature.key, "inputs", others[0] if len(others) == 1 else None)
+            yield Fault(where, _quoted(signature.inputs), f'"{key}" alone', {"others": _quoted(others)})
+    if not looked:
+        yield Skip(NO_COMMON_SIGNATURE)
+
+
+def contracted_outputs(context: Context) -> Iterator[Fault | Skip]:
+    """Every output of the contract is among the signature's outputs."""
+    looked = False
+    for variant, signature, contract in context.common_signatures():
+        looked = True
+        for key in contract.outputs:
+            if key not in signature.outputs:
+                where = Where(variant.name, None, signature.key, "outputs", key)
+                yield Fault(where, _quoted(signature.outputs) or "no output", f'"{key}" among them', {"key": key})
+    if not looked:
+        yield Skip(NO_COMMON_SIGNATURE)
+
+
+def key_prefix(context: Context) -> Iterator[Fault | Skip]:
+    """Other outputs are called "Architecture/layer", with one architecture in the whole module."""
+    found: dict[str, Where] = {}
+    looked = False
+    for variant, signature, allowed in _signatures(context):
+        looked = True
+        for key in signature.outputs:
+            if key not in allowed:
+                found.setdefault(key, Where(variant.name, None, signature.key, "outputs", key))
+    if not looked:
+        yield Skip(NO_COMMON_SIGNATURE)
+    prefixes: dict[str, Where] = {}
+    for key, where in found.items():
+        if _PREFIXED.fullmatch(key):
+            prefixes.setdefault(key.partition("/")[0], where)
+        else:
+            yield Fault(where, f'"{key}"', '"Architecture/layer"', {"key": key})
+    if len(prefixes) > 1:
+        where = list(prefixes.values())[1]
+        message = "the outputs carry more than one architecture name: {found}"
+        yield Fault(where, _quoted(sorted(prefixes)), "one name in the whole module", message=message)
+
+
+def _signatures(context: Context) -> Iterator[tuple[Variant, Signature, set[str]]]:
+    for variant, signature, contract in context.common_signatures():
+        yield variant, signature, set(contract.outputs)
+    if not any(context.common_signatures()):
+        return
+    for variant in context.module.variants:
+        default = variant.signatures.get(context.module.default_signature)
+        if default is not None and default.key not in context.contracts and len(default.outputs) > 1:
+            yield variant, default, {"default"}
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)

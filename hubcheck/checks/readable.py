@@ -1,0 +1,159 @@
+"""Whether the files make one whole module: what the reader met, and whether its parts fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hubcheck.checks.context import Context
+from hubcheck.findings import Fault, Side, Skip, Where
+from hubcheck.graph import ops
+from hubcheck.module.convert import shape
+from hubcheck.module.types import Module, Shape, Tensor, Variant
+
+_COPY_ALL = "Export the module again, or copy the whole folder from where it was exported."
+_SCALAR_MEANS_UNKNOWN = 21
+"""Up to this GraphDef version a Placeholder of shape [] may have any shape (array_ops.cc)."""
+
+
+def readable(context: Context) -> Iterator[Fault | Skip]:
+    """Protos parse, named files are there, variables are in the checkpoint, signature tensors are in the graph."""
+    module = context.module
+    for problem in module.problems:
+        yield Fault(Where(problem.variant), problem.found, problem.wanted, message=problem.message, fix=problem.fix)
+    if module.format is None:
+        return
+    yield from _tag_sets(module)
+    yield from _versions(module)
+    for variant in module.variants:
+        yield from _variables(module, variant)
+        yield from _signature_tensors(variant)
+
+
+def _tag_sets(module: Module) -> Iterator[Fault]:
+    seen = set()
+    for variant in module.variants:
+        if variant.tags in seen:
+            name = f'the tag set "{variant.name}"' if variant.tags else "the empty tag set"
+            yield Fault(
+                Where(variant.name),
+                message=f"two MetaGraphs have {name}, so a loader cannot tell them apart",
+                fix="Give every MetaGraph its own tags when it is added.",
+            )
+        seen.add(variant.tags)
+
+
+def _versions(module: Module) -> Iterator[Fault]:
+    release, known = ops.tensorflow_version()
+    for variant in module.variants:
+        wanted = variant.graph.versions.min_consumer
+        if wanted > known:
+            yield Fault(
+                Where(variant.name),
+                f"min_consumer {wanted}",
+                f"at most {known} (TensorFlow {release})",
+                message="the graph asks for a TensorFlow that does not exist yet",
+                fix="Export with a released version of TensorFlow.",
+            )
+
+
+def _variables(module: Module, variant: Variant) -> Iterator[Fault]:
+    if not variant.variables:
+        return
+    if module.checkpoint is None:
+        if any(problem.message.startswith("variables/") for problem in module.problems):
+            return
+        yield Fault(
+            Where(variant.name),
+            f"{len(variant.variables)} variables, no checkpoint",
+            "variables/variables.index and its data files",
+            message="the folder variables/ was left out: the graph is there, its weights are not",
+            fix="Publish the whole folder that the exporter wrote, variables/ included.",
+        )
+        return
+    entries = module.checkpoint.entries
+    missing = [v.name for v in variant.variables if v.checkpoint_key is None or v.checkpoint_key not in entries]
+    if missing:
+        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        yield Fault(
+            Where(variant.name),
+            shown,
+            "every variable of the graph in the checkpoint",
+            message=f"{len(missing)} of {len(variant.variables)} variables are not in the checkpoint",
+            fix=_COPY_ALL,
+        )
+    for variable in variant.variables:
+        entry = entries.get(variable.checkpoint_key or "")
+        if entry is None or entry.sliced:
+            continue
+        if variable.dtype not in (entry.dtype, f"{entry.dtype}_ref", "unspecified") or not variable.shape.compatible(
+            entry.shape
+        ):
+            yield Fault(
+                Where(variant.name),
+                f"{entry.dtype} {entry.shape} in the checkpoint",
+                f"{variable.dtype} {variable.shape}, as the graph declares it",
+                message=f"variable {variable.name} is not what the checkpoint holds under its name",
+                fix=_COPY_ALL,
+            )
+
+
+def _signature_tensors(variant: Variant) -> Iterator[Fault]:
+    nodes: dict[str, Any] = {node.name: node for node in variant.graph.node}
+    library = {function.signature.name: function for function in variant.graph.library.function}
+    for signature in variant.signatures.values():
+        sides: tuple[tuple[Side, Mapping[str, Tensor]], ...] = (
+            ("inputs", signature.inputs),
+            ("outputs", signature.outputs),
+        )
+        for side, tensors in sides:
+            for key, tensor in tensors.items():
+                where = Where(variant.name, None, signature.key, side, key)
+                for component in tensor.components:
+                    fault = _component(variant, nodes, library, tensor, component, where)
+                    if fault is not None:
+                        yield fault
+                        break
+
+
+def _component(
+    variant: Variant,
+    nodes: Mapping[str, Any],
+    library: Mapping[str, Any],
+    tensor: Tensor,
+    component: str,
+    where: Where,
+) -> Fault | None:
+    name, _, port = component.partition(":")
+    node, index = nodes.get(name), int(port) if port.isdecimal() and len(port) < 10 else 0
+    if node is None:
+        return Fault(where, component, message="the signature names a tensor that is not in the graph: {found}")
+    dtypes = ops.output_dtypes(node, library)
+    if dtypes is not None and index >= len(dtypes):
+        message = "the signature names an output that its node does not have: {found}"
+        return Fault(where, component, f"one of {len(dtypes)} outputs of {node.op}", message=message)
+    if tensor.encoding != "dense":
+        return None
+    if dtypes is not None and dtypes[index].removesuffix("_ref") not in (tensor.dtype, "unspecified"):
+        message = "the signature declares {found}, but its tensor is {wanted}"
+        return Fault(where, tensor.dtype, dtypes[index], message=message, fix=_declare("dtype"))
+    stated = _stated_shape(variant, node, index)
+    if stated is not None and not stated.compatible(tensor.shape):
+        message = "the signature declares shape {found}, but its tensor has {wanted}"
+        return Fault(where, str(tensor.shape), str(stated), message=message, fix=_declare("shape"))
+    return None
+
+
+def _declare(what: str) -> str:
+    return f"Let the exporter fill in the signature's {what} from the tensor; do not write it by hand."
+
+
+def _stated_shape(variant: Variant, node: Any, index: int) -> Shape | None:
+    if "_output_shapes" in node.attr:
+        shapes = node.attr["_output_shapes"].list.shape
+        return shape(shapes[index]) if index < len(shapes) else None
+    if node.op in ("Placeholder", "PlaceholderWithDefault") and "shape" in node.attr:
+        stated = shape(node.attr["shape"].shape)
+        legacy = variant.graph.versions.producer <= _SCALAR_MEANS_UNKNOWN and stated.rank == 0
+        return None if legacy else stated
+    return None

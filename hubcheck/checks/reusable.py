@@ -1,0 +1,57 @@
+"""Whether the object that a TF2 SavedModel restores can be called, trained and regularized."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hubcheck.checks.context import Context
+from hubcheck.findings import Fault, Skip, Where
+from hubcheck.module.types import ObjectGraph, Tensor
+
+
+def reusable(context: Context) -> Iterator[Fault | Skip]:
+    """The root is callable with training on and off; its lists of variables and losses hold what they should."""
+    objects = context.module.objects
+    if objects is None:
+        yield Skip("only a TF2 SavedModel restores an object")
+        return
+    if not objects.callable:
+        yield Fault(
+            Where(), "no __call__", "__call__(images, training=False)", message="the restored object is not callable"
+        )
+    else:
+        yield from _training(objects)
+    yield from _variables(objects)
+    for i, counts in enumerate(objects.regularization_losses or ()):
+        if 0 not in counts:
+            found = "not a function" if not counts else f"takes {min(counts)} arguments"
+            message = f"regularization loss {i} cannot be called without arguments"
+            yield Fault(Where(), found, "a function of no arguments", message=message)
+
+
+def _training(objects: ObjectGraph) -> Iterator[Fault]:
+    """Both values of `training` were traced; a trace that takes it as a tensor serves for both."""
+    if any(isinstance(trace.arguments.get("training"), Tensor) for trace in objects.traces):
+        return
+    traced = {trace.training for trace in objects.traces}
+    missing = [value for value in (False, True) if value not in traced]
+    if missing:
+        found = ", ".join(sorted({trace.name for trace in objects.traces})) or "no trace"
+        wanted = "training=False and training=True"
+        names = " or ".join(f"training={value}" for value in missing)
+        yield Fault(Where(), found, wanted, message=f"the callable was not traced for {names}")
+
+
+def _variables(objects: ObjectGraph) -> Iterator[Fault]:
+    trainable, every = objects.trainable_variables, objects.variables
+    if not trainable:
+        return
+    outside = trainable - (every or frozenset())
+    if outside:
+        names = sorted(objects.proto.nodes[i].variable.name for i in outside)
+        yield Fault(
+            Where(),
+            ", ".join(names[:3]) + (", ..." if len(names) > 3 else ""),
+            "every one of trainable_variables in variables",
+            message=f"{len(outside)} of trainable_variables are not in variables",
+        )

@@ -1,0 +1,166 @@
+"""Which signatures a module has: the common ones by name, and a default one that is one of them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from hubcheck.checks.context import Context
+from hubcheck.checks.tensors import image_argument
+from hubcheck.contract import SignatureContract
+from hubcheck.findings import Fault, Skip, Where
+from hubcheck.graph.same_function import Origins
+from hubcheck.module.types import Signature, Variant
+
+_DEFAULT = "default"
+
+
+def task_signature(context: Context) -> Iterator[Fault | Skip]:
+    """At least one signature is called exactly like a common one."""
+    if any(context.common_signatures()):
+        return
+    names = sorted({key for variant in context.module.variants for key in variant.signatures})
+    inference = context.module.inference or next(iter(context.module.variants), None)
+    near = [name for name in names if difflib.get_close_matches(name.lower(), context.contracts, n=1, cutoff=0.8)]
+    hint = f"; rename {near[0]!r}" if near else ""
+    yield Fault(
+        Where(inference.name if inference else None),
+        ", ".join(names) or "no signature",
+        " or ".join(context.contracts),
+        {"hint": hint},
+    )
+
+
+def default_signature(context: Context) -> Iterator[Fault | Skip]:
+    """A default signature exists everywhere, takes the images, gives `default`, and is one of the task signatures."""
+    key = context.module.default_signature
+    sound = True
+    for variant in context.module.variants:
+        faults = list(_form(context, variant, key))
+        sound = sound and not faults
+        yield from faults
+    faults = list(_callable_result(context))
+    yield from faults
+    if sound and not faults:
+        for variant in context.module.variants:
+            yield from _is_a_task(context, variant, key)
+
+
+def _form(context: Context, variant: Variant, key: str) -> Iterator[Fault]:
+    default = variant.signatures.get(key)
+    if default is None:
+        found = ", ".join(variant.signatures) or "no signature"
+        yield Fault(Where(variant.name), found, f'"{key}"', {"key": key}, message="there is no default signature {key}")
+        return
+    yield from _input(context, variant, default)
+    free = context.module.format != "tf1-hub" and len(default.outputs) == 1
+    if _DEFAULT not in default.outputs and not free:
+        where = Where(variant.name, None, key, "outputs")
+        found = ", ".join(default.outputs) or "no output"
+        yield Fault(where, found, f'"{_DEFAULT}"', message='the default signature has no output "default"')
+
+
+def _tasks(context: Context, variant: Variant) -> list[Signature]:
+    return [variant.signatures[name] for name in context.contracts if name in variant.signatures]
+
+
+def _input(context: Context, variant: Variant, default: Signature) -> Iterator[Fault]:
+    """One input, under the name it has in a task signature, and as general: what the image-input rules found
+    in a task signature is not told again of the default one."""
+    tasks = _tasks(context, variant)
+    needed = set(default.inputs) - default.defaults
+    if any(needed == set(task.inputs) - task.defaults and _alike(default, task) for task in tasks):
+        return
+    if any(_keeps(contract, default) for contract in context.contracts.values()):
+        return
+    where = Where(variant.name, None, default.key, "inputs")
+    found = ", ".join(f"{name}: {tensor}" for name, tensor in default.inputs.items()) or "no input"
+    wanted = " or ".join(
+        dict.fromkeys(", ".join(f"{name}: {tensor}" for name, tensor in task.inputs.items()) for task in tasks)
+    )
+    if not tasks:
+        if len(needed) != 1:
+            yield Fault(where, found, "the images input alone", message="the default signature takes {found}")
+        return
+    yield Fault(where, found, wanted, message="the default signature does not take what the task signatures take")
+
+
+def _alike(default: Signature, task: Signature) -> bool:
+    """Same dtype, encoding and shape, heights and widths aside: module/image-size compares those."""
+    for name, tensor in default.inputs.items():
+        other = task.inputs.get(name)
+        if other is None:
+            continue
+        mine, theirs = tensor.shape.dims, other.shape.dims
+        if (tensor.dtype, tensor.encoding) != (other.dtype, other.encoding):
+            return False
+        if mine is not None and theirs is not None and len(mine) == len(theirs) == 4:
+            mine, theirs = (mine[0], mine[3]), (theirs[0], theirs[3])
+        if mine != theirs:
+            return False
+    return True
+
+
+def _keeps(contract: SignatureContract, default: Signature) -> bool:
+    """The default signature's inputs are what a common signature promises, sizes of the module's choice aside."""
+    if set(default.inputs) != set(contract.inputs):
+        return False
+    for key, promised in contract.inputs.items():
+        tensor = default.inputs[key]
+        dims = tensor.shape.dims
+        if (tensor.encoding, tensor.dtype) != (promised.encoding, promised.dtype):
+            return False
+        if dims is None or len(dims) != promised.rank:
+            return False
+        for dim, want in zip(dims, promised.shape, strict=True):
+            if (isinstance(want, int) and dim != want) or (
+                isinstance(want, str) and want.endswith("?") and dim is not None
+            ):
+                return False
+    return True
+
+
+def _callable_result(context: Context) -> Iterator[Fault]:
+    if context.module.objects is None:
+        return
+    for trace in context.module.objects.traces:
+        if set(trace.outputs) != {""} and image_argument(trace) is not None:
+            found = ", ".join(f"{path}: {tensor}" for path, tensor in trace.outputs.items()) or "nothing"
+            yield Fault(
+                Where(None, trace.name, None, "outputs"),
+                found,
+                "one tensor",
+                message="the callable returns {found}, not one tensor",
+                fix="Return only the features (or logits) from __call__; give the rest as outputs of the signatures.",
+            )
+
+
+def _is_a_task(context: Context, variant: Variant, key: str) -> Iterator[Fault | Skip]:
+    tasks = _tasks(context, variant)
+    default = variant.signatures[key]
+    if not tasks or any(_same_tensors(variant, default, task) for task in tasks):
+        return
+    output = default.outputs.get(_DEFAULT) or next(iter(default.outputs.values()))
+    others = {task.key: task.outputs[_DEFAULT] for task in tasks if _DEFAULT in task.outputs}
+    if others and not any(output.dtype == o.dtype and output.shape.compatible(o.shape) for o in others.values()):
+        wanted = " or ".join(f"{tensor} ({name})" for name, tensor in others.items())
+        where = Where(variant.name, None, key, "outputs", _DEFAULT if _DEFAULT in default.outputs else None)
+        yield Fault(where, str(output), wanted)
+    elif others:
+        yield Skip("the default signature computes its result apart from the task signatures", undecided=True)
+
+
+def _same_tensors(variant: Variant, default: Signature, task: Signature) -> bool:
+    """The default signature's result is a task signature's, tensor for tensor or through wrappers."""
+    mine = default.outputs.get(_DEFAULT) or next(iter(default.outputs.values()))
+    theirs = task.outputs.get(_DEFAULT)
+    if theirs is None or len(mine.components) != 1 or len(theirs.components) != 1:
+        return False
+    if mine.components == theirs.components:
+        return _fed(default) == _fed(task)
+    origins = Origins(variant.graph)
+    return origins.origin(mine.components[0], _fed(default)) == origins.origin(theirs.components[0], _fed(task))
+
+
+def _fed(signature: Signature) -> dict[str, str]:
+    return {part: f"input {key}" for key, tensor in signature.inputs.items() for part in tensor.components}

@@ -1,0 +1,130 @@
+"""Whether a module is the same module however it is loaded: per tag set in TF1, per trace in TF2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hubcheck.checks.context import Context
+from hubcheck.checks.tensors import image_argument
+from hubcheck.findings import Fault, Skip, Where
+from hubcheck.module.types import Module, Signature, Tensor, Variant
+
+_ALLOWED_COLLECTIONS = frozenset(
+    {
+        "variables",
+        "trainable_variables",
+        "model_variables",
+        "table_initializer",
+        "update_ops",
+        "regularization_losses",
+        "asset_filepaths",
+        "cond_context",
+        "while_context",
+        "hub_module_attachments",
+        "saved_model_assets",
+    }
+)
+"""What tensorflow_hub 0.12 to 0.15 imports; it refuses a module with any other collection (native_module.py)."""
+
+
+def variants(context: Context) -> Iterator[Fault | Skip]:
+    """An inference variant exists; every variant, or every trace of a task, keeps the same contract."""
+    module = context.module
+    inference = module.inference
+    if inference is None:
+        found = " and ".join(f"{{{variant.name}}}" for variant in module.variants)
+        wanted = "{}, the empty tag set" if module.format == "tf1-hub" else "{serve}"
+        yield Fault(Where(), f"tag sets {found}", wanted, message="there is no inference variant")
+        return
+    for variant in module.variants:
+        if variant is not inference:
+            yield from _same_signatures(inference, variant)
+        if module.format == "tf1-hub":
+            yield from _collections(variant)
+    yield from _trace_widths(context, inference)
+
+
+def _same_signatures(inference: Variant, variant: Variant) -> Iterator[Fault]:
+    for key in sorted({*inference.signatures, *variant.signatures}):
+        mine, theirs = variant.signatures.get(key), inference.signatures.get(key)
+        if mine is None or theirs is None:
+            here = Where(variant.name, None, key)
+            without = variant if mine is None else inference
+            name = f'"{without.name}"' if without.tags else "for inference"
+            yield Fault(
+                here,
+                f"signatures {', '.join(variant.signatures) or 'none'}",
+                f"signatures {', '.join(inference.signatures) or 'none'}",
+                message=f"the variant {name} lacks the signature {key}",
+            )
+        elif _contract(mine) != _contract(theirs):
+            side, name, found, wanted = _first_difference(mine, theirs)
+            yield Fault(
+                Where(variant.name, None, key, side, name),  # type: ignore[arg-type]
+                found,
+                wanted,
+                message="the signature differs from that of the inference variant: {found}, there {wanted}",
+            )
+
+
+def _contract(signature: Signature) -> dict[tuple[str, str], tuple[str, str]]:
+    sides = (("inputs", signature.inputs), ("outputs", signature.outputs))
+    return {(side, key): (tensor.encoding, str(tensor)) for side, tensors in sides for key, tensor in tensors.items()}
+
+
+def _first_difference(mine: Signature, theirs: Signature) -> tuple[str, str, str, str]:
+    here, there = _contract(mine), _contract(theirs)
+    side, key = next(place for place in sorted({*here, *there}) if here.get(place) != there.get(place))
+    found, wanted = here.get((side, key)), there.get((side, key))
+    return side, key, found[1] if found else "nothing", wanted[1] if wanted else "nothing"
+
+
+def _collections(variant: Variant) -> Iterator[Fault]:
+    surplus = sorted(set(variant.collections) - _ALLOWED_COLLECTIONS)
+    if surplus:
+        yield Fault(
+            Where(variant.name),
+            ", ".join(surplus),
+            "only " + ", ".join(sorted(_ALLOWED_COLLECTIONS)),
+            message="the MetaGraph has collections that a TF1 Hub module may not have: {found}",
+            fix="Clear these collections from the graph before it is exported.",
+        )
+
+
+def _trace_widths(context: Context, inference: Variant) -> Iterator[Fault]:
+    """TF2: the callable's traces, and the task signature that they are traces of, give results of one width."""
+    if context.module.objects is None:
+        return
+    found: dict[int, str] = {}
+    for trace in context.module.objects.traces:
+        width = _width(trace.outputs.get("")) if image_argument(trace) is not None else None
+        if width is not None:
+            found.setdefault(width, trace.name)
+    if len(found) > 1:
+        shown = ", ".join(f"{width} ({name})" for width, name in found.items())
+        where = Where(None, list(found.values())[1], None, "outputs")
+        yield Fault(
+            where, shown, "one width", message="traces of the callable give results of different widths: {found}"
+        )
+        return
+    declared = {
+        width: key
+        for key in context.contracts
+        if (width := _signature_width(context.module, inference, key)) is not None
+    }
+    for width, name in found.items():
+        if declared and width not in declared:
+            wanted = " or ".join(f"{other} ({key})" for other, key in declared.items())
+            where = Where(None, name, None, "outputs")
+            message = "the callable gives a result of width {found}, the signatures {wanted}"
+            yield Fault(where, str(width), wanted, message=message)
+
+
+def _signature_width(module: Module, variant: Variant, key: str) -> int | None:
+    signature = variant.signatures.get(key)
+    return _width(signature.outputs.get("default")) if signature is not None else None
+
+
+def _width(tensor: Tensor | None) -> int | None:
+    dims = tensor.shape.dims if tensor is not None else None
+    return dims[-1] if dims is not None and len(dims) == 2 else None

@@ -1,0 +1,25 @@
+"""What the checkpoint holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hubcheck.checks.context import Context
+from hubcheck.findings import Fault, Skip, Where
+
+
+def duplicates(context: Context, *, least_elements: int) -> Iterator[Fault | Skip]:
+    """No two entries of at least `least_elements` elements are byte for byte the same."""
+    checkpoint = context.module.checkpoint
+    if checkpoint is None:
+        yield Skip("the module has no checkpoint")
+        return
+    groups: dict[tuple[object, ...], list[str]] = {}
+    for name, entry in checkpoint.entries.items():
+        if not entry.sliced and entry.elements >= least_elements:
+            groups.setdefault((entry.dtype, entry.shape, entry.size, entry.crc32c), []).append(name)
+    copies = [names for names in groups.values() if len(names) > 1]
+    if copies:
+        spare = sum((len(names) - 1) * checkpoint.entries[names[0]].size for names in copies)
+        shown = "; ".join(" = ".join(names) for names in copies[:2]) + ("; ..." if len(copies) > 2 else "")
+        yield Fault(Where(), shown, "each weight once", {"count": len(copies), "spare": f"{spare:,} bytes"})

@@ -1,0 +1,221 @@
+"""Rules, a module and what was seen of it, to a report.
+
+A rule is decided from files, from a run, or from both. Rules are asked in the order of their needs: what
+depends on a promise that is broken already is skipped, so that one fault makes one finding.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from hubcheck.checks.context import Context
+from hubcheck.findings import LEVELS, Fault, Finding, Outcome, Skip
+from hubcheck.module.types import Module
+from hubcheck.rules import Rule, matching
+
+Predicate = Callable[..., Iterator[Fault | Skip]]
+Half = Literal["static", "probe"]
+
+_FIELD = re.compile(r"\{(\w+)\}")
+
+
+class UnknownPredicate(ValueError):
+    """A rule names a predicate that cannot be imported."""
+
+
+def predicate(name: str) -> Predicate:
+    """The function "module:function", in hubcheck.checks or, with a dotted module, anywhere.
+
+    Raises:
+        UnknownPredicate: there is none.
+    """
+    module, _, function = name.partition(":")
+    path = module if "." in module else f"hubcheck.checks.{module}"
+    try:
+        found = getattr(importlib.import_module(path), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UnknownPredicate(f"no predicate is called {name!r}: {error}") from None
+    return found  # type: ignore[no-any-return]
+
+
+@dataclass(slots=True)
+class _State:
+    """What is known of a rule so far. `open` tells that its static half left the question to a run."""
+
+    status: Literal["passed", "failed", "skipped", "broken"]
+    decided_by: Half | None = None
+    reason: str | None = None
+    open: bool = False
+    blocked: bool = False
+    complete: bool = True
+    findings: list[Finding] = field(default_factory=list)
+
+    def blocks(self, rule: Rule) -> bool:
+        """Whether rules that need this one mean nothing now; a lesser finding than the rule's own does not."""
+        return self.blocked or any(finding.level == rule.level for finding in self.findings)
+
+
+class Evaluation:
+    """One module on its way through the rules: `static`, then `probe` or `without_run`, then `outcomes`.
+
+    Args:
+        context: the module and the contracts; its observations are given to `probe`.
+        rules: all rules by id.
+        selected: the ids to report; the others are evaluated only as needs.
+        waived: ids that count as kept when other rules need them.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        rules: Mapping[str, Rule],
+        *,
+        selected: set[str] | None = None,
+        waived: frozenset[str] = frozenset(),
+    ) -> None:
+        self._context = context
+        self._rules = rules
+        self._selected = set(rules) if selected is None else selected
+        self._waived = waived
+        self._states: dict[str, _State] = {}
+        self._order = _in_order_of_needs(rules)
+
+    def static(self) -> None:
+        """Ask the static half of every rule."""
+        for rule in self._order:
+            if rule.check is not None:
+                self._states[rule.id] = self._ask(rule, rule.check, "static", self._context)
+
+    def wants_run(self) -> bool:
+        """Whether running the module could still decide anything."""
+        return any(
+            rule.probe is not None and rule.id in self._selected and self._blocker(rule, "probe") is None
+            for rule in self._order
+        )
+
+    def without_run(self, reason: str, *, complete: bool) -> None:
+        """Close what only a run could decide. `complete` is False if a run was wanted and could not be had."""
+        for rule in self._order:
+            state = self._states.get(rule.id)
+            if state is None:
+                state = self._skip_for(rule) or _State("skipped", reason=reason, complete=complete)
+            elif state.open:
+                state = replace(state, reason=f"{state.reason}; {reason}", open=False, complete=complete)
+            self._states[rule.id] = state
+
+    def probe(self, observations: Any) -> None:
+        """Ask the probe half of every rule that has one."""
+        context = replace(self._context, observations=observations)
+        for rule in self._order:
+            before = self._states.get(rule.id)
+            if rule.probe is None:
+                if before is not None and before.open:
+                    before.open = False
+                continue
+            if before is not None and (before.blocked or before.status == "broken"):
+                continue
+            seen = self._ask(rule, rule.probe, "probe", context)
+            self._states[rule.id] = seen if before is None else _combined(before, seen)
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """What became of every rule, in the order of the rule files."""
+        for rule in self._rules.values():
+            if rule.id not in self._selected:
+                yield Outcome(rule.id, rule.level, "ignored", None, "not selected")
+                continue
+            state = self._states[rule.id]
+            yield Outcome(rule.id, rule.level, state.status, state.decided_by, state.reason, state.complete)
+
+    def findings(self) -> Iterator[Finding]:
+        """The findings of the selected rules: errors first, then in the order of the rule files."""
+        found = [f for rule in self._rules if rule in self._selected for f in self._states[rule].findings]
+        yield from sorted(found, key=lambda finding: LEVELS.index(finding.level))
+
+    def _ask(self, rule: Rule, name: str, half: Half, context: Context) -> _State:
+        blocker = self._blocker(rule, half)
+        if blocker is not None:
+            return _State("skipped", reason=f"needs {blocker}", blocked=half == "static" or rule.check is None)
+        try:
+            said = list(predicate(name)(context, **rule.params))
+        except Exception:
+            return _State("broken", reason=traceback.format_exc())
+        faults = [item for item in said if isinstance(item, Fault)]
+        if faults:
+            return _State("failed", half, findings=_merged([_finding(rule, f) for f in faults], context.module))
+        skips = list(dict.fromkeys(item for item in said if isinstance(item, Skip)))
+        if skips:
+            reason = "; ".join(skip.reason for skip in skips)
+            return _State("skipped", reason=reason, open=any(skip.undecided for skip in skips))
+        return _State("passed", half)
+
+    def _skip_for(self, rule: Rule) -> _State | None:
+        blocker = self._blocker(rule, "probe")
+        return None if blocker is None else _State("skipped", reason=f"needs {blocker}", blocked=True)
+
+    def _blocker(self, rule: Rule, half: Half) -> str | None:
+        """The first need that does not hold, by the id of the rule that failed."""
+        needs = rule.needs if half == "static" else (*rule.needs, *rule.probe_needs)
+        for need in needs:
+            for other in matching(need, self._rules):
+                state = self._states.get(other)
+                if other not in self._waived and state is not None and state.blocks(self._rules[other]):
+                    return other
+        return None
+
+
+def _combined(static: _State, seen: _State) -> _State:
+    """Both halves of a rule: a run adds to what the files show and answers what they leave open; it clears nothing."""
+    if static.status == "failed":
+        return replace(static, findings=[*static.findings, *seen.findings])
+    if seen.status == "skipped" and static.status == "passed":
+        return static
+    if static.status == "passed" or static.open:
+        return seen
+    return static
+
+
+def _in_order_of_needs(rules: Mapping[str, Rule]) -> list[Rule]:
+    ordered: dict[str, Rule] = {}
+
+    def place(rule: Rule, path: tuple[str, ...]) -> None:
+        if rule.id in ordered or rule.id in path:
+            return
+        for need in (*rule.needs, *rule.probe_needs):
+            for other in matching(need, rules):
+                place(rules[other], (*path, rule.id))
+        ordered[rule.id] = rule
+
+    for rule in rules.values():
+        place(rule, ())
+    return list(ordered.values())
+
+
+def _finding(rule: Rule, fault: Fault) -> Finding:
+    fields = {"found": fault.found, "wanted": fault.wanted, **fault.details}
+    template = fault.message or rule.message
+    return Finding(
+        rule=rule.id,
+        level=fault.level or rule.level,
+        where=fault.where,
+        message=_FIELD.sub(lambda match: str(fields.get(match[1], match[0])), template),
+        found=fault.found,
+        wanted=fault.wanted,
+        fix=fault.fix or rule.fix,
+        source=rule.source,
+    )
+
+
+def _merged(findings: list[Finding], module: Module) -> list[Finding]:
+    """A fault that several variants share is told once, of the inference variant if that has it."""
+    inference = module.inference.name if module.inference is not None else None
+    kept: dict[Finding, Finding] = {}
+    for finding in findings:
+        alike = replace(finding, where=replace(finding.where, variant=None))
+        if alike not in kept or finding.where.variant == inference:
+            kept[alike] = finding
+    return list(kept.values())

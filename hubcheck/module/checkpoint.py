@@ -1,0 +1,76 @@
+"""The index of a V2 checkpoint, and the object graph that TF2 checkpoints carry.
+
+Source: tensorflow/core/util/tensor_bundle/tensor_bundle.cc and naming.cc; trackable_object_graph.proto.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hubcheck.module import table
+from hubcheck.module.convert import shape
+from hubcheck.module.dtypes import dtype_name
+from hubcheck.module.proto import DecodeError, parse
+from hubcheck.module.types import Checkpoint, CheckpointEntry
+
+OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_OBJECT_GRAPH_LIMIT = 256 << 20
+
+
+class CheckpointError(ValueError):
+    """The index cannot be read; the message says why."""
+
+
+def shard_name(prefix: str, shard: int, shards: int) -> str:
+    """TensorFlow's name of a data file: `variables.data-00000-of-00001`."""
+    return f"{prefix}.data-{shard:05d}-of-{shards:05d}"
+
+
+def read_index(file: Path) -> Checkpoint:
+    """Names, dtypes, shapes and places of every tensor; the weights themselves are not read.
+
+    Raises:
+        CheckpointError: the file is no checkpoint index, or is damaged.
+        OSError: it cannot be opened.
+    """
+    shards = 1
+    found: dict[str, CheckpointEntry] = {}
+    try:
+        for key, value in table.entries(file.read_bytes()):
+            if not key:
+                shards = parse("BundleHeaderProto", value).num_shards
+                continue
+            entry = parse("BundleEntryProto", value)
+            found[key.decode("utf-8", "backslashreplace")] = CheckpointEntry(
+                dtype=dtype_name(entry.dtype),
+                shape=shape(entry.shape),
+                shard=entry.shard_id,
+                offset=entry.offset,
+                size=entry.size,
+                crc32c=entry.crc32c,
+                sliced=bool(entry.slices),
+            )
+    except table.TableError as error:
+        raise CheckpointError(str(error)) from None
+    except DecodeError:
+        raise CheckpointError("an entry is not the message that it should be") from None
+    return Checkpoint(found, shards)
+
+
+def read_object_graph(checkpoint: Checkpoint, folder: Path, prefix: str) -> Any | None:
+    """The TrackableObjectGraph of a TF2 checkpoint, or None where there is none to read.
+
+    It is a scalar string among the weights: a varint of its length, four bytes of checksum, its bytes.
+    """
+    entry = checkpoint.entries.get(OBJECT_GRAPH_KEY)
+    if entry is None or not 0 < entry.size <= _OBJECT_GRAPH_LIMIT:
+        return None
+    try:
+        with (folder / shard_name(prefix, entry.shard, checkpoint.shards)).open("rb") as data:
+            data.seek(entry.offset)
+            stored = data.read(entry.size)
+        start = next(i for i, byte in enumerate(stored) if byte < 0x80) + 1 + 4
+        return parse("TrackableObjectGraph", stored[start:])
+    except (OSError, OverflowError, ValueError, StopIteration, DecodeError):
+        return None

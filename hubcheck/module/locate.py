@@ -1,0 +1,41 @@
+"""Which folders are modules."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+MODULE_FILES = ("saved_model.pb", "saved_model.pbtxt", "tfhub_module.pb", "saved_model.cpb")
+
+
+class NotAModule(ValueError):
+    """A path at which there is no module to check; the message says what is there instead."""
+
+
+def is_module(folder: Path) -> bool:
+    """Whether the folder holds one of the files that make a module."""
+    return any(os.path.lexists(folder / name) for name in MODULE_FILES)
+
+
+def find_modules(path: Path) -> list[Path]:
+    """The module at `path`, or all modules below it, in order of their paths; a module is not searched further.
+
+    Raises:
+        NotAModule: there is nothing at `path`, or no module below it.
+    """
+    if not path.exists():
+        raise NotAModule(f"{path}: no such file or folder")
+    if path.is_file():
+        if path.name in MODULE_FILES:
+            return [path.parent]
+        raise NotAModule(f"{path}: not a module; give the folder that holds saved_model.pb")
+    if is_module(path):
+        return [path]
+    found: list[Path] = []
+    for folder, children, _ in os.walk(path):
+        if is_module(Path(folder)):
+            found.append(Path(folder))
+            children.clear()
+    if not found:
+        raise NotAModule(f"{path}: no module here or below; one is a folder with saved_model.pb in it")
+    return sorted(found)

@@ -1,0 +1,136 @@
+"""The Python object inside a TF2 SavedModel: what its root can do, and what it restores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from hubcheck.module.convert import shape, structured
+from hubcheck.module.dtypes import dtype_name
+from hubcheck.module.types import ObjectGraph, Tensor, Trace, Variable
+
+
+def object_graph(proto: Any) -> ObjectGraph:
+    """The facts of a SavedObjectGraph. References to nodes that are not there are passed over."""
+    call = _child(proto, 0, "__call__")
+    losses = _child(proto, 0, "regularization_losses")
+    return ObjectGraph(
+        proto=proto,
+        traces=tuple(_traces(proto, call)) if call is not None else (),
+        callable=call is not None and bool(_concrete_functions(proto.nodes[call])),
+        variables=_listed_variables(proto, "variables"),
+        trainable_variables=_listed_variables(proto, "trainable_variables"),
+        regularization_losses=None
+        if losses is None
+        else tuple(_argument_counts(proto, proto.nodes[child.node_id]) for child in _items(proto, losses)),
+    )
+
+
+def variables(proto: Any, checkpoint_graph: Any | None) -> tuple[Variable, ...]:
+    """Every variable below the root, with the key under which the checkpoint keeps it.
+
+    Both graphs are walked from their roots along children of the same name, as TensorFlow's loader does.
+    """
+    found: dict[int, Variable] = {}
+    stored_nodes = checkpoint_graph.nodes if checkpoint_graph is not None else ()
+    seen: set[int] = set()
+    todo: list[tuple[int, int | None]] = [(0, 0 if stored_nodes else None)] if proto.nodes else []
+    while todo:
+        number, match = todo.pop()
+        if number in seen:
+            continue
+        seen.add(number)
+        node = proto.nodes[number]
+        stored = stored_nodes[match] if match is not None and 0 <= match < len(stored_nodes) else None
+        if node.WhichOneof("kind") == "variable":
+            key = None
+            if stored is not None:
+                key = next((a.checkpoint_key for a in stored.attributes if a.name == "VARIABLE_VALUE"), None)
+            variable = node.variable
+            found[number] = Variable(variable.name, dtype_name(variable.dtype), shape(variable.shape), key)
+        matches = {c.local_name: c.node_id for c in stored.children} if stored is not None else {}
+        for child in node.children:
+            if 0 <= child.node_id < len(proto.nodes):
+                todo.append((child.node_id, matches.get(child.local_name)))
+    return tuple(found[number] for number in sorted(found))
+
+
+def _child(proto: Any, number: int, name: str) -> int | None:
+    if number >= len(proto.nodes):
+        return None
+    for child in proto.nodes[number].children:
+        if child.local_name == name and 0 <= child.node_id < len(proto.nodes):
+            return int(child.node_id)
+    return None
+
+
+def _items(proto: Any, number: int) -> Iterator[Any]:
+    for child in proto.nodes[number].children:
+        if child.local_name.isdigit() and 0 <= child.node_id < len(proto.nodes):
+            yield child
+
+
+def _listed_variables(proto: Any, name: str) -> frozenset[int] | None:
+    number = _child(proto, 0, name)
+    if number is None:
+        return None
+    ids = (child.node_id for child in _items(proto, number))
+    return frozenset(i for i in ids if proto.nodes[i].WhichOneof("kind") == "variable")
+
+
+def _concrete_functions(node: Any) -> list[str]:
+    match node.WhichOneof("kind"):
+        case "function":
+            return list(node.function.concrete_functions)
+        case "bare_concrete_function":
+            return [node.bare_concrete_function.concrete_function_name]
+        case _:
+            return []
+
+
+def _traces(proto: Any, number: int) -> Iterator[Trace]:
+    node = proto.nodes[number]
+    spec = node.function.function_spec if node.WhichOneof("kind") == "function" else None
+    names = _parameter_names(spec) if spec is not None else []
+    for name in _concrete_functions(node):
+        if name not in proto.concrete_functions:
+            continue
+        concrete = proto.concrete_functions[name]
+        arguments = _arguments(concrete, names)
+        training = arguments.get("training")
+        yield Trace(
+            function=name,
+            arguments=arguments,
+            outputs={path: leaf for path, leaf in structured(concrete.output_signature) if isinstance(leaf, Tensor)},
+            training=bool(training) if isinstance(training, bool | int) else None,
+        )
+
+
+def _parameter_names(spec: Any) -> list[str]:
+    if spec.fullargspec.WhichOneof("kind") != "named_tuple_value":
+        return []
+    for pair in spec.fullargspec.named_tuple_value.values:
+        if pair.key == "args":
+            args = [item.string_value for item in pair.value.list_value.values]
+            return args[1:] if spec.is_method else args
+    return []
+
+
+def _arguments(concrete: Any, names: list[str]) -> dict[str, Any]:
+    signature = concrete.canonicalized_input_signature
+    if signature.WhichOneof("kind") != "tuple_value" or len(signature.tuple_value.values) != 2:
+        return {}
+    positional, keyword = signature.tuple_value.values
+    arguments: dict[str, Any] = {}
+    for i, value in enumerate(positional.tuple_value.values):
+        arguments.update(structured(value, names[i] if i < len(names) else str(i)))
+    arguments.update(structured(keyword))
+    return arguments
+
+
+def _argument_counts(proto: Any, node: Any) -> tuple[int, ...]:
+    return tuple(
+        len(_arguments(proto.concrete_functions[name], []))
+        for name in _concrete_functions(node)
+        if name in proto.concrete_functions
+    )

@@ -1,0 +1,277 @@
+"""Files to facts: one reader for TF1 Hub format and for TF1 and TF2 SavedModels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hubcheck.module import checkpoint as checkpoints
+from hubcheck.module import convert, objects
+from hubcheck.module.documents import read_documents
+from hubcheck.module.proto import DecodeError, parse, parse_text
+from hubcheck.module.types import Asset, Checkpoint, Format, Module, Problem, Variable, Variant
+from hubcheck.module.v1_variables import collection_variables, restored_variables
+
+SCHEMA_VERSION = 1
+ATTACHMENTS = "hub_module_attachments"
+IMAGE_MODULE_INFO = "image_module_info"
+_LFS = b"version https://git-lfs.github.com/spec/"
+_LFS_FIX = "Fetch the real file with `git lfs pull`, then check again."
+_LINES_LIMIT = 4 << 20
+
+
+class _Unreadable(Exception):
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.problem = Problem(message, fix)
+
+
+def read(path: str | os.PathLike[str]) -> Module:
+    """Everything that the files of a module say, without running it.
+
+    Never raises for what is in the files: what makes them unreadable stands in the result's `problems`,
+    and `format` is None if nothing could be read at all.
+
+    Args:
+        path: the module's folder.
+    """
+    root = Path(path)
+    try:
+        name, proto = _saved_model(root)
+        kind = _format(root, proto)
+    except _Unreadable as error:
+        return Module(path=root, format=None, file=_file_name(root), problems=(error.problem,))
+    problems: list[Problem] = []
+    index = _checkpoint(root, problems)
+    graph = next((mg.object_graph_def for mg in proto.meta_graphs if mg.object_graph_def.nodes), None)
+    return Module(
+        path=root,
+        format=kind,
+        file=name,
+        variants=tuple(_variant(root, meta, kind, index, problems) for meta in proto.meta_graphs),
+        objects=objects.object_graph(graph) if graph is not None else None,
+        checkpoint=index,
+        files=tuple(_files(root)),
+        documents=read_documents(root),
+        symlinks=dict(_links_out(root)),
+        keras_metadata=_keras_metadata(root),
+        problems=tuple(dict.fromkeys(problems)),
+    )
+
+
+def _file_name(root: Path) -> str:
+    for name in ("saved_model.pb", "saved_model.pbtxt", "saved_model.cpb", "tfhub_module.pb"):
+        if os.path.lexists(root / name):
+            return name
+    return "saved_model.pb"
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise _Unreadable(f"{file.name} cannot be read: {error.strerror}", "Make the file readable.") from None
+    if data.startswith(_LFS):
+        raise _Unreadable(f"{file.name} is a git-LFS pointer, not the file itself", _LFS_FIX)
+    return data
+
+
+def _saved_model(root: Path) -> tuple[str, Any]:
+    binary, text = root / "saved_model.pb", root / "saved_model.pbtxt"
+    export_again = "Export the module again, and copy all of its files."
+    if os.path.lexists(binary):
+        name, data = binary.name, _bytes(binary)
+    elif os.path.lexists(text):
+        name, data = text.name, _bytes(text)
+    elif os.path.lexists(root / "saved_model.cpb"):
+        raise _Unreadable(
+            "the module is in the chunked form saved_model.cpb only, which most loaders cannot read",
+            "Write it as saved_model.pb: export without `experimental_image_format`.",
+        )
+    else:
+        raise _Unreadable("saved_model.pb is missing beside tfhub_module.pb", export_again)
+    if not data.strip():
+        raise _Unreadable(f"{name} is empty", export_again)
+    try:
+        proto = parse("SavedModel", data) if name == binary.name else parse_text("SavedModel", data.decode("utf-8"))
+    except (DecodeError, UnicodeDecodeError) as error:
+        detail = "" if name == binary.name else f" ({error})"
+        raise _Unreadable(
+            f"{name} is not a SavedModel: truncated, or another kind of file{detail}", export_again
+        ) from None
+    if not proto.meta_graphs:
+        raise _Unreadable(f"{name} holds no MetaGraph: truncated, or another kind of file", export_again)
+    if not 0 <= proto.saved_model_schema_version <= SCHEMA_VERSION:
+        raise _Unreadable(
+            f"{name} has schema version {proto.saved_model_schema_version}; known are 0 and {SCHEMA_VERSION}",
+            "Export with a released version of TensorFlow.",
+        )
+    return name, proto
+
+
+def _format(root: Path, proto: Any) -> Format:
+    marker = root / "tfhub_module.pb"
+    if not os.path.lexists(marker):
+        return "tf2-saved-model" if any(mg.object_graph_def.nodes for mg in proto.meta_graphs) else "tf1-saved-model"
+    fix = "Write the two bytes 08 03 into tfhub_module.pb, as every TF1 Hub module has them."
+    try:
+        definition = parse("ModuleDef", _bytes(marker))
+    except DecodeError:
+        raise _Unreadable("tfhub_module.pb is not a ModuleDef: truncated, or another kind of file", fix) from None
+    if definition.format != 3:
+        raise _Unreadable(f"tfhub_module.pb declares format {definition.format}; the only known one is 3", fix)
+    if definition.required_features:
+        names = ", ".join(definition.required_features)
+        raise _Unreadable(f"tfhub_module.pb requires features that no reader has: {names}", fix)
+    return "tf1-hub"
+
+
+def _checkpoint(root: Path, problems: list[Problem]) -> Checkpoint | None:
+    index = root / "variables" / "variables.index"
+    if not os.path.lexists(index):
+        return None
+    try:
+        if index.stat().st_size < 1024 and index.read_bytes().startswith(_LFS):
+            problems.append(Problem("variables/variables.index is a git-LFS pointer, not the file itself", _LFS_FIX))
+            return None
+        found = checkpoints.read_index(index)
+    except checkpoints.CheckpointError as error:
+        fix = "Copy the checkpoint again from where the module was exported."
+        problems.append(Problem(f"variables/variables.index is damaged: {error}", fix))
+        return None
+    except OSError as error:
+        problems.append(Problem(f"variables/variables.index cannot be read: {error.strerror}", "Make it readable."))
+        return None
+    problems.extend(_shard_problems(index.parent, found))
+    return found
+
+
+def _shard_problems(folder: Path, index: Checkpoint) -> Iterator[Problem]:
+    needed: dict[int, int] = {}
+    for entry in index.entries.values():
+        needed[entry.shard] = max(needed.get(entry.shard, 0), entry.offset + entry.size)
+    for shard, size in sorted(needed.items()):
+        name = checkpoints.shard_name("variables", shard, index.shards)
+        file = folder / name
+        fix = "Copy all files of the variables folder from where the module was exported."
+        if not file.is_file():
+            yield Problem(f"variables/{name} is missing: the checkpoint's weights are in it", fix)
+        elif file.stat().st_size < size:
+            yield Problem(
+                f"variables/{name} is too short: truncated, or a git-LFS pointer",
+                fix,
+                found=f"{file.stat().st_size:,} bytes",
+                wanted=f"at least {size:,} bytes",
+            )
+
+
+def _files(root: Path) -> Iterator[str]:
+    for folder, children, names in os.walk(root):
+        children.sort()
+        for name in sorted(names):
+            yield os.path.relpath(os.path.join(folder, name), root)  # noqa: PTH118
+
+
+def _links_out(root: Path) -> Iterator[tuple[str, str]]:
+    inside = os.path.realpath(root)
+    for folder, children, names in os.walk(root):
+        for name in sorted([*children, *names]):
+            file = os.path.join(folder, name)  # noqa: PTH118
+            if os.path.islink(file):  # noqa: PTH114
+                target = os.path.realpath(file)
+                if os.path.commonpath((inside, target)) != inside:
+                    yield os.path.relpath(file, root), target
+
+
+def _keras_metadata(root: Path) -> bytes | None:
+    try:
+        return (root / "keras_metadata.pb").read_bytes()
+    except OSError:
+        return None
+
+
+def _variant(root: Path, meta: Any, kind: Format, index: Checkpoint | None, problems: list[Problem]) -> Variant:
+    tags = tuple(sorted(set(meta.meta_info_def.tags)))
+    collections = dict(meta.collection_def)
+    attachments = _attachments(collections, ",".join(tags), problems)
+    return Variant(
+        tags=tags,
+        signatures=convert.signatures(meta),
+        graph=meta.graph_def,
+        saver=meta.saver_def,
+        collections=collections,
+        attachments=attachments,
+        image_size=_image_size(attachments, ",".join(tags), problems),
+        assets=tuple(_assets(root, meta, problems)),
+        variables=_variables(root, meta, kind, index),
+        tensorflow_version=meta.meta_info_def.tensorflow_version,
+        init_op=convert.init_op(meta),
+    )
+
+
+def _attachments(collections: dict[str, Any], variant: str, problems: list[Problem]) -> dict[str, bytes]:
+    found = {}
+    if ATTACHMENTS in collections:
+        for data in collections[ATTACHMENTS].bytes_list.value:
+            try:
+                attachment = parse("ModuleAttachment", data)
+            except DecodeError:
+                fix = "Attach messages with the library that writes the module; do not edit the collection."
+                problems.append(Problem(f"an entry of collection {ATTACHMENTS} is no ModuleAttachment", fix, variant))
+                continue
+            found[attachment.key] = attachment.value
+    return found
+
+
+def _image_size(attachments: dict[str, bytes], variant: str, problems: list[Problem]) -> tuple[int, int] | None:
+    if IMAGE_MODULE_INFO not in attachments:
+        return None
+    try:
+        size = parse("ImageModuleInfo", attachments[IMAGE_MODULE_INFO]).default_image_size
+    except DecodeError:
+        fix = "Attach an ImageModuleInfo message with the module's height and width."
+        problems.append(Problem(f"attachment {IMAGE_MODULE_INFO} is no ImageModuleInfo", fix, variant))
+        return None
+    return (size.height, size.width)
+
+
+def _assets(root: Path, meta: Any, problems: list[Problem]) -> Iterator[Asset]:
+    definitions = list(meta.asset_file_def)
+    if not definitions and "saved_model_assets" in meta.collection_def:
+        for packed in meta.collection_def["saved_model_assets"].any_list.value:
+            try:
+                definitions.append(parse("AssetFileDef", packed.value))
+            except DecodeError:
+                fix = "Export the module again."
+                problems.append(Problem("an entry of collection saved_model_assets is no AssetFileDef", fix))
+    for definition in definitions:
+        file = root / "assets" / definition.filename
+        inside = _stays_inside(definition.filename)
+        if inside and not file.is_file():
+            fix = "Copy the assets folder from where the module was exported."
+            problems.append(Problem(f"asset assets/{definition.filename} is missing", fix))
+        yield Asset(definition.filename, definition.tensor_info.name, _lines(file) if inside else None)
+
+
+def _stays_inside(name: str) -> bool:
+    return not name.startswith("/") and ".." not in name.split("/") and "\0" not in name
+
+
+def _lines(file: Path) -> int | None:
+    try:
+        if file.stat().st_size > _LINES_LIMIT:
+            return None
+        return len(file.read_text(encoding="utf-8").rstrip("\n").splitlines())
+    except (OSError, ValueError):
+        return None
+
+
+def _variables(root: Path, meta: Any, kind: Format, index: Checkpoint | None) -> tuple[Variable, ...]:
+    if meta.object_graph_def.nodes:
+        stored = checkpoints.read_object_graph(index, root / "variables", "variables") if index else None
+        return objects.variables(meta.object_graph_def, stored)
+    if kind == "tf1-hub":
+        return collection_variables(meta)
+    return restored_variables(meta)

@@ -1,0 +1,123 @@
+"""The sorted-table file format of LevelDB, in which TensorFlow keeps checkpoint indexes.
+
+A table is a run of blocks, an index block that points at them, and a footer of 48 bytes. A block is a list of
+entries (shared prefix length, rest length, value length, rest, value) and an array of restart points; one
+byte of compression (0: none, 1: snappy) and a masked CRC-32C follow it.
+
+Source: tensorflow/core/lib/io/format.cc and table/block.cc; LevelDB's doc/table_format.md.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from hubcheck.module.snappy import SnappyError, decompress
+
+_MAGIC = 0xDB4775248B80FB57
+_FOOTER = 48
+_TRAILER = 5
+_CRC_MASK = 0xA282EAD8
+
+
+class TableError(ValueError):
+    """The bytes are not such a table, or are damaged; the message says where."""
+
+
+def entries(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of a table, in order.
+
+    Raises:
+        TableError: the bytes are not a whole, undamaged table.
+    """
+    if len(data) < _FOOTER or struct.unpack_from("<Q", data, len(data) - 8)[0] != _MAGIC:
+        raise TableError("it does not end like a checkpoint index")
+    footer = len(data) - _FOOTER
+    _, position = _handle(data, footer)
+    index, _ = _handle(data, position)
+    for _, value in _block(data, index):
+        block, _ = _handle(value, 0)
+        yield from _block(data, block)
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    result = shift = 0
+    while shift < 64:
+        if position >= len(data):
+            break
+        byte = data[position]
+        position += 1
+        result |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return result, position
+        shift += 7
+    raise TableError("a number is cut off")
+
+
+def _handle(data: bytes, position: int) -> tuple[tuple[int, int], int]:
+    offset, position = _varint(data, position)
+    size, position = _varint(data, position)
+    return (offset, size), position
+
+
+def _block(data: bytes, handle: tuple[int, int]) -> Iterator[tuple[bytes, bytes]]:
+    offset, size = handle
+    end = offset + size
+    if end + _TRAILER > len(data) or size < 4:
+        raise TableError("a block lies outside the file")
+    stored = struct.unpack_from("<I", data, end + 1)[0]
+    if stored != _masked_crc32c(data[offset : end + 1]):
+        raise TableError("a block does not match its checksum")
+    yield from _entries(_contents(data[offset:end], data[end]))
+
+
+def _contents(block: bytes, compression: int) -> bytes:
+    if compression == 0:
+        return block
+    if compression != 1:
+        raise TableError(f"a block has the unknown compression {compression}")
+    try:
+        return decompress(block)
+    except SnappyError as error:
+        raise TableError(str(error)) from None
+
+
+def _entries(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    if len(data) < 4:
+        raise TableError("a block is shorter than it says")
+    restarts = struct.unpack_from("<I", data, len(data) - 4)[0]
+    limit = len(data) - 4 * (restarts + 1)
+    if limit < 0:
+        raise TableError("a block is shorter than it says")
+    position, key = 0, b""
+    while position < limit:
+        shared, position = _varint(data, position)
+        rest, position = _varint(data, position)
+        length, position = _varint(data, position)
+        if shared > len(key) or position + rest + length > limit:
+            raise TableError("an entry runs over the end of its block")
+        key = key[:shared] + data[position : position + rest]
+        position += rest
+        yield key, data[position : position + length]
+        position += length
+
+
+def _crc_table() -> tuple[int, ...]:
+    table = []
+    for byte in range(256):
+        remainder = byte
+        for _ in range(8):
+            remainder = (remainder >> 1) ^ (0x82F63B78 if remainder & 1 else 0)
+        table.append(remainder)
+    return tuple(table)
+
+
+_CRC_TABLE = _crc_table()
+
+
+def _masked_crc32c(data: bytes) -> int:
+    crc, table = 0xFFFFFFFF, _CRC_TABLE
+    for byte in data:
+        crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    crc ^= 0xFFFFFFFF
+    return (((crc >> 15) | (crc << 17)) + _CRC_MASK) & 0xFFFFFFFF

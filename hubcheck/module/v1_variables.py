@@ -1,0 +1,76 @@
+"""The variables that a graph-based variant restores, by their names in the checkpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hubcheck.module.convert import UNKNOWN_RANK, shape
+from hubcheck.module.dtypes import dtype_name
+from hubcheck.module.proto import DecodeError, parse
+from hubcheck.module.types import Shape, Variable
+
+_RESTORE_OPS = {"RestoreV2": 1, "Restore": 1, "RestoreSlice": 1}
+_VARIABLE_OPS = {"VariableV2", "Variable", "VarHandleOp"}
+
+
+def collection_variables(meta: Any) -> tuple[Variable, ...]:
+    """TF1 Hub format has no saver of its own: the loader makes one for the collection `variables`."""
+    nodes = {node.name: node for node in meta.graph_def.node if node.op in _VARIABLE_OPS}
+    found: dict[str, Variable] = {}
+    for data in meta.collection_def["variables"].bytes_list.value if "variables" in meta.collection_def else ():
+        try:
+            definition = parse("VariableDef", data)
+        except DecodeError:
+            continue
+        name = definition.variable_name.partition(":")[0]
+        sliced = definition.save_slice_info_def.full_name
+        dtype, static = _declared(nodes.get(name))
+        key = sliced or _checkpoint_name(nodes.get(name), name)
+        found[key] = Variable(name, dtype, UNKNOWN_RANK if sliced else static, key)
+    return tuple(found.values())
+
+
+def restored_variables(meta: Any) -> tuple[Variable, ...]:
+    """What the restore op of saver_def, and all it depends on, reads from the checkpoint."""
+    if not meta.saver_def.restore_op_name:
+        return ()
+    nodes = {node.name: node for node in meta.graph_def.node}
+    todo, seen = [meta.saver_def.restore_op_name], set()
+    found: dict[str, Variable] = {}
+    while todo:
+        name = _node_name(todo.pop())
+        if name in seen or name not in nodes:
+            continue
+        seen.add(name)
+        node = nodes[name]
+        todo.extend(node.input)
+        if node.op in _RESTORE_OPS and len(node.input) > _RESTORE_OPS[node.op]:
+            names = nodes.get(_node_name(node.input[_RESTORE_OPS[node.op]]))
+            if names is None or names.op != "Const":
+                continue
+            slices = nodes.get(_node_name(node.input[2])) if len(node.input) > 2 else None
+            specs = list(slices.attr["value"].tensor.string_val) if slices is not None else []
+            dtypes = list(node.attr["dtypes"].list.type)
+            for i, key in enumerate(names.attr["value"].tensor.string_val):
+                text = key.decode("utf-8", "backslashreplace")
+                dtype = dtype_name(dtypes[i]) if i < len(dtypes) else "unspecified"
+                _, static = _declared(nodes.get(text))
+                found[text] = Variable(text, dtype, UNKNOWN_RANK if i < len(specs) and specs[i] else static, text)
+    return tuple(found.values())
+
+
+def _node_name(edge: str) -> str:
+    return edge.removeprefix("^").partition(":")[0]
+
+
+def _declared(node: Any | None) -> tuple[str, Shape]:
+    if node is None or node.op not in _VARIABLE_OPS:
+        return "unspecified", UNKNOWN_RANK
+    return dtype_name(node.attr["dtype"].type), shape(node.attr["shape"].shape)
+
+
+def _checkpoint_name(node: Any | None, name: str) -> str:
+    """A resource variable is saved under its shared name, which differs where graphs were imported with a scope."""
+    if node is not None and node.op == "VarHandleOp" and node.attr["shared_name"].s:
+        return str(node.attr["shared_name"].s.decode("utf-8", "backslashreplace"))
+    return name

@@ -1,0 +1,102 @@
+"""What a validation gives: a ModuleReport for each module, a Report for all, and the exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hubcheck.findings import LEVELS, Finding, Level, Outcome
+from hubcheck.module.types import Format
+
+Verdict = Literal["conforms", "violates", "incomplete"]
+
+EXIT_CONFORMS, EXIT_FINDINGS, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 70, 130
+
+
+class FindingsError(AssertionError):
+    """Raised by Report.raise_for_findings: a module does not conform."""
+
+    def __init__(self, message: str, findings: tuple[Finding, ...]) -> None:
+        super().__init__(message)
+        self.findings = findings
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRun:
+    """Whether the module was run on a device, and if not, why."""
+
+    name: str
+    ran: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleReport:
+    """Everything said of one module. `fail_on` is the level from which a finding breaks the verdict."""
+
+    path: str
+    format: Format | None
+    outcomes: tuple[Outcome, ...]
+    findings: tuple[Finding, ...]
+    devices: tuple[DeviceRun, ...] = ()
+    elapsed_s: float = 0.0
+    fail_on: Level = "error"
+    protections: tuple[str, ...] | None = None
+
+    @property
+    def failures(self) -> tuple[Finding, ...]:
+        """The findings at or above `fail_on`."""
+        worst = LEVELS[: LEVELS.index(self.fail_on) + 1]
+        return tuple(finding for finding in self.findings if finding.level in worst)
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.failures:
+            return "violates"
+        return "conforms" if all(outcome.complete for outcome in self.outcomes) else "incomplete"
+
+    def count(self, status: str) -> int:
+        """How many rules have this status."""
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The reports of all modules, in the order in which they were given.
+
+    `crash` is a traceback where hubcheck itself failed on a module; `interrupted` tells a Ctrl-C.
+    """
+
+    modules: tuple[ModuleReport, ...]
+    interrupted: bool = False
+    incomplete: str | None = None
+    crashes: tuple[str, ...] = field(default=())
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(finding for module in self.modules for finding in module.findings)
+
+    @property
+    def exit_code(self) -> int:
+        """0 conforms, 1 findings, 3 incomplete, 70 an error of hubcheck's own, 130 interrupted."""
+        if self.crashes or any(module.count("broken") for module in self.modules):
+            return EXIT_INTERNAL
+        if self.interrupted:
+            return EXIT_INTERRUPTED
+        if any(module.failures for module in self.modules):
+            return EXIT_FINDINGS
+        if self.incomplete or any(module.verdict == "incomplete" for module in self.modules):
+            return EXIT_INCOMPLETE
+        return EXIT_CONFORMS
+
+    def raise_for_findings(self) -> None:
+        """Raise FindingsError unless every module conforms; the message is what `hubcheck validate` prints.
+
+        Raises:
+            FindingsError: a finding at or above `fail_on`, or a check that could not be run.
+        """
+        if self.exit_code != EXIT_CONFORMS:
+            from hubcheck.report.text import render
+
+            failures = tuple(finding for module in self.modules for finding in module.failures)
+            raise FindingsError("\n" + render(self), failures)

@@ -1,0 +1,203 @@
+"""Paths to reports: finds the modules, reads them, has them run, and asks the rules."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hubcheck.checks.context import Context
+from hubcheck.contract import SignatureContract, load_contracts
+from hubcheck.engine import Evaluation, predicate
+from hubcheck.findings import Level
+from hubcheck.module.locate import find_modules
+from hubcheck.module.reader import read
+from hubcheck.module.types import Module
+from hubcheck.results import DeviceRun, ModuleReport, Report
+from hubcheck.rules import Rule, load_rules, matching, select
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from hubcheck.probe.pool import Pool
+
+_STATIC_REASON = "not run: --static"
+_MOST_WAITING = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to check, and how. Field by field the options of `hubcheck validate`."""
+
+    static: bool = False
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    rules: tuple[Path, ...] = ()
+    fail_on: Level = "error"
+    jobs: int | None = None
+    run_unsafe: bool = False
+    probe: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    rules: dict[str, Rule]
+    contracts: dict[str, SignatureContract]
+    selected: set[str]
+    waived: frozenset[str]
+
+
+def validate(
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    static: bool = False,
+    select: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    rules: Iterable[str | os.PathLike[str]] = (),
+    fail_on: Level = "error",
+    jobs: int | None = None,
+    run_unsafe: bool = False,
+    **probe: Any,
+) -> Report:
+    """Check that modules keep the Common Signatures for Images.
+
+    Args:
+        path: a module, a folder with modules below it, or several of these.
+        static: decide from files alone, without TensorFlow.
+        select: only these rules ("image-input/name") or groups ("image-input").
+        ignore: all but these.
+        rules: folders with rules and signatures of your own.
+        fail_on: the level from which a finding makes the module violate: "error", "warning" or "note".
+        jobs: how many modules run at a time; by default one per core.
+        run_unsafe: run a module although a safety rule failed.
+        **probe: further options of the run, as `hubcheck.probe.pool.ProbeOptions` has them.
+
+    Returns:
+        A Report with one ModuleReport for each module, in the order of the paths.
+
+    Raises:
+        NotAModule: there is no module at a path.
+        UnknownRule: a selection matches nothing.
+        DataFileError: a rule or signature file cannot be used.
+    """
+    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
+    options = Options(
+        static=static,
+        select=tuple(select),
+        ignore=tuple(ignore),
+        rules=tuple(Path(folder) for folder in rules),
+        fail_on=fail_on,
+        jobs=jobs,
+        run_unsafe=run_unsafe,
+        probe=probe,
+    )
+    modules = modules_at(paths)
+    return Report(tuple(stream(modules, options)))
+
+
+def modules_at(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """Every module at or below the paths, once each.
+
+    Raises:
+        NotAModule: there is none at one of them.
+    """
+    return list(dict.fromkeys(module for path in paths for module in find_modules(Path(path))))
+
+
+def plan(options: Options) -> _Plan:
+    """The rules and contracts that the options name.
+
+    Raises:
+        UnknownRule, DataFileError, UnknownPredicate: they cannot be used.
+    """
+    from hubcheck.extensions import rule_folders
+
+    folders = (*rule_folders(), *options.rules)
+    rules = load_rules(*folders)
+    contracts = load_contracts(*folders)
+    for rule in rules.values():
+        if rule.check is not None and "." in rule.check.partition(":")[0]:
+            predicate(rule.check)
+    selected = select(options.select, rules) if options.select else set(rules)
+    selected -= select(options.ignore, rules)
+    waived = frozenset(matching("safety", rules)) if options.run_unsafe else frozenset()
+    return _Plan(rules, contracts, selected, waived)
+
+
+def stream(modules: Sequence[Path], options: Options) -> Iterator[ModuleReport]:
+    """Reports one by one, in the order of `modules`; the next modules run meanwhile."""
+    ready = plan(options)
+    pool, no_run = _pool(options)
+    waiting: deque[_Started] = deque()
+    with pool or nullcontext():
+        for path in modules:
+            started = _start(path, ready, pool)
+            if pool is None:
+                started.evaluation.without_run(no_run, complete=options.static)
+                yield _report(started, options, None)
+                continue
+            waiting.append(started)
+            # A bound on what waits keeps memory flat however many modules there are.
+            if len(waiting) > _MOST_WAITING:
+                yield _finish(waiting.popleft(), options)
+        while waiting:
+            yield _finish(waiting.popleft(), options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    begin: float
+    path: Path
+    module: Module
+    evaluation: Evaluation
+    run: Future[Any] | None
+
+
+def _start(path: Path, ready: _Plan, pool: Pool | None) -> _Started:
+    begin = time.monotonic()
+    module = read(path)
+    context = Context(module, ready.contracts)
+    evaluation = Evaluation(context, ready.rules, selected=ready.selected, waived=ready.waived)
+    evaluation.static()
+    run = pool.submit(module, ready.contracts) if pool is not None and evaluation.wants_run() else None
+    return _Started(begin, path, module, evaluation, run)
+
+
+def _finish(started: _Started, options: Options) -> ModuleReport:
+    observations = started.run.result() if started.run is not None else None
+    if observations is None:
+        started.evaluation.without_run("not run", complete=True)
+    else:
+        started.evaluation.probe(observations)
+    return _report(started, options, observations)
+
+
+def _pool(options: Options) -> tuple[Pool | None, str]:
+    if options.static:
+        return None, _STATIC_REASON
+    from hubcheck.probe.pool import Pool, ProbeOptions, tensorflow_missing
+
+    missing = tensorflow_missing()
+    if missing is not None:
+        return None, missing
+    return Pool(jobs=options.jobs, options=ProbeOptions(**options.probe)), ""
+
+
+def _report(started: _Started, options: Options, observations: Any) -> ModuleReport:
+    devices: tuple[DeviceRun, ...] = getattr(observations, "devices", None) or (
+        DeviceRun("cpu", False, _STATIC_REASON if options.static else "not run"),
+    )
+    return ModuleReport(
+        path=str(started.path),
+        format=started.module.format,
+        outcomes=tuple(started.evaluation.outcomes()),
+        findings=tuple(started.evaluation.findings()),
+        devices=devices,
+        elapsed_s=round(time.monotonic() - started.begin, 3),
+        fail_on=options.fail_on,
+    )
