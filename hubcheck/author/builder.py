@@ -1,0 +1,300 @@
+"""The builder as a publisher writes it: an ImageModule, its tasks, and what their functions return."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hubcheck.author.errors import AuthorError, nearest
+from hubcheck.contract import load_contracts
+
+if TYPE_CHECKING:
+    from hubcheck.author.export import Export
+
+FEATURES = "image_feature_vector"
+CLASSES = "image_classification"
+FORMATS = ("tf2", "tf1-hub")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+_ARCHITECTURE = re.compile(r"[A-Za-z][\w.-]*")
+_HIDDEN = re.compile(r"[^/]+(/[^/]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What a task's function returns when it has more to give than its default output.
+
+    Args:
+        default: the feature vectors or logits, float32 [batch, width].
+        hidden: activations inside the network by name; "Conv_1" becomes the key "<architecture>/Conv_1".
+    """
+
+    default: Any
+    hidden: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One common signature, and the function that computes it."""
+
+    signature: str
+    function: Callable[..., Any]
+    takes_features: bool
+    takes_training: bool
+    classes: tuple[str, ...] = ()
+    activation: str | None = None
+
+    @property
+    def name(self) -> str:
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+
+class ImageModule:
+    """A module for images, built of plain functions.
+
+    Args:
+        architecture: the network's name, which prefixes the keys of hidden outputs.
+        image_size: height and width in pixels that the module expects.
+        description: a sentence or more about the module, for its documentation.
+
+    Raises:
+        AuthorError: an argument cannot be used.
+    """
+
+    def __init__(self, architecture: str, image_size: tuple[int, int], *, description: str = "") -> None:
+        if not isinstance(architecture, str) or not _ARCHITECTURE.fullmatch(architecture):
+            raise AuthorError(
+                f"the architecture {architecture!r} must be one name of letters, digits, '_', '.' and '-', "
+                'such as "MobileNetV2": it prefixes the keys of hidden outputs',
+                "output/key-prefix",
+            )
+        self.architecture = architecture
+        self.image_size = _size(image_size)
+        self.description = description
+        self.notes: list[str] = []
+        self.tasks: dict[str, Task] = {}
+        self.sources: list[Any] = []
+        self.regularizers: list[Callable[[], Any]] = []
+
+    def feature_vector(self, function: Function) -> Function:
+        """Decorate the function that maps images to feature vectors.
+
+        The function takes `images`, float32 [batch, height, width, 3] in [0, 1], and, if it names it, `training`,
+        a Python bool. It returns float32 [batch, num_features], or Outputs.
+
+        Raises:
+            AuthorError: it takes other arguments, or there is such a function already.
+        """
+        self._add(FEATURES, function)
+        return function
+
+    def classification(
+        self, *, classes: str | os.PathLike[str] | Sequence[str] | None = None, activation: str | None = None
+    ) -> Callable[[Function], Function]:
+        """Decorate the function that maps features or images to logits.
+
+        The function takes `features`, what the feature_vector function gives, or `images`; and `training` if it
+        names it. It returns float32 [batch, num_classes], or Outputs.
+
+        Args:
+            classes: the names of the classes in the order of their indices, or a text file of one per line;
+                stored in the module as the asset labels.txt.
+            activation: how a consumer may use the logits, such as "softmax" or "sigmoid": documented, never applied.
+
+        Raises:
+            AuthorError: the classes cannot be used, or the function takes other arguments.
+        """
+        if callable(classes):
+            raise AuthorError('write @module.classification(classes=...) with parentheses: it takes the class names')
+        names = _classes(classes)
+
+        def add(function: Function) -> Function:
+            self._add(CLASSES, function, classes=names, activation=activation)
+            return function
+
+        return add
+
+    def regularization_loss(self, function: Function) -> Function:
+        """Decorate a function without arguments that returns a scalar loss, one of `regularization_losses`.
+
+        Not needed for Keras layers: their regularizers are found.
+        """
+        if _parameters(function):
+            raise AuthorError(f"the regularization loss {_name(function)} must take no arguments")
+        self.regularizers.append(function)
+        return function
+
+    def note(self, text: str) -> None:
+        """Add a sentence to the module's documentation."""
+        self.notes.append(text)
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        default: str | None = None,
+        format: str | Sequence[str] = "tf2",
+        package: bool = False,
+        probe: bool = True,
+        overwrite: bool = False,
+        tf1_compat: bool = False,
+    ) -> Export:
+        """Write the module, check it by the rules, and put it at `path` only if it conforms.
+
+        Args:
+            path: the folder to make; it must not exist unless `overwrite`.
+            default: the signature of the primary task, which a call without a signature gets; needed only with both.
+            format: "tf2", a reusable SavedModel; "tf1-hub", for the original TF Hub library; or both in a tuple,
+                which puts each in a folder of its name below `path`.
+            package: write `<path>.tar.gz` too (with both formats `<path>-<format>.tar.gz`): the same bytes for
+                the same module.
+            probe: also run the module before it is put in place; else only its files are checked.
+            overwrite: replace what is at `path`, at once or not at all.
+            tf1_compat: in "tf1-hub" format, write no node attributes and no control flow that TensorFlow 1.15
+                does not read.
+
+        Returns:
+            What was written, and the notes and warnings that came up.
+
+        Raises:
+            AuthorError: the module cannot be built, in terms of the functions given here.
+            ConformanceError: it was built and a rule found a fault; nothing is left behind.
+            FileExistsError: `path` exists.
+        """
+        from hubcheck.author.export import export
+
+        formats = (format,) if isinstance(format, str) else tuple(format)
+        for name in formats:
+            if name not in FORMATS:
+                raise AuthorError(f"no format is called {name!r}{nearest(str(name), FORMATS)}")
+        if not formats or len(set(formats)) != len(formats):
+            raise AuthorError(f"format must be one of {FORMATS}, or a tuple of both; it is {format!r}")
+        return export(
+            self,
+            Path(path),
+            default=self._default(default),
+            formats=formats,
+            package=package,
+            probe=probe,
+            overwrite=overwrite,
+            tf1_compat=tf1_compat,
+        )
+
+    def _default(self, name: str | None) -> str:
+        if not self.tasks:
+            raise AuthorError(
+                "the module has no task yet: decorate a function with @module.feature_vector or "
+                "@module.classification(...)",
+                "module/task-signature",
+            )
+        if self.tasks.get(CLASSES) and self.tasks[CLASSES].takes_features and FEATURES not in self.tasks:
+            raise AuthorError(
+                f"{self.tasks[CLASSES].name} takes `features`, but no function is decorated with "
+                "@module.feature_vector: add one, or let it take `images`"
+            )
+        if name is None and len(self.tasks) == 1:
+            return next(iter(self.tasks))
+        if name is None:
+            raise AuthorError(
+                f"the module has both tasks: say which is the primary one with default={FEATURES!r} or "
+                f"default={CLASSES!r}",
+                "module/default-signature",
+            )
+        if name not in self.tasks:
+            raise AuthorError(
+                f"default={name!r} is no signature of this module{nearest(name, self.tasks)}", "module/default-signature"
+            )
+        return name
+
+    def _add(self, signature: str, function: Any, **details: Any) -> None:
+        if signature in self.tasks:
+            raise AuthorError(f"{signature} has a function already: {self.tasks[signature].name}")
+        if not callable(function):
+            raise AuthorError(f"{signature} must be given a function, not {type(function).__name__}")
+        names = _parameters(function)
+        first = ("features", "images") if signature == CLASSES else tuple(load_contracts()[signature].inputs)
+        if not names or names[0] not in first:
+            raise AuthorError(
+                f"the first argument of {_name(function)} must be called {' or '.join(f'`{name}`' for name in first)}; "
+                f"it is {f'`{names[0]}`' if names else 'missing'}",
+                "image-input/name",
+            )
+        if surplus := [name for name in names[1:] if name != "training"]:
+            raise AuthorError(
+                f"{_name(function)} takes `{surplus[0]}` besides `{names[0]}` and `training`: give it a default value, "
+                "or bind it with functools.partial",
+                "image-input/sole",
+            )
+        self.tasks[signature] = Task(signature, function, names[0] == "features", "training" in names, **details)
+
+
+def hidden_key(architecture: str, name: str) -> str:
+    """The output key of a hidden activation.
+
+    Raises:
+        AuthorError: the name cannot be part of a key.
+    """
+    if not isinstance(name, str) or not _HIDDEN.fullmatch(name):
+        raise AuthorError(f"the hidden output {name!r} needs a name, without a slash at its ends", "output/key-prefix")
+    return name if name.startswith(f"{architecture}/") else f"{architecture}/{name}"
+
+
+def _size(size: Any) -> tuple[int, int]:
+    try:
+        height, width = (int(side) for side in size)
+        if height < 1 or width < 1 or (height, width) != tuple(size):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise AuthorError(
+            f"image_size must be (height, width), two positive numbers of pixels; it is {size!r}", "image-input/image-size"
+        ) from None
+    return height, width
+
+
+def _classes(classes: str | os.PathLike[str] | Sequence[str] | None) -> tuple[str, ...]:
+    if classes is None:
+        return ()
+    if isinstance(classes, str | os.PathLike):
+        file = Path(classes)
+        try:
+            names = file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise AuthorError(f"the class names cannot be read from {file}: {reason}", "classification/labels") from None
+        origin = str(file)
+    else:
+        names, origin = list(classes), "classes"
+    if not names:
+        raise AuthorError(f"{origin} names no class", "classification/labels")
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or not name.strip() or len(name.splitlines()) != 1:
+            raise AuthorError(f"class {index} of {origin} must be one line of text; it is {name!r}", "classification/labels")
+    return tuple(names)
+
+
+def _parameters(function: Any) -> list[str]:
+    """The arguments that a caller must give, and `training` if it may be given."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [
+        parameter.name
+        for index, parameter in enumerate(parameters)
+        if parameter.name == "training"
+        or (index == 0 and parameter.kind in positional)
+        or (
+            parameter.default is inspect.Parameter.empty
+            and parameter.kind in (*positional, inspect.Parameter.KEYWORD_ONLY)
+        )
+    ]
+
+
+def _name(function: Any) -> str:
+    return str(getattr(function, "__name__", type(function).__name__))
