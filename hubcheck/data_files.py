@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from hubcheck import resources
+from hubcheck.errors import UsersError
 
 
-class DataFileError(ValueError):
+class DataFileError(UsersError):
     """A rule, signature or configuration file that cannot be used."""
 
     def __init__(self, file: Path, key: str, reason: str) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from hubcheck.checks.context import Context
+from hubcheck.errors import UsersError
 from hubcheck.findings import LEVELS, Fault, Finding, Outcome, Skip
 from hubcheck.module.types import Module
 from hubcheck.rules import Rule, matching
@@ -24,7 +25,7 @@ Half = Literal["static", "probe"]
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
-class UnknownPredicate(ValueError):
+class UnknownPredicate(UsersError):
     """A rule names a predicate that cannot be imported."""
 
 

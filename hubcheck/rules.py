@@ -11,12 +11,13 @@ from typing import Any
 
 from hubcheck import resources
 from hubcheck.data_files import DataFileError, validate
+from hubcheck.errors import UsersError
 from hubcheck.findings import Level
 
 _NOT_RULES = {"signatures", "schema", "data"}
 
 
-class UnknownRule(ValueError):
+class UnknownRule(UsersError):
     """A pattern that selects no rule; the message names the nearest ones."""
 
 
@@ -36,6 +37,7 @@ class Rule:
     why: str
     fix: str
     source: str
+    requirement: str
     check: str | None = None
     probe: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -118,6 +120,7 @@ def _read(file: Path, *, check: bool) -> Rule:
         why=data["why"],
         fix=data["fix"],
         source=f'{source.get("document", "Common Signatures for Images")}, "{source["section"]}"',
+        requirement=source["requirement"],
         check=data.get("check"),
         probe=data.get("probe"),
         params=data.get("params", {}),

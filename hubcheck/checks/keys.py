@@ -69,6 +69,8 @@ def key_prefix(context: Context) -> Iterator[Fault | Skip]:
     looked = False
     for variant, signature, allowed in _signatures(context):
         looked = True
+        if len(signature.outputs) == 1:
+            continue  # No other output: it is the result, though its name may be wrong.
         for key in signature.outputs:
             if key not in allowed:
                 found.setdefault(key, Where(variant.name, None, signature.key, "outputs", key))

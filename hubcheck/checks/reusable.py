@@ -10,7 +10,7 @@ from hubcheck.module.types import ObjectGraph, Tensor
 
 
 def reusable(context: Context) -> Iterator[Fault | Skip]:
-    """The root is callable with training on and off; its lists of variables and losses hold what they should."""
+    """The root is callable with training on and off, and carries lists of its variables and losses that fit."""
     objects = context.module.objects
     if objects is None:
         yield Skip("only a TF2 SavedModel restores an object")
@@ -44,6 +44,10 @@ def _training(objects: ObjectGraph) -> Iterator[Fault]:
 
 def _variables(objects: ObjectGraph) -> Iterator[Fault]:
     trainable, every = objects.trainable_variables, objects.variables
+    if objects.callable and trainable is None and any(node.variable.trainable for node in objects.proto.nodes):
+        found = "no trainable_variables" if every is not None else "neither variables nor trainable_variables"
+        wanted = "lists of these names on the object"
+        yield Fault(Where(), found, wanted, message="nobody can tell which variables to train: the object has {found}")
     if not trainable:
         return
     outside = trainable - (every or frozenset())

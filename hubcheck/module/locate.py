@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from hubcheck.errors import UsersError
+
 MODULE_FILES = ("saved_model.pb", "saved_model.pbtxt", "tfhub_module.pb", "saved_model.cpb")
 
 
-class NotAModule(ValueError):
+class NotAModule(UsersError):
     """A path at which there is no module to check; the message says what is there instead."""
 
 

@@ -1,0 +1,1 @@
+"""One command per file; each is imported when it is called."""

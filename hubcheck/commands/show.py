@@ -1,0 +1,102 @@
+"""`hubcheck show`: what a module declares, at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from hubcheck.contract import load_contracts
+from hubcheck.module.locate import find_modules
+from hubcheck.module.reader import read
+from hubcheck.module.types import Module, Tensor, Variant
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@click.command
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+def command(paths: Sequence[str]) -> int:
+    """Show what modules declare: format, signatures, image size, callable, weights. No TensorFlow is needed."""
+    from hubcheck.report.text import console
+
+    out = console()
+    modules = [read(found) for path in paths for found in find_modules(Path(path))]
+    for module in modules:
+        _print(module, out)
+    return 1 if any(module.problems for module in modules) else 0
+
+
+def _print(module: Module, out: Console) -> None:
+    from rich.text import Text
+
+    from hubcheck.report.describe import FORMATS
+    from hubcheck.report.text import facts
+
+    head = Text(str(module.path), style="bold", overflow="fold")
+    head.append(f"  {FORMATS[module.format]}", style="dim not bold")
+    out.print(head)
+    rows = [("problem", problem.message) for problem in module.problems]
+    if module.format is not None:
+        rows += [("size", _size(module)), ("weights", _weights(module)), ("callable", _callable(module))]
+    out.print(facts([row for row in rows if row[1]]))
+    shown: dict[str, list[str]] = {}
+    for variant in module.variants:
+        shown.setdefault(_signatures(variant), []).append(_name(variant))
+    for text, names in shown.items():
+        out.print(Text(f"  {' and '.join(names)}", style="dim"))
+        out.print(Text(text))
+    out.print()
+
+
+def _name(variant: Variant) -> str:
+    version = f", TensorFlow {variant.tensorflow_version}" if variant.tensorflow_version else ""
+    return f"variant {{{variant.name}}}{version}"
+
+
+def _size(module: Module) -> str:
+    from hubcheck.checks.image_size import expected_image_size
+
+    contract = next(c.inputs["images"] for c in load_contracts().values() if "images" in c.inputs)
+    size = expected_image_size(module, contract)
+    return f"{size[0]} x {size[1]} pixels (height x width)" if size else ""
+
+
+def _weights(module: Module) -> str:
+    from hubcheck.report.describe import plural
+
+    if module.checkpoint is None:
+        return ""
+    entries = [entry for entry in module.checkpoint.entries.values() if entry.dtype != "string"]
+    size = sum(entry.size for entry in entries)
+    count = sum(entry.elements for entry in entries)
+    return f"{count:,} numbers in {len(entries)} tensors, {size / 1e6:,.1f} MB, in {plural(module.checkpoint.shards, 'shard')}"
+
+
+def _callable(module: Module) -> str:
+    if module.objects is None or not module.objects.traces:
+        return "no" if module.objects is not None else ""
+    return "; ".join(
+        dict.fromkeys(
+            f"{trace.name}: {', '.join(map(str, trace.tensors.values()))} -> "
+            f"{', '.join(map(str, trace.outputs.values()))}"
+            for trace in module.objects.traces
+        )
+    )
+
+
+def _signatures(variant: Variant) -> str:
+    lines = []
+    for signature in variant.signatures.values():
+        lines.append(f"    {signature.key}")
+        lines += _tensors(signature.inputs, "<-")
+        lines += _tensors(signature.outputs, "->")
+    return "\n".join(lines)
+
+
+def _tensors(tensors: Mapping[str, Tensor], arrow: str) -> list[str]:
+    width = max(map(len, tensors), default=0)
+    return [f"      {arrow} {key:{width}}  {tensor}" for key, tensor in tensors.items()]

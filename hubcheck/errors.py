@@ -1,0 +1,9 @@
+"""Errors that a user can cause."""
+
+from __future__ import annotations
+
+
+class UsersError(ValueError):
+    """The message is one clear sentence that names the thing and the remedy; the command line exits with 2."""
+
+    users_fault = True

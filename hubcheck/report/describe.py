@@ -1,0 +1,54 @@
+"""Words that all reports share: where a finding is, what a format is called, why rules were skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hubcheck.findings import Outcome, Where
+from hubcheck.module.types import Format
+from hubcheck.results import ModuleReport
+
+FORMATS: dict[Format | None, str] = {
+    "tf1-hub": "TF1 Hub format",
+    "tf1-saved-model": "TF1 SavedModel",
+    "tf2-saved-model": "TF2 SavedModel",
+    None: "unreadable",
+}
+
+
+def place(where: Where) -> str:
+    """One line: variant train · image_feature_vector · inputs["images"] · node Mean (Mean) in function f."""
+    parts = []
+    if where.variant not in (None, "", "serve"):
+        parts.append(f"variant {where.variant}")
+    if where.trace is not None:
+        parts.append(f"__call__ ({where.trace})" if where.trace != "call" else "__call__")
+    if where.signature is not None:
+        parts.append(where.signature)
+    if where.side is not None:
+        parts.append(f'{where.side}["{where.key}"]' if where.key else where.side)
+    if where.node is not None:
+        inside = f" in function {where.node.function}" if where.node.function else ""
+        parts.append(f"node {where.node.name} ({where.node.op}){inside}")
+    return " · ".join(parts) or "module"
+
+
+def skip_reasons(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
+    """The skipped rules by their reason, in the order of the rules."""
+    reasons: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.status == "skipped":
+            reasons.setdefault(outcome.reason or "no reason told", []).append(outcome.rule)
+    return reasons
+
+
+def counts(module: ModuleReport) -> str:
+    """ "20 passed, 1 failed, 5 skipped": what became of the rules; a count of nothing is left out, skips are not."""
+    order = ("passed", "failed", "skipped", "ignored", "broken")
+    shown = [f"{n} {status}" for status in order if (n := module.count(status)) or status in ("passed", "skipped")]
+    return ", ".join(shown)
+
+
+def plural(count: int, noun: str) -> str:
+    """ "1 module", "2 modules"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,52 @@
+"""The report that programs read: one document, as rules/schema/report.schema.json describes it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import hubcheck
+from hubcheck.findings import Finding, Outcome
+from hubcheck.results import ModuleReport, Report
+
+
+def render(report: Report) -> str:
+    """The document, indented, with a newline at its end."""
+    return json.dumps(document(report), indent=1, ensure_ascii=False) + "\n"
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The report as plain data."""
+    return {
+        "hubcheck": hubcheck.__version__,
+        "exit_code": report.exit_code,
+        "modules": [module_document(module) for module in report.modules],
+    }
+
+
+def module_document(module: ModuleReport) -> dict[str, Any]:
+    """One module's part of the document."""
+    return {
+        "path": module.path,
+        "format": module.format,
+        "verdict": module.verdict,
+        "devices": [asdict(device) for device in module.devices],
+        "outcomes": [_outcome(outcome) for outcome in module.outcomes],
+        "findings": [_finding(finding) for finding in module.findings],
+        "elapsed_s": module.elapsed_s,
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "rule": outcome.rule,
+        "level": outcome.level,
+        "status": outcome.status,
+        "decided_by": outcome.decided_by,
+        "reason": outcome.reason,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return asdict(finding)
