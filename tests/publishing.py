@@ -1,0 +1,102 @@
+"""The fixture scripts: what they say of themselves, and the modules that they publish."""
+
+from __future__ import annotations
+
+import ast
+import fcntl
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hubcheck import resources
+
+
+@dataclass(frozen=True)
+class Script:
+    """A fixture script, read without running it: importing one imports TensorFlow."""
+
+    path: Path
+    docstring: str
+    constants: dict[str, Any]
+
+    @property
+    def rule(self) -> str:
+        return f"{self.path.parent.parent.name}/{self.path.parent.name}"
+
+    @property
+    def id(self) -> str:
+        return f"{self.rule}/{self.path.stem}"
+
+    @property
+    def good(self) -> bool:
+        return self.path.stem.startswith("good")
+
+    @property
+    def findings(self) -> list[str]:
+        return sorted(self.constants.get("FINDINGS", []))
+
+    @property
+    def twin(self) -> str:
+        """The name of the good script that a bad one is to be compared with: the one of the longest same name."""
+        form = self.path.stem.removeprefix("bad")
+        goods = [good.stem.removeprefix("good") for good in self.path.parent.glob("good*.py")]
+        fitting = [good for good in goods if form == good or not good or form.startswith(good + "_")]
+        return "good" + max(fitting, key=len) if fitting else ""
+
+
+def scripts() -> list[Script]:
+    """All fixture scripts, in order of their names."""
+    return [_read(path) for path in sorted(resources.folder("fixtures").glob("*/*/*.py"))]
+
+
+def _read(path: Path) -> Script:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    constants = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            try:
+                constants[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                continue  # Not a literal, so none of the names that README.md lists.
+    return Script(path, ast.get_docstring(tree) or "", constants)
+
+
+def published(script: Script, folder: Path) -> Path:
+    """The module that a script publishes, built in `folder` unless it is there already."""
+    name = "module" + script.constants.get("SUFFIX", "")
+    home = folder / script.id
+    if not (home / name).exists():
+        draft = home.with_name(f"{home.name}.{os.getpid()}")
+        draft.mkdir(parents=True)
+        _run(script, draft / name)
+        draft.rename(home)
+    return home / name
+
+
+def _run(script: Script, path: Path) -> None:
+    name = "fixture_" + script.id.replace("/", "_").replace("-", "_")
+    spec = importlib.util.spec_from_file_location(name, script.path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # AutoGraph finds a function's source through sys.modules.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+        module.publish(str(path))
+    finally:
+        del sys.modules[name]
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Only one of the test processes at a time is in here."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
