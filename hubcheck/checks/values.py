@@ -1,0 +1,98 @@
+"""What the values of a run show. Tolerances are relative, for an untrained network's outputs can be 1e-11."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from hubcheck.checks.context import Context
+from hubcheck.checks.runs import targets, where
+from hubcheck.findings import Fault, Skip
+from hubcheck.observations import Observations, Target
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SAME_FUNCTION = 1e-3
+"""Two outputs are one function's if they differ by at most this part of the largest value.
+
+Folding a batch normalisation into the weights moves values by about 1e-5, another function by much more.
+"""
+
+
+def difference(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
+    """The largest difference between two arrays of one shape, as a part of their largest absolute value.
+
+    Equal infinities and NaNs in the same places do not differ; other ones differ infinitely.
+
+    Returns:
+        A number from 0 to 2, or inf.
+    """
+    import numpy
+
+    a, b = numpy.asarray(one, numpy.float64), numpy.asarray(other, numpy.float64)
+    same = (a == b) | (numpy.isnan(a) & numpy.isnan(b))
+    if same.all():
+        return 0.0
+    if not (numpy.isfinite(a) | same).all() or not (numpy.isfinite(b) | same).all():
+        return float("inf")
+    finite = numpy.isfinite(a) & numpy.isfinite(b)
+    scale = max(numpy.abs(a[finite]).max(), numpy.abs(b[finite]).max())
+    return float(numpy.abs(a - b)[~same].max() / scale)
+
+
+def default_is_a_task(context: Context) -> Iterator[Fault | Skip]:
+    """In inference, the default signature and the callable give what one of the task signatures gives."""
+    seen: Observations = context.observations
+    inference = context.module.inference
+    if inference is None:
+        yield Skip("there is no inference variant")
+        return
+    tasks = [
+        target for target in targets(seen) if target.signature in context.contracts and target.variant == inference.name
+    ]
+    looked = False
+    for target in targets(seen):
+        of_object = target.trace is not None and not target.trace.endswith("True")
+        of_default = target.signature == context.module.default_signature and target.signature not in context.contracts
+        if not of_object and not (of_default and target.variant == inference.name):
+            continue
+        distances = {task: found for task in tasks if (found := _distance(seen, target, task)) is not None}
+        if not distances:
+            continue
+        looked = True
+        nearest = min(distances, key=lambda task: distances[task])
+        if distances[nearest] > SAME_FUNCTION:
+            name = "the callable" if of_object else "the default signature"
+            wanted = " or ".join(f"the values of {task.signature}" for task in distances)
+            message = f"{name} gives {{found}}" if of_object else "the default signature gives {found}"
+            yield Fault(where(target, "outputs"), _found(distances[nearest], nearest), wanted, message=message)
+    if not looked:
+        yield Skip("the default signature is the task signature itself")
+
+
+def _found(distance: float, nearest: Target) -> str:
+    if distance == float("inf"):
+        return f"another shape than, or no finite values beside those of {nearest.signature}"
+    return f"other values: {distance:.0%} of the largest value apart from {nearest.signature}"
+
+
+def _distance(seen: Observations, one: Target, other: Target) -> float | None:
+    """How far apart the results for the same pictures are; None if there are no two results to compare."""
+    mine, theirs = _result(seen, one), _result(seen, other)
+    if mine is None or theirs is None:
+        return None
+    (values, fed), (others, fed_too) = mine, theirs
+    if fed != fed_too:
+        return None
+    return difference(values, others) if values.shape == others.shape else float("inf")
+
+
+def _result(seen: Observations, target: Target) -> tuple[Any, tuple[Any, ...]] | None:
+    """The one result of a target for `pictures`, and what was fed."""
+    for run in seen.calls(target, "pictures"):
+        kept = {key: output.values for key, output in run.outputs.items() if output.values is not None}
+        key = "default" if "default" in kept else next(iter(kept)) if len(kept) == 1 else None
+        if run.failure is None and key is not None:
+            return kept[key], (run.pictures, run.size)
+    return None

@@ -1,0 +1,103 @@
+"""The pool: runs modules in workers, a few at a time, and gives back what was seen."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from types import TracebackType
+
+from hubcheck.contract import SignatureContract
+from hubcheck.module.types import Module
+from hubcheck.observations import Observations
+from hubcheck.probe.dispatch import Dispatcher, Job, Part
+from hubcheck.probe.environment import tensorflow_missing
+from hubcheck.probe.plan import Plan
+from hubcheck.probe.planning import plan_steps
+
+__all__ = ["Pool", "ProbeOptions", "tensorflow_missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeOptions:
+    """How a module is run.
+
+    Args:
+        timeout: wall seconds that a worker may take for one module on one device.
+        memory: bytes that it may use; None: a fair share of what is free.
+        larger_batch: the size of the largest batch that is tried, at least 4.
+        seed: of the pictures' noise.
+    """
+
+    timeout: float = 180.0
+    memory: int | None = None
+    larger_batch: int = 5
+    seed: int = 0
+
+
+class Pool:
+    """Workers for probes. Creating one starts the server at once, so that TensorFlow's import overlaps other work.
+
+    Use it as a context manager: on leaving, whatever still runs is ended. All methods may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        jobs: int | None = None,
+        devices: Sequence[str] = ("cpu",),
+        command: Sequence[str] | None = None,
+    ) -> None:
+        cores = len(os.sched_getaffinity(0))
+        self._jobs = max(1, jobs if jobs is not None else cores)
+        self._cores = cores
+        self._devices = tuple(devices)
+        self._dispatcher = Dispatcher(self._devices, self._jobs, command)
+        self._close = weakref.finalize(self, self._dispatcher.close)
+        atexit.register(self._close)
+
+    def submit(
+        self, module: Module, contracts: Mapping[str, SignatureContract], options: ProbeOptions | None = None
+    ) -> Future[Observations]:
+        """Run a module. The future's result are the observations; what the module does wrong is among them.
+
+        Raises (from the future):
+            ProbeError: nothing could be run, or hubcheck's own code failed in the worker.
+        """
+        options = options or ProbeOptions()
+        planned = plan_steps(module, contracts, larger_batch=options.larger_batch)
+        parts = [
+            Part(
+                Plan(
+                    path=str(module.path.absolute()),
+                    steps=planned.inference,
+                    device=device,
+                    seed=options.seed,
+                    threads=self._cores if self._jobs == 1 else 0,
+                    soft_deadline=options.timeout * 0.6,
+                ),
+                timeout=options.timeout,
+                memory=options.memory,
+            )
+            for device in self._devices
+        ]
+        job = Job(Future(), parts, planned.not_run, time.monotonic())
+        self._dispatcher.submit(job)
+        return job.future
+
+    def close(self) -> None:
+        """End everything that runs, and wait until it has ended. Futures that are not done get cancelled."""
+        self._close()
+        atexit.unregister(self._close)
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
