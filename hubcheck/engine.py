@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from hubcheck.checks.context import Context
+from hubcheck.data_files import DataFileError
 from hubcheck.errors import UsersError
 from hubcheck.findings import LEVELS, Fault, Finding, Outcome, Skip
 from hubcheck.module.types import Module
@@ -42,6 +43,25 @@ def predicate(name: str) -> Predicate:
     except (ImportError, AttributeError, ValueError) as error:
         raise UnknownPredicate(f"no predicate is called {name!r}: {error}") from None
     return found  # type: ignore[no-any-return]
+
+
+def check_predicates(rule: Rule) -> None:
+    """Whether the predicates of a rule are there and take its params: worth asking of rules that users write.
+
+    Raises:
+        DataFileError: they are not, or do not.
+    """
+    import inspect
+
+    for key, name in (("check", rule.check), ("probe", rule.probe)):
+        if name is None:
+            continue
+        try:
+            inspect.signature(predicate(name)).bind(None, **rule.params)
+        except UnknownPredicate as error:
+            raise DataFileError(rule.file, key, str(error)) from None
+        except TypeError as error:
+            raise DataFileError(rule.file, "params", f"{name}: {error}") from None
 
 
 @dataclass(slots=True)

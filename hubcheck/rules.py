@@ -31,6 +31,7 @@ class Rule:
     """
 
     id: str
+    file: Path
     title: str
     level: Level
     message: str
@@ -73,7 +74,7 @@ def load_rules(*folders: Path) -> dict[str, Rule]:
     for rule in rules.values():
         for need in (*rule.needs, *rule.probe_needs):
             if not matching(need, rules):
-                raise DataFileError(Path(rule.id), "needs", f"no rule is called {need!r}")
+                raise DataFileError(rule.file, "needs", f"no rule is called {need!r}")
     return rules
 
 
@@ -114,6 +115,7 @@ def _read(file: Path, *, check: bool) -> Rule:
     source = data["source"]
     return Rule(
         id=data["id"],
+        file=file,
         title=data["title"],
         level=data["level"],
         message=data["message"],

@@ -7,13 +7,13 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubcheck.checks.context import Context
 from hubcheck.contract import SignatureContract, load_contracts
-from hubcheck.engine import Evaluation, predicate
+from hubcheck.engine import Evaluation, check_predicates
 from hubcheck.findings import Level
 from hubcheck.module.locate import find_modules
 from hubcheck.module.reader import read
@@ -24,7 +24,7 @@ from hubcheck.rules import Rule, load_rules, matching, select
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from hubcheck.probe.pool import Pool
+    from hubcheck.probe.pool import Pool, ProbeOptions
 
 _STATIC_REASON = "not run: --static"
 _MOST_WAITING = 16
@@ -41,7 +41,7 @@ class Options:
     fail_on: Level = "error"
     jobs: int | None = None
     run_unsafe: bool = False
-    probe: dict[str, Any] = field(default_factory=dict)
+    probe: ProbeOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def validate(
     fail_on: Level = "error",
     jobs: int | None = None,
     run_unsafe: bool = False,
-    **probe: Any,
+    probe: ProbeOptions | None = None,
 ) -> Report:
     """Check that modules keep the Common Signatures for Images.
 
@@ -75,7 +75,7 @@ def validate(
         fail_on: the level from which a finding makes the module violate: "error", "warning" or "note".
         jobs: how many modules run at a time; by default one per core.
         run_unsafe: run a module although a safety rule failed.
-        **probe: further options of the run, as `hubcheck.probe.pool.ProbeOptions` has them.
+        probe: how modules are run: deadline, memory, sizes of batches.
 
     Returns:
         A Report with one ModuleReport for each module, in the order of the paths.
@@ -121,8 +121,8 @@ def plan(options: Options) -> _Plan:
     rules = load_rules(*folders)
     contracts = load_contracts(*folders)
     for rule in rules.values():
-        if rule.check is not None and "." in rule.check.partition(":")[0]:
-            predicate(rule.check)
+        if any(rule.file.is_relative_to(folder) for folder in folders):
+            check_predicates(rule)
     selected = select(options.select, rules) if options.select else set(rules)
     selected -= select(options.ignore, rules)
     waived = frozenset(matching("safety", rules)) if options.run_unsafe else frozenset()
@@ -136,7 +136,7 @@ def stream(modules: Sequence[Path], options: Options) -> Iterator[ModuleReport]:
     waiting: deque[_Started] = deque()
     with pool or nullcontext():
         for path in modules:
-            started = _start(path, ready, pool)
+            started = _start(path, ready, pool, options)
             if pool is None:
                 started.evaluation.without_run(no_run, complete=options.static)
                 yield _report(started, options, None)
@@ -158,13 +158,14 @@ class _Started:
     run: Future[Any] | None
 
 
-def _start(path: Path, ready: _Plan, pool: Pool | None) -> _Started:
+def _start(path: Path, ready: _Plan, pool: Pool | None, options: Options) -> _Started:
     begin = time.monotonic()
     module = read(path)
     context = Context(module, ready.contracts)
     evaluation = Evaluation(context, ready.rules, selected=ready.selected, waived=ready.waived)
     evaluation.static()
-    run = pool.submit(module, ready.contracts) if pool is not None and evaluation.wants_run() else None
+    wanted = pool is not None and evaluation.wants_run()
+    run = pool.submit(module, ready.contracts, options.probe) if pool is not None and wanted else None
     return _Started(begin, path, module, evaluation, run)
 
 
@@ -180,18 +181,19 @@ def _finish(started: _Started, options: Options) -> ModuleReport:
 def _pool(options: Options) -> tuple[Pool | None, str]:
     if options.static:
         return None, _STATIC_REASON
-    from hubcheck.probe.pool import Pool, ProbeOptions, tensorflow_missing
+    from hubcheck.probe.pool import Pool, tensorflow_missing
 
     missing = tensorflow_missing()
     if missing is not None:
         return None, missing
-    return Pool(jobs=options.jobs, options=ProbeOptions(**options.probe)), ""
+    return Pool(jobs=options.jobs), ""
 
 
 def _report(started: _Started, options: Options, observations: Any) -> ModuleReport:
-    devices: tuple[DeviceRun, ...] = getattr(observations, "devices", None) or (
-        DeviceRun("cpu", False, _STATIC_REASON if options.static else "not run"),
-    )
+    if observations is not None:
+        devices = tuple(DeviceRun(seen.name, seen.ran, seen.reason) for seen in observations.devices)
+    else:
+        devices = (DeviceRun("cpu", False, _STATIC_REASON if options.static else "not run"),)
     return ModuleReport(
         path=str(started.path),
         format=started.module.format,
@@ -200,4 +202,5 @@ def _report(started: _Started, options: Options, observations: Any) -> ModuleRep
         devices=devices,
         elapsed_s=round(time.monotonic() - started.begin, 3),
         fail_on=options.fail_on,
+        protections=observations.sandbox or None if observations is not None else None,
     )

@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hubcheck.checks.context import Context, contracted_input
+from hubcheck.checks.context import Context
 from hubcheck.checks.tensors import NO_COMMON_SIGNATURE
 from hubcheck.contract import TensorContract
+from hubcheck.expectations import Size, declared_size, expected_image_size
 from hubcheck.findings import Fault, Skip, Where
-from hubcheck.module.types import Module, Signature
-
-Size = tuple[int, int]
-
-
-def expected_image_size(module: Module, contract: TensorContract) -> Size | None:
-    """Height and width in pixels: the inference variant's attachment, else the default signature's input."""
-    inference = module.inference
-    if inference is None:
-        return None
-    if inference.image_size is not None and all(inference.image_size):
-        return inference.image_size
-    default = inference.signatures.get(module.default_signature)
-    return _declared(default, contract) if default is not None else None
 
 
 def image_size(context: Context, *, key: str) -> Iterator[Fault | Skip]:
@@ -54,18 +41,9 @@ def _sizes(context: Context, contract: TensorContract) -> Iterator[tuple[Where, 
             yield Where(variant.name), variant.image_size
         for name in sorted(names):
             signature = variant.signatures.get(name)
-            size = _declared(signature, contract) if signature is not None else None
+            size = declared_size(signature, contract) if signature is not None else None
             if size is not None:
                 yield Where(variant.name, None, name, "inputs"), size
-
-
-def _declared(signature: Signature, contract: TensorContract) -> Size | None:
-    found = contracted_input(signature, contract)
-    dims = found[1].shape.dims if found is not None else None
-    if dims is None or len(dims) != contract.rank:
-        return None
-    height, width = dims[1], dims[2]
-    return None if height is None or width is None else (height, width)
 
 
 def _text(size: Size) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from hubcheck.checks.context import Context, contracted_input
+from hubcheck.checks.context import Context
 from hubcheck.checks.tensors import NO_COMMON_SIGNATURE
+from hubcheck.expectations import contracted_input
 from hubcheck.findings import Fault, Skip, Where
 from hubcheck.module.types import Signature, Variant
 

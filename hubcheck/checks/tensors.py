@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from hubcheck.checks.context import Context, contracted_input
+from hubcheck.checks.context import Context
 from hubcheck.contract import SignatureContract, TensorContract
+from hubcheck.expectations import contracted_input
 from hubcheck.findings import Fault, Side, Skip, Where
 from hubcheck.module.types import Tensor, Trace, Variant
 

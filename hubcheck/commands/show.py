@@ -58,7 +58,7 @@ def _name(variant: Variant) -> str:
 
 
 def _size(module: Module) -> str:
-    from hubcheck.checks.image_size import expected_image_size
+    from hubcheck.expectations import expected_image_size
 
     contract = next(c.inputs["images"] for c in load_contracts().values() if "images" in c.inputs)
     size = expected_image_size(module, contract)
@@ -73,7 +73,8 @@ def _weights(module: Module) -> str:
     entries = [entry for entry in module.checkpoint.entries.values() if entry.dtype != "string"]
     size = sum(entry.size for entry in entries)
     count = sum(entry.elements for entry in entries)
-    return f"{count:,} numbers in {len(entries)} tensors, {size / 1e6:,.1f} MB, in {plural(module.checkpoint.shards, 'shard')}"
+    shards = plural(module.checkpoint.shards, "shard")
+    return f"{count:,} numbers in {plural(len(entries), 'tensor')}, {size / 1e6:,.1f} MB, in {shards}"
 
 
 def _callable(module: Module) -> str:

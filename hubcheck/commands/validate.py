@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Modules run at a time.  [default: one per core]")
 @click.option("--run-unsafe", is_flag=True, help="Run a module although a safety rule failed.")
-def command(  # noqa: PLR0913
+def command(
     paths: Sequence[str],
     *,
     static: bool,

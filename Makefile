@@ -1,0 +1,36 @@
+# Everything runs in a virtual environment of its own, .venv; the first command makes it.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+# Two at a time: TensorFlow's tests want memory, and the machines that run them have two cores.
+JOBS   ?= 2
+
+.PHONY: demo test bench proto tables docs clean
+
+demo: $(READY)
+	@$(BIN)/python examples/demo.py
+
+test: $(READY)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
+
+bench: $(READY)
+	$(BIN)/python -m tests.benchmarks
+
+# The descriptors of the proto schema, from its source.
+proto: $(READY)
+	$(BIN)/python -m grpc_tools.protoc -Ihubcheck/module/proto --include_imports \
+	  --descriptor_set_out=hubcheck/module/proto/saved_model.desc hubcheck/module/proto/saved_model.proto
+
+# Pages that are generated from data.
+docs: $(READY)
+	$(BIN)/python -m tests.docs
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "hubcheck needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[tensorflow,test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo build dist

@@ -1,0 +1,100 @@
+"""The checkpoint index is read as TensorFlow reads it."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubcheck.module import snappy, table
+from hubcheck.module.checkpoint import CheckpointError, read_index
+from hubcheck.module.reader import read
+from tests.paths import modules_at_hand
+
+WITH_WEIGHTS = [path for path in modules_at_hand() if (path / "variables" / "variables.index").exists()]
+
+
+@pytest.mark.parametrize("path", WITH_WEIGHTS, ids=lambda path: path.name)
+def test_names_dtypes_and_shapes_are_those_that_tensorflow_reads(path):
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(str(path / "variables" / "variables"))
+    index = read_index(path / "variables" / "variables.index")
+    shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    assert sorted(index.entries) == sorted(shapes)
+    for name, entry in index.entries.items():
+        assert list(entry.shape.dims or ()) == shapes[name]
+        assert entry.dtype == dtypes[name].name
+
+
+@pytest.mark.parametrize("path", WITH_WEIGHTS, ids=lambda path: path.name)
+def test_every_variable_of_a_whole_module_is_in_its_checkpoint(path):
+    module = read(path)
+    assert not module.problems
+    for variant in module.variants:
+        for variable in variant.variables:
+            assert variable.checkpoint_key in module.checkpoint.entries, variable
+
+
+def test_a_big_checkpoint_of_many_blocks_is_read_whole(tmp_path):
+    import tensorflow as tf
+
+    names = [f"block_{i}/layer_{i % 7}/kernel_{i}" for i in range(3000)]
+    prefix = str(tmp_path / "big")
+    tf.raw_ops.SaveV2(
+        prefix=prefix,
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=[tf.fill([i % 5 + 1], float(i)) for i in range(len(names))],
+    )
+    index = read_index(tmp_path / "big.index")
+    assert sorted(index.entries) == sorted(names)
+    assert {name: index.entries[name].elements for name in names} == {n: i % 5 + 1 for i, n in enumerate(names)}
+
+
+def test_every_flipped_byte_of_an_index_is_noticed_or_harmless(tmp_path):
+    """A damaged index is told as damaged; nothing else is ever raised."""
+    source = WITH_WEIGHTS[0] / "variables" / "variables.index"
+    data = source.read_bytes()
+    whole = dict(table.entries(data))
+    for position in range(len(data)):
+        damaged = bytearray(data)
+        damaged[position] ^= 0x55
+        try:
+            assert dict(table.entries(bytes(damaged))) == whole
+        except table.TableError:
+            continue
+
+
+@pytest.mark.parametrize("length", [0, 1, 47, 48, 100])
+def test_a_truncated_index_is_told_as_such(tmp_path, length):
+    copy = tmp_path / "variables.index"
+    shutil.copy(WITH_WEIGHTS[0] / "variables" / "variables.index", copy)
+    copy.write_bytes(copy.read_bytes()[:length])
+    with pytest.raises(CheckpointError, match="checkpoint index"):
+        read_index(copy)
+
+
+@given(st.binary(max_size=300))
+def test_bytes_that_are_no_table_raise_nothing_but_our_error(data):
+    magic = struct.pack("<Q", 0xDB4775248B80FB57)
+    for candidate in (data, data + magic, data + b"\0" * 40 + magic):
+        try:
+            list(table.entries(candidate))
+        except table.TableError:
+            continue
+
+
+@given(st.binary(max_size=300))
+def test_bytes_that_are_no_snappy_stream_raise_nothing_but_our_error(data):
+    try:
+        assert len(snappy.decompress(data)) <= snappy.LIMIT
+    except snappy.SnappyError:
+        return
+
+
+def test_snappy_copies_may_overlap_what_they_write():
+    assert snappy.decompress(bytes([10, 1 << 2 | 0]) + b"ab" + bytes([(8 - 4) << 2 | 1, 2])) == b"ab" * 5

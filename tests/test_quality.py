@@ -1,0 +1,25 @@
+"""The linter and the type checker are content."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.paths import ROOT
+
+
+def run(*command: str) -> None:
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ruff_finds_nothing():
+    run("ruff", "check", ".")
+
+
+def test_the_code_is_formatted():
+    run("ruff", "format", "--check", ".")
+
+
+def test_mypy_finds_nothing():
+    run("mypy")

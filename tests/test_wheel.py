@@ -1,0 +1,59 @@
+"""What is published works: the wheel, in an empty environment, from another folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+
+import pytest
+
+from tests.paths import DATA, ROOT
+
+GOOD = DATA / "a_good_feature_vector"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(folder.glob("hubcheck-*.whl"))
+
+
+def test_rules_and_fixtures_ship_in_the_wheel(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    for name in ("rules/image-input/name.toml", "rules/signatures/image_feature_vector.toml", "rules/README.md"):
+        assert f"hubcheck/data/{name}" in names
+    assert "hubcheck/data/fixtures/image-input/batch-size/bad.py" in names
+    assert "hubcheck/py.typed" in names
+    assert not [name for name in names if name.startswith("tests/")]
+
+
+def test_the_wheel_validates_from_another_folder(wheel, tmp_path):
+    home = tmp_path / "venv"
+    venv.create(home, with_pip=True)
+    subprocess.run([home / "bin" / "pip", "install", "--quiet", str(wheel)], check=True)
+    shutil.copytree(GOOD, tmp_path / "elsewhere" / "m")
+    command = [home / "bin" / "hubcheck", "validate", "--static", "--format", "json", "m"]
+    done = subprocess.run(command, cwd=tmp_path / "elsewhere", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["modules"][0]["verdict"] == "conforms"
+    explained = subprocess.run(
+        [home / "bin" / "hubcheck", "explain", "image-input/name"], capture_output=True, text=True, check=True
+    )
+    assert "bad.py" in explained.stdout
+
+
+def test_without_tensorflow_the_verdict_is_incomplete_and_says_so(wheel, tmp_path):
+    home = tmp_path / "venv"
+    venv.create(home, with_pip=True)
+    subprocess.run([home / "bin" / "pip", "install", "--quiet", str(wheel)], check=True)
+    done = subprocess.run([home / "bin" / "hubcheck", "validate", str(GOOD)], capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "incomplete" in done.stdout
+    assert "TensorFlow" in done.stdout
