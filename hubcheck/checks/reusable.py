@@ -47,7 +47,8 @@ def _variables(objects: ObjectGraph) -> Iterator[Fault]:
     if objects.callable and trainable is None and any(node.variable.trainable for node in objects.proto.nodes):
         found = "no trainable_variables" if every is not None else "neither variables nor trainable_variables"
         wanted = "lists of these names on the object"
-        yield Fault(Where(), found, wanted, message="nobody can tell which variables to train: the object has {found}")
+        message = "nobody can tell which variables to train: the object has {found}"
+        yield Fault(Where(), found, wanted, message=message, level="note")
     if not trainable:
         return
     outside = trainable - (every or frozenset())
