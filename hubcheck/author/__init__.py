@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from hubcheck.author.builder import ImageModule, Outputs
 from hubcheck.author.errors import AuthorError, AuthorWarning, ConformanceError
+from hubcheck.author.keras_models import from_keras
 
-__all__ = ["AuthorError", "AuthorWarning", "ConformanceError", "ImageModule", "Outputs"]
+__all__ = ["AuthorError", "AuthorWarning", "ConformanceError", "ImageModule", "Outputs", "from_keras"]

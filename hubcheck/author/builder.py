@@ -20,6 +20,7 @@ FEATURES = "image_feature_vector"
 CLASSES = "image_classification"
 FORMATS = ("tf2", "tf1-hub")
 
+Joint = Callable[[Any, bool], Mapping[str, "Outputs"]]
 Function = TypeVar("Function", bound=Callable[..., Any])
 _ARCHITECTURE = re.compile(r"[A-Za-z][\w.-]*")
 _HIDDEN = re.compile(r"[^/]+(/[^/]+)*")
@@ -46,12 +47,9 @@ class Task:
     function: Callable[..., Any]
     takes_features: bool
     takes_training: bool
+    name: str
     classes: tuple[str, ...] = ()
     activation: str | None = None
-
-    @property
-    def name(self) -> str:
-        return getattr(self.function, "__name__", type(self.function).__name__)
 
 
 class ImageModule:
@@ -80,6 +78,7 @@ class ImageModule:
         self.tasks: dict[str, Task] = {}
         self.sources: list[Any] = []
         self.regularizers: list[Callable[[], Any]] = []
+        self.joint: Joint | None = None
 
     def feature_vector(self, function: Function) -> Function:
         """Decorate the function that maps images to feature vectors.
@@ -128,6 +127,27 @@ class ImageModule:
             raise AuthorError(f"the regularization loss {_name(function)} must take no arguments")
         self.regularizers.append(function)
         return function
+
+    def adopt(
+        self,
+        joint: Joint,
+        names: Mapping[str, str],
+        *,
+        classes: str | os.PathLike[str] | Sequence[str] | None = None,
+        activation: str | None = None,
+    ) -> None:
+        """Let one function compute several tasks at once, as networks that are cut in several places need it.
+
+        Args:
+            joint: maps images and training to {signature: Outputs}.
+            names: how error messages call what computes each signature.
+        """
+        self.joint = joint
+        for signature, name in names.items():
+            details: dict[str, Any] = {}
+            if signature == CLASSES:
+                details = {"classes": _classes(classes), "activation": activation}
+            self.tasks[signature] = Task(signature, joint, False, True, name, **details)
 
     def note(self, text: str) -> None:
         """Add a sentence to the module's documentation."""
@@ -230,7 +250,9 @@ class ImageModule:
                 "or bind it with functools.partial",
                 "image-input/sole",
             )
-        self.tasks[signature] = Task(signature, function, names[0] == "features", "training" in names, **details)
+        self.tasks[signature] = Task(
+            signature, function, names[0] == "features", "training" in names, _name(function), **details
+        )
 
 
 def hidden_key(architecture: str, name: str) -> str:

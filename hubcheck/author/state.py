@@ -24,6 +24,19 @@ def captured_variables(*functions: Any) -> list[tf.Variable]:
     return list(found.values())
 
 
+def variables_of(function: Any, output: Any) -> list[tf.Variable]:
+    """The variables that one output of a traced function is computed from, in the order of their use."""
+    captures = {placeholder.op: index for index, placeholder in enumerate(function.graph.internal_captures)}
+    seen, stack = set(), [output.op]
+    while stack:
+        op = stack.pop()
+        if op not in seen:
+            seen.add(op)
+            stack.extend(tensor.op for tensor in op.inputs)
+    handles = {id(function.graph.external_captures[captures[op]]) for op in seen if op in captures}
+    return [variable for variable in captured_variables(function) if id(variable.handle) in handles]
+
+
 def unique_names(variables: Iterable[tf.Variable]) -> list[str]:
     """A name for each variable, its own where no other has it: name-based checkpoints need them to differ."""
     taken: set[str] = set()

@@ -34,7 +34,7 @@ class _State:
 
 def write(program: Program, folder: Path, *, tf1_compat: bool = False) -> None:
     """Write the module into the folder, which exists and is empty."""
-    traces = {False: program.variant(False), True: program.variant(True)}
+    traces = {False: program.trace(False), True: program.trace(True)}
     # Inference's variables first: what only training adds (seeds) comes after them.
     variables = captured_variables(*traces.values())
     losses = [

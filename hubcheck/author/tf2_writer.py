@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.core.protobuf import fingerprint_pb2
 
 from hubcheck.author.builder import CLASSES
-from hubcheck.author.state import captured_variables, regularizers
+from hubcheck.author.state import captured_variables, regularizers, variables_of
 from hubcheck.author.tracing import Program
 
 LABELS = "labels.txt"
@@ -21,28 +23,16 @@ class _Reusable(tf.Module):  # type: ignore[misc]
 
     def __init__(self, program: Program) -> None:
         super().__init__()
-        signatures = [program.signature(name) for name in program.module.tasks]
-        calls = [program.call(training) for training in (False, True)]
+        inference, train = program.trace(False), program.trace(True)
         # Only the variables are tracked, never Keras objects: those would store weights twice and fail to
         # restore in the session loader.
-        self.variables = captured_variables(*calls, *signatures)
-        self.trainable_variables = [variable for variable in captured_variables(*calls) if variable.trainable]
+        self.variables = captured_variables(inference, train)
+        used = variables_of(train, train.structured_outputs[program.default]["default"])
+        self.trainable_variables = [variable for variable in used if variable.trainable]
         self.regularization_losses = [
             tf.function(loss, input_signature=[]) for loss in regularizers(program.module, self.trainable_variables)
         ]
-        self.__call__ = _callable(program)
-
-
-def _callable(program: Program) -> Any:
-    inference, train = program.call(False), program.call(True)
-
-    @tf.function(autograph=False)
-    def call(images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return (train if training else inference)(images)
-
-    for training in (False, True):
-        call.get_concrete_function(program.images, training=training)
-    return call
+        self.__call__ = program.callable()
 
 
 def write(program: Program, folder: Path) -> None:
@@ -55,6 +45,7 @@ def write(program: Program, folder: Path) -> None:
     tf.saved_model.save(root, str(folder), signatures=signatures)
     if labels:
         labels.unlink()
+    _settle_fingerprint(folder / "fingerprint.pb")
 
 
 def _labels(program: Program, folder: Path) -> Path | None:
@@ -64,3 +55,12 @@ def _labels(program: Program, folder: Path) -> Path | None:
     file = folder / LABELS
     file.write_text("\n".join(task.classes) + "\n", encoding="utf-8")
     return file
+
+
+def _settle_fingerprint(file: Path) -> None:
+    """Put an id that follows from the module in the place of a random one: the same module gives the same bytes."""
+    if file.exists():
+        fingerprint = fingerprint_pb2.FingerprintDef.FromString(file.read_bytes())
+        fingerprint.uuid = ""
+        fingerprint.uuid = str(uuid.uuid5(uuid.NAMESPACE_OID, fingerprint.SerializeToString(deterministic=True).hex()))
+        file.write_bytes(fingerprint.SerializeToString(deterministic=True))

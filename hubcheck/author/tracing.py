@@ -21,14 +21,15 @@ Results = dict[str, dict[str, tf.Tensor]]
 
 @dataclass
 class Program:
-    """The module's functions, traced on demand.
+    """The module's functions, traced on demand: once for inference and once for training.
 
     `default` is the primary task's signature.
     """
 
     module: ImageModule
     default: str
-    _functions: dict[Any, Any] = field(default_factory=dict)
+    _traces: dict[bool, Any] = field(default_factory=dict)
+    _signatures: dict[str, Any] = field(default_factory=dict)
 
     @property
     def images(self) -> tf.TensorSpec:
@@ -36,69 +37,66 @@ class Program:
         (contract,) = load_contracts()[self.default].inputs.values()
         return tf.TensorSpec(_dims(contract, self.module), contract.dtype, contract.key)
 
-    def call(self, training: bool) -> Any:
-        """The primary task alone: images to one tensor."""
-        return self._trace(("call", training), training, (self.default,))
+    def trace(self, training: bool) -> Any:
+        """All tasks at once: images to {signature: {key: tensor}}."""
+        if training not in self._traces:
+            self._traces[training] = _trace(self.module, self.images, training)
+        return self._traces[training]
 
     def signature(self, name: str) -> Any:
         """One task in inference: images to all its outputs, {key: tensor}."""
-        return self._trace(("signature", name), False, (name,))
+        if name not in self._signatures:
+            trace = self.trace(False)
+            select = tf.function(lambda images: trace(images)[name], autograph=False)
+            self._signatures[name] = select.get_concrete_function(self.images)
+        return self._signatures[name]
 
-    def variant(self, training: bool) -> Any:
-        """All tasks at once: images to {signature: {key: tensor}}."""
-        return self._trace(("variant", training), training, tuple(self.module.tasks))
+    def callable(self) -> Any:
+        """The primary task's default output, of images and training."""
+        traces = {training: self.trace(training) for training in (False, True)}
 
-    def width(self, signature: str) -> int:
-        """num_features or num_classes."""
-        return int(self.call(False).structured_outputs.shape[1]) if signature == self.default else 0
+        @tf.function(autograph=False)
+        def call(images: tf.Tensor, training: bool = False) -> tf.Tensor:
+            return traces[bool(training)](images)[self.default]["default"]
 
-    def _trace(self, key: tuple[str, Any], training: bool, names: tuple[str, ...]) -> Any:
-        if key not in self._functions:
-            self._functions[key] = _trace(self, key[0], training, names)
-        return self._functions[key]
+        for training in (False, True):
+            call.get_concrete_function(self.images, training=training)
+        return call
 
 
-def _trace(program: Program, kind: str, training: bool, names: tuple[str, ...]) -> Any:
+def _trace(module: ImageModule, images: tf.TensorSpec, training: bool) -> Any:
     mistakes: list[AuthorError] = []
     current: list[Task] = []
-    check = _Check(program.module, mistakes)
-    tasks = _needed(program.module, names)
+    check = _Check(module, mistakes)
+    # Features first: logits may be computed from them.
+    tasks = [module.tasks[name] for name in (FEATURES, CLASSES) if name in module.tasks]
 
     def compute(images: tf.Tensor) -> Any:
         results: Results = {}
         features = None
+        if module.joint is not None:
+            for signature, outputs in module.joint(images, training).items():
+                results[signature] = check.outputs(module.tasks[signature], outputs)
+            return results
         for task in tasks:
             current.append(task)
             given = features if task.takes_features else images
             made = task.function(given, training=training) if task.takes_training else task.function(given)
             results[task.signature] = check.outputs(task, made)
             features = results[task.signature]["default"]
-        if kind == "call":
-            return results[names[0]]["default"]
-        check.hidden(results)
-        return results[names[0]] if kind == "signature" else {name: results[name] for name in names}
+        return check.shared(results)
 
     try:
-        traced = tf.function(compute).get_concrete_function(program.images)
+        traced = tf.function(compute).get_concrete_function(images)
     except Exception as error:
         if mistakes:
             raise mistakes[0] from None
         where = f"{current[-1].name} fails" if current else "the module fails"
-        shape = Shape(tuple(program.images.shape))
-        raise AuthorError(f"{where} on images {shape}{' in training' if training else ''}: {last_line(error)}") from error
+        when = " in training" if training else ""
+        raise AuthorError(f"{where} on images {Shape(tuple(images.shape))}{when}: {last_line(error)}") from error
     if not training:
         _unchanging(traced, tasks[-1])
     return traced
-
-
-def _needed(module: ImageModule, names: tuple[str, ...]) -> list[Task]:
-    """The tasks to compute for these signatures, features first."""
-    feeds = any(module.tasks[name].takes_features for name in names)
-    return [
-        module.tasks[name]
-        for name in (FEATURES, CLASSES)
-        if name in module.tasks and (name in names or (name == FEATURES and feeds))
-    ]
 
 
 def _unchanging(traced: Any, task: Task) -> None:
@@ -130,12 +128,13 @@ class _Check:
             raise
 
     @tf.autograph.experimental.do_not_convert
-    def hidden(self, results: Results) -> None:
+    def shared(self, results: Results) -> Results:
         """Classification gives the hidden outputs of the features that it is computed from, too."""
         task = self.module.tasks.get(CLASSES)
         if task is not None and task.takes_features and CLASSES in results:
             for key, tensor in results[FEATURES].items():
                 results[CLASSES].setdefault(key, tensor)
+        return results
 
 
 def _outputs(module: ImageModule, task: Task, made: Any) -> dict[str, tf.Tensor]:

@@ -1,0 +1,88 @@
+"""From what a consumer passes to what a signature takes, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from hubcheck.module.types import Signature, Tensor
+
+
+def prepared(inputs: Any, signature: Signature) -> dict[str, Any]:
+    """The inputs by name, as tensors that the signature takes.
+
+    Raises:
+        TypeError: some are missing or surplus, or one cannot be converted.
+    """
+    wanted = signature.inputs
+    if inputs is None:
+        given: Mapping[str, Any] = {}
+    elif isinstance(inputs, Mapping):
+        given = inputs
+    elif len(wanted) == 1:
+        given = {next(iter(wanted)): inputs}
+    elif not wanted:
+        raise TypeError(f"Signature {signature.key!r} expects no inputs.")
+    else:
+        raise TypeError(f"Signature {signature.key!r} expects multiple inputs ({', '.join(sorted(wanted))}). Use a dict.")
+    missing, surplus = sorted(set(wanted) - set(given)), sorted(set(given) - set(wanted))
+    if missing or surplus:
+        raise TypeError(
+            f"Cannot convert the inputs of signature {signature.key!r}: missing {missing}, extra given {surplus}"
+        )
+    return {key: _converted(key, given[key], tensor) for key, tensor in wanted.items()}
+
+
+def components(prepared_inputs: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
+    """What to feed, by the names of the graph tensors that the inputs are made of."""
+    feeds = {}
+    for key, tensor in signature.inputs.items():
+        value = prepared_inputs[key]
+        # A SparseTensor flattens to indices, values and dense shape: the order in which facts name them.
+        feeds.update(zip(tensor.components, tf.nest.flatten(value, expand_composites=True), strict=True))
+    return feeds
+
+
+def chosen(outputs: dict[str, Any], as_dict: bool | None, *, default_signature: bool) -> Any:
+    """All outputs, or the one called `default`.
+
+    Raises:
+        TypeError: there is none of that name.
+    """
+    if as_dict:
+        return outputs
+    if "default" in outputs:
+        return outputs["default"]
+    if default_signature and len(outputs) == 1:
+        return next(iter(outputs.values()))
+    raise TypeError(f"There is no output named 'default', only {', '.join(sorted(outputs))}. Use as_dict=True.")
+
+
+def _converted(key: str, value: Any, wanted: Tensor) -> Any:
+    dtype = tf.as_dtype(wanted.dtype)
+    shape = tf.TensorShape(wanted.shape.dims)
+    if wanted.encoding == "composite":
+        return value
+    if wanted.encoding == "sparse":
+        if not isinstance(value, tf.SparseTensor):
+            raise TypeError(f"Can't convert {key!r}: Got {_told(value)}. Expected a SparseTensor, {wanted}.")
+        tensor = value
+    else:
+        if isinstance(value, tf.SparseTensor | tf.RaggedTensor | tf.IndexedSlices):
+            raise TypeError(f"Can't convert {key!r}: Got {_told(value)}. Expected a dense tensor, {wanted}.")
+        try:
+            tensor = tf.convert_to_tensor(value, dtype)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"Can't convert {key!r}: Got {_told(value)}. Expected {wanted}. ({error})") from error
+    if tensor.dtype != dtype or not shape.is_compatible_with(tensor.shape):
+        raise TypeError(f"Can't convert {key!r}: Got {_told(tensor)}. Expected {wanted}.")
+    return tensor
+
+
+def _told(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    dtype = getattr(getattr(value, "dtype", None), "name", None)
+    dims = "" if shape is None else f" {list(shape)}".replace("None", "?")
+    return f"{type(value).__name__}{f' of {dtype}' if dtype else ''}{dims}"

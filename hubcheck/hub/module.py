@@ -1,0 +1,101 @@
+"""hub.Module: a module that is loaded, to be called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from hubcheck.hub.spec import ModuleSpec, TensorInfo, load_module_spec
+
+
+class Module:
+    """A module, ready to be called in eager mode and inside tf.function.
+
+    Args:
+        spec: a ModuleSpec, or the path of a module.
+        trainable: whether `trainable_variables` and `regularization_losses` are given, and whether a call of a
+            training graph also makes its updates (of batch normalisation), which the original left to the
+            collection UPDATE_OPS.
+        name: for the consumer's own use.
+        tags: the graph variant, such as {"train"}; inference if left out. For a TF2 module {"train"} is the
+            callable with training=True.
+
+    Raises:
+        UnknownVariant: the module has no graph with these tags.
+        ValueError: there is no readable module at the path.
+    """
+
+    def __init__(
+        self,
+        spec: ModuleSpec | str | os.PathLike[str],
+        trainable: bool = False,
+        name: str = "module",
+        tags: Iterable[str] | None = None,
+    ) -> None:
+        if isinstance(spec, str | os.PathLike):
+            spec = load_module_spec(spec)
+        if not isinstance(spec, ModuleSpec):
+            raise ValueError(f"Unknown module spec type: {type(spec).__name__}; give a path or hub.load_module_spec(path)")
+        self.spec = spec
+        self.trainable = trainable
+        self.name = name
+        self.tags = frozenset((tags,) if isinstance(tags, str) else tags or ())
+        variant = spec.variant(self.tags)
+        from hubcheck.hub import running
+
+        self._runner = running.load(spec, variant, self.tags, trainable=trainable)
+        self._call = running.call
+
+    def __call__(self, inputs: Any = None, *, signature: str | None = None, as_dict: bool | None = None) -> Any:
+        """Apply a signature.
+
+        Args:
+            inputs: a dict of tensors by input name, or the one tensor of a signature with one input.
+            signature: its name; the default signature if left out.
+            as_dict: give all outputs by name; else the one called `default`.
+
+        Raises:
+            ValueError: there is no such signature.
+            TypeError: inputs are missing, surplus or of another type, or there is no output called `default`.
+        """
+        return self._call(self, inputs, signature, as_dict)
+
+    def get_signature_names(self) -> list[str]:
+        """The names of the signatures."""
+        return self.spec.get_signature_names(self.tags)
+
+    def get_input_info_dict(self, signature: str | None = None) -> dict[str, TensorInfo]:
+        """The inputs of a signature."""
+        return self.spec.get_input_info_dict(signature, self.tags)
+
+    def get_output_info_dict(self, signature: str | None = None) -> dict[str, TensorInfo]:
+        """The outputs of a signature."""
+        return self.spec.get_output_info_dict(signature, self.tags)
+
+    def get_attached_message(self, key: str, message_type: Any, required: bool = False) -> Any:
+        """A protocol message that the publisher attached, or None."""
+        return self.spec.get_attached_message(key, message_type, self.tags, required)
+
+    @property
+    def variables(self) -> list[Any]:
+        """All variables of the module."""
+        return list(self._runner.variables)
+
+    @property
+    def variable_map(self) -> dict[str, Any]:
+        """The variables by their names in the module."""
+        return {variable.name.partition(":")[0]: variable for variable in self.variables}
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """The variables to train; none unless the module was made with trainable=True."""
+        return list(self._runner.trainable_variables) if self.trainable else []
+
+    @property
+    def regularization_losses(self) -> list[Any]:
+        """Scalars to add to the loss, computed now; none unless the module was made with trainable=True."""
+        return [loss() for loss in self._runner.regularization_losses] if self.trainable else []
+
+    def __repr__(self) -> str:
+        return f"<hub.Module {self.name!r} of {self.spec.path}>"

@@ -1,0 +1,158 @@
+"""Loaded modules of both kinds behind one small face: apply, variables, regularization losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import tensorflow as tf
+
+from hubcheck.hub.inputs import chosen, components, prepared
+from hubcheck.hub.spec import TRAIN, ModuleSpec
+from hubcheck.module.types import Signature, Variant
+
+if TYPE_CHECKING:
+    from hubcheck.hub.module import Module
+
+_KERAS_2 = "add_slot"
+
+
+class Runner(Protocol):
+    """What hub.Module needs of a loaded module."""
+
+    variables: Sequence[Any]
+    trainable_variables: Sequence[Any]
+    regularization_losses: Sequence[Callable[[], Any]]
+
+    def apply(self, signature: Signature, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """All outputs of a signature."""
+
+
+def load(spec: ModuleSpec, variant: Variant, tags: frozenset[str], *, trainable: bool) -> Runner:
+    """Load a variant of a module.
+
+    Raises:
+        ValueError: it is a Keras 2 model that its loader needs tf_keras for.
+    """
+    training = tags == TRAIN and tags != frozenset(variant.tags)
+    # Variables belong to the module, not to a function that is being traced.
+    with tf.init_scope():
+        try:
+            loaded = tf.saved_model.load(str(spec.path), tags=list(variant.tags))
+        except AttributeError as error:
+            if _KERAS_2 not in str(error):
+                raise
+            raise ValueError(f"{spec.path} is a Keras 2 model with an optimizer: import tf_keras before loading it") from error
+    if spec.facts.format == "tf2-saved-model":
+        return _Object(loaded, spec, training)
+    return _Graph(loaded, variant, updates=trainable)
+
+
+@tf.autograph.experimental.do_not_convert
+def call(module: Module, inputs: Any, signature: str | None, as_dict: bool | None) -> Any:
+    """See Module.__call__; apart from it because AutoGraph would rewrite the method of a caller's tf.function."""
+    found = module.spec.signature(signature, module.tags)
+    outputs = module._runner.apply(found, prepared(inputs, found))
+    return chosen(outputs, as_dict, default_signature=found.key == module.spec.facts.default_signature)
+
+
+class _Object:
+    """A restored TF2 object."""
+
+    def __init__(self, loaded: Any, spec: ModuleSpec, training: bool) -> None:
+        self._loaded = loaded
+        self._default = spec.facts.default_signature
+        self._training = training
+        self.variables = list(_attribute(loaded, "variables", _captured(loaded)))
+        trainable = [variable for variable in self.variables if variable.trainable]
+        self.trainable_variables = list(_attribute(loaded, "trainable_variables", trainable))
+        self.regularization_losses = list(_attribute(loaded, "regularization_losses", []))
+
+    def apply(self, signature: Signature, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        if not self._training:
+            return dict(self._loaded.signatures[signature.key](**inputs))
+        if signature.key != self._default:
+            raise ValueError(
+                f"Signature {signature.key!r} has no training graph in a TF2 module: only the default one has, "
+                'with tags={"train"}'
+            )
+        return {"default": self._loaded(*inputs.values(), training=True)}
+
+
+class _Graph:
+    """A graph of TensorFlow 1."""
+
+    def __init__(self, loaded: Any, variant: Variant, *, updates: bool) -> None:
+        self._loaded = loaded
+        self._variant = variant
+        self._updates = updates
+        self._functions: dict[str, Any] = {}
+        self.variables = list(loaded.variables)
+        self.trainable_variables = [variable for variable in self.variables if variable.trainable]
+        self.regularization_losses = [
+            loaded.prune([], loss) for loss in _names(variant, tf.compat.v1.GraphKeys.REGULARIZATION_LOSSES)
+        ]
+
+    def apply(self, signature: Signature, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        feeds = components(inputs, signature)
+        if signature.key not in self._functions:
+            with tf.init_scope():
+                self._functions[signature.key] = self._pruned(signature, list(feeds))
+        results = self._functions[signature.key](*feeds.values())
+        return {key: _assembled(tensor.encoding, results[key]) for key, tensor in signature.outputs.items()}
+
+    def _pruned(self, signature: Signature, feeds: list[str]) -> Any:
+        fetches: dict[str, Any] = {key: list(tensor.components) for key, tensor in signature.outputs.items()}
+        if self._updates:
+            fetches["\0updates"] = list(self._updates_of(feeds))
+        return self._loaded.prune(feeds, fetches)
+
+    def _updates_of(self, feeds: list[str]) -> Iterator[Any]:
+        """The update ops that the given inputs lead to, and no other input."""
+        graph = self._loaded.graph
+        given = {graph.get_tensor_by_name(name).op for name in feeds}
+        others = {
+            graph.get_tensor_by_name(name).op
+            for other in self._variant.signatures.values()
+            for tensor in other.inputs.values()
+            for name in tensor.components
+        } - given
+        for name in _names(self._variant, tf.compat.v1.GraphKeys.UPDATE_OPS):
+            found = graph.as_graph_element(name)
+            op = found if isinstance(found, tf.Operation) else found.op
+            sources = _sources(op)
+            if sources & given and not sources & others:
+                yield op
+
+
+def _names(variant: Variant, collection: str) -> list[str]:
+    found = variant.collections.get(collection)
+    return list(found.node_list.value) if found is not None else []
+
+
+def _sources(op: Any) -> set[Any]:
+    seen, stack = set(), [op]
+    while stack:
+        current = stack.pop()
+        if current not in seen:
+            seen.add(current)
+            stack.extend(tensor.op for tensor in current.inputs)
+            stack.extend(current.control_inputs)
+    return seen
+
+
+def _assembled(encoding: str, parts: list[Any]) -> Any:
+    if encoding == "sparse":
+        return tf.SparseTensor(*parts)
+    return parts[0] if len(parts) == 1 else parts
+
+
+def _attribute(loaded: Any, name: str, otherwise: Any) -> Any:
+    found = getattr(loaded, name, None)
+    return otherwise if found is None else found
+
+
+def _captured(loaded: Any) -> list[Any]:
+    """The variables of a restored object that does not list them: those that its signatures use."""
+    found = {id(variable): variable for function in loaded.signatures.values() for variable in function.variables}
+    return list(found.values())

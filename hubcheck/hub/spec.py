@@ -1,0 +1,178 @@
+"""ModuleSpec: what a module offers, told from its files alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hubcheck.hub.archive import opened
+from hubcheck.module.locate import NotAModule, is_module
+from hubcheck.module.reader import read
+from hubcheck.module.types import INIT_OP_SIGNATURE, Module, Signature, Tensor, Variant
+
+TRAIN = frozenset({"train"})
+SERVE = frozenset({"serve"})
+
+
+class UnknownVariant(ValueError, KeyError):
+    """No graph of the module has these tags. Both error types that the original library raises for it."""
+
+    __str__ = Exception.__str__
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """An input or output of a signature, with the words of the original library."""
+
+    tensor: Tensor
+
+    @property
+    def dtype(self) -> Any:
+        """A tf.DType."""
+        import tensorflow as tf
+
+        return tf.as_dtype(self.tensor.dtype)
+
+    def get_shape(self) -> Any:
+        """A tf.TensorShape; None stands for an unknown dimension."""
+        import tensorflow as tf
+
+        return tf.TensorShape(self.tensor.shape.dims)
+
+    @property
+    def is_sparse(self) -> bool:
+        return self.tensor.encoding == "sparse"
+
+    @property
+    def is_composite(self) -> bool:
+        return self.tensor.encoding != "dense"
+
+    def __str__(self) -> str:
+        return str(self.tensor)
+
+
+class ModuleSpec:
+    """What a module declares. Made by `load_module_spec`."""
+
+    def __init__(self, facts: Module, archive: Any = None) -> None:
+        self.facts = facts
+        # Keeps an unpacked archive's temporary folder for as long as somebody may load from it.
+        self._archive = archive
+
+    @property
+    def path(self) -> Path:
+        """The folder that the module lies in, unpacked."""
+        return self.facts.path
+
+    @property
+    def has_train_trace(self) -> bool:
+        """Whether the module is a TF2 object that can be called with training=True."""
+        objects = self.facts.objects
+        return objects is not None and any(trace.training for trace in objects.traces)
+
+    def get_tags(self) -> list[frozenset[str]]:
+        """The graph variants, as sets of tags. In SavedModels `{"serve"}` is inference, which set() stands for too."""
+        tags = [frozenset(variant.tags) for variant in self.facts.variants]
+        if self.has_train_trace and TRAIN not in tags:
+            tags.append(TRAIN)
+        return tags
+
+    def variant(self, tags: Iterable[str] | None = None) -> Variant:
+        """The graph variant with exactly these tags.
+
+        Raises:
+            UnknownVariant: there is none.
+        """
+        wanted = frozenset((tags,) if isinstance(tags, str) else tags or ())
+        if self.facts.format != "tf1-hub" and (not wanted or (wanted == TRAIN and self.has_train_trace)):
+            wanted = SERVE
+        for variant in self.facts.variants:
+            if frozenset(variant.tags) == wanted:
+                return variant
+        known = ", ".join(_set(found) for found in self.get_tags())
+        raise UnknownVariant(f"No such graph variant: tags={_set(wanted)}; the module has: {known}")
+
+    def signature(self, name: str | None = None, tags: Iterable[str] | None = None) -> Signature:
+        """The signature of this name; the default one for None.
+
+        Raises:
+            ValueError: there is none.
+            UnknownVariant: there is no such graph.
+        """
+        signatures = self.variant(tags).signatures
+        wanted = self.facts.default_signature if name in (None, "default") and "default" not in signatures else name
+        found = signatures.get(wanted or "default")
+        if found is None:
+            raise ValueError(
+                f"Signature {name or 'default'!r} is missing from the module; it has: "
+                f"{', '.join(self.get_signature_names(tags)) or 'none'}"
+            )
+        return found
+
+    def get_signature_names(self, tags: Iterable[str] | None = None) -> list[str]:
+        """The names of the signatures in a graph variant."""
+        return [name for name in self.variant(tags).signatures if name != INIT_OP_SIGNATURE]
+
+    def get_input_info_dict(self, signature: str | None = None, tags: Iterable[str] | None = None) -> dict[str, TensorInfo]:
+        """The inputs of a signature: dtype, get_shape() and is_sparse of each."""
+        return _info(self.signature(signature, tags).inputs)
+
+    def get_output_info_dict(self, signature: str | None = None, tags: Iterable[str] | None = None) -> dict[str, TensorInfo]:
+        """The outputs of a signature: dtype, get_shape() and is_sparse of each."""
+        return _info(self.signature(signature, tags).outputs)
+
+    def get_attached_message(
+        self, key: str, message_type: Any, tags: Iterable[str] | None = None, required: bool = False
+    ) -> Any:
+        """A protocol message that the publisher attached, or None.
+
+        Raises:
+            KeyError: it is required and not there.
+        """
+        data = self.variant(tags).attachments.get(key)
+        if data is None:
+            if required:
+                raise KeyError(f"No attached message for key {key!r} in graph version {_set(frozenset(tags or ()))}")
+            return None
+        message = message_type()
+        message.ParseFromString(data)
+        return message
+
+    def __repr__(self) -> str:
+        return f"<ModuleSpec {self.path} ({self.facts.format})>"
+
+
+def load_module_spec(path: str | os.PathLike[str]) -> ModuleSpec:
+    """The spec of the module in a folder, or in a .tar.gz, .tgz or .zip file of one.
+
+    Raises:
+        FileNotFoundError: there is nothing at the path.
+        ValueError: what is there is no readable module; says what is wrong.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise FileNotFoundError(f"{place}: there is no module here: no such file or folder")
+    archive = None
+    if place.is_file():
+        archive = opened(place)
+        folder = archive.root
+    else:
+        folder = place
+    if not is_module(folder):
+        raise NotAModule(f"{place}: there is no module here: saved_model.pb is missing")
+    facts = read(folder)
+    if facts.format is None or facts.problems:
+        problem = facts.problems[0]
+        raise ValueError(f"{place}: {problem.message}. {problem.fix}")
+    return ModuleSpec(facts, archive)
+
+
+def _info(tensors: Mapping[str, Tensor]) -> dict[str, TensorInfo]:
+    return {key: TensorInfo(tensor) for key, tensor in tensors.items()}
+
+
+def _set(tags: frozenset[str]) -> str:
+    return "{" + ", ".join(map(repr, sorted(tags))) + "}" if tags else "set()"
