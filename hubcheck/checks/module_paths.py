@@ -1,0 +1,34 @@
+"""Whether every file that a module names lies inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath, PureWindowsPath
+
+from hubcheck.checks.context import Context
+from hubcheck.findings import Fault, Skip, Where
+
+
+def stay_inside(context: Context) -> Iterator[Fault | Skip]:
+    """No asset's name climbs out of the assets folder; no link leads out of the module (a warning)."""
+    module = context.module
+    for variant in module.variants:
+        for asset in variant.assets:
+            if _leaves(asset.filename):
+                details = {"what": f'asset "{asset.filename}"'}
+                yield Fault(Where(variant.name), asset.filename, "a name below assets/", details)
+    for link, target in module.symlinks.items():
+        details = {"what": f"the link {link}"}
+        fix = "Copy the file itself into the module before it is published (cp -L)."
+        yield Fault(Where(), f"{link} -> {target}", "a file of its own", details, fix=fix, level="warning")
+
+
+def _leaves(name: str) -> bool:
+    """Whether a name, on any platform, can lead out of the folder that it is joined to."""
+    windows = PureWindowsPath(name)
+    return (
+        "\0" in name
+        or PurePosixPath(name).is_absolute()
+        or bool(windows.drive or windows.root)
+        or ".." in (*PurePosixPath(name).parts, *windows.parts)
+    )

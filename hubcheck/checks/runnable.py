@@ -1,0 +1,105 @@
+"""What a consumer of a module can run, by the facts of the module: roots for the reachability of safety rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hubcheck.checks.context import Context
+from hubcheck.checks.graphs import view_of
+from hubcheck.graph.paths import Chooser, Entry, Paths
+from hubcheck.graph.reach import Reach, Root
+from hubcheck.module.types import Module, ObjectGraph, Variant
+
+_INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op", "table_initializer")
+_CONSUMER_COLLECTIONS = ("update_ops", "regularization_losses")
+
+
+def reach_of(context: Context, variant: Variant) -> Reach:
+    """What can run of a variant, kept in the context's memo."""
+    key = ("reach", variant.tags)
+    if key not in context.memo:
+        roots = sorted(_roots(context.module, variant), key=lambda root: root.feeds)
+        context.memo[key] = Reach(view_of(context, variant), variant.graph.library.function, roots)
+    reach = context.memo[key]
+    assert isinstance(reach, Reach)
+    return reach
+
+
+def paths_of(context: Context, variant: Variant) -> Paths:
+    """Who chooses the paths that a variant opens."""
+    fed = [variant.saver.filename_tensor_name, *(asset.tensor for asset in variant.assets)]
+    reach = reach_of(context, variant)
+    return Paths(reach, filter(None, fed), _entries(context.module.objects, reach))
+
+
+def _roots(module: Module, variant: Variant) -> Iterator[Root]:
+    for signature in variant.signatures.values():
+        for tensor in signature.outputs.values():
+            for component in tensor.components:
+                yield Root(f'signature "{signature.key}"', node=component)
+    for name in _CONSUMER_COLLECTIONS:
+        yield from (Root(f'collection "{name}"', node=node) for node in _collection(variant, name))
+    if module.objects is not None:
+        yield from _exposed(module.objects)
+    for gradient in variant.graph.library.registered_gradients:
+        yield Root(f'the gradient of "{gradient.registered_op_type}"', function=gradient.gradient_func)
+    if variant.init_op is not None:
+        yield Root("the init op", node=variant.init_op, feeds=True)
+    for name in _INIT_COLLECTIONS:
+        yield from (Root("the init op", node=node, feeds=True) for node in _collection(variant, name))
+    saver = variant.saver
+    for node in (saver.restore_op_name, saver.save_tensor_name, saver.filename_tensor_name):
+        if node:
+            yield Root("the saver", node=node, feeds=True)
+
+
+def _collection(variant: Variant, name: str) -> Iterator[str]:
+    if name in variant.collections:
+        yield from variant.collections[name].node_list.value
+
+
+def _exposed(objects: ObjectGraph) -> Iterator[Root]:
+    """Every function of the object graph, named as the restored object's user would."""
+    names = _names(objects)
+    labels: dict[str, str] = {}
+    for number, node in enumerate(objects.proto.nodes):
+        for function in (*node.function.concrete_functions, node.bare_concrete_function.concrete_function_name):
+            labels.setdefault(function, f'function "{names.get(number, function)}" of the restored object')
+        labels.setdefault(node.captured_tensor.concrete_function, "a captured tensor of the restored object")
+    for function in objects.proto.concrete_functions:
+        labels.setdefault(function, f'function "{function}" of the restored object')
+    labels.pop("", None)
+    for function, label in sorted(labels.items()):
+        yield Root(label, function=function)
+
+
+def _names(objects: ObjectGraph) -> dict[int, str]:
+    """Each object by its shortest way from the root: "encoder.layers.0"."""
+    nodes = objects.proto.nodes
+    names = {0: ""}
+    waiting = [0] if nodes else []
+    for number in waiting:
+        for child in nodes[number].children:
+            if child.node_id not in names and 0 <= child.node_id < len(nodes):
+                names[child.node_id] = f"{names[number]}.{child.local_name}".removeprefix(".")
+                waiting.append(child.node_id)
+    return names
+
+
+def _entries(objects: ObjectGraph | None, reach: Reach) -> dict[str, list[Entry]]:
+    """How the restored object calls its functions: arguments from the caller, then what it holds bound."""
+    if objects is None:
+        return {}
+    nodes = objects.proto.nodes
+    entries: dict[str, list[Entry]] = {}
+    for name, concrete in objects.proto.concrete_functions.items():
+        body = reach.view.function(name)
+        if body is None:
+            continue
+        bound: list[Chooser] = [
+            "asset" if 0 <= number < len(nodes) and nodes[number].WhichOneof("kind") == "asset" else "graph"
+            for number in concrete.bound_inputs
+        ]
+        given: list[Chooser] = ["caller"] * (body.arguments - len(bound))
+        entries[name] = [Entry([*given, *bound])]
+    return entries

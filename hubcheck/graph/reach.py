@@ -1,0 +1,144 @@
+"""What a consumer of a graph can run: from what it exposes, through data and control inputs, into every function."""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hubcheck.graph import ops
+from hubcheck.graph.body import Body
+from hubcheck.graph.calls import FUNCTION_OPS, Call
+from hubcheck.graph.view import GraphView
+
+_IMPLEMENTS = "api_implements"
+"""Grappler may put any function for another one whose attribute of this name has the same value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """Something that a consumer runs: a tensor or node of the main graph, or a function of the library.
+
+    `feeds` says that the loader runs it, and feeds the paths of the checkpoint and of the assets when it does.
+    """
+
+    label: str
+    node: str | None = None
+    function: str | None = None
+    feeds: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A reached node that runs a function."""
+
+    body: Body
+    index: int
+    call: Call
+
+
+class Reach:
+    """The nodes that any root leads to, each with the first root that does.
+
+    In the main graph these are the roots and what they need, as a session prunes it; of a function that is
+    reached, every node counts, because TensorFlow keeps those with side effects. Linear in nodes and edges.
+    Roots that the loader feeds come last: a node whose first root is one of them has no other.
+
+    `bodies` are the main graph and the functions reached, `sites` says which nodes run a function.
+    """
+
+    __slots__ = ("_first", "_kinds", "_likes", "_roots", "bodies", "sites", "view")
+
+    def __init__(self, view: GraphView, library: Iterable[Any], roots: Sequence[Root]) -> None:
+        self.view = view
+        self.bodies: list[Body] = [view.main]
+        self.sites: defaultdict[str, list[Site]] = defaultdict(list)
+        self._roots = roots
+        self._first: dict[str | None, array[int]] = {None: array("i", [-1]) * len(view.main)}
+        self._kinds: dict[str, bool] = {}
+        self._likes = _likes(library)
+        for number, root in enumerate(roots):
+            functions = [root.function] if root.function is not None else []
+            if root.node is not None:
+                functions += self._walk(root.node, number)
+            self._enter(functions, number)
+
+    def nodes(self, wanted: Collection[str]) -> Iterator[tuple[Body, int]]:
+        """The reached nodes with one of these ops."""
+        for body in self.bodies:
+            first = self._first[body.function]
+            if body.function is None:
+                for index, op in enumerate(body.ops):
+                    if op in wanted and index < len(first) and first[index] >= 0:
+                        yield body, index
+            elif not set(body.ops).isdisjoint(wanted):
+                yield from ((body, index) for index in body if body.ops[index] in wanted)
+
+    def root(self, body: Body, index: int) -> Root:
+        """The first root that leads to a reached node."""
+        return self._roots[self._first[body.function][index if body.function is None else 0]]
+
+    def fed(self, index: int) -> bool:
+        """Whether a node of the main graph runs only where the loader feeds what it knows."""
+        first = self._first[None]
+        return index < len(first) and first[index] >= 0 and self._roots[first[index]].feeds
+
+    def _walk(self, name: str, number: int) -> list[str]:
+        """Mark what a node of the main graph needs; the functions that are called on the way."""
+        main, first = self.view.main, self._first[None]
+        start = main.find(name.removeprefix("^").partition(":")[0])
+        functions: list[str] = []
+        waiting = [] if start is None or start >= len(first) or first[start] >= 0 else [start]
+        while waiting:
+            index = waiting.pop()
+            if first[index] >= 0:
+                continue
+            first[index] = number
+            if self._is_call(main.ops[index]):
+                functions += self._calls(main, index)
+            for source, _ in main.inputs(index):
+                if source < len(first) and first[source] < 0:
+                    waiting.append(source)
+            for source in main.controls(index):
+                if source < len(first) and first[source] < 0:
+                    waiting.append(source)
+        return functions
+
+    def _enter(self, functions: list[str], number: int) -> None:
+        """Mark functions and all that they lead to."""
+        while functions:
+            name = functions.pop()
+            body = self.view.function(name) if name not in self._first else None
+            if body is None:
+                continue
+            self._first[name] = array("i", [number])
+            self.bodies.append(body)
+            functions += self._likes.get(name, ())
+            calling = {op for op in set(body.ops) if self._is_call(op)}
+            for index in body if calling else ():
+                if body.ops[index] in calling:
+                    functions += self._calls(body, index)
+
+    def _calls(self, body: Body, index: int) -> list[str]:
+        calls = self.view.calls(body, index)
+        for call in calls:
+            self.sites[call.function].append(Site(body, index, call))
+        return [call.function for call in calls]
+
+    def _is_call(self, op: str) -> bool:
+        """Whether nodes with this op can run functions."""
+        known = self._kinds.get(op)
+        if known is None:
+            known = self._kinds[op] = op in FUNCTION_OPS or not ops.is_stock(op)
+        return known
+
+
+def _likes(library: Iterable[Any]) -> Mapping[str, list[str]]:
+    """For each function the others that can be put in its place."""
+    groups: defaultdict[bytes, list[str]] = defaultdict(list)
+    for function in library:
+        if _IMPLEMENTS in function.attr:
+            groups[function.attr[_IMPLEMENTS].s].append(function.signature.name)
+    return {name: group for group in groups.values() if len(group) > 1 for name in group}
