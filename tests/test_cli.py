@@ -155,7 +155,7 @@ def test_the_text_fits_80_columns_without_colour():
     done = hubcheck("validate", "--static", "e_fixed_batch_1", "a_good_feature_vector", cwd=DATA)
     assert "\x1b" not in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
-    assert "needs image-input/batch-size: output/batch-size" in " ".join(done.stdout.split())
+    assert "needs image-input/batch-size" in done.stdout
     assert "2 modules: 1 conforms, 1 violates; 1 error" in done.stdout
 
 
