@@ -16,7 +16,6 @@ _FIRST_INPUT = {"Identity", "StopGradient", "PreventGradient", "EnsureShape", "R
                 "PlaceholderWithDefault"}  # fmt: skip
 _ALL_INPUTS = {"Pack", "TensorDataset", "TensorSliceDataset"}
 _CHOICES = {"Select", "SelectV2"}
-_CONCATS = {"ConcatV2"}
 _JOIN = "StringJoin"
 _STRING = 7
 
@@ -66,7 +65,7 @@ class Paths:
     ) -> None:
         """Look at one tensor: `leads` says that it begins the path, and is not joined to another."""
         index, _ = port
-        op, inputs = body.ops[index], body.inputs(index)
+        op = body.ops[index]
         if body.function is None and port in self._fed and self._reach.fed(index):
             found.add("loader")
         elif op == ARGUMENT:
@@ -74,24 +73,11 @@ class Paths:
         elif op == "Placeholder":
             found.add("caller")
         elif op == "Const":
-            dtype = body.attribute(index, "dtype")
-            if dtype is None or (dtype.type == _STRING and (leads or _climbs(body, index, "value"))):
+            if _is_text(body, index) and (leads or _climbs(body, index, "value")):
                 found.add("graph")
-        elif op == _JOIN and not _climbs(body, index, "separator"):
-            waiting += [(body, source, leads and i == 0) for i, source in enumerate(inputs)]
-        elif op in _FIRST_INPUT and inputs:
-            waiting.append((body, inputs[0], leads))
-        elif op in _ALL_INPUTS and inputs:
-            waiting += [(body, source, leads) for source in inputs]
-        elif op == "IdentityN" and port[1] < len(inputs):
-            waiting.append((body, inputs[port[1]], leads))
-        elif op in _CONCATS and len(inputs) > 1:
-            waiting += [(body, source, leads) for source in inputs[:-1]]
-        elif op in _CHOICES and len(inputs) == 3:
-            waiting += [(body, source, leads) for source in inputs[1:]]
-        elif op == "ReadVariableOp" and inputs and self._variable(body, inputs[0], leads, waiting):
-            pass
-        elif not self._call(body, port, leads, waiting):
+        elif parts := _parts(body, port):
+            waiting += [(body, source, leads and first) for source, first in parts]
+        elif not self._variable(body, port, leads, waiting) and not self._call(body, port, leads, waiting):
             found.add("graph")
 
     def _argument(
@@ -124,18 +110,19 @@ class Paths:
             waiting.append((callee, results[port[1]], leads))
         return bool(calls)
 
-    def _variable(self, body: Body, handle: Port, leads: bool, waiting: list[tuple[Body, Port, bool]]) -> bool:
+    def _variable(self, body: Body, port: Port, leads: bool, waiting: list[tuple[Body, Port, bool]]) -> bool:
         """Walk on into what a variable of the main graph is set to; False if something else can set it.
 
         Exporters pass the path of an asset through such a variable.
         """
-        index = handle[0]
-        if body.function is not None or body.ops[index] != "VarHandleOp" or not self._has_one_handle(body, index):
+        inputs = body.inputs(port[0]) if body.ops[port[0]] == "ReadVariableOp" and body.function is None else []
+        if not inputs or not self._has_one_handle(body, inputs[0][0]):
             return False
+        handle = inputs[0]
         if self._readers is None:
             self._readers = body.consumers()
         values = []
-        for reader in self._readers[index]:
+        for reader in self._readers[handle[0]]:
             if body.ops[reader] == "AssignVariableOp" and body.inputs(reader)[0] == handle:
                 values += body.inputs(reader)[1:2]
             elif body.ops[reader] not in ("ReadVariableOp", "VarIsInitializedOp"):
@@ -144,6 +131,7 @@ class Paths:
         return bool(values)
 
     def _has_one_handle(self, body: Body, index: int) -> bool:
+        """Whether a node is the only one that gives a handle of its variable."""
         name = _shared_name(body, index)
         handles = (
             (other, number)
@@ -152,6 +140,30 @@ class Paths:
             if op == "VarHandleOp" and _shared_name(other, number) == name
         )
         return list(handles) == [(body, index)]
+
+
+def _parts(body: Body, port: Port) -> list[tuple[Port, bool]]:
+    """The tensors that a path op makes its result of, each with whether it can begin the path; none for others."""
+    index, output = port
+    op, inputs = body.ops[index], body.inputs(index)
+    if op == _JOIN and not _climbs(body, index, "separator"):
+        return [(source, i == 0) for i, source in enumerate(inputs)]
+    if op in _FIRST_INPUT:
+        inputs = inputs[:1]
+    elif op == "IdentityN":
+        inputs = inputs[output : output + 1]
+    elif op == "ConcatV2":
+        inputs = inputs[:-1]
+    elif op in _CHOICES:
+        inputs = inputs[1:]
+    elif op not in _ALL_INPUTS:
+        return []
+    return [(source, True) for source in inputs]
+
+
+def _is_text(body: Body, index: int) -> bool:
+    dtype = body.attribute(index, "dtype")
+    return dtype is None or dtype.type == _STRING
 
 
 def _shared_name(body: Body, index: int) -> str:
