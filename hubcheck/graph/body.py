@@ -27,8 +27,22 @@ class Body:
     in their message until `node` asks for one.
     """
 
-    __slots__ = ("_control_starts", "_controls", "_edges", "_indices", "_outputs", "_protos", "_sources", "_starts",
-                 "arguments", "function", "names", "ops", "proto")  # fmt: skip
+    __slots__ = (
+        "_control_starts",
+        "_controls",
+        "_edges",
+        "_indices",
+        "_outputs",
+        "_protos",
+        "_results",
+        "_sources",
+        "_starts",
+        "arguments",
+        "function",
+        "names",
+        "ops",
+        "proto",
+    )
 
     def __init__(
         self,
@@ -43,6 +57,7 @@ class Body:
         self.arguments = len(arguments)
         self._protos = protos
         self._outputs = outputs_of
+        self._results: Sequence[Port] | None = None
         same: dict[str, str] = {}
         self.names = list(arguments)
         self.ops = [ARGUMENT] * len(arguments)
@@ -93,13 +108,12 @@ class Body:
             return ()
         return self._controls[self._control_starts[index] : self._control_starts[index + 1]]
 
-    def results(self) -> list[Port]:
+    def results(self) -> Sequence[Port]:
         """The ports that a function returns, in the order of its signature; none for the main graph."""
-        if self.function is None:
-            return []
-        returned = self.proto.ret
-        names = (arg.name for arg in self.proto.signature.output_arg)
-        return [self.port(returned.get(name, f"?{name}")) for name in names]
+        if self._results is None:
+            returned, arguments = (self.proto.ret, self.proto.signature.output_arg) if self.function else ({}, ())
+            self._results = [self.port(returned.get(arg.name, f"?{arg.name}")) for arg in arguments]
+        return self._results
 
     def control_results(self) -> list[int]:
         """The nodes that a call runs even where no result needs them."""

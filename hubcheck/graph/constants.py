@@ -1,0 +1,56 @@
+"""Small constants: the values of a TensorProto as Python numbers, without numpy."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Number = bool | int | float
+
+_FORMATS = {1: "f", 2: "d", 3: "i", 4: "B", 5: "h", 6: "b", 9: "q", 10: "?", 17: "H", 19: "e", 22: "I", 23: "Q"}
+"""How `struct` spells the dtypes (by their enum number) that conditions, axes and scales have."""
+_FIELDS = {1: "float_val", 2: "double_val", 3: "int_val", 4: "int_val", 5: "int_val", 6: "int_val", 9: "int64_val",
+           10: "bool_val", 17: "int_val", 19: "half_val", 22: "uint32_val", 23: "uint64_val"}  # fmt: skip
+LIMIT = 4096
+"""The most elements that are read: conditions, axes and per-channel statistics have fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """The shape and the elements, in row-major order, of a small constant."""
+
+    shape: tuple[int, ...]
+    values: tuple[Number, ...]
+
+    @property
+    def scalar(self) -> Number | None:
+        """The one element, None if there are more or none."""
+        return self.values[0] if len(self.values) == 1 else None
+
+
+def read_constant(tensor: Any) -> Constant | None:
+    """The value of a TensorProto; None if it is large, no number, or not what it says it is."""
+    shape = tuple(int(dim.size) for dim in tensor.tensor_shape.dim)
+    count = 1
+    for size in shape:
+        count *= size
+    if (
+        tensor.dtype not in _FORMATS
+        or tensor.tensor_shape.unknown_rank
+        or not 0 <= count <= LIMIT
+        or min(shape, default=0) < 0
+    ):
+        return None
+    if tensor.tensor_content:
+        layout = f"<{count}{_FORMATS[tensor.dtype]}"
+        if struct.calcsize(layout) != len(tensor.tensor_content):
+            return None
+        return Constant(shape, struct.unpack(layout, tensor.tensor_content))
+    values: Sequence[Number] = getattr(tensor, _FIELDS[tensor.dtype])[:count]
+    if tensor.dtype == 19:
+        values = [struct.unpack("<e", struct.pack("<H", int(value) & 0xFFFF))[0] for value in values]
+    # Trailing elements equal to the last one are not written, zeros not at all.
+    filler: Number = values[-1] if values else 0
+    return Constant(shape, (*values, *[filler] * (count - len(values))))

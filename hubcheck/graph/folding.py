@@ -1,0 +1,128 @@
+"""Constants found through the graph: conditions, axes, scales."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hubcheck.graph.constants import LIMIT, Constant, Number, read_constant
+
+if TYPE_CHECKING:
+    from hubcheck.graph.unfold import Unfolded, Value
+
+Fold = tuple[str, "list[Value]"]
+"""An op, or "constant", or "same" (one of several values), and the values that it is made from."""
+
+_SAME = frozenset(
+    {"same", "Identity", "StopGradient", "Enter", "RefEnter", "Exit", "RefExit", "EnsureShape", "Snapshot",
+     "PreventGradient", "GuaranteeConst", "CheckNumerics"}
+)  # fmt: skip
+_RESHAPES = frozenset({"Reshape", "ExpandDims", "Squeeze"})
+_UNARY: dict[str, Callable[[Number], Number]] = {
+    "LogicalNot": lambda x: not x,
+    "Neg": lambda x: -x,
+    "Square": lambda x: x * x,
+    "Sqrt": math.sqrt,
+    "Rsqrt": lambda x: 1 / math.sqrt(x),
+    "Reciprocal": lambda x: 1 / x,
+    "Inv": lambda x: 1 / x,
+}
+_BINARY: dict[str, Callable[[Number, Number], Number]] = {
+    "LogicalAnd": lambda a, b: bool(a and b),
+    "LogicalOr": lambda a, b: bool(a or b),
+    "Equal": lambda a, b: a == b,
+    "NotEqual": lambda a, b: a != b,
+    "Greater": lambda a, b: a > b,
+    "GreaterEqual": lambda a, b: a >= b,
+    "Less": lambda a, b: a < b,
+    "LessEqual": lambda a, b: a <= b,
+    "Add": lambda a, b: a + b,
+    "AddV2": lambda a, b: a + b,
+    "Sub": lambda a, b: a - b,
+    "Mul": lambda a, b: a * b,
+    "RealDiv": lambda a, b: a / b,
+    "Div": lambda a, b: a / b,
+    "Maximum": max,
+    "Minimum": min,
+}
+_CASTS: dict[int, Callable[[Number], Number]] = {10: bool, **dict.fromkeys((3, 4, 5, 6, 9, 17, 22, 23), int)}
+"""What becomes of a number that is cast to a dtype, by its enum number; to any other, a float."""
+_SETTLED = {"LogicalAnd": False, "LogicalOr": True}
+"""One operand of this value decides the result, whatever the other is."""
+
+
+def fold(graph: Unfolded, target: Value) -> Constant | None:
+    """The constant that a value is in every run, None if it is none, is large, or is made in other ways."""
+    waiting = [target]
+    steps: dict[tuple[int, int, int], Fold] = {}
+    while waiting:
+        value = waiting[-1]
+        frame, node, number = value
+        key = (id(frame), node, number)
+        if (node, number) in frame.constants:
+            waiting.pop()
+        elif key not in steps:
+            op, sources = steps[key] = graph.fold_step(value)
+            if op in _FOLDED:
+                # Values that are waited for already stand in a loop, and are nobody's constants.
+                waiting += [s for s in sources if (id(s[0]), s[1], s[2]) not in steps]
+        else:
+            waiting.pop()
+            op, sources = steps[key]
+            operands = [s[0].constants.get((s[1], s[2])) for s in sources]
+            attribute = frame.body.attribute(node, "DstT" if op == "Cast" else "value")
+            frame.constants[node, number] = _evaluate(op, operands, attribute)
+    return target[0].constants[target[1], target[2]]
+
+
+def _evaluate(op: str, operands: Sequence[Constant | None], attribute: Any | None) -> Constant | None:
+    if op == "constant":
+        return read_constant(attribute.tensor) if attribute is not None else None
+    first = operands[0] if operands else None
+    if op == "same":
+        return first if all(operand == first for operand in operands) else None
+    if op in _SETTLED:
+        for operand in operands:
+            if operand is not None and operand.scalar is not None and bool(operand.scalar) == _SETTLED[op]:
+                return Constant((), (_SETTLED[op],))
+    if op in _SAME or op in _RESHAPES:
+        return first
+    if op == "Pack":
+        return _pack(operands)
+    if first is None or op not in _FOLDED:
+        return None
+    try:
+        if op == "Cast":
+            number = _CASTS.get(attribute.type, float) if attribute is not None else float
+            return Constant(first.shape, tuple(map(number, first.values)))
+        if op in _UNARY:
+            return Constant(first.shape, tuple(_UNARY[op](x) for x in first.values))
+        second = operands[1] if len(operands) > 1 else None
+        return None if second is None else _broadcast(_BINARY[op], first, second)
+    except (ArithmeticError, ValueError):
+        return None
+
+
+def _broadcast(function: Callable[[Number, Number], Number], a: Constant, b: Constant) -> Constant | None:
+    """Scalars with anything, and equal sizes: no more is needed for conditions and channel statistics."""
+    if len(a.values) == len(b.values):
+        shape = a.shape if len(a.shape) >= len(b.shape) else b.shape
+        return Constant(shape, tuple(map(function, a.values, b.values)))
+    if len(b.values) == 1:
+        return Constant(a.shape, tuple(function(x, b.values[0]) for x in a.values))
+    if len(a.values) == 1:
+        return Constant(b.shape, tuple(function(a.values[0], x) for x in b.values))
+    return None
+
+
+def _pack(operands: Sequence[Constant | None]) -> Constant | None:
+    values: list[Number] = []
+    for operand in operands:
+        if operand is None or len(values) + len(operand.values) > LIMIT:
+            return None
+        values += operand.values
+    return Constant((len(operands),), tuple(values))
+
+
+_FOLDED = _SAME | _RESHAPES | _UNARY.keys() | _BINARY.keys() | {"constant", "Cast", "Pack"}

@@ -1,0 +1,109 @@
+"""What a publisher recognises a mask by: its rate and the layer or scope that it stands in."""
+
+from __future__ import annotations
+
+import re
+
+from hubcheck.graph import elementwise as ew
+from hubcheck.graph.masks import Mask
+from hubcheck.graph.origins import Origins
+from hubcheck.graph.randomness import random_ops
+from hubcheck.graph.unfold import Frame, Unfolded, Value
+
+_STEPS = 200
+_ABOVE = frozenset({"GreaterEqual", "Greater"})
+_BELOW = frozenset({"LessEqual", "Less"})
+_INNER = re.compile(r"(stateless_)?dropout(_\d+)?$", re.IGNORECASE)
+
+
+def rate(graph: Unfolded, origins: Origins, mask: Mask) -> float | None:
+    """The share of entries that the mask drops, where uniform numbers are held against a constant."""
+    kept = _share_of_ones(graph, origins, mask.mask)
+    if kept is None:
+        return None
+    frame, node = mask.frame, mask.node
+    if frame.op(node) in ew.SELECTS:
+        inputs = graph.inputs(frame, node)
+        if len(inputs) == 3 and not origins.images(inputs[1]) and origins.images(inputs[2]):
+            kept = 1 - kept
+    return round(1 - kept, 6) if 0 <= kept <= 1 else None
+
+
+def _share_of_ones(graph: Unfolded, origins: Origins, mask: Value) -> float | None:
+    """How likely an entry of the mask is not zero."""
+    waiting, seen = [mask], {mask}
+    while waiting and len(seen) < _STEPS:
+        value = waiting.pop(0)
+        frame, node, _ = value
+        op = frame.op(node)
+        inputs = graph.passes(value) or graph.inputs(frame, node)
+        if (op in _ABOVE or op in _BELOW) and len(inputs) == 2:
+            return _threshold(graph, origins, inputs, op in _ABOVE)
+        if op == "Floor" and inputs:
+            return _floored(graph, inputs[0])
+        for source in inputs:
+            if source not in seen and origins.random(source):
+                seen.add(source)
+                waiting.append(source)
+    return None
+
+
+def _threshold(graph: Unfolded, origins: Origins, inputs: list[Value], above: bool) -> float | None:
+    """How likely uniform numbers in [0, 1) are above or below a constant."""
+    drawn, bound = inputs
+    if origins.random(bound):
+        drawn, bound, above = bound, drawn, not above
+    constant = graph.constant(bound)
+    if constant is None or constant.scalar is None or not _is_uniform(graph, origins, drawn):
+        return None
+    return 1 - constant.scalar if above else float(constant.scalar)
+
+
+def _floored(graph: Unfolded, value: Value) -> float | None:
+    """How likely floor(keep + uniform) is one, as TensorFlow 1 wrote dropout."""
+    frame, node, _ = value
+    if frame.op(node) not in ("Add", "AddV2"):
+        return None
+    for term in graph.inputs(frame, node):
+        constant = graph.constant(term)
+        if constant is not None and constant.scalar is not None:
+            return float(constant.scalar)
+    return None
+
+
+def _is_uniform(graph: Unfolded, origins: Origins, value: Value) -> bool:
+    """Whether the first random op behind a value draws uniform numbers."""
+    waiting, seen = [value], {value}
+    while waiting and len(seen) < _STEPS:
+        value = waiting.pop(0)
+        op = value[0].op(value[1])
+        if op in random_ops():
+            return "Uniform" in op
+        for source in graph.passes(value) or graph.inputs(*value[:2]):
+            if source not in seen and origins.random(source):
+                seen.add(source)
+                waiting.append(source)
+    return False
+
+
+def scope(frame: Frame, node: int) -> str:
+    """The layer or name scope of a node, as a publisher would call it: "model/dropout_1" of ".../dropout/Mul_1".
+
+    It is the innermost scope that is named after dropout, else the scope of the node; a node without one
+    has that of the call which runs its function.
+    """
+    found: Frame | None = frame
+    while found is not None:
+        parts = found.body.names[node].split("/")[:-1]
+        named = [i for i, part in enumerate(parts) if "drop" in part.lower()]
+        if named:
+            last = named[-1]
+            # Layers open a scope of their own name, in which the function opens another one.
+            while last and _INNER.match(parts[last]) and "drop" in parts[last - 1].lower():
+                last -= 1
+            parts = parts[: last + 1]
+        parts = [part for part in parts if not part.startswith(("StatefulPartitionedCall", "PartitionedCall"))]
+        if parts:
+            return "/".join(parts)
+        node, found = found.site, found.caller
+    return ""

@@ -1,0 +1,299 @@
+"""A graph with its calls unfolded: each call has its function's body to itself, entered when it is asked for.
+
+So a value can be followed through calls, branches and loops without mixing up two callers of one function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeGuard
+
+from hubcheck.graph.body import ARGUMENT, Body, Port
+from hubcheck.graph.calls import FUNCTION_OPS, Call
+from hubcheck.graph.constants import Constant
+from hubcheck.graph.folding import Fold, fold
+from hubcheck.graph.view import GraphView
+
+MERGES = frozenset({"Merge", "RefMerge"})
+SWITCHES = frozenset({"Switch", "RefSwitch"})
+_LOOP_ENDS = frozenset({"NextIteration", "RefNextIteration"})
+_DEEPEST = 256
+"""Calls within calls; deeper ones lead back to themselves or are made to wear a reader out."""
+
+
+class Frame:
+    """A body at one place where it is called (`caller`, `site`); `caller` is None for the main graph and roots.
+
+    `guarded` says that a condition, unknown before the graph runs, decides whether this body runs.
+    `bindings` are values of the main graph that arguments of a root stand for: its captured constants.
+    """
+
+    __slots__ = ("bindings", "body", "call", "caller", "constants", "depth", "entered", "guarded", "live", "site")
+
+    def __init__(
+        self, body: Body, caller: Frame | None = None, site: int = -1, call: Call | None = None, guarded: bool = False
+    ) -> None:
+        self.body = body
+        self.caller = caller
+        self.site = site
+        self.call = call
+        self.guarded = guarded
+        self.depth: int = 0 if caller is None else caller.depth + 1
+        self.bindings: Mapping[int, Value] = {}
+        self.entered: dict[int, list[Frame] | None] = {}
+        self.constants: dict[Port, Constant | None] = {}
+        self.live: dict[Port, int] = {}
+
+    def op(self, node: int) -> str:
+        """The op of one of the body's nodes."""
+        return self.body.ops[node]
+
+
+Value = tuple[Frame, int, int]
+"""An output of a node of a frame: the frame, the node's index, the output's number."""
+
+
+class Unfolded:
+    """The frames of one graph.
+
+    Args:
+        view: the graph.
+        fed: nodes of the main graph that a signature feeds: they are nobody's constants.
+    """
+
+    def __init__(self, view: GraphView, *, fed: Collection[int] = ()) -> None:
+        self.view = view
+        self.main = Frame(view.main)
+        self._fed = frozenset(fed)
+        self._special = frozenset({ARGUMENT, "IdentityN", *MERGES, *FUNCTION_OPS, *view.functions})
+        # Functions that call others twice, a few dozen times over, unfold without end.
+        self._budget = 2_000_000 + 4 * len(view.main)
+        self._deciding = 0
+        self.exhausted = False
+
+    def root(self, function: str, bindings: Mapping[int, Port]) -> Frame | None:
+        """A frame for a function that is called from outside, None if the graph has no such function."""
+        body = self.view.function(function)
+        if body is None:
+            return None
+        frame = Frame(body)
+        frame.bindings = {argument: (self.main, *port) for argument, port in bindings.items()}
+        return frame
+
+    def inputs(self, frame: Frame, node: int) -> list[Value]:
+        """What feeds a node's data inputs."""
+        return [(frame, source, number) for source, number in frame.body.inputs(node)]
+
+    def is_plain(self, op: str) -> bool:
+        """Whether a node of this op computes its outputs itself, so that `passes` is None for each."""
+        return op not in self._special
+
+    def passes(self, value: Value) -> list[Value] | None:
+        """The values of which this one is, unchanged, one or the other; None if its node computes it.
+
+        Arguments are what the caller gives, results what the function returns; of a conditional whose
+        condition is a constant, only the branch that is taken; of a loop, its start and its last turn.
+        """
+        frame, node, number = value
+        op = frame.body.ops[node]
+        if op not in self._special:
+            return None
+        if op == ARGUMENT:
+            return self._given(frame, node)
+        if op == "IdentityN":
+            return self.inputs(frame, node)[number : number + 1] or None
+        if op in MERGES:
+            return [source for source in self.inputs(frame, node) if self.liveness(source) >= 0]
+        return self._returned(frame, node, number)
+
+    def callees(self, frame: Frame, node: int) -> list[Frame] | None:
+        """The frames of the functions whose results are a node's outputs; of a loop, its condition too.
+
+        None if the node calls nothing, or something that cannot be followed.
+        """
+        if node in frame.entered:
+            return frame.entered[node]
+        entered = self._enter(frame, node, self.view.calls(frame.body, node))
+        frame.entered[node] = entered
+        return entered
+
+    def condition(self, frame: Frame, node: int) -> Value | None:
+        """The value on which it depends what a node passes on: the predicate of an undecided If or Case."""
+        callees = self.callees(frame, node)
+        if callees and len(callees) > 1 and callees[0].call is not None and callees[0].call.role in _CHOICES:
+            return self.inputs(frame, node)[0]
+        return None
+
+    def constant(self, value: Value) -> Constant | None:
+        """The value, if it is the same small constant in every run."""
+        return fold(self, value)
+
+    def fold_step(self, value: Value) -> Fold:
+        """How a constant is found one step back, see folding.fold."""
+        frame, node, _ = value
+        op = frame.body.ops[node]
+        if op in MERGES:
+            return "same", self.inputs(frame, node)
+        passed = self.passes(value)
+        if passed is not None:
+            return "same", passed
+        if op == "Const":
+            return "constant", []
+        if op == "PlaceholderWithDefault" and (frame is not self.main or node not in self._fed):
+            return "same", self.inputs(frame, node)
+        if op in SWITCHES:
+            return "same", self.inputs(frame, node)[:1]
+        return op, self.inputs(frame, node)
+
+    def liveness(self, value: Value) -> int:
+        """How many undecided TF1 conditionals stand around a value; -1 if a constant condition switches it off.
+
+        A node without all of its inputs does not run; Merge runs as soon as it has one.
+        """
+        if not self._has_switches(value[0]):
+            return 0
+        waiting = [value]
+        while waiting:
+            frame, node, number = waiting[-1]
+            key = (node, number if frame.body.ops[node] in SWITCHES else 0)
+            if frame.live.get(key, _PENDING) >= -1:
+                waiting.pop()
+                continue
+            sources = self._needed(frame, node)
+            missing = [s for s in sources if self._live(s) is None]
+            if missing and key not in frame.live:
+                frame.live[key] = _PENDING
+                waiting += missing
+                continue
+            waiting.pop()
+            frame.live[key] = self._judge(frame, node, number, [self._known_depth(s) for s in sources])
+        return self._known_depth(value)
+
+    def _known_depth(self, value: Value) -> int:
+        depth = self._live(value)
+        return 0 if depth is None or depth == _PENDING else depth
+
+    def _live(self, value: Value) -> int | None:
+        frame, node, number = value
+        return frame.live.get((node, number if frame.body.ops[node] in SWITCHES else 0))
+
+    def _needed(self, frame: Frame, node: int) -> list[Value]:
+        if frame.body.ops[node] in _LOOP_ENDS:
+            return []
+        return [*self.inputs(frame, node), *((frame, control, 0) for control in frame.body.controls(node))]
+
+    def _judge(self, frame: Frame, node: int, number: int, inputs: Sequence[int]) -> int:
+        op = frame.body.ops[node]
+        if op in MERGES:
+            alive = [depth for depth in inputs if depth >= 0]
+            if len(alive) < len(inputs) or any(frame.body.ops[s] in _LOOP_ENDS for s, _ in frame.body.inputs(node)):
+                return max(alive, default=_DEAD)
+            return max(max(alive, default=0) - 1, 0)
+        if any(depth < 0 for depth in inputs):
+            return _DEAD
+        depth = max(inputs, default=0)
+        if op not in SWITCHES or len(frame.body.inputs(node)) < 2:
+            return depth
+        source, port = frame.body.inputs(node)[1]
+        if frame.body.ops[source] == "LoopCond":
+            return depth
+        taken = self.constant((frame, source, port))
+        if taken is None:
+            return depth + 1
+        return depth if bool(taken.scalar) == (number == 1) else _DEAD
+
+    def _has_switches(self, frame: Frame) -> bool:
+        if _ANY_SWITCH not in frame.live:
+            frame.live[_ANY_SWITCH] = 0 if SWITCHES.isdisjoint(frame.body.ops) else 1
+        return frame.live[_ANY_SWITCH] == 1
+
+    def _given(self, frame: Frame, argument: int) -> list[Value] | None:
+        if frame.caller is None:
+            return [frame.bindings[argument]] if argument in frame.bindings else None
+        assert frame.call is not None
+        given = _arguments(frame.call, self.inputs(frame.caller, frame.site))
+        if argument >= len(given):
+            return None
+        if frame.call.role not in ("loop", "condition"):
+            return [given[argument]]
+        turn = [f for f in frame.caller.entered[frame.site] or () if f.call is not None and f.call.role == "loop"]
+        return [given[argument], *(r for r in self._result(turn, argument) if not _is_argument(r, argument))]
+
+    def _returned(self, frame: Frame, node: int, number: int) -> list[Value] | None:
+        callees = self.callees(frame, node)
+        if not callees:
+            return None
+        returning = [callee for callee in callees if callee.call is not None and callee.call.returns]
+        results = self._result(returning, number)
+        if len(results) < len(returning):
+            return None
+        if any(callee.call is not None and callee.call.role == "loop" for callee in returning):
+            results = [*self.inputs(frame, node)[number : number + 1], *results]
+        return results
+
+    def _result(self, frames: Iterable[Frame], number: int) -> list[Value]:
+        found = []
+        for frame in frames:
+            results = frame.body.results()
+            if number < len(results):
+                found.append((frame, *results[number]))
+        return found
+
+    def _enter(self, frame: Frame, node: int, calls: Sequence[Call]) -> list[Frame] | None:
+        bodies = [self.view.function(call.function) for call in calls]
+        if not calls or not _all_there(bodies) or not all(call.bound for call in calls):
+            return None
+        taken, decided = self._taken(frame, node, calls)
+        if frame.depth >= _DEEPEST or self._budget < 0:
+            self.exhausted = True
+            return None
+        self._budget -= sum(len(bodies[position]) for position in taken)
+        guarded = frame.guarded or not decided
+        return [Frame(bodies[position], frame, node, calls[position], guarded) for position in taken]
+
+    def _taken(self, frame: Frame, node: int, calls: Sequence[Call]) -> tuple[Sequence[int], bool]:
+        """Which of a node's functions can run, and whether that is known."""
+        everything = range(len(calls))
+        if calls[0].role not in _CHOICES:
+            return everything, True
+        inputs = self.inputs(frame, node)
+        if not inputs or self._deciding > _MOST_DECISIONS:
+            return everything, False
+        self._deciding += 1
+        predicate = self.constant(inputs[0])
+        self._deciding -= 1
+        if predicate is None or predicate.scalar is None:
+            return everything, False
+        if calls[0].role == "branch":
+            chosen = int(predicate.scalar)
+            return [chosen if 0 <= chosen < len(calls) else len(calls) - 1], True
+        role = "then" if predicate.scalar else "else"
+        return [i for i in everything if calls[i].role == role], True
+
+
+_MOST_DECISIONS = 16
+"""Conditions that hang on the results of other conditionals, which are looked at in turn."""
+_CHOICES = frozenset({"then", "else", "branch"})
+_DEAD = -1
+_PENDING = -2
+_ANY_SWITCH = (-1, -1)
+
+
+def _arguments(call: Call, inputs: list[Value]) -> list[Value]:
+    return inputs[call.first : call.last]
+
+
+def _is_argument(value: Value, argument: int) -> bool:
+    """Whether a loop's body hands this argument on as it is, so that it is the same in each turn."""
+    frame, node, _ = value
+    for _ in range(_DEEPEST):
+        if node == argument:
+            return True
+        if frame.body.ops[node] != "Identity" or not frame.body.inputs(node):
+            break
+        node = frame.body.inputs(node)[0][0]
+    return False
+
+
+def _all_there(bodies: Sequence[Body | None]) -> TypeGuard[Sequence[Body]]:
+    return all(body is not None for body in bodies)
