@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hubcheck.author import arguments
 from hubcheck.author.errors import AuthorError, nearest
 from hubcheck.contract import load_contracts
 
@@ -22,8 +21,6 @@ FORMATS = ("tf2", "tf1-hub")
 
 Joint = Callable[[Any, bool], Mapping[str, "Outputs"]]
 Function = TypeVar("Function", bound=Callable[..., Any])
-_ARCHITECTURE = re.compile(r"[A-Za-z][\w.-]*")
-_HIDDEN = re.compile(r"[^/]+(/[^/]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +62,8 @@ class ImageModule:
     """
 
     def __init__(self, architecture: str, image_size: tuple[int, int], *, description: str = "") -> None:
-        if not isinstance(architecture, str) or not _ARCHITECTURE.fullmatch(architecture):
-            raise AuthorError(
-                f"the architecture {architecture!r} must be one name of letters, digits, '_', '.' and '-', "
-                'such as "MobileNetV2": it prefixes the keys of hidden outputs',
-                "output/key-prefix",
-            )
-        self.architecture = architecture
-        self.image_size = _size(image_size)
+        self.architecture = arguments.architecture(architecture)
+        self.image_size = arguments.size(image_size)
         self.description = description
         self.notes: list[str] = []
         self.tasks: dict[str, Task] = {}
@@ -109,8 +100,8 @@ class ImageModule:
             AuthorError: the classes cannot be used, or the function takes other arguments.
         """
         if callable(classes):
-            raise AuthorError('write @module.classification(classes=...) with parentheses: it takes the class names')
-        names = _classes(classes)
+            raise AuthorError("write @module.classification(classes=...) with parentheses: it takes the class names")
+        names = arguments.class_names(classes)
 
         def add(function: Function) -> Function:
             self._add(CLASSES, function, classes=names, activation=activation)
@@ -123,8 +114,8 @@ class ImageModule:
 
         Not needed for Keras layers: their regularizers are found.
         """
-        if _parameters(function):
-            raise AuthorError(f"the regularization loss {_name(function)} must take no arguments")
+        if arguments.parameters(function):
+            raise AuthorError(f"the regularization loss {arguments.name_of(function)} must take no arguments")
         self.regularizers.append(function)
         return function
 
@@ -142,11 +133,13 @@ class ImageModule:
             joint: maps images and training to {signature: Outputs}.
             names: how error messages call what computes each signature.
         """
+        if CLASSES not in names and (classes is not None or activation is not None):
+            raise AuthorError("classes= and activation= are for logits: say with logits= where they are")
         self.joint = joint
         for signature, name in names.items():
             details: dict[str, Any] = {}
             if signature == CLASSES:
-                details = {"classes": _classes(classes), "activation": activation}
+                details = {"classes": arguments.class_names(classes), "activation": activation}
             self.tasks[signature] = Task(signature, joint, False, True, name, **details)
 
     def note(self, text: str) -> None:
@@ -227,7 +220,8 @@ class ImageModule:
             )
         if name not in self.tasks:
             raise AuthorError(
-                f"default={name!r} is no signature of this module{nearest(name, self.tasks)}", "module/default-signature"
+                f"default={name!r} is no signature of this module{nearest(name, self.tasks)}",
+                "module/default-signature",
             )
         return name
 
@@ -236,87 +230,18 @@ class ImageModule:
             raise AuthorError(f"{signature} has a function already: {self.tasks[signature].name}")
         if not callable(function):
             raise AuthorError(f"{signature} must be given a function, not {type(function).__name__}")
-        names = _parameters(function)
+        names, said = arguments.parameters(function), arguments.name_of(function)
         first = ("features", "images") if signature == CLASSES else tuple(load_contracts()[signature].inputs)
         if not names or names[0] not in first:
+            wanted = " or ".join(f"`{name}`" for name in first)
+            found = f"`{names[0]}`" if names else "missing"
             raise AuthorError(
-                f"the first argument of {_name(function)} must be called {' or '.join(f'`{name}`' for name in first)}; "
-                f"it is {f'`{names[0]}`' if names else 'missing'}",
-                "image-input/name",
+                f"the first argument of {said} must be called {wanted}; it is {found}", "image-input/name"
             )
         if surplus := [name for name in names[1:] if name != "training"]:
             raise AuthorError(
-                f"{_name(function)} takes `{surplus[0]}` besides `{names[0]}` and `training`: give it a default value, "
+                f"{said} takes `{surplus[0]}` besides `{names[0]}` and `training`: give it a default value, "
                 "or bind it with functools.partial",
                 "image-input/sole",
             )
-        self.tasks[signature] = Task(
-            signature, function, names[0] == "features", "training" in names, _name(function), **details
-        )
-
-
-def hidden_key(architecture: str, name: str) -> str:
-    """The output key of a hidden activation.
-
-    Raises:
-        AuthorError: the name cannot be part of a key.
-    """
-    if not isinstance(name, str) or not _HIDDEN.fullmatch(name):
-        raise AuthorError(f"the hidden output {name!r} needs a name, without a slash at its ends", "output/key-prefix")
-    return name if name.startswith(f"{architecture}/") else f"{architecture}/{name}"
-
-
-def _size(size: Any) -> tuple[int, int]:
-    try:
-        height, width = (int(side) for side in size)
-        if height < 1 or width < 1 or (height, width) != tuple(size):
-            raise ValueError
-    except (TypeError, ValueError):
-        raise AuthorError(
-            f"image_size must be (height, width), two positive numbers of pixels; it is {size!r}", "image-input/image-size"
-        ) from None
-    return height, width
-
-
-def _classes(classes: str | os.PathLike[str] | Sequence[str] | None) -> tuple[str, ...]:
-    if classes is None:
-        return ()
-    if isinstance(classes, str | os.PathLike):
-        file = Path(classes)
-        try:
-            names = file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise AuthorError(f"the class names cannot be read from {file}: {reason}", "classification/labels") from None
-        origin = str(file)
-    else:
-        names, origin = list(classes), "classes"
-    if not names:
-        raise AuthorError(f"{origin} names no class", "classification/labels")
-    for index, name in enumerate(names):
-        if not isinstance(name, str) or not name.strip() or len(name.splitlines()) != 1:
-            raise AuthorError(f"class {index} of {origin} must be one line of text; it is {name!r}", "classification/labels")
-    return tuple(names)
-
-
-def _parameters(function: Any) -> list[str]:
-    """The arguments that a caller must give, and `training` if it may be given."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [
-        parameter.name
-        for index, parameter in enumerate(parameters)
-        if parameter.name == "training"
-        or (index == 0 and parameter.kind in positional)
-        or (
-            parameter.default is inspect.Parameter.empty
-            and parameter.kind in (*positional, inspect.Parameter.KEYWORD_ONLY)
-        )
-    ]
-
-
-def _name(function: Any) -> str:
-    return str(getattr(function, "__name__", type(function).__name__))
+        self.tasks[signature] = Task(signature, function, names[0] == "features", "training" in names, said, **details)

@@ -70,7 +70,7 @@ def _classes(module: ImageModule, facts: Module) -> str:
         f"The scores are logits, not probabilities; to use them, apply **{task.activation}**: it is not applied in the "
         "module."
         if task.activation
-        else "The scores are logits; no activation is documented for them."
+        else "The scores are logits; how to use them is not documented."
     )
     if not task.classes:
         return f"{use}\n\nThere are {width} classes; the module does not carry their names."
@@ -113,7 +113,7 @@ def _usage(module: ImageModule, default: str, written: Mapping[str, Module]) -> 
             f'outputs = module.signatures["{other}"](images=images)',
         )
     if "tf1-hub" in written:
-        yield "With the original library (tensorflow-hub up to 0.15; `tags={\"train\"}` is the graph for fine-tuning):"
+        yield 'With the original library (tensorflow-hub up to 0.15; `tags={"train"}` is the graph for fine-tuning):'
         yield _code(
             "import tensorflow_hub as hub",
             "",

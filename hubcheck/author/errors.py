@@ -6,10 +6,11 @@ import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from hubcheck.errors import UsersError
 from hubcheck.findings import Finding
 
 
-class AuthorError(ValueError):
+class AuthorError(UsersError):
     """A mistake in how a module is described; `rule` is the rule that the module would break, if it is one's.
 
     Args:

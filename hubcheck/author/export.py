@@ -13,17 +13,22 @@ from hubcheck.author.builder import ImageModule
 from hubcheck.author.documentation import document
 from hubcheck.author.errors import AuthorError, AuthorWarning, ConformanceError
 from hubcheck.author.transaction import commit, staging
+from hubcheck.findings import Finding
 from hubcheck.module.locate import is_module
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What was written: each module's folder by format, the archives, and what a publisher should know."""
+    """What was written: each module's folder by format, and the archives.
+
+    `notes` are what was done to make it conform; `findings` the warnings and notes that are left.
+    """
 
     path: Path
     modules: dict[str, Path]
     archives: tuple[Path, ...]
     notes: tuple[str, ...]
+    findings: tuple[Finding, ...]
 
 
 def export(
@@ -48,7 +53,7 @@ def export(
         _write(module, default, folders, tf1_compat)
         new_document = document(module, default, {name: hubcheck.read(folder) for name, folder in folders.items()})
         (new / packages.DOCUMENT).write_text(new_document, encoding="utf-8")
-        _check(target, list(folders.values()), probe)
+        findings = _check(target, list(folders.values()), probe)
         packed = {name: stage / archive.name for name, archive in archives.items()}
         for name, archive in packed.items():
             packages.pack(folders[name], archive)
@@ -60,6 +65,7 @@ def export(
         {name: target / folder.relative_to(new) for name, folder in folders.items()},
         tuple(archives.values()),
         tuple(module.notes),
+        findings,
     )
 
 
@@ -83,8 +89,8 @@ def _write(module: ImageModule, default: str, folders: dict[str, Path], tf1_comp
             tf1_writer.write(program, folder, tf1_compat=tf1_compat)
 
 
-def _check(target: Path, folders: list[Path], probe: bool) -> None:
-    """Hold what was written against the rules.
+def _check(target: Path, folders: list[Path], probe: bool) -> tuple[Finding, ...]:
+    """Hold what was written against the rules; the findings that are no errors.
 
     Raises:
         ConformanceError: an error was found.
@@ -93,13 +99,16 @@ def _check(target: Path, folders: list[Path], probe: bool) -> None:
     failures = [finding for one in report.modules for finding in one.failures]
     if failures:
         raise ConformanceError(target, failures)
-    for finding in report.findings:
-        warnings.warn(f"{finding.level} {finding.rule}: {finding.message}; {finding.fix}", AuthorWarning, stacklevel=5)
+    warned = [finding for finding in report.findings if finding.level != "note"]
+    said = [f"{finding.rule}: {finding.message} {finding.fix}" for finding in warned]
     for one in report.modules:
         for outcome in one.outcomes:
             if outcome.status == "broken" or not outcome.complete:
-                said = f"{outcome.rule} could not be checked: {outcome.reason}"
-                warnings.warn(said, AuthorWarning, stacklevel=5)
+                reason = (outcome.reason or "").strip().splitlines()
+                said.append(f"{outcome.rule} could not be checked: {reason[-1] if reason else outcome.status}")
+    for text in dict.fromkeys(said):
+        warnings.warn(text, AuthorWarning, stacklevel=5)
+    return report.findings
 
 
 def _archives(target: Path, formats: tuple[str, ...]) -> dict[str, Path]:

@@ -119,7 +119,7 @@ def _body(call: Any, definition: Any, renamed: dict[str, str]) -> Iterator[Any]:
     for index, output in enumerate(definition.signature.output_arg):
         returned = tensors[definition.ret[output.name]]
         source = returned.partition(":")[0]
-        inside = f"{call.name}/{returned}" if source not in arguments else arguments[source]
+        inside = arguments.get(source, f"{call.name}/{returned}")
         renamed[f"{call.name}:{index}"] = inside
     wait = tf.compat.v1.NodeDef(name=call.name, op="NoOp")
     wait.input.extend(_ordered([f"^{call.name}/{name}" for name in definition.control_ret.values()], control))
@@ -127,9 +127,10 @@ def _body(call: Any, definition: Any, renamed: dict[str, str]) -> Iterator[Any]:
 
 
 def _ordered(inputs: list[str], control: list[str]) -> list[str]:
-    return [*(name for name in inputs if not name.startswith("^")), *dict.fromkeys(
-        name for name in (*inputs, *control) if name.startswith("^")
-    )]
+    return [
+        *(name for name in inputs if not name.startswith("^")),
+        *dict.fromkeys(name for name in (*inputs, *control) if name.startswith("^")),
+    ]
 
 
 def _follow(name: str, renamed: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +99,8 @@ def _tapped(taps: Mapping[str, Tap], records: dict[str, Any]) -> Iterator[None]:
     with ExitStack() as stack:
         for keys in by_layer.values():
             layer = taps[keys[0]].layer
-            stack.enter_context(_replaced(layer, "call", _recording(layer.call, {key: taps[key] for key in keys}, records, len(taps))))
+            recording = _recording(layer.call, {key: taps[key] for key in keys}, records, len(taps))
+            stack.enter_context(_replaced(layer, "call", recording))
             linear = next((taps[key].linear for key in keys if taps[key].linear is not None), None)
             if linear is not None:
                 stack.enter_context(_replaced(layer, "activation", linear))
@@ -144,14 +145,11 @@ def run(model: Any, images: Any, training: bool, taps: Mapping[str, Tap]) -> dic
         AuthorError: a layer was not called.
     """
     records: dict[str, Any] = {}
-    with _tapped(taps, records):
-        try:
-            model(images, training=training)
-        except _Cut:
-            pass
+    with _tapped(taps, records), suppress(_Cut):
+        model(images, training=training)
     for key, tap in taps.items():
         if key not in records:
-            raise AuthorError(f"the layer {tap.layer.name!r} is not called when the model {model.name!r} runs on images")
+            raise AuthorError(f"the layer {tap.layer.name!r} is not called when {model.name!r} runs on images")
     return records
 
 

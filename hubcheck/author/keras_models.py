@@ -13,7 +13,7 @@ from hubcheck.author.errors import AuthorError, AuthorWarning
 from hubcheck.author.pixels import Pixels, check_input, described, scaler, settle_size
 
 
-def from_keras(
+def from_keras(  # noqa: PLR0913
     model: Any,
     *,
     architecture: str,
@@ -87,8 +87,7 @@ def from_keras(
         return _compute(model, _prepared(images, scale, grayscale), training, taps)
 
     labels = {FEATURES: f"the layer {features!r}", CLASSES: f"the layer {logits!r}"}
-    details = {CLASSES: {"classes": classes, "activation": activation}}
-    module.adopt(compute, {name: labels[name] for name in taps}, **details.get(CLASSES, {}) if CLASSES in taps else {})
+    module.adopt(compute, {name: labels[name] for name in taps}, classes=classes, activation=activation)
     module.sources.append(model)
     return module
 
@@ -134,7 +133,8 @@ def _check_model(model: Any) -> None:
 
         if keras.config.backend() != "tensorflow":
             raise AuthorError(
-                f"the model runs on Keras's {keras.config.backend()} backend: set KERAS_BACKEND=tensorflow and load it again"
+                f"the model runs on Keras's {keras.config.backend()} backend: set KERAS_BACKEND=tensorflow, "
+                "and load it again"
             )
 
 

@@ -14,11 +14,13 @@ def pack(module: Path, archive: Path) -> None:
 
     Names are sorted; owners, times and modes are the same for all, so that the same module gives the same bytes.
     """
-    with archive.open("xb") as file, gzip.GzipFile("", "wb", 9, file, mtime=0) as compressed:
-        with tarfile.open(fileobj=compressed, mode="w", format=tarfile.GNU_FORMAT) as tar:
-            for path in sorted(module.rglob("*")):
-                if path.name == DOCUMENT and path.parent == module:
-                    continue
+    with (
+        archive.open("xb") as file,
+        gzip.GzipFile("", "wb", 9, file, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w", format=tarfile.GNU_FORMAT) as tar,
+    ):
+        for path in sorted(module.rglob("*")):
+            if path != module / DOCUMENT:
                 _add(tar, path, path.relative_to(module).as_posix())
 
 

@@ -78,7 +78,8 @@ def check_input(shape: tuple[int | None, ...] | None, name: str, *, grayscale: b
     if grayscale and shape[3] not in (1, None):
         raise AuthorError(f"grayscale=True is for networks of one channel; {name} takes {_shape(shape)}")
     if shape[3] not in (1, 3, None):
-        raise AuthorError(f"{name} takes {shape[3]} channels, {_shape(shape)}; modules get 3, RGB", "image-input/channels")
+        said = f"{name} takes {shape[3]} channels, {_shape(shape)}; modules get 3, RGB"
+        raise AuthorError(said, "image-input/channels")
 
 
 def settle_size(shape: tuple[int | None, ...] | None, given: tuple[int, int] | None, name: str) -> tuple[int, int]:

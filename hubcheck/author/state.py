@@ -96,7 +96,7 @@ def _children(thing: Any) -> Iterable[Any]:
     if _is_keras3_variable(thing):
         return ()
     if _is_keras3_layer(thing):
-        return thing.variables
+        return list(thing.variables)
     if isinstance(thing, tf.Module):
         return (*thing.submodules, *(value for value in vars(thing).values() if _is_keras3_layer(value)))
     if inspect.isfunction(thing) or inspect.ismethod(thing):
@@ -123,11 +123,13 @@ def _is_keras3_variable(thing: Any) -> bool:
 
 
 def _is_keras3_layer(thing: Any) -> bool:
-    return hasattr(thing, "non_trainable_variables") and hasattr(thing, "dtype_policy") and not isinstance(thing, tf.Module)
+    layer = hasattr(thing, "non_trainable_variables") and hasattr(thing, "dtype_policy")
+    return layer and not isinstance(thing, tf.Module)
 
 
 def _is_plain_object(thing: Any) -> bool:
-    return hasattr(thing, "__dict__") and type(thing).__module__.partition(".")[0] not in ("tensorflow", "numpy", "builtins")
+    home = type(thing).__module__.partition(".")[0]
+    return hasattr(thing, "__dict__") and home not in ("tensorflow", "numpy", "builtins")
 
 
 def _op_name(name: str) -> str:

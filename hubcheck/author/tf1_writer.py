@@ -120,7 +120,9 @@ def _zeros(variable: tf.Variable) -> Any:
     return lambda: tf.zeros(variable.shape, variable.dtype)
 
 
-def _import(flat: flatten.FlatGraph, arguments: Sequence[tf.Tensor], handles: dict[int, tf.Tensor]) -> tuple[Any, list[Any]]:
+def _import(
+    flat: flatten.FlatGraph, arguments: Sequence[tf.Tensor], handles: dict[int, tf.Tensor]
+) -> tuple[Any, list[Any]]:
     """Put a flat graph into the current one; its outputs, and its update ops."""
     feeds = dict(zip(flat.inputs, arguments, strict=True))
     for name, external in flat.captures.items():

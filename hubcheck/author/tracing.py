@@ -8,7 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from hubcheck.author.builder import CLASSES, FEATURES, ImageModule, Outputs, Task, hidden_key
+from hubcheck.author.arguments import hidden_key
+from hubcheck.author.builder import CLASSES, FEATURES, ImageModule, Outputs, Task
 from hubcheck.author.errors import AuthorError
 from hubcheck.contract import TensorContract, load_contracts
 from hubcheck.module.types import Shape
@@ -55,7 +56,7 @@ class Program:
         """The primary task's default output, of images and training."""
         traces = {training: self.trace(training) for training in (False, True)}
 
-        @tf.function(autograph=False)
+        @tf.function(autograph=False)  # type: ignore[untyped-decorator]
         def call(images: tf.Tensor, training: bool = False) -> tf.Tensor:
             return traces[bool(training)](images)[self.default]["default"]
 
@@ -119,7 +120,7 @@ class _Check:
         self.module = module
         self.mistakes = mistakes
 
-    @tf.autograph.experimental.do_not_convert
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def outputs(self, task: Task, made: Any) -> dict[str, tf.Tensor]:
         try:
             return _outputs(self.module, task, made)
@@ -127,7 +128,7 @@ class _Check:
             self.mistakes.append(error)
             raise
 
-    @tf.autograph.experimental.do_not_convert
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def shared(self, results: Results) -> Results:
         """Classification gives the hidden outputs of the features that it is computed from, too."""
         task = self.module.tasks.get(CLASSES)
@@ -145,7 +146,8 @@ def _outputs(module: ImageModule, task: Task, made: Any) -> dict[str, tf.Tensor]
     width = outputs["default"].shape[1]
     if classes and classes != width:
         raise AuthorError(
-            f"{task.name} returns logits for {width} classes, but {classes} class names are given: they must be as many",
+            f"{task.name} returns logits for {width} classes, but {classes} class names are given: "
+            "there must be as many",
             "classification/labels",
         )
     for name, tensor in result.hidden.items():
@@ -166,15 +168,18 @@ def _held(value: Any, contract: TensorContract, task: Task, key: str) -> tf.Tens
     says = f"{task.name} returns"
     if hasattr(value, "__array__") and not tf.is_tensor(value):
         raise AuthorError(
-            f"{says} a NumPy array, a constant: compute the result from the images with TensorFlow", "behaviour/informative"
+            f"{says} a NumPy array, a constant: compute the result from the images with TensorFlow",
+            "behaviour/informative",
         )
     if not isinstance(value, tf.Tensor):
-        hint = "; hidden outputs go into author.Outputs(default, hidden={...})" if isinstance(value, dict | tuple) else ""
-        raise AuthorError(f"{says} {_kind(value)}: it must return a dense tensor, {contract}{hint}", f"output/{'dense'}")
+        several = isinstance(value, dict | tuple | list)
+        hint = "; hidden outputs go into author.Outputs(default, hidden={...})" if several else ""
+        raise AuthorError(f"{says} {_kind(value)}: it must return a dense tensor, {contract}{hint}", "output/dense")
     found = f"{value.dtype.name} {Shape(None if value.shape.rank is None else tuple(value.shape))}"
     if value.dtype != contract.dtype:
         raise AuthorError(
-            f"{says} {found}: it must be {contract.dtype}; convert it with tf.cast(x, tf.{contract.dtype})", "output/dtype"
+            f"{says} {found}: it must be {contract.dtype}; convert it with tf.cast(x, tf.{contract.dtype})",
+            "output/dtype",
         )
     if value.shape.rank != contract.rank:
         pool = "; pool it with tf.reduce_mean(x, axis=[1, 2])" if value.shape.rank == 4 else ""
@@ -188,7 +193,8 @@ def _held(value: Any, contract: TensorContract, task: Task, key: str) -> tf.Tens
             )
         if not unknown and found_dim is None:
             raise AuthorError(
-                f"{says} {found}: the {want} must be a constant; fix it with tf.ensure_shape(x, [None, n])", "output/width"
+                f"{says} {found}: {want} must be a constant; fix it with tf.ensure_shape(x, [None, n])",
+                "output/width",
             )
     return value
 
@@ -207,5 +213,6 @@ def _kind(value: Any) -> str:
 
 def last_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    own = [line for line in lines if not line.startswith(("Arguments received", "•", "Call arguments", "File ", "In user code"))]
+    noise = ("Arguments received", "•", "Call arguments", "File ", "in user code")
+    own = [line for line in lines if not line.startswith(noise)]
     return next(reversed(own), type(error).__name__)

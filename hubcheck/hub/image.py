@@ -66,6 +66,7 @@ def _dims(
     name = input_name or _INPUT
     if name not in inputs:
         raise ValueError(
-            f"Module is missing input {name!r} in signature {signature or 'default'!r}; it has: {', '.join(inputs) or 'none'}"
+            f"Module is missing input {name!r} in signature {signature or 'default'!r}; "
+            f"it has: {', '.join(inputs) or 'none'}"
         )
     return inputs[name].shape.dims

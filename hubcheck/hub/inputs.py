@@ -26,7 +26,8 @@ def prepared(inputs: Any, signature: Signature) -> dict[str, Any]:
     elif not wanted:
         raise TypeError(f"Signature {signature.key!r} expects no inputs.")
     else:
-        raise TypeError(f"Signature {signature.key!r} expects multiple inputs ({', '.join(sorted(wanted))}). Use a dict.")
+        names = ", ".join(sorted(wanted))
+        raise TypeError(f"Signature {signature.key!r} expects multiple inputs ({names}). Use a dict.")
     missing, surplus = sorted(set(wanted) - set(given)), sorted(set(given) - set(wanted))
     if missing or surplus:
         raise TypeError(
@@ -37,7 +38,7 @@ def prepared(inputs: Any, signature: Signature) -> dict[str, Any]:
 
 def components(prepared_inputs: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
     """What to feed, by the names of the graph tensors that the inputs are made of."""
-    feeds = {}
+    feeds: dict[str, Any] = {}
     for key, tensor in signature.inputs.items():
         value = prepared_inputs[key]
         # A SparseTensor flattens to indices, values and dense shape: the order in which facts name them.

@@ -36,7 +36,7 @@ class Module:
         if isinstance(spec, str | os.PathLike):
             spec = load_module_spec(spec)
         if not isinstance(spec, ModuleSpec):
-            raise ValueError(f"Unknown module spec type: {type(spec).__name__}; give a path or hub.load_module_spec(path)")
+            raise ValueError(f"Unknown module spec type: {type(spec).__name__}; give a path or a ModuleSpec")
         self.spec = spec
         self.trainable = trainable
         self.name = name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import tensorflow as tf
@@ -20,9 +20,9 @@ _KERAS_2 = "add_slot"
 class Runner(Protocol):
     """What hub.Module needs of a loaded module."""
 
-    variables: Sequence[Any]
-    trainable_variables: Sequence[Any]
-    regularization_losses: Sequence[Callable[[], Any]]
+    variables: list[Any]
+    trainable_variables: list[Any]
+    regularization_losses: list[Callable[[], Any]]
 
     def apply(self, signature: Signature, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """All outputs of a signature."""
@@ -42,13 +42,14 @@ def load(spec: ModuleSpec, variant: Variant, tags: frozenset[str], *, trainable:
         except AttributeError as error:
             if _KERAS_2 not in str(error):
                 raise
-            raise ValueError(f"{spec.path} is a Keras 2 model with an optimizer: import tf_keras before loading it") from error
+            said = f"{spec.path} is a Keras 2 model with an optimizer: import tf_keras before loading it"
+            raise ValueError(said) from error
     if spec.facts.format == "tf2-saved-model":
         return _Object(loaded, spec, training)
     return _Graph(loaded, variant, updates=trainable)
 
 
-@tf.autograph.experimental.do_not_convert
+@tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
 def call(module: Module, inputs: Any, signature: str | None, as_dict: bool | None) -> Any:
     """See Module.__call__; apart from it because AutoGraph would rewrite the method of a caller's tf.function."""
     found = module.spec.signature(signature, module.tags)

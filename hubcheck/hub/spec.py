@@ -116,11 +116,15 @@ class ModuleSpec:
         """The names of the signatures in a graph variant."""
         return [name for name in self.variant(tags).signatures if name != INIT_OP_SIGNATURE]
 
-    def get_input_info_dict(self, signature: str | None = None, tags: Iterable[str] | None = None) -> dict[str, TensorInfo]:
+    def get_input_info_dict(
+        self, signature: str | None = None, tags: Iterable[str] | None = None
+    ) -> dict[str, TensorInfo]:
         """The inputs of a signature: dtype, get_shape() and is_sparse of each."""
         return _info(self.signature(signature, tags).inputs)
 
-    def get_output_info_dict(self, signature: str | None = None, tags: Iterable[str] | None = None) -> dict[str, TensorInfo]:
+    def get_output_info_dict(
+        self, signature: str | None = None, tags: Iterable[str] | None = None
+    ) -> dict[str, TensorInfo]:
         """The outputs of a signature: dtype, get_shape() and is_sparse of each."""
         return _info(self.signature(signature, tags).outputs)
 
