@@ -45,7 +45,9 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
+    """What the options come to: the rules, the contracts, which rules to report, and which needs to waive."""
+
     rules: dict[str, Rule]
     contracts: dict[str, SignatureContract]
     selected: set[str]
@@ -97,7 +99,7 @@ def validate(
         probe=probe,
     )
     modules = modules_at(paths)
-    return Report(tuple(stream(modules, options)))
+    return Report(tuple(stream(modules, options, plan(options))))
 
 
 def modules_at(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
@@ -109,7 +111,7 @@ def modules_at(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     return list(dict.fromkeys(module for path in paths for module in find_modules(Path(path))))
 
 
-def plan(options: Options) -> _Plan:
+def plan(options: Options) -> Plan:
     """The rules and contracts that the options name.
 
     Raises:
@@ -126,12 +128,11 @@ def plan(options: Options) -> _Plan:
     selected = select(options.select, rules) if options.select else set(rules)
     selected -= select(options.ignore, rules)
     waived = frozenset(matching("safety", rules)) if options.run_unsafe else frozenset()
-    return _Plan(rules, contracts, selected, waived)
+    return Plan(rules, contracts, selected, waived)
 
 
-def stream(modules: Sequence[Path], options: Options) -> Iterator[ModuleReport]:
+def stream(modules: Sequence[Path], options: Options, ready: Plan) -> Iterator[ModuleReport]:
     """Reports one by one, in the order of `modules`; the next modules run meanwhile."""
-    ready = plan(options)
     pool, no_run = _pool(options)
     waiting: deque[_Started] = deque()
     with pool or nullcontext():
@@ -158,7 +159,7 @@ class _Started:
     run: Future[Any] | None
 
 
-def _start(path: Path, ready: _Plan, pool: Pool | None, options: Options) -> _Started:
+def _start(path: Path, ready: Plan, pool: Pool | None, options: Options) -> _Started:
     begin = time.monotonic()
     module = read(path)
     context = Context(module, ready.contracts)

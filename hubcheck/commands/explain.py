@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import rich_click as click
+import click
 
 from hubcheck.extensions import rule_folders
 from hubcheck.fixtures import examples
 from hubcheck.rules import Rule, load_rules, select
 
 
-@click.command
+@click.command("explain")
 @click.argument("name", metavar="RULE")
 @click.option("--rules", "folders", multiple=True, metavar="DIR", help="A folder with rules of your own.")
 def command(name: str, *, folders: Sequence[str]) -> int:
@@ -34,23 +35,28 @@ def command(name: str, *, folders: Sequence[str]) -> int:
 
 
 def _print(rule: Rule) -> None:
-    from rich.syntax import Syntax
-    from rich.text import Text
+    from hubcheck.report.text import labelled
 
-    from hubcheck.report.text import LEVEL_STYLES, console, facts
-
-    out = console()
-    head = Text(rule.id, style="bold")
-    head.append(f"  {rule.level}", style=LEVEL_STYLES[rule.level])
-    head.append(f"  decided by {rule.phase}", style="dim")
-    out.print(head)
-    out.print(Text(rule.title))
+    click.echo(f"{click.style(rule.id, bold=True)}  {rule.level}, decided by {rule.phase}")
+    click.echo(rule.title)
     rows = [("why", rule.why), ("fix", rule.fix), ("spec", f"{rule.source}: {rule.requirement}")]
     if rule.needs or rule.probe_needs:
         rows.append(("needs", ", ".join(dict.fromkeys((*rule.needs, *rule.probe_needs)))))
-    out.print(facts(rows))
+    for label, text in rows:
+        for line in labelled(label, text, indent=2):
+            click.echo(line)
     for example in examples(rule.id):
-        out.print()
-        out.print(Text(f"{example.name}: {example.title}", style="bold green" if example.good else "bold red"))
-        code = Syntax(example.code, "python", theme="ansi_dark", background_color="default").highlight(example.code)
-        out.print(code, soft_wrap=True)
+        click.echo()
+        click.secho(f"{example.name}: {example.title}", fg="green" if example.good else "red", bold=True)
+        click.echo(_coloured(example.code) if sys.stdout.isatty() else example.code.rstrip())
+
+
+def _coloured(code: str) -> str:
+    from rich.console import Console
+    from rich.syntax import Syntax
+
+    syntax = Syntax(code, "python", theme="ansi_dark", background_color="default")
+    out = Console(force_terminal=True)
+    with out.capture() as captured:
+        out.print(syntax.highlight(code), soft_wrap=True, end="")
+    return captured.get().rstrip()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import rich_click as click
+import click
 
 from hubcheck.extensions import rule_folders
 from hubcheck.rules import load_rules
 
 
-@click.command
+@click.command("rules")
 @click.option("--rules", "folders", multiple=True, metavar="DIR", help="A folder with rules of your own, listed too.")
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(*, folders: Sequence[str], style: str) -> int:
@@ -23,16 +23,15 @@ def command(*, folders: Sequence[str], style: str) -> int:
         rows = [{"rule": r.id, "level": r.level, "phase": r.phase, "title": r.title, "needs": r.needs} for r in rules]
         click.echo(json.dumps(rows, indent=1))
         return 0
+    from rich.console import Console
     from rich.table import Table
-
-    from hubcheck.report.text import LEVEL_STYLES, console
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("rule", "level", "decided by", "holds when"):
         table.add_column(name, overflow="fold")
     for rule in rules:
-        table.add_row(rule.id, f"[{LEVEL_STYLES[rule.level]}]{rule.level}[/]", rule.phase, rule.title)
-    out = console(markup=True)
+        table.add_row(rule.id, rule.level, rule.phase, rule.title)
+    out = Console(highlight=False, markup=False)
     out.print(table)
     out.print(f"{len(rules)} rules; `hubcheck explain RULE` tells more of one.", style="dim")
     return 0

@@ -2,54 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import rich_click as click
+import click
 
 from hubcheck.contract import load_contracts
 from hubcheck.module.locate import find_modules
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module, Tensor, Variant
 
-if TYPE_CHECKING:
-    from rich.console import Console
 
-
-@click.command
+@click.command("show")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 def command(paths: Sequence[str]) -> int:
     """Show what modules declare: format, signatures, image size, callable, weights. No TensorFlow is needed."""
-    from hubcheck.report.text import console
-
-    out = console()
     modules = [read(found) for path in paths for found in find_modules(Path(path))]
     for module in modules:
-        _print(module, out)
+        for line in _lines(module):
+            click.echo(line)
     return 1 if any(module.problems for module in modules) else 0
 
 
-def _print(module: Module, out: Console) -> None:
-    from rich.text import Text
-
+def _lines(module: Module) -> Iterator[str]:
     from hubcheck.report.describe import FORMATS
-    from hubcheck.report.text import facts
+    from hubcheck.report.text import labelled
 
-    head = Text(str(module.path), style="bold", overflow="fold")
-    head.append(f"  {FORMATS[module.format]}", style="dim not bold")
-    out.print(head)
+    yield f"{click.style(str(module.path), bold=True)}  {click.style(FORMATS[module.format], dim=True)}"
     rows = [("problem", problem.message) for problem in module.problems]
     if module.format is not None:
         rows += [("size", _size(module)), ("weights", _weights(module)), ("callable", _callable(module))]
-    out.print(facts([row for row in rows if row[1]]))
+    for label, text in rows:
+        if text:
+            yield from labelled(label, text, indent=2)
     shown: dict[str, list[str]] = {}
     for variant in module.variants:
         shown.setdefault(_signatures(variant), []).append(_name(variant))
     for text, names in shown.items():
-        out.print(Text(f"  {' and '.join(names)}", style="dim"))
-        out.print(Text(text))
-    out.print()
+        yield click.style(f"  {' and '.join(names)}", dim=True)
+        yield text
+    yield ""
 
 
 def _name(variant: Variant) -> str:
@@ -80,7 +72,7 @@ def _weights(module: Module) -> str:
 def _callable(module: Module) -> str:
     if module.objects is None or not module.objects.traces:
         return "no" if module.objects is not None else ""
-    return "; ".join(
+    return "\n".join(
         dict.fromkeys(
             f"{trace.name}: {', '.join(map(str, trace.tensors.values()))} -> "
             f"{', '.join(map(str, trace.outputs.values()))}"

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import rich_click as click
+import click
 
 from hubcheck.results import ModuleReport, Report
 from hubcheck.run import Options, modules_at, plan, stream
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 
 @click.command(
+    "validate",
     epilog="Exit codes: 0 conforms; 1 findings at or above --fail-on; 2 unusable arguments, or no module at a path;"
-    " 3 something asked for could not be run; 70 an error of hubcheck's own; 130 after Ctrl-C."
+    " 3 something asked for could not be run; 70 an error of hubcheck's own; 130 after Ctrl-C.",
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--static", is_flag=True, help="Decide from files alone: no TensorFlow, a fraction of a second.")
@@ -67,18 +64,19 @@ def command(
         run_unsafe=run_unsafe,
     )
     modules = modules_at(paths)
-    plan(options)
+    reports = stream(modules, options, plan(options))
     if style == "json":
         from hubcheck.report import json
 
-        report, _ = _run(modules, options, None)
+        report = _run(reports, show=False)
         click.echo(json.render(report), nl=False)
         return report.exit_code
     from hubcheck.report import text
 
-    out = text.console()
-    report, _ = _run(modules, options, out)
-    text.print_summary(report, out)
+    watched = len(modules) > 1 and sys.stdout.isatty()
+    report = _with_progress(reports, len(modules)) if watched else _run(reports, show=True)
+    for line in text.summary_lines(report):
+        click.echo(line)
     return report.exit_code
 
 
@@ -89,37 +87,43 @@ def _folder(name: str) -> Path:
     return folder
 
 
-def _run(modules: Sequence[Path], options: Options, out: Console | None) -> tuple[Report, bool]:
-    """Validate, printing each report when it is there, with progress where somebody watches."""
+def _run(reports: Iterator[ModuleReport], *, show: bool) -> Report:
+    """Validate, and show each report when it is there. Ctrl-C keeps what was finished."""
     done: list[ModuleReport] = []
-    interrupted = False
-    reports = stream(modules, options)
     try:
-        if out is not None and out.is_terminal and len(modules) > 1 and sys.stdin.isatty():
-            _with_progress(reports, len(modules), out, done)
-        else:
-            for report in reports:
-                done.append(report)
-                _print(report, out)
+        for report in reports:
+            done.append(report)
+            if show:
+                _show(report)
     except KeyboardInterrupt:
-        interrupted = True
-    return Report(tuple(done), interrupted=interrupted), interrupted
+        return Report(tuple(done), interrupted=True)
+    return Report(tuple(done))
 
 
-def _print(report: ModuleReport, out: Console | None) -> None:
-    if out is not None:
-        from hubcheck.report import text
+def _show(report: ModuleReport) -> None:
+    from hubcheck.report import text
 
-        text.print_module(report, out)
+    for line in text.module_lines(report, width=_width()):
+        click.echo(line)
 
 
-def _with_progress(reports: object, total: int, out: Console, done: list[ModuleReport]) -> None:
+def _width() -> int:
+    """The terminal's width, within what reads well; 80 columns where there is none."""
+    import shutil
+
+    return min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120) if sys.stdout.isatty() else 80
+
+
+def _with_progress(reports: Iterator[ModuleReport], total: int) -> Report:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=out, transient=True) as progress:
+    with Progress(*columns, transient=True) as progress:
         task = progress.add_task("checking", total=total)
-        for report in reports:  # type: ignore[attr-defined]
-            done.append(report)
-            _print(report, progress.console)
-            progress.advance(task)
+
+        def advancing() -> Iterator[ModuleReport]:
+            for report in reports:
+                yield report
+                progress.advance(task)
+
+        return _run(advancing(), show=True)
