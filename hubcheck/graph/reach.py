@@ -65,16 +65,16 @@ class Reach:
                 functions += self._walk(root.node, number)
             self._enter(functions, number)
 
-    def nodes(self, wanted: Collection[str]) -> Iterator[tuple[Body, int]]:
-        """The reached nodes with one of these ops."""
+    def nodes(self, wanted: Collection[str] | None = None) -> Iterator[tuple[Body, int]]:
+        """The reached nodes, or those of them with one of these ops."""
         for body in self.bodies:
+            if wanted is not None and set(body.ops).isdisjoint(wanted):
+                continue
             first = self._first[body.function]
-            if body.function is None:
-                for index, op in enumerate(body.ops):
-                    if op in wanted and index < len(first) and first[index] >= 0:
-                        yield body, index
-            elif not set(body.ops).isdisjoint(wanted):
-                yield from ((body, index) for index in body if body.ops[index] in wanted)
+            for index in body:
+                reached = body.function is not None or first[index] >= 0
+                if reached and (wanted is None or body.ops[index] in wanted):
+                    yield body, index
 
     def root(self, body: Body, index: int) -> Root:
         """The first root that leads to a reached node."""

@@ -1,0 +1,166 @@
+"""Whether a module runs well on whatever device its consumer has: decided without that device."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, cast
+
+from hubcheck.checks.context import Context
+from hubcheck.checks.graphs import DEFAULT, flow_of, view_of
+from hubcheck.findings import Fault, Level, Node, Skip, Where
+from hubcheck.graph import kernels, ops
+from hubcheck.graph.attributes import Texts
+from hubcheck.graph.body import Body
+from hubcheck.graph.devices import DevicePath
+from hubcheck.graph.placement import read_placement
+from hubcheck.graph.reach import Reach, Root
+from hubcheck.module.types import Module, Variant
+
+Group = list[tuple[Body, int]]
+Kind = tuple[str, tuple[tuple[str, Texts | None], ...]]
+"""An op with the attributes that decide its kernel."""
+
+
+def gpu_kernels(context: Context, *, on_host: Collection[str]) -> Iterator[Fault | Skip]:
+    """Every op on the device path that runs on a CPU runs on a GPU too, with its dtypes.
+
+    Args:
+        on_host: ops that work on the host by nature, and whose results are small.
+    """
+    release, _ = ops.tensorflow_version()
+    for variant in _variants(context):
+        path = path_of(context, variant)
+        library = {function.signature.name: function for function in variant.graph.library.function}
+        groups: dict[Kind, Group] = {}
+        leaves: dict[Kind, bool] = {}
+        for body, index in path:
+            kind = (body.ops[index], path.values(body, index))
+            if kind not in leaves:
+                leaves[kind] = kind[0] not in on_host and _leaves_gpu(*kind)
+            if leaves[kind] and not _handles_text(body, index, library):
+                groups.setdefault(kind, []).append((body, index))
+        for (op, values), nodes in groups.items():
+            dtypes = ", ".join(dict.fromkeys(text for _, texts in values for text in texts or ()))
+            found = f"{op} of {dtypes}" if dtypes else op
+            yield _fault(variant, nodes, found, f"an op with a GPU kernel in TensorFlow {release}")
+    yield from _nothing_to_see(context)
+
+
+def channels_last(context: Context, *, ops: Sequence[str]) -> Iterator[Fault | Skip]:
+    """No op on the device path that works on pixels has its channels first.
+
+    Args:
+        ops: patterns of the ops to look at.
+    """
+    wanted: dict[str, bool] = {}
+    for variant in _variants(context):
+        groups: dict[tuple[str, str], Group] = {}
+        for body, index in path_of(context, variant):
+            op = body.ops[index]
+            if op not in wanted:
+                wanted[op] = any(fnmatchcase(op, pattern) for pattern in ops)
+            layout = body.attribute(index, "data_format") if wanted[op] else None
+            if layout is not None and layout.s.startswith(b"NC"):
+                groups.setdefault((op, layout.s.decode("ascii", "replace")), []).append((body, index))
+        for (op, layout_name), nodes in groups.items():
+            channels = "NDHWC" if layout_name.startswith("NCD") else "NHWC"
+            yield _fault(variant, nodes, f"{op} with data_format {layout_name}", f"data_format {channels}")
+    yield from _nothing_to_see(context)
+
+
+def pinned(context: Context) -> Iterator[Fault | Skip]:
+    """Nothing that the outputs need asks for a device that a consumer may not have; CPUs are a note."""
+    for variant in _variants(context):
+        groups: dict[str, Group] = {}
+        for body, index in _needed(context, variant).nodes():
+            node = body.node(index)
+            if node is not None and node.device:
+                groups.setdefault(node.device, []).append((body, index))
+        for device, nodes in groups.items():
+            level = _weight(device)
+            if level is not None:
+                yield _fault(variant, nodes, device, "no device", level)
+    yield from _pinned_objects(context.module)
+
+
+def path_of(context: Context, variant: Variant) -> DevicePath:
+    """The device path of a variant, made once."""
+    key = ("device path", variant.tags)
+    if key not in context.memo:
+        entries = flow_of(context, variant).entries
+        images = [(frame.body, node) for entry in entries for frame, node, _ in entry.images]
+        values = [entry.outputs[DEFAULT] for entry in entries if DEFAULT in entry.outputs]
+        outputs = [(frame.body, (node, number)) for frame, node, number in values]
+        context.memo[key] = DevicePath(view_of(context, variant), images, outputs)
+    return cast(DevicePath, context.memo[key])
+
+
+def _needed(context: Context, variant: Variant) -> Reach:
+    """What the outputs of the common signatures, the default one and the callable need."""
+    roots = []
+    for entry in flow_of(context, variant).entries:
+        for frame, node, _ in entry.outputs.values():
+            main = frame.body.function is None
+            roots.append(Root("", node=frame.body.names[node] if main else None, function=frame.body.function))
+    return Reach(view_of(context, variant), variant.graph.library.function, roots)
+
+
+def _pinned_objects(module: Module) -> Iterator[Fault]:
+    """Variables and tables that the restored object makes on a device of their own."""
+    groups: dict[str, list[Node]] = {}
+    for node in module.objects.proto.nodes if module.objects is not None else ():
+        device = node.variable.device or node.resource.device
+        if device:
+            name = Node(node.variable.name or "a resource", node.WhichOneof("kind"))
+            groups.setdefault(device, []).append(name)
+    for device, nodes in groups.items():
+        level = _weight(device)
+        if level is not None:
+            yield _fault_of(Where(node=nodes[0]), len(nodes), device, "no device", level)
+
+
+def _weight(device: str) -> Level | None:
+    """What it weighs that a node asks for a device: exporters set CPUs, which everybody has."""
+    placement = read_placement(device)
+    if placement.elsewhere or placement.kind not in (None, "CPU"):
+        return "error"
+    return None if placement.kind is None else "note"
+
+
+def _leaves_gpu(op: str, values: tuple[tuple[str, Texts | None], ...]) -> bool:
+    """Whether a node has a kernel for CPUs and none for GPUs."""
+    known = dict(values).get
+    return kernels.find(op, "GPU", known) is None and kernels.find(op, "CPU", known) is not None
+
+
+def _handles_text(body: Body, index: int, library: Mapping[str, Any]) -> bool:
+    """Whether a node takes or gives strings, which only host memory holds."""
+    node = body.node(index)
+    dtypes = [*(ops.input_dtypes(node, library) or ()), *(ops.output_dtypes(node, library) or ())]
+    return any(dtype.startswith("string") for dtype in dtypes)
+
+
+def _variants(context: Context) -> Iterator[Variant]:
+    """The variants with something that leads from images to an output."""
+    for variant in context.module.variants:
+        if any(DEFAULT in entry.outputs for entry in flow_of(context, variant).entries):
+            yield variant
+
+
+def _nothing_to_see(context: Context) -> Iterator[Skip]:
+    if not any(_variants(context)):
+        yield Skip("no common signature, default signature or callable leads from images to an output")
+
+
+def _fault(variant: Variant, nodes: Group, found: str, wanted: str, level: Level | None = None) -> Fault:
+    """One fault for all nodes that are alike, told of the first."""
+    body, index = nodes[0]
+    where = Where(variant.name, node=Node(body.names[index], body.ops[index], body.function))
+    return _fault_of(where, len(nodes), found, wanted, level)
+
+
+def _fault_of(where: Where, count: int, found: str, wanted: str, level: Level | None) -> Fault:
+    nodes = "1 node" if count == 1 else f"{count:,} nodes"
+    op = where.node.op if where.node is not None else ""
+    return Fault(where, found, wanted, {"op": op, "nodes": nodes}, level=level)
