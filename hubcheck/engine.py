@@ -16,8 +16,9 @@ from typing import Any, Literal
 from hubcheck.checks.context import Context
 from hubcheck.data_files import DataFileError
 from hubcheck.errors import UsersError
-from hubcheck.findings import LEVELS, Fault, Finding, Outcome, Skip
+from hubcheck.findings import LEVELS, Fault, Finding, Node, Outcome, Skip, Where
 from hubcheck.module.types import Module
+from hubcheck.plain_text import printable
 from hubcheck.rules import Rule, matching
 
 Predicate = Callable[..., Iterator[Fault | Skip]]
@@ -222,13 +223,25 @@ def _finding(rule: Rule, fault: Fault) -> Finding:
     return Finding(
         rule=rule.id,
         level=fault.level or rule.level,
-        where=fault.where,
-        message=_FIELD.sub(lambda match: str(fields.get(match[1], match[0])), template),
-        found=fault.found,
-        wanted=fault.wanted,
-        fix=fault.fix or rule.fix,
+        where=_place(fault.where),
+        message=printable(_FIELD.sub(lambda match: str(fields.get(match[1], match[0])), template)),
+        found=printable(fault.found),
+        wanted=printable(fault.wanted),
+        fix=printable(fault.fix or rule.fix),
         source=rule.source,
     )
+
+
+def _place(where: Where) -> Where:
+    """The same place, with names that can be printed."""
+    node = where.node
+    if node is not None:
+        node = Node(printable(node.name), printable(node.op), _name(node.function))
+    return Where(_name(where.variant), _name(where.trace), _name(where.signature), where.side, _name(where.key), node)
+
+
+def _name(text: str | None) -> str | None:
+    return printable(text) if text is not None else None
 
 
 def _merged(findings: list[Finding], module: Module) -> list[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -124,14 +126,17 @@ def _component(
     component: str,
     where: Where,
 ) -> Fault | None:
-    name, _, port = component.partition(":")
-    node, index = nodes.get(name), int(port) if port.isdecimal() and len(port) < 10 else 0
+    name, colon, port = component.partition(":")
+    node = nodes.get(name)
     if node is None:
         return Fault(where, component, message="the signature names a tensor that is not in the graph: {found}")
     dtypes = ops.output_dtypes(node, library)
-    if dtypes is not None and index >= len(dtypes):
+    # "name" alone means "name:0"; what is no number of up to nine digits cannot be an output either.
+    index = 0 if not colon else int(port) if re.fullmatch("[0-9]{1,9}", port) else sys.maxsize
+    if index >= (len(dtypes) if dtypes is not None else sys.maxsize):
         message = "the signature names an output that its node does not have: {found}"
-        return Fault(where, component, f"one of {len(dtypes)} outputs of {node.op}", message=message)
+        wanted = f"one of {len(dtypes)} outputs of {node.op}" if dtypes is not None else f"an output of {node.op}"
+        return Fault(where, component, wanted, message=message)
     if tensor.encoding != "dense":
         return None
     if dtypes is not None and dtypes[index].removesuffix("_ref") not in (tensor.dtype, "unspecified"):

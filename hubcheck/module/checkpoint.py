@@ -11,6 +11,7 @@ from typing import Any
 from hubcheck.module import table
 from hubcheck.module.convert import shape
 from hubcheck.module.dtypes import dtype_name
+from hubcheck.module.files import read_file
 from hubcheck.module.proto import DecodeError, parse
 from hubcheck.module.types import Checkpoint, CheckpointEntry
 
@@ -37,7 +38,7 @@ def read_index(file: Path) -> Checkpoint:
     shards = 1
     found: dict[str, CheckpointEntry] = {}
     try:
-        for key, value in table.entries(file.read_bytes()):
+        for key, value in table.entries(read_file(file)):
             if not key:
                 shards = parse("BundleHeaderProto", value).num_shards
                 continue
@@ -67,9 +68,9 @@ def read_object_graph(checkpoint: Checkpoint, folder: Path, prefix: str) -> Any 
     if entry is None or not 0 < entry.size <= _OBJECT_GRAPH_LIMIT:
         return None
     try:
-        with (folder / shard_name(prefix, entry.shard, checkpoint.shards)).open("rb") as data:
-            data.seek(entry.offset)
-            stored = data.read(entry.size)
+        stored = read_file(
+            folder / shard_name(prefix, entry.shard, checkpoint.shards), offset=entry.offset, size=entry.size
+        )
         start = next(i for i, byte in enumerate(stored) if byte < 0x80) + 1 + 4
         return parse("TrackableObjectGraph", stored[start:])
     except (OSError, OverflowError, ValueError, StopIteration, DecodeError):

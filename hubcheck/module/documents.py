@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hubcheck.module.files import read_file
+
 _NAMES = ("MODULE.md", "README.md")
 _LIMIT = 1 << 20
 
@@ -19,8 +21,7 @@ def read_documents(root: Path) -> dict[str, str]:
     found = {}
     for name, file in candidates.items():
         try:
-            if file.stat().st_size <= _LIMIT:
-                found[name] = file.read_text(encoding="utf-8")
+            found[name] = read_file(file, largest=_LIMIT).decode("utf-8")
         except (OSError, ValueError):
             continue
     return found

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from hubcheck.errors import UsersError
+from hubcheck.plain_text import printable
 
 MODULE_FILES = ("saved_model.pb", "saved_model.pbtxt", "tfhub_module.pb", "saved_model.cpb")
 
@@ -25,8 +26,12 @@ def find_modules(path: Path) -> list[Path]:
     Raises:
         NotAModule: there is nothing at `path`, or no module below it.
     """
-    if not path.exists():
-        raise NotAModule(f"{path}: no such file or folder")
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise NotAModule(f"{path}: no such file or folder") from None
+    except (OSError, ValueError) as error:
+        raise NotAModule(f"{printable(str(path))}: {getattr(error, 'strerror', error)}") from None
     if path.is_file():
         if path.name in MODULE_FILES:
             return [path.parent]

@@ -10,6 +10,7 @@ from typing import Any
 from hubcheck.module import checkpoint as checkpoints
 from hubcheck.module import convert, objects
 from hubcheck.module.documents import read_documents
+from hubcheck.module.files import read_file
 from hubcheck.module.proto import DecodeError, parse, parse_text
 from hubcheck.module.types import Asset, Checkpoint, Format, Module, Problem, Variable, Variant
 from hubcheck.module.v1_variables import collection_variables, restored_variables
@@ -70,7 +71,7 @@ def _file_name(root: Path) -> str:
 
 def _bytes(file: Path) -> bytes:
     try:
-        data = file.read_bytes()
+        data = read_file(file)
     except OSError as error:
         raise _Unreadable(f"{file.name} cannot be read: {error.strerror}", "Make the file readable.") from None
     if data.startswith(_LFS):
@@ -133,7 +134,7 @@ def _checkpoint(root: Path, problems: list[Problem]) -> Checkpoint | None:
     if not os.path.lexists(index):
         return None
     try:
-        if index.stat().st_size < 1024 and index.read_bytes().startswith(_LFS):
+        if read_file(index, size=len(_LFS)) == _LFS:
             problems.append(Problem("variables/variables.index is a git-LFS pointer, not the file itself", _LFS_FIX))
             return None
         found = checkpoints.read_index(index)
@@ -187,7 +188,7 @@ def _links_out(root: Path) -> Iterator[tuple[str, str]]:
 
 def _keras_metadata(root: Path) -> bytes | None:
     try:
-        return (root / "keras_metadata.pb").read_bytes()
+        return read_file(root / "keras_metadata.pb")
     except OSError:
         return None
 
@@ -261,9 +262,7 @@ def _stays_inside(name: str) -> bool:
 
 def _lines(file: Path) -> int | None:
     try:
-        if file.stat().st_size > _LINES_LIMIT:
-            return None
-        return len(file.read_text(encoding="utf-8").rstrip("\n").splitlines())
+        return len(read_file(file, largest=_LINES_LIMIT).decode("utf-8").rstrip("\n").splitlines())
     except (OSError, ValueError):
         return None
 

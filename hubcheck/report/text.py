@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import click
 
 from hubcheck.findings import LEVELS, Finding
+from hubcheck.plain_text import printable
 from hubcheck.report.describe import FORMATS, counts, place, plural, skip_reasons
 from hubcheck.results import ModuleReport, Report
 
@@ -35,7 +36,8 @@ def render(report: Report, *, width: int = WIDTH) -> str:
 def module_lines(module: ModuleReport, *, width: int = WIDTH) -> Iterator[str]:
     """One module: its verdict, its findings, its skips, its counts; styled for a terminal."""
     verdict = click.style(module.verdict, fg=_COLOURS[module.verdict], bold=True)
-    yield f"{click.style(module.path, bold=True)}  {click.style(FORMATS[module.format], dim=True)}  {verdict}"
+    path = click.style(printable(module.path), bold=True)
+    yield f"{path}  {click.style(FORMATS[module.format], dim=True)}  {verdict}"
     for finding in module.findings:
         yield from _finding_lines(finding, width)
     for name, text in _remarks(module):
