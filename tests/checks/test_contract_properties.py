@@ -1,0 +1,157 @@
+"""Signatures drawn at random, against an oracle that reads the convention instead of the rules' code."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hubcheck
+from hubcheck.module.dtypes import dtype_name
+from hubcheck.module.proto import parse
+from tests.paths import DATA
+
+GOOD = DATA / "a_good_feature_vector"
+FLOAT32, UINT8, FLOAT16 = 1, 4, 19
+OTHER = {
+    "module/default-signature",
+    "module/variants",
+    "module/image-size",
+    "image-input/value-range",
+    "output/no-dropout",
+    "classification/logits",
+    "behaviour/deterministic",
+}
+"""Rules that look at the graph, or across signatures; the oracle speaks only of one signature by itself."""
+
+dims = st.one_of(st.just(-1), st.integers(1, 40), st.just(3))
+image_shapes = st.one_of(
+    st.none(),
+    st.lists(dims, max_size=5),
+    st.tuples(dims, st.just(32), st.just(24), dims).map(list),
+)
+feature_shapes = st.one_of(st.none(), st.lists(dims, max_size=3), st.tuples(st.just(-1), dims).map(list))
+
+
+@st.composite
+def signatures(draw) -> dict:
+    return {
+        "input": draw(st.sampled_from(["images", "images", "inputs", "keras_tensor", "Images"])),
+        "input_dtype": draw(st.sampled_from([FLOAT32, FLOAT32, UINT8, FLOAT16])),
+        "input_shape": draw(image_shapes),
+        "surplus": draw(st.sampled_from([(), (), ("keep_prob",), ("keep_prob", "is_training")])),
+        "output": draw(st.sampled_from(["default", "default", "features", "output_0"])),
+        "output_dtype": draw(st.sampled_from([FLOAT32, FLOAT32, FLOAT16])),
+        "output_shape": draw(feature_shapes),
+        "hidden": draw(st.sampled_from(["TinyCNN/layer_1", "layer_1", "1/x", "Net/a/b", "Net//x", "/x", "Net-2.0/x"])),
+        "attached": draw(st.booleans()),
+    }
+
+
+def expected(drawn: dict) -> set[str]:
+    """The rules that such a signature breaks, by the words of the convention and the table of needs."""
+    return set(_faults(drawn))
+
+
+def _faults(drawn: dict) -> Iterator[str]:
+    if drawn["input"] != "images":
+        yield "image-input/name"
+    if drawn["surplus"]:
+        yield "image-input/sole"
+    found = drawn["input"] == "images" or not drawn["surplus"] or _rank(drawn["input_shape"]) == 4
+    batch_is_wrong = False
+    if found:
+        if drawn["input_dtype"] != FLOAT32:
+            yield "image-input/dtype"
+        if _rank(drawn["input_shape"]) != 4:
+            yield "image-input/rank"
+        else:
+            batch, height, width, channels = drawn["input_shape"]
+            batch_is_wrong = batch != -1
+            if batch_is_wrong:
+                yield "image-input/batch-size"
+            if -1 in (height, width):
+                yield "image-input/image-size"
+            if channels != 3:
+                yield "image-input/channels"
+    if drawn["output"] != "default":
+        yield "output/default-key"
+        yield "output/key-prefix"
+    else:
+        if drawn["output_dtype"] != FLOAT32:
+            yield "output/dtype"
+        if _rank(drawn["output_shape"]) != 2:
+            yield "output/rank"
+        else:
+            if drawn["output_shape"][0] != -1 and not batch_is_wrong:
+                yield "output/batch-size"
+            if drawn["output_shape"][1] == -1:
+                yield "output/width"
+    if drawn["hidden"] in ("layer_1", "1/x", "Net//x", "/x"):
+        yield "output/key-prefix"
+
+
+def _rank(shape: list[int] | None) -> int | None:
+    return None if shape is None else len(shape)
+
+
+def publish(drawn: dict, folder: Path) -> Path:
+    """The good module with such a signature, its graph edited to go with it."""
+    module = folder / "m"
+    shutil.copytree(GOOD, module)
+    file = module / "saved_model.pb"
+    proto = parse("SavedModel", file.read_bytes())
+    for meta in proto.meta_graphs:
+        if not drawn["attached"]:
+            meta.collection_def.pop("hub_module_attachments", None)
+        graph = meta.graph_def
+        _placeholder(graph, "in", drawn["input_dtype"], drawn["input_shape"])
+        _placeholder(graph, "out", drawn["output_dtype"], drawn["output_shape"])
+        _placeholder(graph, "hidden", FLOAT32, [-1, 4])
+        for key in ("default", "image_feature_vector"):
+            signature = meta.signature_def[key]
+            signature.Clear()
+            _info(signature.inputs[drawn["input"]], "in:0", drawn["input_dtype"], drawn["input_shape"])
+            for name in drawn["surplus"]:
+                _placeholder(graph, name, FLOAT32, [])
+                _info(signature.inputs[name], f"{name}:0", FLOAT32, [])
+            _info(signature.outputs[drawn["output"]], "out:0", drawn["output_dtype"], drawn["output_shape"])
+            _info(signature.outputs[drawn["hidden"]], "hidden:0", FLOAT32, [-1, 4])
+    file.write_bytes(proto.SerializeToString())
+    return module
+
+
+def _placeholder(graph, name: str, dtype: int, shape: list[int] | None) -> None:
+    if any(node.name == name for node in graph.node):
+        return
+    node = graph.node.add(name=name, op="Placeholder")
+    node.attr["dtype"].type = dtype
+    _shape(node.attr["shape"].shape, shape)
+
+
+def _info(info, name: str, dtype: int, shape: list[int] | None) -> None:
+    info.name, info.dtype = name, dtype
+    _shape(info.tensor_shape, shape)
+
+
+def _shape(proto, shape: list[int] | None) -> None:
+    proto.SetInParent()
+    proto.unknown_rank = shape is None
+    for size in shape or ():
+        proto.dim.add(size=size)
+
+
+@settings(max_examples=150, deadline=None)
+@given(signatures())
+def test_a_signature_breaks_exactly_the_rules_that_the_convention_says(drawn):
+    with tempfile.TemporaryDirectory() as folder:
+        report = hubcheck.validate(publish(drawn, Path(folder)), static=True).modules[0]
+    broken = [outcome for outcome in report.outcomes if outcome.status == "broken"]
+    assert not broken, broken
+    found = {finding.rule for finding in report.findings} - OTHER
+    described = {**drawn, "input_dtype": dtype_name(drawn["input_dtype"])}
+    assert found == expected(drawn), described
