@@ -113,6 +113,12 @@ class Evaluation:
             if rule.check is not None:
                 self._states[rule.id] = self._ask(rule, rule.check, "static", self._context)
 
+    def break_off(self, reason: str) -> None:
+        """Close every rule, because hubcheck itself failed before it could ask any."""
+        for rule in self._order:
+            self._states[rule.id] = _State("skipped", reason="hubcheck failed on this module", blocked=True)
+        self._states[self._order[0].id] = _State("broken", reason=reason)
+
     def wants_run(self) -> bool:
         """Whether running the module could still decide anything."""
         return any(
@@ -245,11 +251,11 @@ def _name(text: str | None) -> str | None:
 
 
 def _merged(findings: list[Finding], module: Module) -> list[Finding]:
-    """A fault that several variants share is told once, of the inference variant if that has it."""
+    """A fault that variants or traces share is told once, of the inference variant if that has it."""
     inference = module.inference.name if module.inference is not None else None
     kept: dict[Finding, Finding] = {}
     for finding in findings:
-        alike = replace(finding, where=replace(finding.where, variant=None))
+        alike = replace(finding, where=replace(finding.where, variant=None, trace=None))
         if alike not in kept or finding.where.variant == inference:
             kept[alike] = finding
     return list(kept.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from hubcheck.findings import LEVELS, Finding, Level, Outcome
@@ -64,13 +64,12 @@ class ModuleReport:
 class Report:
     """The reports of all modules, in the order in which they were given.
 
-    `crash` is a traceback where hubcheck itself failed on a module; `interrupted` tells a Ctrl-C.
+    `interrupted` tells a Ctrl-C; `incomplete` why something that was asked for could not be run at all.
     """
 
     modules: tuple[ModuleReport, ...]
     interrupted: bool = False
     incomplete: str | None = None
-    crashes: tuple[str, ...] = field(default=())
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -79,7 +78,7 @@ class Report:
     @property
     def exit_code(self) -> int:
         """0 conforms, 1 findings, 3 incomplete, 70 an error of hubcheck's own, 130 interrupted."""
-        if self.crashes or any(module.count("broken") for module in self.modules):
+        if any(module.count("broken") for module in self.modules):
             return EXIT_INTERNAL
         if self.interrupted:
             return EXIT_INTERRUPTED

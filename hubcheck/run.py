@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
@@ -161,19 +162,40 @@ class _Started:
 
 def _start(path: Path, ready: Plan, pool: Pool | None, options: Options) -> _Started:
     begin = time.monotonic()
-    module = read(path)
-    context = Context(module, ready.contracts)
-    evaluation = Evaluation(context, ready.rules, selected=ready.selected, waived=ready.waived)
+    try:
+        module = read(path)
+    except Exception as error:
+        return _Started(begin, path, *_unread(path, ready, error), None)
+    evaluation = _evaluation(module, ready)
     evaluation.static()
     wanted = pool is not None and evaluation.wants_run()
     run = pool.submit(module, ready.contracts, options.probe) if pool is not None and wanted else None
     return _Started(begin, path, module, evaluation, run)
 
 
+def _evaluation(module: Module, ready: Plan) -> Evaluation:
+    return Evaluation(Context(module, ready.contracts), ready.rules, selected=ready.selected, waived=ready.waived)
+
+
+def _unread(path: Path, ready: Plan, error: Exception) -> tuple[Module, Evaluation]:
+    """A module on which the reader itself failed: hubcheck's fault, told as such, and the others go on."""
+    module = Module(path=path, format=None, file="")
+    evaluation = _evaluation(module, ready)
+    evaluation.break_off("".join(traceback.format_exception(error)))
+    return module, evaluation
+
+
 def _finish(started: _Started, options: Options) -> ModuleReport:
-    observations = started.run.result() if started.run is not None else None
+    observations, reason, complete = None, "not run", True
+    if started.run is not None:
+        from hubcheck.probe.pool import ProbeError
+
+        try:
+            observations = started.run.result()
+        except ProbeError as error:
+            reason, complete = str(error), False
     if observations is None:
-        started.evaluation.without_run("not run", complete=True)
+        started.evaluation.without_run(reason, complete=complete)
     else:
         started.evaluation.probe(observations)
     return _report(started, options, observations)
