@@ -14,12 +14,13 @@ kernel: an op has no kernel for this device. memory, signal, deadline: how the w
 worker sent back what is no result.
 """
 
-Purpose = Literal["pictures", "plain", "swapped", "alone", "again", "resized", "training"]
+Purpose = Literal["pictures", "plain", "swapped", "alone", "again", "resized", "repeated", "loss"]
 """What a call is for; one call serves many rules.
 
 pictures: a batch of different pictures. plain: black, a constant and a picture. swapped: two pictures of
 `pictures` in other places and company. alone: the first of them, by itself. again: `pictures` once more,
-after all others. resized: `pictures` at another height and width. training: one of many repetitions.
+after all others. resized: `pictures` at another height and width. repeated: one of many calls with the same
+pictures, for statistics. loss: a regularization loss, which is fed nothing.
 """
 
 
@@ -37,7 +38,8 @@ class Target:
     """What can be called: a signature of a variant, or (`trace` is set) a trace of the TF2 object's `__call__`.
 
     `number` is the trace's place among the callable's traces, for names are not unique. `session` tells that
-    TensorFlow's session loader ran it, the one that TensorFlow Serving uses.
+    TensorFlow's session loader ran it, the one that TensorFlow Serving uses. With neither signature nor trace it is
+    the regularization loss of that number.
     """
 
     variant: str
@@ -47,6 +49,8 @@ class Target:
     session: bool = False
 
     def __str__(self) -> str:
+        if self.trace is None and self.signature is None:
+            return f"regularization loss {self.number}"
         name = f"the callable ({self.trace})" if self.trace is not None else str(self.signature)
         return f"{name} of variant {self.variant}" if self.variant not in ("", "serve") else name
 
@@ -119,10 +123,13 @@ class Observations:
     unprotected: tuple[str, ...] = ()
     peak_memory: int = 0
     seconds: float = 0.0
+    judged: str | None = None
 
     @property
     def device(self) -> str | None:
-        """The device that the behaviour rules judge: the CPU, unless only another one ran."""
+        """The device that the behaviour rules judge: the `judged` one, else the CPU unless only another one ran."""
+        if self.judged is not None:
+            return self.judged
         ran = [device.name for device in self.devices if device.ran]
         return "cpu" if "cpu" in ran else next(iter(ran), None)
 

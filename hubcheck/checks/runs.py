@@ -30,7 +30,7 @@ def targets(observations: Observations) -> list[Target]:
         dict.fromkeys(
             run.target
             for run in observations.runs
-            if run.device == observations.device and not run.target.session and run.purpose != "training"
+            if run.device == observations.device and not run.target.session and run.purpose not in ("repeated", "loss")
         )
     )
 

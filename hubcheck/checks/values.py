@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.runs import targets, where
 from hubcheck.findings import Fault, Skip
+from hubcheck.numbers import difference
 from hubcheck.observations import Observations, Target
-
-if TYPE_CHECKING:
-    import numpy as np
 
 SAME_FUNCTION = 1e-3
 """Two outputs are one function's if they differ by at most this part of the largest value.
 
 Folding a batch normalisation into the weights moves values by about 1e-5, another function by much more.
 """
-
-
-def difference(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
-    """The largest difference between two arrays of one shape, as a part of their largest absolute value.
-
-    Equal infinities and NaNs in the same places do not differ; other ones differ infinitely.
-
-    Returns:
-        A number from 0 to 2, or inf.
-    """
-    import numpy
-
-    a, b = numpy.asarray(one, numpy.float64), numpy.asarray(other, numpy.float64)
-    same = (a == b) | (numpy.isnan(a) & numpy.isnan(b))
-    if same.all():
-        return 0.0
-    if not (numpy.isfinite(a) | same).all() or not (numpy.isfinite(b) | same).all():
-        return float("inf")
-    finite = numpy.isfinite(a) & numpy.isfinite(b)
-    scale = max(numpy.abs(a[finite]).max(), numpy.abs(b[finite]).max())
-    return float(numpy.abs(a - b)[~same].max() / scale)
 
 
 def default_is_a_task(context: Context) -> Iterator[Fault | Skip]:

@@ -31,6 +31,8 @@ class Collector:
         self.not_run: list[NotRun] = []
         self.sandbox: tuple[str, ...] = ()
         self.unprotected: tuple[str, ...] = ()
+        self.absent: str | None = None
+        self.description = ""
         self.crash: str | None = None
         self.done = False
 
@@ -41,6 +43,9 @@ class Collector:
             raise BadFrame("more after the end")
         if kind == "sandbox":
             self.sandbox, self.unprotected = _names(message.get("active")), _names(message.get("missing"))
+        elif kind == "device":
+            self.absent = None if message.get("present") is True else one_line(str(message.get("description")), 200)
+            self.description = one_line(str(message.get("description")), 200)
         elif kind == "begin":
             self._begin(message)
         elif kind == "array":
@@ -155,7 +160,7 @@ class Collector:
         if not isinstance(number, int) or not 0 <= number < len(self._plan.steps):
             raise BadFrame("a step that is not in the plan")
         step = self._plan.steps[number]
-        if not isinstance(step, CallStep) or not step.optional:
+        if not isinstance(step, CallStep) or not step.optional or len(self.not_run) > len(self._plan.steps):
             raise BadFrame("a step that may not be left out")
         reason = f"one call takes {_seconds(message):.1f} s: {step.repeat} of them do not fit in the time limit"
         self.not_run.append(NotRun(step.target, self._plan.device, reason, step.purpose))

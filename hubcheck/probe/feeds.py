@@ -29,9 +29,9 @@ def make(feed: Feed, seed: int) -> np.ndarray[Any, Any]:
         return np.asarray(values > 0.5)
     if feed.dtype in ("float16", "float32", "float64", "bfloat16"):
         real = np.dtype("float32" if feed.dtype == "bfloat16" else feed.dtype)
-        return np.asarray(feed.low + values * (feed.high - feed.low), real)
+        return np.asarray(feed.low + values * (feed.high - feed.low)).astype(real)
     whole = np.dtype(feed.dtype)
-    return np.rint(values * min(255, np.iinfo(whole).max)).astype(whole)
+    return np.asarray(np.rint(values * min(255, np.iinfo(whole).max)), whole)
 
 
 def paint(name: str, row: tuple[int, ...], seed: int) -> np.ndarray[Any, Any]:

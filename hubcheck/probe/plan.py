@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from hubcheck.observations import Purpose, Target
+
+Condition = Literal["always", "random", "unlike"]
+"""When a call is made. random: if the target's results for the same pictures differed. unlike: if no other target gave
+the same result, so that randomness may be why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class CallStep:
     batch: int
     size: tuple[int, ...] = ()
     optional: bool = False
+    condition: Condition = "always"
     repeat: int = 1
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import time
 import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -13,13 +12,14 @@ from types import TracebackType
 
 from hubcheck.contract import SignatureContract
 from hubcheck.module.types import Module
-from hubcheck.observations import Observations
-from hubcheck.probe.dispatch import Dispatcher, Job, Part
+from hubcheck.observations import Device, Observations
+from hubcheck.probe.dispatch import Dispatcher
 from hubcheck.probe.environment import tensorflow_missing
-from hubcheck.probe.plan import Plan
+from hubcheck.probe.jobs import Job, Limits, ProbeError
 from hubcheck.probe.planning import plan_steps
+from hubcheck.probe.sandbox import Mode, SandboxUnavailable, unavailable
 
-__all__ = ["Pool", "ProbeOptions", "tensorflow_missing"]
+__all__ = ["Pool", "ProbeError", "ProbeOptions", "SandboxUnavailable", "tensorflow_missing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +43,35 @@ class Pool:
     """Workers for probes. Creating one starts the server at once, so that TensorFlow's import overlaps other work.
 
     Use it as a context manager: on leaving, whatever still runs is ended. All methods may be called from any thread.
+
+    Args:
+        jobs: workers at a time; by default one per core.
+        sandbox: "auto" takes what the machine has, "required" insists on all of it, "off" keeps limits only.
+        devices: "cpu", "gpu" or both, as `hubcheck.probe.devices.choose` has them.
+        absent: devices to report as not run, with their reasons.
+        command: another program in place of the server, for tests.
+
+    Raises:
+        SandboxUnavailable: it is required and cannot be had.
     """
 
     def __init__(
         self,
         *,
         jobs: int | None = None,
+        sandbox: Mode = "auto",
         devices: Sequence[str] = ("cpu",),
+        absent: Sequence[Device] = (),
         command: Sequence[str] | None = None,
     ) -> None:
+        reason = unavailable() if sandbox == "required" else None
+        if reason is not None:
+            raise SandboxUnavailable(reason)
         cores = len(os.sched_getaffinity(0))
         self._jobs = max(1, jobs if jobs is not None else cores)
-        self._cores = cores
-        self._devices = tuple(devices)
+        self._threads = cores if self._jobs == 1 else max(1, cores // self._jobs)
+        self._sandbox = sandbox
+        self._devices, self._absent = tuple(devices), tuple(absent)
         self._dispatcher = Dispatcher(self._devices, self._jobs, command)
         self._close = weakref.finalize(self, self._dispatcher.close)
         atexit.register(self._close)
@@ -69,25 +85,22 @@ class Pool:
             ProbeError: nothing could be run, or hubcheck's own code failed in the worker.
         """
         options = options or ProbeOptions()
-        planned = plan_steps(module, contracts, larger_batch=options.larger_batch)
-        parts = [
-            Part(
-                Plan(
-                    path=str(module.path.absolute()),
-                    steps=planned.inference,
-                    device=device,
-                    seed=options.seed,
-                    threads=self._cores if self._jobs == 1 else 0,
-                    soft_deadline=options.timeout * 0.6,
-                ),
-                timeout=options.timeout,
-                memory=options.memory,
-            )
-            for device in self._devices
-        ]
-        job = Job(Future(), parts, planned.not_run, time.monotonic())
+        job = Job(
+            path=str(module.path.absolute()),
+            planned=plan_steps(module, contracts, larger_batch=options.larger_batch),
+            devices=self._devices,
+            absent=self._absent,
+            limits=Limits(options.timeout, options.memory, self._sandbox),
+            seed=options.seed,
+            threads=self._threads,
+        )
         self._dispatcher.submit(job)
         return job.future
+
+    @property
+    def pids(self) -> list[int]:
+        """The servers' process ids; their workers are their children."""
+        return self._dispatcher.pids
 
     def close(self) -> None:
         """End everything that runs, and wait until it has ended. Futures that are not done get cancelled."""

@@ -24,8 +24,8 @@ from typing import Any
 if __name__ == "__main__":  # run as a file: hubcheck need not be on the path of a bare interpreter
     sys.path.extend(entry for entry in sys.argv[4].split(os.pathsep) if entry)
 
-from hubcheck.probe import control, system
-from hubcheck.probe.frames import Decoder
+from hubcheck.probe import control, sandbox, system
+from hubcheck.probe.frames import Decoder, encode
 from hubcheck.probe.plan import Plan, from_json
 
 _TICK = 0.05
@@ -133,7 +133,9 @@ class Server:
             channel = socket.socket(fileno=3)
             plan = _read_plan(channel)
             if plan is not None:
-                system.limit(scratch, message)
+                protections = sandbox.enter(scratch, plan.path, message, device=plan.device)
+                active, missing = list(protections.active), list(protections.missing)
+                channel.sendall(encode({"kind": "sandbox", "active": active, "missing": missing}))
                 self._work(channel, plan)
                 status = 0
         except BaseException:  # nothing of the server may run on in the worker

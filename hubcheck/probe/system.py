@@ -8,14 +8,13 @@ import os
 import resource
 import signal
 from pathlib import Path
-from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _CHANNEL = 3
 
 
-def _prctl(option: int, value: int) -> None:
+def prctl(option: int, value: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), f"prctl({option})")
@@ -23,13 +22,13 @@ def _prctl(option: int, value: int) -> None:
 
 def become_subreaper() -> None:
     """Orphans below this process become its children, so that it can end them."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def enter_worker(channel: int, errors: int, *, parent: int) -> None:
     """In a forked process: a session of its own, no descriptor but the channel (as 3), death with the parent."""
     os.setsid()
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(70)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
@@ -42,11 +41,11 @@ def enter_worker(channel: int, errors: int, *, parent: int) -> None:
     os.closerange(_CHANNEL + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
-def limit(scratch: Path, limits: dict[str, Any]) -> None:
-    """No core dumps; a home and a place for temporary files of its own."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for name in ("TMPDIR", "HOME"):
-        os.environ[name] = str(scratch)
+def data_size() -> int:
+    """Bytes of writable memory that this process has mapped: what RLIMIT_DATA counts."""
+    with contextlib.suppress(OSError, StopIteration), Path("/proc/self/status").open(encoding="ascii") as status:
+        return int(next(line for line in status if line.startswith("VmData:")).split()[1]) * 1024
+    return 1 << 30
 
 
 def memory_of(pid: int) -> int:

@@ -1,4 +1,4 @@
-"""Inside a worker: load and call one module as a plan says. The only checker code that calls TensorFlow.
+"""Inside a worker: load and call one module as a plan says.
 
 Runs in a process forked for this module, after the sandbox is up. What it says crosses the socket as frames.
 """
@@ -10,12 +10,19 @@ import time
 import traceback
 from typing import Any
 
+from hubcheck.numbers import difference
+from hubcheck.observations import Target
 from hubcheck.probe import feeds
 from hubcheck.probe.frames import encode
+from hubcheck.probe.loaded import Loaded, RestoredObject, ServedModel
 from hubcheck.probe.plan import CallStep, LoadStep, Plan
 
 _MAX_VALUES = 1 << 22
+_MAX_REPEATED = 1 << 16
 """At most so many numbers of one output are sent; of wider outputs, evenly spread columns."""
+
+_ALIKE = 1e-4
+"""Results that differ by no more than this part of the largest value are taken for the same."""
 
 
 class Worker:
@@ -25,11 +32,27 @@ class Worker:
         self._channel = channel
         self._plan = plan
         self._started = time.monotonic()
-        self._loaded: Any = None
-        self._tags: tuple[str, ...] = ()
+        self._loaded: Loaded | None = None
+        self._seconds: dict[Target, float] = {}
+        self._results: dict[Target, dict[str, Any]] = {}
+        self._random: set[Target] = set()
 
     def run(self) -> None:
         """All steps. After a load that failed, the calls of that variant are left out."""
+        steps = self._plan.steps if self._prepare() else ()
+        for number, step in enumerate(steps):
+            if isinstance(step, LoadStep):
+                self._load(number, step)
+            elif self._loaded is not None and self._wanted(step):
+                if step.optional and self._too_late(step):
+                    self._send({"kind": "late", "step": number, "seconds": self._seconds[step.target]})
+                    continue
+                for _ in range(step.repeat):
+                    self._call(number, step)
+        self._send({"kind": "done"})
+
+    def _prepare(self) -> bool:
+        """Set TensorFlow up, which starts its runtime with the first call. False if the device is not there."""
         import tensorflow as tf
 
         if self._plan.threads:
@@ -37,129 +60,105 @@ class Worker:
             tf.config.threading.set_inter_op_parallelism_threads(self._plan.threads)
         # The graph runs as it was written: rewriting it takes longer than running it, and hides what it needs.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-        seconds: dict[Any, float] = {}
-        for number, step in enumerate(self._plan.steps):
-            if isinstance(step, LoadStep):
-                self._load(number, step)
-                continue
-            if self._loaded is None:
-                continue
-            if step.optional and self._too_late(seconds.get(step.target, 0.0) * step.repeat):
-                self._send({"kind": "late", "step": number, "seconds": seconds.get(step.target, 0.0)})
-                continue
-            for _ in range(step.repeat):
-                seconds[step.target] = self._call(number, step)
-        self._send({"kind": "done"})
+        if self._plan.device != "gpu":
+            return True
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+        found = tf.config.list_physical_devices("GPU")
+        if not found:
+            self._send({"kind": "device", "present": False, "description": "TensorFlow sees no GPU"})
+            return False
+        details = tf.config.experimental.get_device_details(found[0])
+        self._send({"kind": "device", "present": True, "description": str(details.get("device_name", found[0].name))})
+        return True
 
-    def _too_late(self, needed: float) -> bool:
-        limit = self._plan.soft_deadline
-        return limit > 0 and time.monotonic() - self._started + needed > limit
+    def _wanted(self, step: CallStep) -> bool:
+        if step.condition == "random":
+            return step.target in self._random
+        if step.condition == "unlike":
+            mine = self._results.get(step.target, {})
+            others = [results for target, results in self._results.items() if target != step.target]
+            return not any(_alike(a, b) for results in others for a in mine.values() for b in results.values())
+        return True
+
+    def _too_late(self, step: CallStep) -> bool:
+        limit, needed = self._plan.soft_deadline, self._seconds.get(step.target, 0.0) * step.repeat
+        return limit > 0 and time.monotonic() - self._started + needed > limit and step.target in self._seconds
 
     def _load(self, number: int, step: LoadStep) -> None:
-        import tensorflow as tf
-
         self._send({"kind": "begin", "step": number})
-        self._loaded, self._tags = None, step.tags
+        self._loaded, self._results = None, {}
         start, error = time.monotonic(), None
         try:
-            # The tags are told apart from none at all: without them TensorFlow refuses files with several variants.
-            self._loaded = tf.saved_model.load(self._plan.path, tags=list(step.tags))
+            if step.session:
+                self._loaded = ServedModel(self._plan.path, step.tags, threads=self._plan.threads)
+            else:
+                self._loaded = RestoredObject(self._plan.path, step.tags)
         except Exception as problem:
             error = _error(problem)
         self._send({"kind": "load", "step": number, "seconds": time.monotonic() - start, "error": error})
 
-    def _call(self, number: int, step: CallStep) -> float:
+    def _call(self, number: int, step: CallStep) -> None:
         self._send({"kind": "begin", "step": number})
-        start, error, outputs = time.monotonic(), None, {}
+        start, error = time.monotonic(), None
+        outputs: dict[str, Any] = {}
+        kept: dict[str, Any] = {}
         try:
             arrays = {key: feeds.make(feed, self._plan.seed) for key, feed in step.feeds.items()}
-            results = self._function(step)(arrays)
+            results = self._loaded.call(step, arrays) if self._loaded is not None else {}
             for key, tensor in results.items():
-                outputs[key] = self._output(number, key, tensor, keep=key in step.keep)
+                outputs[key], values = _described(tensor, keep=key in step.keep)
+                if values is not None:
+                    kept[key] = values
         except Exception as problem:
-            error, outputs = _error(problem), {}
-        seconds = time.monotonic() - start
+            error, outputs, kept = _error(problem), {}, {}
+        self._seconds[step.target] = seconds = time.monotonic() - start
+        if step.purpose == "pictures":
+            self._results[step.target] = kept
+        elif step.purpose == "again" and not _all_alike(kept, self._results.get(step.target, {})):
+            self._random.add(step.target)
+        most = _MAX_REPEATED if step.purpose == "repeated" else _MAX_VALUES
+        for key, values in kept.items():
+            self._send({"kind": "array", "step": number, "key": key}, _bounded(values, most))
         self._send({"kind": "run", "step": number, "seconds": seconds, "error": error, "outputs": outputs})
-        return seconds
-
-    def _function(self, step: CallStep) -> Any:
-        target = step.target
-        if target.trace is None:
-            return _signature(self._loaded.signatures[target.signature], step)
-        return _trace(self._loaded.__call__.concrete_functions[target.number], step)
-
-    def _output(self, number: int, key: str, tensor: Any, *, keep: bool) -> dict[str, Any]:
-        import tensorflow as tf
-
-        if not isinstance(tensor, tf.Tensor):
-            return {"dtype": type(tensor).__name__, "shape": [], "kept": False}
-        kept = keep and (tensor.dtype.is_floating or tensor.dtype.is_integer or tensor.dtype.is_bool)
-        if kept:
-            if tensor.dtype in (tf.bfloat16, tf.float16):
-                tensor_values = tf.cast(tensor, tf.float32).numpy()
-            else:
-                tensor_values = tensor.numpy()
-            self._send({"kind": "array", "step": number, "key": key}, _bounded(tensor_values))
-        return {"dtype": tensor.dtype.name, "shape": tensor.shape.as_list(), "kept": kept}
 
     def _send(self, message: dict[str, Any], array: Any = None) -> None:
         self._channel.sendall(encode(message, array))
 
 
-def _signature(function: Any, step: CallStep) -> Any:
+def _described(tensor: Any, *, keep: bool) -> tuple[dict[str, Any], Any]:
+    """Dtype and shape of a result (a tensor, or a session's array), and its values as numpy has them, or None."""
+    import numpy as np
     import tensorflow as tf
 
-    def call(arrays: dict[str, Any]) -> dict[str, Any]:
-        tensors = {key: tf.constant(array, dtype=step.feeds[key].dtype) for key, array in arrays.items()}
-        results = function(**tensors)
-        return dict(results) if isinstance(results, dict) else {"": results}
-
-    return call
-
-
-def _trace(function: Any, step: CallStep) -> Any:
-    """A call of one trace itself: calling the object would look for a trace that fits, or fail to."""
-    import tensorflow as tf
-
-    def call(arrays: dict[str, Any]) -> dict[str, Any]:
-        given = [tf.constant(array, dtype=step.feeds[key].dtype) for key, array in arrays.items()]
-        pictures = [tensor for tensor in given if tensor.dtype != tf.bool or tensor.shape.rank]
-        flags = [tensor for tensor in given if tensor.dtype == tf.bool and not tensor.shape.rank]
-
-        def fill(spec: Any) -> Any:
-            if not isinstance(spec, tf.TensorSpec):
-                return spec
-            return flags[0] if flags and spec.dtype == tf.bool and spec.shape.rank == 0 else pictures[0]
-
-        args, kwargs = tf.nest.map_structure(fill, function.structured_input_signature)
-        results = function(*args, **kwargs)
-        if isinstance(results, tf.Tensor):
-            return {"": results}
-        return {"/".join(map(str, path)): leaf for path, leaf in _leaves(results)}
-
-    return call
-
-
-def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Any:
-    if isinstance(value, dict):
-        items: Any = value.items()
-    elif isinstance(value, list | tuple):
-        items = enumerate(value)
+    if isinstance(tensor, tf.Tensor):
+        dtype, shape = tensor.dtype, tensor.shape.as_list()
+    elif isinstance(tensor, np.ndarray | np.generic):
+        dtype, shape = tf.as_dtype(tensor.dtype) if tensor.dtype != object else tf.string, list(tensor.shape)
     else:
-        yield path, value
-        return
-    for key, item in items:
-        yield from _leaves(item, (*path, key))
+        return {"dtype": type(tensor).__name__, "shape": []}, None
+    values = None
+    if keep and (dtype.is_floating or dtype.is_integer or dtype.is_bool):
+        values = np.asarray(tensor)
+        if dtype in (tf.bfloat16, tf.float16):
+            values = values.astype(np.float32)
+    return {"dtype": dtype.name, "shape": shape}, values
 
 
-def _bounded(values: Any) -> Any:
-    """At most _MAX_VALUES numbers, by leaving out columns: always the same ones for the same width."""
-    if values.size <= _MAX_VALUES or values.ndim == 0:
+def _alike(one: Any, other: Any) -> bool:
+    return one.shape == other.shape and difference(one, other) <= _ALIKE
+
+
+def _all_alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(_alike(values, other[key]) for key, values in one.items())
+
+
+def _bounded(values: Any, most: int) -> Any:
+    """At most `most` numbers, by leaving out columns: always the same ones for the same shape."""
+    if values.size <= most or values.ndim == 0 or not len(values):
         return values
-    flat = values.reshape(len(values), -1) if len(values) else values.reshape(1, -1)
-    rows = flat[: _MAX_VALUES // 16]
-    step = -(-rows.size // _MAX_VALUES)
-    return rows[:, ::step]
+    flat = values.reshape(len(values), -1)
+    rows = flat[: max(1, most // 16)]
+    return rows[:, :: -(-rows.size // most)]
 
 
 def _error(problem: Exception) -> dict[str, str]:
@@ -168,9 +167,8 @@ def _error(problem: Exception) -> dict[str, str]:
 
 def work(channel: socket.socket, plan: Plan) -> None:
     """Run the plan; an error of hubcheck's own is sent as such, never as a fault of the module."""
-    worker = Worker(channel, plan)
     try:
-        worker.run()
+        Worker(channel, plan).run()
     except (BrokenPipeError, ConnectionResetError):
         pass
     except Exception:

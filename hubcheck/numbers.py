@@ -1,0 +1,34 @@
+"""How far apart two results are. Relative, for an untrained network's outputs can be 1e-11. numpy on use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def difference(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
+    """The largest difference between two arrays of one shape, as a part of their largest absolute value.
+
+    Equal infinities, and NaNs in the same places, do not differ; other ones differ infinitely.
+
+    Returns:
+        A number from 0 to 2, or inf.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    import numpy
+
+    a, b = numpy.asarray(one, numpy.float64), numpy.asarray(other, numpy.float64)
+    if a.shape != b.shape:
+        raise ValueError(f"shapes differ: {a.shape} and {b.shape}")
+    same = (a == b) | (numpy.isnan(a) & numpy.isnan(b))
+    if same.all():
+        return 0.0
+    if not (numpy.isfinite(a) | same).all() or not (numpy.isfinite(b) | same).all():
+        return float("inf")
+    finite = numpy.isfinite(a) & numpy.isfinite(b)
+    scale = max(numpy.abs(a[finite]).max(), numpy.abs(b[finite]).max())
+    return float(numpy.abs(a[~same] - b[~same]).max() / scale)

@@ -1,0 +1,33 @@
+"""Which devices a module is run on, by the user's word, and why not on others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hubcheck.observations import Device
+from hubcheck.probe.environment import no_gpu
+
+Wish = Literal["cpu", "gpu", "auto", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The devices to run on, those not run on with the reason, and what was asked for and cannot be had."""
+
+    devices: tuple[str, ...]
+    absent: tuple[Device, ...] = ()
+    missing: str | None = None
+
+
+def choose(wish: Wish) -> Choice:
+    """The devices for `--device`: "auto" takes a GPU if there is one, "gpu" and "all" insist on it."""
+    if wish == "cpu":
+        return Choice(("cpu",), (Device("gpu", False, "not asked for"),))
+    reason = no_gpu()
+    if reason is None:
+        return Choice(("gpu",) if wish == "gpu" else ("cpu", "gpu"))
+    absent = (Device("gpu", False, reason),)
+    if wish == "gpu":
+        return Choice((), absent, reason)
+    return Choice(("cpu",), absent, reason if wish == "all" else None)

@@ -1,0 +1,113 @@
+"""One module's way through the pool: the parts that workers do, and what comes of them together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+
+from hubcheck.observations import Device, Load, Observations
+from hubcheck.probe.collect import Collector
+from hubcheck.probe.plan import Plan, Step
+from hubcheck.probe.planning import Planned
+
+
+class ProbeError(RuntimeError):
+    """Modules cannot be run here, or hubcheck's own code failed: never a fault of a module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a worker may use. `memory` is None for a fair share; `sandbox` is required, auto or off."""
+
+    timeout: float
+    memory: int | None
+    sandbox: str
+
+
+@dataclass(slots=True)
+class Part:
+    """What one worker does for a job: a plan. `alone` is a second try, with all the memory there is."""
+
+    plan: Plan
+    limits: Limits
+    alone: bool = False
+
+
+@dataclass(slots=True)
+class Finished:
+    """A part that is done, and the most memory that it used, in bytes."""
+
+    part: Part
+    collector: Collector
+    peak: int
+
+
+@dataclass(slots=True)
+class Job:
+    """One module: what is to be done, and what came of it so far."""
+
+    path: str
+    planned: Planned
+    devices: tuple[str, ...]
+    absent: tuple[Device, ...]
+    limits: Limits
+    seed: int
+    threads: int
+    future: Future[Observations] = field(default_factory=Future)
+    submitted: float = field(default_factory=time.monotonic)
+    parts: list[Part] = field(default_factory=list)
+    finished: list[Finished] = field(default_factory=list)
+
+    def divide(self, *, side_by_side: bool) -> list[Part]:
+        """Make the parts: one worker for each device, or two for the CPU where a second one has nothing to do."""
+        for device in self.devices:
+            if device != "cpu":
+                self.parts.append(self._part(device, self.planned.calls_alone()))
+            elif side_by_side:
+                self.parts += [self._part(device, steps) for steps in self.planned.apart()]
+            else:
+                self.parts.append(self._part(device, self.planned.together()))
+        return self.parts
+
+    def _part(self, device: str, steps: Sequence[Step]) -> Part:
+        soft = self.limits.timeout * 0.6
+        return Part(Plan(self.path, tuple(steps), device, self.seed, self.threads, soft), self.limits)
+
+    def observations(self) -> Observations:
+        """What all parts saw, in the order of the plan."""
+        order = {id(part): number for number, part in enumerate(self.parts)}
+        finished = sorted(self.finished, key=lambda entry: order[id(entry.part)])
+        collectors = [entry.collector for entry in finished]
+        return Observations(
+            devices=(*self._devices(finished), *self.absent),
+            loads=_once([load for collector in collectors for load in collector.loads]),
+            runs=tuple(run for collector in collectors for run in collector.runs),
+            not_run=tuple(replace(entry, device=device) for device in self.devices for entry in self.planned.not_run)
+            + tuple(entry for collector in collectors for entry in collector.not_run),
+            sandbox=tuple(dict.fromkeys(name for collector in collectors for name in collector.sandbox)),
+            unprotected=tuple(dict.fromkeys(name for collector in collectors for name in collector.unprotected)),
+            peak_memory=max((entry.peak for entry in finished), default=0),
+            seconds=time.monotonic() - self.submitted,
+        )
+
+    def _devices(self, finished: list[Finished]) -> list[Device]:
+        found: dict[str, Device] = {}
+        for entry in finished:
+            name, collector = entry.part.plan.device, entry.collector
+            if collector.absent is not None:
+                found[name] = Device(name, False, collector.absent)
+            else:
+                found.setdefault(name, Device(name, True, None, collector.description))
+        return list(found.values())
+
+
+def _once(loads: list[Load]) -> tuple[Load, ...]:
+    """Each variant, device and loader once; a load that failed tells more than one that did not."""
+    found: dict[tuple[str, str, bool], Load] = {}
+    for load in loads:
+        key = (load.variant, load.device, load.session)
+        if key not in found or (load.failure is not None and found[key].failure is None):
+            found[key] = load
+    return tuple(found.values())

@@ -1,0 +1,90 @@
+"""A module as TensorFlow restored it, by either of its loaders: what a worker calls. Imports TensorFlow on use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from hubcheck.probe.plan import CallStep
+
+Arrays = dict[str, Any]
+
+
+class Loaded(Protocol):
+    """Calls a step's target with arrays by input key; gives tensors or arrays by output key."""
+
+    def call(self, step: CallStep, arrays: Arrays) -> Arrays: ...
+
+
+class RestoredObject:
+    """What `tf.saved_model.load` gives: for every format, signatures; for TF2, perhaps a callable and losses."""
+
+    def __init__(self, path: str, tags: tuple[str, ...]) -> None:
+        import tensorflow as tf
+
+        self._object = tf.saved_model.load(path, tags=list(tags))
+
+    def call(self, step: CallStep, arrays: Arrays) -> Arrays:
+        import tensorflow as tf
+
+        target = step.target
+        tensors = {key: tf.constant(array, dtype=step.feeds[key].dtype) for key, array in arrays.items()}
+        if target.signature is not None:
+            results = self._object.signatures[target.signature](**tensors)
+            return dict(results) if isinstance(results, dict) else {"": results}
+        if target.trace is None:
+            return {"": self._object.regularization_losses[target.number]()}
+        return _call_trace(self._object.__call__.concrete_functions[target.number], list(tensors.values()))
+
+
+class ServedModel:
+    """A session with the graph and the variables of a variant, as TensorFlow Serving has it."""
+
+    def __init__(self, path: str, tags: tuple[str, ...], *, threads: int) -> None:
+        import tensorflow as tf
+
+        v1 = tf.compat.v1
+        config = v1.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
+        config.graph_options.rewrite_options.disable_meta_optimizer = True
+        config.graph_options.optimizer_options.opt_level = v1.OptimizerOptions.L0
+        self._session = v1.Session(graph=tf.Graph(), config=config)
+        with self._session.graph.as_default():
+            self._meta_graph = v1.saved_model.load(self._session, list(tags), path)
+            if not tags:
+                # TF1 Hub format keeps its tables apart; hub.Module initialises them.
+                self._session.run(v1.tables_initializer())
+
+    def call(self, step: CallStep, arrays: Arrays) -> Arrays:
+        signature = self._meta_graph.signature_def[step.target.signature]
+        feeds = {signature.inputs[key].name: array for key, array in arrays.items()}
+        fetches = {key: info.name for key, info in signature.outputs.items() if info.WhichOneof("encoding") == "name"}
+        return dict(self._session.run(fetches, feeds))
+
+
+def _call_trace(function: Any, tensors: list[Any]) -> Arrays:
+    """Call one trace itself: calling the object would look for a trace that fits, or fail to."""
+    import tensorflow as tf
+
+    def flag(spec: Any) -> bool:
+        return bool(spec.dtype == tf.bool and spec.shape.rank == 0)
+
+    def fill(spec: Any) -> Any:
+        if not isinstance(spec, tf.TensorSpec):
+            return spec
+        return next(tensor for tensor in tensors if flag(tensor) == flag(spec))
+
+    args, kwargs = tf.nest.map_structure(fill, function.structured_input_signature)
+    results = function(*args, **kwargs)
+    return {"/".join(map(str, path)): leaf for path, leaf in _leaves(results)}
+
+
+def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    if isinstance(value, dict):
+        items: Any = value.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(value)
+    else:
+        yield path, value
+        return
+    for key, item in items:
+        yield from _leaves(item, (*path, key))
