@@ -52,9 +52,9 @@ def test_filling_by_shape_is_no_data_of_the_images_either():
 
 
 def test_calls_are_entered():
-    inner = tf.function(lambda x: tf.nn.elu(x))
+    inner = tf.function(tf.nn.elu)
     outer = tf.function(lambda x: tf.nn.relu(inner(x)))
-    assert path(lambda x: outer(x)) == ["Elu", "Relu"]
+    assert path(outer) == ["Elu", "Relu"]
 
 
 def test_of_a_call_only_the_arguments_and_results_on_the_way_count():
@@ -101,7 +101,7 @@ def test_map_fn_and_tensor_arrays_pass_the_images_on():
 
 
 def test_a_function_that_is_not_there_hides_nothing_behind_it():
-    inner = tf.function(lambda x: tf.nn.elu(x))
+    inner = tf.function(tf.nn.elu)
     graph = graph_of(lambda: tf.identity(tf.nn.relu(inner(tf.nn.selu(images()))), name="output"))
     del graph.library.function[:]
     view = view_of(graph)
@@ -110,7 +110,7 @@ def test_a_function_that_is_not_there_hides_nothing_behind_it():
 
 
 def test_a_function_that_calls_itself_ends():
-    inner = tf.function(lambda x: tf.nn.elu(x))
+    inner = tf.function(tf.nn.elu)
     graph = graph_of(lambda: tf.identity(inner(images()), name="output"))
     function = graph.library.function[0]
     call = function.node_def.add(name="again", op="PartitionedCall", input=[function.signature.input_arg[0].name])
