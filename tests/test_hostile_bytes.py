@@ -204,6 +204,14 @@ def test_an_op_that_stock_tensorflow_lacks_is_told_apart_from_corruption(good: P
     assert rules_found(hubcheck.validate(good)) == ["safety/custom-ops"]
 
 
+def test_damaged_weights_of_an_object_are_one_finding(fixture_module: Callable[[str], Path], tmp_path: Path) -> None:
+    module = Path(shutil.copytree(fixture_module("image-input/batch-size/good"), tmp_path / "module"))
+    (module / SHARD).write_bytes(bytes((module / SHARD).stat().st_size))
+    (finding,) = hubcheck.validate(module).findings
+    assert finding.rule == "module/readable"
+    assert "variables/ is damaged" in finding.message
+
+
 def test_names_cannot_steer_the_terminal(good: Path) -> None:
     edited(hostile_key)(good)
     report = hubcheck.validate(good, static=True)

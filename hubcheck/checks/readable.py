@@ -62,8 +62,9 @@ def _versions(module: Module) -> Iterator[Fault]:
 def _variables(module: Module, variant: Variant) -> Iterator[Fault]:
     if not variant.variables:
         return
+    damaged = any(problem.message.startswith("variables/") for problem in module.problems)
     if module.checkpoint is None:
-        if any(problem.message.startswith("variables/") for problem in module.problems):
+        if damaged:
             return
         yield Fault(
             Where(variant.name),
@@ -74,7 +75,11 @@ def _variables(module: Module, variant: Variant) -> Iterator[Fault]:
         )
         return
     entries = module.checkpoint.entries
-    missing = [v.name for v in variant.variables if v.checkpoint_key is None or v.checkpoint_key not in entries]
+    missing = [
+        variable.name
+        for variable in variant.variables
+        if variable.checkpoint_key not in entries and not (variable.checkpoint_key is None and damaged)
+    ]
     if missing:
         shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         yield Fault(

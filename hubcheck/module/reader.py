@@ -206,7 +206,7 @@ def _variant(root: Path, meta: Any, kind: Format, index: Checkpoint | None, prob
         attachments=attachments,
         image_size=_image_size(attachments, ",".join(tags), problems),
         assets=tuple(_assets(root, meta, problems)),
-        variables=_variables(root, meta, kind, index),
+        variables=_variables(root, meta, kind, index, problems),
         tensorflow_version=meta.meta_info_def.tensorflow_version,
         init_op=convert.init_op(meta),
     )
@@ -267,9 +267,15 @@ def _lines(file: Path) -> int | None:
         return None
 
 
-def _variables(root: Path, meta: Any, kind: Format, index: Checkpoint | None) -> tuple[Variable, ...]:
+def _variables(
+    root: Path, meta: Any, kind: Format, index: Checkpoint | None, problems: list[Problem]
+) -> tuple[Variable, ...]:
     if meta.object_graph_def.nodes:
         stored = checkpoints.read_object_graph(index, root / "variables", "variables") if index else None
+        lost = index is not None and checkpoints.OBJECT_GRAPH_KEY in index.entries and stored is None
+        if lost and not any(problem.message.startswith("variables/") for problem in problems):
+            message = "variables/ is damaged: its list of objects, which says whose weights are where, cannot be read"
+            problems.append(Problem(message, "Copy all files of the variables folder from where it was exported."))
         return objects.variables(meta.object_graph_def, stored)
     if kind == "tf1-hub":
         return collection_variables(meta)
