@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from hubcheck.checks.context import Context
@@ -74,9 +74,10 @@ def dtype(context: Context, *, side: Side, key: str) -> Iterator[Fault | Skip]:
             return None
         return Fault(subject.where, str(subject.tensor), str(subject.contract), {"dtype": subject.tensor.dtype})
 
-    yield from _judge(context, side, key, wrong)
-    if side == "inputs":
-        yield from _traces(context, key, lambda tensor, contract: tensor.dtype == contract.dtype)
+    return _with_traces(
+        _judge(context, side, key, wrong),
+        _traces(context, side, key, lambda tensor, contract: tensor.dtype == contract.dtype),
+    )
 
 
 def rank(context: Context, *, side: Side, key: str) -> Iterator[Fault | Skip]:
@@ -88,9 +89,10 @@ def rank(context: Context, *, side: Side, key: str) -> Iterator[Fault | Skip]:
         found = "unknown" if subject.tensor.shape.rank is None else subject.tensor.shape.rank
         return Fault(subject.where, str(subject.tensor), str(subject.contract), {"rank": found})
 
-    yield from _judge(context, side, key, wrong)
-    if side == "inputs":
-        yield from _traces(context, key, lambda tensor, contract: tensor.shape.rank in (None, contract.rank))
+    return _with_traces(
+        _judge(context, side, key, wrong),
+        _traces(context, side, key, lambda tensor, contract: tensor.shape.rank in (None, contract.rank)),
+    )
 
 
 def dimension(context: Context, *, side: Side, key: str, axis: int) -> Iterator[Fault | Skip]:
@@ -108,18 +110,14 @@ def dimension(context: Context, *, side: Side, key: str, axis: int) -> Iterator[
             message=_channels_first(subject.tensor, axis, want),
         )
 
-    yield from _judge(context, side, key, wrong)
-    if side == "inputs":
-        yield from _traces(
-            context,
-            key,
-            lambda tensor, contract: (
-                tensor.shape.rank != contract.rank
-                or _dim(tensor, axis) is None
-                or _holds(_dim(tensor, axis), contract.shape[axis])
-            ),
-            axis=axis,
-        )
+    def right(tensor: Tensor, contract: TensorContract) -> bool:
+        found = _dim(tensor, axis)
+        return tensor.shape.rank != contract.rank or found is None or _holds(found, contract.shape[axis])
+
+    return _with_traces(
+        _judge(context, side, key, wrong),
+        _traces(context, side, key, right, axis=axis),
+    )
 
 
 def image_size(context: Context, *, key: str) -> Iterator[Fault | Skip]:
@@ -147,6 +145,14 @@ def image_size(context: Context, *, key: str) -> Iterator[Fault | Skip]:
         )
 
     return _judge(context, "inputs", key, wrong)
+
+
+def _with_traces(signatures: Iterable[Fault | Skip], traces: Iterable[Fault]) -> Iterator[Fault | Skip]:
+    """What is wrong in a signature is mostly wrong in the callable too, by the same mistake: it is told once."""
+    said = list(signatures)
+    yield from said
+    if not any(isinstance(item, Fault) for item in said):
+        yield from traces
 
 
 def _dim(tensor: Tensor, axis: int) -> int | None:
@@ -188,14 +194,14 @@ def image_argument(trace: Trace) -> tuple[str, Tensor] | None:
 
 
 def _traces(
-    context: Context, key: str, right: Callable[[Tensor, TensorContract], bool], *, axis: int | None = None
+    context: Context, side: Side, key: str, right: Callable[[Tensor, TensorContract], bool], *, axis: int | None = None
 ) -> Iterator[Fault]:
     """A callable is wrong if, for a value of `training`, none of its traces takes what the contract says.
 
     Shapes that a trace leaves open are right: it is the signatures that declare them.
     """
     contract = next((c.inputs[key] for _, _, c in context.common_signatures() if key in c.inputs), None)
-    if context.module.objects is None or contract is None:
+    if context.module.objects is None or contract is None or side == "outputs":
         return
     groups: dict[bool | None, list[Trace]] = {}
     for trace in context.module.objects.traces:
