@@ -23,7 +23,7 @@ def architecture(given: Any) -> str:
     """
     if not isinstance(given, str) or not _ARCHITECTURE.fullmatch(given):
         raise AuthorError(
-            f"the architecture {given!r} must be one name of letters, digits, '_', '.' and '-', such as \"MobileNetV2\": "
+            f"the architecture {given!r} must be one name of letters, digits, '_', '.' and '-', as in MobileNetV2: "
             "it prefixes the keys of hidden outputs",
             "output/key-prefix",
         )

@@ -84,7 +84,12 @@ class ImageModule:
         return function
 
     def classification(
-        self, *, classes: str | os.PathLike[str] | Sequence[str] | None = None, activation: str | None = None
+        self,
+        function: None = None,
+        /,
+        *,
+        classes: str | os.PathLike[str] | Sequence[str] | None = None,
+        activation: str | None = None,
     ) -> Callable[[Function], Function]:
         """Decorate the function that maps features or images to logits.
 
@@ -99,7 +104,7 @@ class ImageModule:
         Raises:
             AuthorError: the classes cannot be used, or the function takes other arguments.
         """
-        if callable(classes):
+        if function is not None:
             raise AuthorError("write @module.classification(classes=...) with parentheses: it takes the class names")
         names = arguments.class_names(classes)
 

@@ -19,7 +19,7 @@ from hubcheck.author.tracing import WRITES
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _READS = frozenset({"ReadVariableOp", "Placeholder", "VarHandleOp", "Const"})
 _DROPPED_ATTRIBUTES = ("_class", "_acd_function_control_output", "_has_manual_control_dependencies")
-_DEPTH = 1000
+_DEPTH = 200
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,15 @@ def flatten(function: Any) -> FlatGraph:
     functions = {definition.signature.name: definition for definition in graph_def.library.function}
     nodes = list(graph_def.node)
     renamed: dict[str, str] = {}
-    for _ in range(_DEPTH):
-        if not any(_called(node, functions) for node in nodes):
-            break
-        nodes = _inline_once(nodes, functions, renamed)
-    else:
-        raise AuthorError("a function of the module calls itself: TF1 Hub format cannot hold it; export format='tf2'")
+    with tf.Graph().as_default():
+        # Bodies are converted in a graph that knows the functions they call.
+        tf.graph_util.import_graph_def(tf.compat.v1.GraphDef(library=graph_def.library), name="")
+        for _ in range(_DEPTH):
+            if not any(_called(node, functions) for node in nodes):
+                break
+            nodes = _inline_once(nodes, functions, renamed)
+        else:
+            raise AuthorError("a function of the module calls itself: format 'tf1-hub' cannot hold it; use 'tf2'")
     captures = {
         placeholder.name: external
         for external, placeholder in zip(graph.external_captures, graph.internal_captures, strict=True)
