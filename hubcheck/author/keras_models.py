@@ -54,6 +54,7 @@ def from_keras(  # noqa: PLR0913
         AuthorError: the model cannot be made a module so; names the layer, argument or rule.
     """
     _check_model(model)
+    scale = scaler(pixels)
     if features is None and logits is None:
         raise AuthorError(
             "say which layer gives the features (features=) or the logits (logits=), or both", "module/task-signature"
@@ -81,7 +82,6 @@ def from_keras(  # noqa: PLR0913
         module.note(said)
     if grayscale:
         module.note("Images are converted to gray by `tf.image.rgb_to_grayscale` (ITU-R 601 luma) for the network.")
-    scale = scaler(pixels)
 
     def compute(images: Any, training: bool) -> dict[str, Outputs]:
         return _compute(model, _prepared(images, scale, grayscale), training, taps)

@@ -58,6 +58,7 @@ def from_saved_model(  # noqa: PLR0913
     Raises:
         AuthorError: the model cannot be made a module so; names the input, output or rule.
     """
+    scale = scaler(pixels)
     if features is None and logits is None:
         raise AuthorError(
             "say which output gives the features (features=) or the logits (logits=), or both", "module/task-signature"
@@ -93,7 +94,6 @@ def from_saved_model(  # noqa: PLR0913
     if grayscale:
         module.note("Images are converted to gray by `tf.image.rgb_to_grayscale` (ITU-R 601 luma) for the network.")
     module.note("Training computes what inference computes: the SavedModel it was made of keeps no other graph.")
-    scale = scaler(pixels)
 
     def compute(images: Any, training: bool) -> dict[str, Outputs]:
         return source.compute(images, scale, grayscale, taps)

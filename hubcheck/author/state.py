@@ -66,7 +66,7 @@ def regularizers(module: ImageModule, variables: Iterable[tf.Variable]) -> list[
             found.setdefault(id(thing), _bound(thing.regularizer, thing))
         # tf_keras keeps them as closures over the variables, one list for each layer.
         for loss in getattr(thing, "_callable_losses", ()):
-            if any(id(cell) in ours for cell in _cells(loss)):
+            if any(id(part) in ours for part in _reachable([loss])):
                 found.setdefault(id(loss), loss)
     return [*module.regularizers, *found.values()]
 

@@ -1,0 +1,250 @@
+"""from_keras: models of both Kerases, cut at named layers."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hubcheck import author, hub
+from tests.author.networks import CLASSES, FEATURES, HEIGHT, WIDTH, keras_model, pictures
+
+IMAGES = pictures()
+FORMATS = ("tf2", "tf1-hub")
+
+
+@pytest.fixture(params=["keras", "tf_keras"])
+def keras(request):
+    return importlib.import_module(request.param)
+
+
+def refusal(*args, **kwargs) -> author.AuthorError:
+    with pytest.raises(author.AuthorError) as caught:
+        author.from_keras(*args, **{"architecture": "Net", "pixels": (0, 1), **kwargs})
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+def export(module, path, **options):
+    return module.export(path, **{"format": FORMATS, "probe": False, "default": None, **options})
+
+
+def cut(keras, model, layer):
+    return keras.Model(model.inputs, model.get_layer(layer).output)
+
+
+def test_a_model_gives_what_its_layers_give(keras, tmp_path):
+    model = keras_model(keras)
+    module = author.from_keras(
+        model,
+        architecture="Net",
+        features="pool",
+        logits="logits",
+        hidden=["act"],
+        pixels=(-1, 1),
+        activation="softmax",
+    )
+    made = export(module, tmp_path / "m", default="image_feature_vector")
+    scaled = IMAGES * 2 - 1
+    wanted = {name: cut(keras, model, name)(scaled, training=False) for name in ("pool", "logits", "act")}
+    for folder in made.modules.values():
+        loaded = hub.Module(folder)
+        outputs = loaded(IMAGES, as_dict=True)
+        np.testing.assert_allclose(outputs["default"], wanted["pool"], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(outputs["Net/act"], wanted["act"], rtol=1e-5, atol=1e-6)
+        logits = loaded(IMAGES, signature="image_classification")
+        np.testing.assert_allclose(logits, wanted["logits"], rtol=1e-5, atol=1e-6)
+
+
+def test_variables_losses_and_updates_come_out_right(keras, tmp_path):
+    model = keras_model(keras)
+    module = author.from_keras(model, architecture="Net", features="pool", logits="logits", pixels=(0, 1))
+    made = export(module, tmp_path / "m", default="image_classification")
+    for folder in made.modules.values():
+        loaded = hub.Module(folder, trainable=True, tags={"train"})
+        weights = sorted(variable.shape.as_list() for variable in loaded.trainable_variables)
+        assert weights == sorted(list(variable.shape) for variable in model.trainable_variables)
+        np.testing.assert_allclose(sum(loaded.regularization_losses), sum(model.losses), rtol=1e-5)
+        before = {variable.name: variable.numpy() for variable in loaded.variables}
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(loaded(IMAGES) ** 2)
+        assert all(gradient is not None for gradient in tape.gradient(loss, loaded.trainable_variables))
+        changed = {v.name for v in loaded.variables if np.any(v.numpy() != before[v.name]) and v.dtype.is_floating}
+        assert {name.rpartition("/")[2] for name in changed} == {"moving_mean:0", "moving_variance:0"}
+        frozen = hub.Module(folder)
+        before = [variable.numpy() for variable in frozen.variables]
+        frozen(IMAGES)
+        assert all(np.array_equal(variable, old) for variable, old in zip(frozen.variables, before, strict=True))
+
+
+def test_dropout_inside_acts_in_training_and_differs_from_step_to_step(keras, tmp_path):
+    module = author.from_keras(keras_model(keras), architecture="Net", features="pool", pixels=(0, 1))
+    made = export(module, tmp_path / "m")
+    for folder in made.modules.values():
+        loaded = hub.Module(folder, trainable=True, tags={"train"})
+        assert np.any(loaded(IMAGES) != loaded(IMAGES))
+
+
+def test_the_model_stays_as_it_is(keras, tmp_path):
+    model = keras_model(keras, softmax=True)
+    before = model(IMAGES, training=False).numpy()
+    with pytest.warns(author.AuthorWarning):
+        module = author.from_keras(model, architecture="Net", features="pool", logits="probabilities", pixels=(0, 1))
+    export(module, tmp_path / "m", default="image_feature_vector", format="tf2")
+    np.testing.assert_array_equal(model(IMAGES, training=False), before)
+
+
+def test_a_softmax_layer_is_left_out_and_that_is_said(keras, tmp_path):
+    model = keras_model(keras, softmax=True)
+    with pytest.warns(author.AuthorWarning, match="softmax of the layer 'probabilities'"):
+        module = author.from_keras(model, architecture="Net", logits="probabilities", pixels=(0, 1))
+    made = export(module, tmp_path / "m")
+    assert any("softmax" in note for note in made.notes)
+    assert "**softmax**" in (tmp_path / "m" / "MODULE.md").read_text()
+    for folder in made.modules.values():
+        np.testing.assert_allclose(tf.nn.softmax(hub.Module(folder)(IMAGES)), model(IMAGES, training=False), rtol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_an_activation_inside_the_last_layer_is_left_out_too(keras, tmp_path, activation):
+    last = keras.layers.Dense(CLASSES, activation=activation, name="predictions")
+    model = keras.Sequential([keras.Input((HEIGHT, WIDTH, 3)), keras.layers.GlobalMaxPooling2D(name="pool"), last])
+    with pytest.warns(author.AuthorWarning, match=activation):
+        module = author.from_keras(model, architecture="Net", logits="predictions", pixels=(0, 1))
+    made = export(module, tmp_path / "m", format="tf2")
+    logits = hub.Module(made.path)(IMAGES)
+    np.testing.assert_allclose(getattr(tf.nn, activation)(logits), model(IMAGES), rtol=1e-5)
+    assert last.activation.__name__ == activation
+
+
+def test_a_subclassed_model_is_cut_too(keras, tmp_path):
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.conv = keras.layers.Conv2D(FEATURES, 3, name="conv")
+            self.pool = keras.layers.GlobalAveragePooling2D(name="pool")
+            self.drop = keras.layers.Dropout(0.5, name="drop")
+            self.head = keras.layers.Dense(CLASSES, name="head")
+
+        def call(self, x, training=False):
+            x = self.pool(self.conv(x))
+            if training:
+                x = self.drop(x, training=True)
+            return self.head(x)
+
+    model = Net()
+    model(IMAGES)
+    module = author.from_keras(model, architecture="Net", features="pool", image_size=(HEIGHT, WIDTH), pixels=(0, 1))
+    made = export(module, tmp_path / "m")
+    for folder in made.modules.values():
+        loaded = hub.Module(folder)
+        np.testing.assert_allclose(loaded(IMAGES), model.pool(model.conv(IMAGES)), rtol=1e-5)
+        assert len(loaded.variables) == 2, "what lies behind the cut is not stored"
+    whole = author.from_keras(model, architecture="Net", logits=model.name, image_size=(HEIGHT, WIDTH), pixels=(0, 1))
+    made = export(whole, tmp_path / "whole", format="tf2")
+    np.testing.assert_allclose(hub.Module(made.path)(IMAGES), model(IMAGES), rtol=1e-5)
+
+
+def test_layers_of_nested_models_are_found(keras, tmp_path):
+    base = keras_model(keras)
+    outer = keras.Sequential([keras.Input((HEIGHT, WIDTH, 3)), base, keras.layers.Dense(2, name="top")])
+    module = author.from_keras(outer, architecture="Net", features="pool", logits="top", pixels=(0, 1))
+    made = export(module, tmp_path / "m", default="image_feature_vector", format="tf2")
+    np.testing.assert_allclose(hub.Module(made.path)(IMAGES), cut(keras, base, "pool")(IMAGES), rtol=1e-5, atol=1e-6)
+
+
+def test_pixels_may_be_a_function(keras, tmp_path):
+    model = keras_model(keras)
+    module = author.from_keras(
+        model, architecture="Net", features="pool", pixels=lambda images: images[..., ::-1] * 255
+    )
+    made = export(module, tmp_path / "m", format="tf2")
+    wanted = cut(keras, model, "pool")(IMAGES[..., ::-1] * 255)
+    np.testing.assert_allclose(hub.Module(made.path)(IMAGES), wanted, rtol=1e-4)
+
+
+def test_a_network_for_gray_images_is_refused_or_converted(keras, tmp_path):
+    layers = [keras.Input((HEIGHT, WIDTH, 1)), keras.layers.Conv2D(4, 3), keras.layers.GlobalMaxPooling2D(name="pool")]
+    model = keras.Sequential(layers)
+    error = refusal(model, features="pool")
+    assert error.rule == "image-input/channels" and "grayscale=True" in str(error)
+    module = author.from_keras(model, architecture="Net", features="pool", pixels=(0, 1), grayscale=True)
+    made = export(module, tmp_path / "m", format="tf2")
+    gray = tf.image.rgb_to_grayscale(IMAGES)
+    np.testing.assert_allclose(hub.Module(made.path)(IMAGES), model(gray), rtol=1e-5)
+    assert any("gray" in note for note in made.notes)
+
+
+def test_a_wrong_layer_is_told_with_the_nearest(keras):
+    assert "nearest: 'pool'" in str(refusal(keras_model(keras), features="poool"))
+    assert "'conv2'" in str(refusal(keras_model(keras), features="pool", hidden=["conv3"]))
+
+
+def test_dropout_as_the_last_layer_is_refused(keras):
+    error = refusal(keras_model(keras), features="last_drop")
+    assert error.rule == "output/no-dropout" and "'pool'" in str(error)
+
+
+def test_dropout_that_is_hidden_in_the_last_layer_is_found_by_the_rules(keras, tmp_path):
+    layers = keras.layers
+    inputs = keras.Input((HEIGHT, WIDTH, 3))
+    x = layers.Dropout(0.5)(layers.GlobalAveragePooling2D()(inputs))
+    model = keras.Model(inputs, layers.Flatten(name="flat")(x))
+    module = author.from_keras(model, architecture="Net", features="flat", pixels=(0, 1))
+    with pytest.raises(author.ConformanceError) as caught:
+        export(module, tmp_path / "m")
+    assert {finding.rule for finding in caught.value.findings} == {"output/no-dropout"}
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({}, "module/task-signature"),
+        ({"features": "pool", "image_size": (9, 9)}, "image-input/image-size"),
+        ({"features": "pool", "pixels": (1, 0)}, "image-input/value-range"),
+        ({"features": "pool", "pixels": 255}, "image-input/value-range"),
+    ],
+)
+def test_arguments_that_cannot_be_used_name_the_rule(options, rule):
+    import keras
+
+    assert refusal(keras_model(keras), **options).rule == rule
+
+
+def test_inputs_that_no_consumer_can_feed_are_refused(keras):
+    layers = keras.layers
+    fixed = keras.Sequential([keras.Input(batch_shape=(2, 8, 8, 3)), layers.GlobalMaxPooling2D(name="pool")])
+    assert refusal(fixed, features="pool").rule == "image-input/batch-size"
+    anysize = keras.Sequential([keras.Input((None, None, 3)), layers.GlobalMaxPooling2D(name="pool")])
+    assert refusal(anysize, features="pool").rule == "image-input/image-size"
+    flat = keras.Sequential([keras.Input((8,)), layers.Dense(2, name="pool")])
+    assert refusal(flat, features="pool").rule == "image-input/rank"
+    a, b = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
+    two = keras.Model([a, b], layers.GlobalMaxPooling2D(name="pool")(layers.Add()([a, b])))
+    assert refusal(two, features="pool").rule == "image-input/sole"
+
+
+def test_something_that_is_no_model_is_told():
+    assert "Keras 3 or tf_keras" in str(refusal(lambda images: images, features="x"))
+
+
+def test_classes_without_logits_are_told(keras):
+    assert "logits=" in str(refusal(keras_model(keras), features="pool", classes=["a"]))
+
+
+def test_mixed_precision_gives_float32(tmp_path):
+    import keras
+
+    layers = keras.layers
+    inputs = [keras.Input((HEIGHT, WIDTH, 3)), layers.Conv2D(4, 3, dtype="mixed_bfloat16")]
+    model = keras.Sequential([*inputs, layers.GlobalMaxPooling2D(name="pool", dtype="mixed_bfloat16")])
+    module = author.from_keras(model, architecture="Net", features="pool", pixels=(0, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", author.AuthorWarning)
+        made = export(module, tmp_path / "m")
+    for folder in made.modules.values():
+        assert hub.Module(folder)(IMAGES).dtype == tf.float32
