@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from functools import partial
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.graphs import DEFAULT, Entry, Flow, entry_functions, flow_of, view_of
-from hubcheck.findings import Fault, Level, Node, Skip
+from hubcheck.checks.graphs import DEFAULT, Entry, Flow, Places, flow_of, has_randomness, node_of
+from hubcheck.findings import Fault, Level, Skip
 from hubcheck.graph.masks import Mask, masks
-from hubcheck.graph.randomness import has_random_op
 from hubcheck.graph.rates import rate, scope
-from hubcheck.graph.unfold import Frame
 from hubcheck.module.types import Variant
 
 
@@ -25,30 +23,20 @@ def no_dropout(context: Context) -> Iterator[Fault | Skip]:
 
 
 def _variant(context: Context, variant: Variant) -> Iterator[Fault | Skip]:
-    if not _can_have_masks(context, variant):
+    if not has_randomness(context, variant):
         return
     flow = flow_of(context, variant)
-    told: set[tuple[str | None, str]] = set()
+    places = Places()
     for level, entry, key in _outputs(flow):
         for found in masks(flow.graph, flow.origins, [entry.outputs[key]]):
-            node = _node(found.frame, found.node)
-            if (node.function, node.name) in told:
-                continue
-            told.add((node.function, node.name))
+            node = node_of(found.frame, found.node)
             if isinstance(found, Mask):
-                yield _fault(flow, found, entry, key, level)
+                places.add(node, entry, partial(_fault, flow, found, entry, key, level))
             elif level is None:
                 yield Skip(f"the graph does not tell what {node.op} ({node.name}) does on the way to an output", True)
+    yield from places.faults()
     if flow.graph.exhausted:
         yield Skip("functions are called within functions too often to follow them all", True)
-
-
-def _can_have_masks(context: Context, variant: Variant) -> bool:
-    """Whether there is anything to look for: most modules have no random op, and need no closer look."""
-    view = view_of(context, variant)
-    roots = [view.main, *filter(None, map(view.function, entry_functions(context, variant)))]
-    bodies = view.reachable(roots)
-    return has_random_op(bodies)
 
 
 def _outputs(flow: Flow) -> Iterator[tuple[Level | None, Entry, str]]:
@@ -63,17 +51,13 @@ def _outputs(flow: Flow) -> Iterator[tuple[Level | None, Entry, str]]:
 
 
 def _fault(flow: Flow, mask: Mask, entry: Entry, key: str, level: Level | None) -> Fault:
-    node = _node(mask.frame, mask.node)
+    node = node_of(mask.frame, mask.node)
     drops = rate(flow.graph, flow.origins, mask)
     layer = scope(mask.frame, mask.node) or node.name
     return Fault(
-        where=replace(entry.where(key), node=node),
+        where=entry.where(node, key),
         found=f"{node.op} with a random mask" + (f", rate {drops:g}" if drops is not None else ""),
         wanted="no dropout on outputs",
         details={"layer": layer, "rate": "unknown" if drops is None else f"{drops:g}"},
         level=level,
     )
-
-
-def _node(frame: Frame, node: int) -> Node:
-    return Node(frame.body.names[node], frame.op(node), frame.body.function)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import cast
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.tensors import image_argument
 from hubcheck.expectations import contracted_input
-from hubcheck.findings import Where
+from hubcheck.findings import Fault, Node, Where
 from hubcheck.graph.body import Port
 from hubcheck.graph.origins import Origins
+from hubcheck.graph.randomness import has_random_op
 from hubcheck.graph.unfold import Frame, Unfolded, Value
 from hubcheck.graph.view import GraphView
 from hubcheck.module.types import ObjectGraph, Signature, Trace, Variant
@@ -40,12 +41,18 @@ class Entry:
     frame: Frame
     outputs: Mapping[str, Value]
     images: tuple[Value, ...]
+    images_key: str | None
 
-    def where(self, key: str | None = None) -> Where:
-        """The place of a fault at this entry's output `key`, or at the entry."""
+    @property
+    def label(self) -> str:
+        """The signature's or the trace's name."""
+        return self.signature or (self.trace.name if self.trace is not None else "")
+
+    def where(self, node: Node | None = None, key: str | None = None) -> Where:
+        """The place of a fault: a node that this entry needs, at its output `key` or anywhere."""
         trace = self.trace.name if self.trace is not None else None
         shown = None if self.trace is not None and key == DEFAULT and DEFAULT not in self.trace.outputs else key
-        return Where(self.variant, trace, self.signature, "outputs" if key is not None else None, shown)
+        return Where(self.variant, trace, self.signature, "outputs" if key is not None else None, shown, node)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,11 +72,48 @@ def flow_of(context: Context, variant: Variant) -> Flow:
     return cast(Flow, context.memo[key])
 
 
-def entry_functions(context: Context, variant: Variant) -> list[str]:
-    """The functions of the callable's traces that this variant has."""
-    objects = context.module.objects
+class Places:
+    """Faults of one kind, by the node that is at fault: a node met again, in a copy of its function or from
+    another output, is the same fault in one more place."""
+
+    def __init__(self) -> None:
+        self._faults: dict[tuple[str, str], Fault] = {}
+        self._others: dict[tuple[str, str], dict[str, None]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._faults)
+
+    def add(self, node: Node, entry: Entry, fault: Callable[[], Fault]) -> None:
+        """Note a node; `fault` tells of it if it is new."""
+        key = (node.name, node.op)
+        if key not in self._faults:
+            self._faults[key] = fault()
+            self._others[key] = {}
+        elif entry.label != _label(self._faults[key].where):
+            self._others[key].setdefault(entry.label)
+
+    def faults(self) -> Iterator[Fault]:
+        """Each fault with the other places where it was met."""
+        for key, fault in self._faults.items():
+            others = ", ".join(self._others[key])
+            yield replace(fault, found=f"{fault.found} (also in {others})") if others else fault
+
+
+def _label(where: Where) -> str:
+    return where.signature or where.trace or ""
+
+
+def node_of(frame: Frame, node: int) -> Node:
+    """How a finding names a node."""
+    return Node(frame.body.names[node], frame.op(node), frame.body.function)
+
+
+def has_randomness(context: Context, variant: Variant) -> bool:
+    """Whether the variant has any random op: most have none, and need no closer look."""
     view = view_of(context, variant)
-    return [trace.function for trace in objects.traces if view.function(trace.function)] if objects else []
+    objects = context.module.objects
+    traces = [view.function(trace.function) for trace in objects.traces] if objects is not None else []
+    return has_random_op(view.reachable([view.main, *(body for body in traces if body is not None)]))
 
 
 def _flow(context: Context, variant: Variant) -> Flow:
@@ -110,6 +154,7 @@ def _signature_entry(context: Context, variant: Variant, signature: Signature, g
             for v in value(component)
         },
         images=tuple(v for tensor in fed for component in tensor.components for v in value(component)),
+        images_key=found[0] if found is not None else None,
     )
 
 
@@ -129,6 +174,7 @@ def _trace_entry(objects: ObjectGraph, variant: Variant, trace: Trace, graph: Un
         frame=frame,
         outputs={key: (frame, *port) for key, port in zip(keys, results, strict=False)},
         images=tuple((frame, i, 0) for i in chosen if i < frame.body.arguments),
+        images_key=argument[0] if argument is not None else None,
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 import tensorflow as tf
+import tensorflow.compat.v1 as tf1
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.dropout import no_dropout
@@ -14,10 +16,13 @@ from hubcheck.contract import load_contracts
 from hubcheck.findings import Fault, Skip
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module
-from tests.graph import masked_tf2, unmasked_tf2
+from tests.graph import dropout_tf1, masked_tf2, unmasked_tf2
 from tests.graph.constructions import HEIGHT, WIDTH, Construction, Weights, constructions
+from tests.graph.dropout_keras import CONSTRUCTIONS as KERAS
+from tests.graph.dropout_keras import KerasConstruction
 
 CONTRACTS = load_contracts()
+TF1 = constructions(dropout_tf1)
 TF2 = constructions(masked_tf2) + constructions(unmasked_tf2)
 IMAGES = tf.TensorSpec([None, HEIGHT, WIDTH, 3], tf.float32, name="images")
 
@@ -50,20 +55,73 @@ def saved_tf2(tmp_path_factory: pytest.TempPathFactory) -> Module:
     return module
 
 
+@pytest.fixture(scope="module")
+def saved_tf1(tmp_path_factory: pytest.TempPathFactory) -> Module:
+    """All TF1 constructions as signatures of one graph, with the control flow of TF1."""
+    path = tmp_path_factory.mktemp("dropout") / "tf1"
+    tf1.disable_control_flow_v2()
+    try:
+        with tf.Graph().as_default(), tf1.Session() as session:
+            images = tf1.placeholder(tf.float32, IMAGES.shape, "images")
+            weights = dropout_tf1.OldWeights()
+            outputs = {key(c): c.build(weights, images) for c in TF1}
+            session.run(tf1.global_variables_initializer())
+            signatures = {
+                name: tf1.saved_model.predict_signature_def({"images": images}, {"default": output})
+                for name, output in outputs.items()
+            }
+            builder = tf1.saved_model.Builder(str(path))
+            builder.add_meta_graph_and_variables(session, ["serve"], signatures)
+            builder.save()
+    finally:
+        tf1.enable_control_flow_v2()
+    return read(path)
+
+
+@pytest.fixture(scope="module", params=["keras", "tf_keras"])
+def saved_keras(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Module:
+    """All Keras models, as they compute when they train, as signatures of one SavedModel."""
+    keras = importlib.import_module(request.param)
+    holder = tf.Module()
+    holder.held = []
+
+    def signature(construction: KerasConstruction) -> Callable[..., object]:
+        model = construction.model(keras)
+        holder.held.append([getattr(v, "value", None) if request.param == "keras" else v for v in model.variables])
+        return tf.function(lambda images: {"default": model(images, training=True)}, input_signature=[IMAGES])
+
+    path = tmp_path_factory.mktemp("dropout") / request.param
+    tf.saved_model.save(holder, str(path), signatures={c.name.replace(" ", "_"): signature(c) for c in KERAS})
+    return read(path)
+
+
 def verdict(module: Module) -> Sequence[Fault | Skip]:
     return list(no_dropout(Context(module, CONTRACTS)))
 
 
-def check(construction: Construction, module: Module) -> None:
-    said = verdict(only(module, key(construction)))
+def check(construction: Construction | KerasConstruction, module: Module) -> None:
+    name = key(construction) if isinstance(construction, Construction) else construction.name.replace(" ", "_")
+    said = verdict(only(module, name))
     assert all(isinstance(item, Fault) for item in said), said
     assert bool(said) == construction.masked, said
-    if construction.rate is not None:
+    if isinstance(construction, Construction) and construction.rate is not None:
         assert [item.details["rate"] for item in said if isinstance(item, Fault)] == [f"{construction.rate:g}"]
     if construction.layer is not None:
-        assert [item.details["layer"] for item in said if isinstance(item, Fault)] == [construction.layer]
+        (layer,) = (str(item.details["layer"]) for item in said if isinstance(item, Fault))
+        # Keras 3 numbers a layer's scope when it is called a second time.
+        assert layer.removesuffix("_1").endswith(construction.layer)
 
 
 @pytest.mark.parametrize("construction", TF2, ids=lambda construction: construction.name)
 def test_tensorflow_2(construction: Construction, saved_tf2: Module) -> None:
     check(construction, saved_tf2)
+
+
+@pytest.mark.parametrize("construction", TF1, ids=lambda construction: construction.name)
+def test_tensorflow_1(construction: Construction, saved_tf1: Module) -> None:
+    check(construction, saved_tf1)
+
+
+@pytest.mark.parametrize("construction", KERAS, ids=lambda construction: construction.name)
+def test_keras(construction: KerasConstruction, saved_keras: Module) -> None:
+    check(construction, saved_keras)

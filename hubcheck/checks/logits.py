@@ -1,0 +1,29 @@
+"""Classification gives linear scores: the half that is read from the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hubcheck.checks.context import Context
+from hubcheck.checks.graphs import DEFAULT, flow_of, node_of
+from hubcheck.findings import Fault, Skip
+from hubcheck.graph.activations import closing_activation
+
+
+def linear_scores(context: Context, *, signature: str) -> Iterator[Fault | Skip]:
+    """No softmax, log-softmax or sigmoid ends the scores of a signature, in any variant."""
+    looked = False
+    for variant in context.module.variants:
+        if signature not in variant.signatures:
+            continue
+        looked = True
+        flow = flow_of(context, variant)
+        for entry in flow.entries:
+            if entry.signature != signature or DEFAULT not in entry.outputs:
+                continue
+            found = closing_activation(flow.graph, flow.origins, entry.outputs[DEFAULT])
+            if found is not None:
+                frame, node, name = found
+                yield Fault(entry.where(node_of(frame, node), DEFAULT), name, "linear scores (logits)")
+    if not looked:
+        yield Skip(f"there is no signature {signature}")

@@ -1,0 +1,46 @@
+"""The same answer twice: the half that is read from the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from hubcheck.checks.context import Context
+from hubcheck.checks.graphs import Entry, Places, flow_of, has_randomness, node_of
+from hubcheck.findings import Fault, Node, Skip
+from hubcheck.graph.rates import scope
+from hubcheck.graph.repeatability import random_nodes
+from hubcheck.module.types import Variant
+
+
+def deterministic(context: Context) -> Iterator[Fault | Skip]:
+    """Nothing that inference needs draws random values: in the signatures, and in the callable when not training."""
+    inference = context.module.inference
+    if inference is None:
+        yield Skip("there is no inference variant")
+    elif has_randomness(context, inference):
+        yield from _inference(context, inference)
+
+
+def _inference(context: Context, variant: Variant) -> Iterator[Fault | Skip]:
+    flow = flow_of(context, variant)
+    places = Places()
+    undecided: dict[str, None] = {}
+    for entry in flow.entries:
+        if entry.trace is not None and entry.trace.training:
+            continue
+        for found in random_nodes(flow.graph, entry.outputs.values()):
+            node = node_of(found.frame, found.node)
+            layer = scope(found.frame, found.node) or node.name
+            if found.certain:
+                places.add(node, entry, partial(_fault, entry, node, layer))
+            else:
+                undecided.setdefault(layer)
+    yield from places.faults()
+    if undecided and not places:
+        yield Skip(f"whether {', '.join(undecided)} draws random values depends on what is fed", undecided=True)
+
+
+def _fault(entry: Entry, node: Node, layer: str) -> Fault:
+    details = {"layer": layer, "op": node.op}
+    return Fault(entry.where(node), f"{node.op} in inference", "no random op", details)

@@ -1,0 +1,50 @@
+"""Images are in [0, 1]: what a module does to them first should not be meant for 0..255."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hubcheck.checks.context import Context
+from hubcheck.checks.graphs import Entry, flow_of, node_of
+from hubcheck.findings import Fault, Skip, Where
+from hubcheck.graph.pixels import Arrival, arrivals
+from hubcheck.graph.rates import scope
+
+
+def value_range(context: Context, *, least_scale: float, most_offset: float) -> Iterator[Fault | Skip]:
+    """In the common signatures, pixels in [0, 1] keep a sensible range on their way to the first layer.
+
+    Args:
+        least_scale: a range that is narrower at the first layer was divided once too often.
+        most_offset: means beyond this, in units of the pixels' own range, are those of pixels in 0..255.
+    """
+    looked = False
+    for variant in context.module.variants:
+        told: set[tuple[float, float]] = set()
+        flow = flow_of(context, variant)
+        for entry in flow.entries:
+            if entry.signature not in context.contracts:
+                continue
+            looked = True
+            for found in arrivals(flow.graph, flow.origins, entry.images):
+                affine = (round(found.scale, 9), round(found.offset, 9))
+                if affine not in told and found.scale and _is_wrong(found, least_scale, most_offset):
+                    told.add(affine)
+                    yield _fault(entry, found)
+    if not looked:
+        yield Skip("the module has none of the common signatures")
+
+
+def _is_wrong(found: Arrival, least_scale: float, most_offset: float) -> bool:
+    return abs(found.scale) < least_scale or abs(found.offset) > most_offset * abs(found.scale)
+
+
+def _fault(entry: Entry, found: Arrival) -> Fault:
+    low, high = sorted((found.offset, found.offset + found.scale))
+    node = node_of(found.frame, found.node)
+    return Fault(
+        where=Where(entry.variant, None, entry.signature, "inputs", entry.images_key, node),
+        found=f"[{low:.4g}, {high:.4g}]",
+        wanted="a range meant for pixels in [0, 1]",
+        details={"layer": scope(found.frame, found.node) or node.name},
+    )
