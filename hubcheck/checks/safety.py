@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from hubcheck.checks.context import Context
@@ -10,35 +11,38 @@ from hubcheck.checks.runnable import paths_of, reach_of
 from hubcheck.findings import Fault, Node, Skip, Where
 from hubcheck.graph import ops
 from hubcheck.graph.body import Body, Port
-from hubcheck.graph.paths import Chooser, Paths
 from hubcheck.graph.reach import Reach
 from hubcheck.module.types import Variant
 
 _SHOWN = 80
-_Places = list[tuple[Body, int]]
+_NO_FILES = "no file but the checkpoint and the assets, which the loader opens"
 
 
 def runs_no_op(
-    context: Context, *, ops: Mapping[str, Sequence[str]], attributes: Mapping[str, Mapping[str, Any]]
+    context: Context,
+    *,
+    ops: Mapping[str, Sequence[str]],
+    wanted: str,
+    attributes: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> Iterator[Fault | Skip]:
     """Nothing that a consumer runs is one of these ops.
 
     Args:
         ops: op to the inputs that say where it reaches, for the report.
+        wanted: what there should be instead, for the report.
         attributes: op to the attribute that makes it one, with `starts` (it starts with one of these) or
             `harmless` (it is empty or starts with one of these).
     """
     for variant in context.module.variants:
         reach = reach_of(context, variant)
+        faults = []
         for body, index in reach.nodes({*ops, *attributes}):
             op = body.ops[index]
             targets = [text for name in ops.get(op, ()) for text in _constants(body, _input(body, index, name))]
-            if op in attributes:
-                telling = _telling(body, index, **attributes[op])
-                if telling is None and op not in ops:
-                    continue
-                targets += telling or ()
-            yield _fault(variant, reach, body, index, targets)
+            telling = _telling(body, index, **attributes[op]) if op in attributes else None
+            if op in ops or telling is not None:
+                faults.append(_fault(variant, reach, body, index, [*targets, *(telling or ())], wanted))
+        yield from _once(faults)
 
 
 def opens_no_file(
@@ -64,54 +68,64 @@ def opens_no_file(
     named = {**savers, **tables, **reads, **others}
     for variant in context.module.variants:
         reach, paths = reach_of(context, variant), paths_of(context, variant)
+        faults = []
         for body, index in reach.nodes(named):
             op = body.ops[index]
             ports = [port for name in named[op] if (port := _input(body, index, name)) is not None]
             targets = [text for port in ports for text in _constants(body, port)]
+            choosers = {chooser for port in ports for chooser in paths.choosers(body, port)} or {"graph"}
+            more: dict[str, Any] = {}
             if op in memory and targets == [""]:
                 continue
-            choosers = _choosers(paths, body, ports)
-            if op in savers and choosers and "graph" not in choosers:
-                if "caller" in choosers:
-                    message = "{root} runs {op} on a path that its caller chooses"
-                    yield _fault(variant, reach, body, index, targets, message=message, level="note")
-                continue
-            if choosers and choosers <= {"asset", "loader"}:
-                if op in tables:
+            if choosers <= {"asset", "loader"}:
+                if op in savers or op in tables:
                     continue
                 if op in reads:
-                    message = "{root} reads an asset of the module with {op}"
-                    yield _fault(variant, reach, body, index, targets, message=message, level="note")
-                    continue
-            yield _fault(variant, reach, body, index, targets)
-    yield from runs_no_op(context, ops={}, attributes=attributes)
+                    more = {"level": "note", "message": "{root} reads an asset of the module with {op}"}
+            elif op in savers and "graph" not in choosers:
+                more = {"level": "note", "message": "{root} runs {op} on a path that its caller chooses"}
+            faults.append(_fault(variant, reach, body, index, targets, _NO_FILES, **more))
+        yield from _once(faults)
+    yield from runs_no_op(context, ops={}, attributes=attributes, wanted=_NO_FILES)
 
 
 def stock_ops(context: Context) -> Iterator[Fault | Skip]:
     """Every op of the file, runnable or not, is one that stock TensorFlow registers: loaders look each one up."""
     release, _ = ops.tensorflow_version()
     for variant in context.module.variants:
-        library = {function.signature.name: function for function in variant.graph.library.function}
-        bodies = [(None, variant.graph.node), *((name, body.node_def) for name, body in library.items())]
-        unknown: dict[str, Node] = {}
-        for function, nodes in bodies:
-            for op in {node.op for node in nodes}:
-                if op not in unknown and op not in library and not ops.is_stock(op):
-                    name = next(node.name for node in nodes if node.op == op)
-                    unknown[op] = Node(name, op, function)
-        for op, node in sorted(unknown.items()):
-            yield Fault(Where(variant.name, node=node), op, f"an op of TensorFlow {release}", {"op": op})
+        graph = variant.graph
+        library = {function.signature.name for function in graph.library.function}
+        functions = ((function.signature.name, function.node_def) for function in graph.library.function)
+        known: set[str] = set()
+        for name, nodes in ((None, graph.node), *functions):
+            for node in nodes:
+                op = node.op
+                if op in known:
+                    continue
+                known.add(op)
+                if op not in library and not ops.is_stock(op):
+                    where = Where(variant.name, node=Node(node.name, op, name))
+                    yield Fault(where, op, f"an op of TensorFlow {release}", {"op": op})
 
 
-def _choosers(paths: Paths, body: Body, ports: Sequence[Port]) -> frozenset[Chooser]:
-    return frozenset(chooser for port in ports for chooser in paths.choosers(body, port))
+def _once(faults: Sequence[Fault]) -> Iterator[Fault]:
+    """A function that was traced several times has its nodes several times: each is told once."""
+    seen = set()
+    for fault in faults:
+        name = fault.where.node.name if fault.where.node is not None else ""
+        key = (name, fault.found, fault.level)
+        if key not in seen:
+            seen.add(key)
+            yield fault
 
 
-def _fault(variant: Variant, reach: Reach, body: Body, index: int, targets: Sequence[str], **more: Any) -> Fault:
+def _fault(
+    variant: Variant, reach: Reach, body: Body, index: int, targets: Sequence[str], wanted: str, **more: Any
+) -> Fault:
     op, root = body.ops[index], reach.root(body, index).label
     shown = ", ".join(f'"{text[:_SHOWN]}"' for text in targets[:3])
     where = Where(variant.name, node=Node(body.names[index], op, body.function))
-    return Fault(where, f"{op} {shown}".rstrip(), details={"op": op, "root": root}, **more)
+    return Fault(where, f"{op} {shown}".rstrip(), wanted, {"op": op, "root": root}, **more)
 
 
 def _input(body: Body, index: int, name: str) -> Port | None:

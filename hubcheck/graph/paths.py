@@ -18,6 +18,8 @@ _ALL_INPUTS = {"Pack", "TensorDataset", "TensorSliceDataset"}
 _CHOICES = {"Select", "SelectV2"}
 _JOIN = "StringJoin"
 _STRING = 7
+_BUDGET = 1_000_000
+"""Steps for all questions about a graph; what is not answered by then counts as the graph's own choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,11 @@ class Paths:
         entries: for functions that the restored object exposes, how it calls them.
     """
 
-    __slots__ = ("_entries", "_fed", "_reach", "_readers")
+    __slots__ = ("_budget", "_entries", "_fed", "_reach", "_readers")
 
     def __init__(self, reach: Reach, fed: Iterable[str], entries: Mapping[str, Sequence[Entry]]) -> None:
         self._reach = reach
+        self._budget = _BUDGET
         self._entries = entries
         self._readers: list[list[int]] | None = None
         self._fed = {port for port in map(reach.view.tensor, fed) if port is not None}
@@ -53,6 +56,9 @@ class Paths:
         waiting: list[tuple[Body, Port, bool]] = [(body, port, True)]
         seen: set[tuple[str | None, Port, bool]] = set()
         while waiting:
+            self._budget -= 1
+            if self._budget < 0:
+                return frozenset({"graph"})
             place = waiting.pop()
             key = (place[0].function, place[1], place[2])
             if key not in seen:
