@@ -8,26 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from tests.paths import DATA, SHARED
 from tests.publishing import alone, published, scripts
 
 # The checkout's own TensorFlow tells things at import that no test is about.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-_SHARED = Path(__file__).resolve().parents[2] / "shared" / "modules"
-
 
 @pytest.fixture(scope="session")
 def shared_modules() -> Path:
     """The folder of other projects' modules, which is not part of this repository."""
-    if not _SHARED.is_dir():
-        pytest.skip(f"the sample modules are not at {_SHARED}")
-    return _SHARED
+    if not SHARED.is_dir():
+        pytest.skip(f"the sample modules are not at {SHARED}")
+    return SHARED
 
 
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The modules kept as files."""
-    return Path(__file__).parent / "data"
+    return DATA
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,10 +29,16 @@ def verdicts(request: pytest.FixtureRequest, common_tmp: Path) -> Verdicts:
     with alone(folder):
         known = folder / "verdicts.json"
         if not known.exists():
-            modules = {name: published(SCRIPTS[name], folder) for name in asked}
-            report = hubcheck.validate(list(modules.values()))
-            told = {module.path: _told(module) for module in report.modules}
-            known.write_text(json.dumps({name: told[str(path)] for name, path in modules.items()}))
+            told: dict[str, dict[str, list[str]]] = {}
+            modules: dict[str, str] = {}
+            for name in asked:
+                try:
+                    modules[name] = str(published(SCRIPTS[name], folder))
+                except Exception:
+                    told[name] = {"broken": [traceback.format_exc()]}
+            reports = {module.path: module for module in hubcheck.validate(list(modules.values())).modules}
+            told |= {name: _told(reports[path]) for name, path in modules.items()}
+            known.write_text(json.dumps(told))
         return json.loads(known.read_text())
 
 
