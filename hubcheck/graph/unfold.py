@@ -67,7 +67,7 @@ class Unfolded:
         self._fed = frozenset(fed)
         self._special = frozenset({ARGUMENT, "IdentityN", *MERGES, *FUNCTION_OPS, *view.functions})
         # Functions that call others twice, a few dozen times over, unfold without end.
-        self._budget = 2_000_000 + 4 * len(view.main)
+        self._budget = _LEAST_BUDGET + _TIMES_UNFOLDED * view.size
         self._deciding = 0
         self.exhausted = False
 
@@ -271,6 +271,9 @@ class Unfolded:
         return [i for i in everything if calls[i].role == role], True
 
 
+_LEAST_BUDGET = 50_000
+_TIMES_UNFOLDED = 20
+"""So many nodes, and so many times those of the file, are looked at in unfolded calls: what exporters write needs a few."""
 _MOST_DECISIONS = 16
 """Conditions that hang on the results of other conditionals, which are looked at in turn."""
 _CHOICES = frozenset({"then", "else", "branch"})

@@ -28,6 +28,11 @@ class GraphView:
         self.main = Body(None, None, graph.node, (), self._outputs)
 
     @property
+    def size(self) -> int:
+        """How many nodes the file has, in the main graph and in all functions."""
+        return len(self.main) + sum(len(function.node_def) for function in self._library.values())
+
+    @property
     def functions(self) -> Sequence[str]:
         """The names of all functions in the library."""
         return list(self._library)
