@@ -38,7 +38,8 @@ class Fault:
     """What a check found wrong.
 
     `details` fill the `{names}` of the rule's message ({found} and {wanted} are always there); `message`,
-    `fix` and `level` replace the rule's own where a fault has a clearer sentence or weighs less.
+    `fix` and `level` replace the rule's own where a fault has a clearer sentence or weighs less. `replay` are the
+    arguments of `hubcheck replay`, after the module's path, that show a fault of a run again.
     """
 
     where: Where
@@ -48,6 +49,15 @@ class Fault:
     message: str | None = None
     fix: str | None = None
     level: Level | None = None
+    replay: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a run adds to a finding that the files gave, at the same place: "confirmed by a run"."""
+
+    where: Where
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +73,10 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A fault as it is reported: `source` cites the text that the rule stands on."""
+    """A fault as it is reported: `source` cites the text that the rule stands on.
+
+    `replay` is the command that shows it again, if it was seen in a run.
+    """
 
     rule: str
     level: Level
@@ -73,6 +86,7 @@ class Finding:
     wanted: str
     fix: str
     source: str
+    replay: str = ""
 
 
 @dataclass(frozen=True, slots=True)

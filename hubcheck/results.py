@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from hubcheck.findings import LEVELS, Finding, Level, Outcome
 from hubcheck.module.types import Format
+from hubcheck.rules import Rule
 
 Verdict = Literal["conforms", "violates", "incomplete"]
+SuppressionKind = Literal["ignore", "xfail", "baseline"]
 
 EXIT_CONFORMS, EXIT_FINDINGS, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 70, 130
 
@@ -31,8 +34,21 @@ class DeviceRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Suppressed:
+    """A finding that does not count: the configuration ignores or expects it, or the baseline knows it."""
+
+    finding: Finding
+    kind: SuppressionKind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModuleReport:
-    """Everything said of one module. `fail_on` is the level from which a finding breaks the verdict."""
+    """Everything said of one module. `fail_on` is the level from which a finding breaks the verdict.
+
+    `file` is the name of the file in it that was read; `script` the file that publishes the module, if the
+    configuration names it.
+    """
 
     path: str
     format: Format | None
@@ -42,6 +58,9 @@ class ModuleReport:
     elapsed_s: float = 0.0
     fail_on: Level = "error"
     protections: tuple[str, ...] | None = None
+    suppressed: tuple[Suppressed, ...] = ()
+    file: str = "saved_model.pb"
+    script: str | None = None
 
     @property
     def failures(self) -> tuple[Finding, ...]:
@@ -64,12 +83,17 @@ class ModuleReport:
 class Report:
     """The reports of all modules, in the order in which they were given.
 
-    `interrupted` tells a Ctrl-C; `incomplete` why something that was asked for could not be run at all.
+    `interrupted` tells a Ctrl-C; `incomplete` why something that was asked for could not be run at all. `notices`
+    are remarks on the configuration and the baseline. `home` is the folder that paths in reports are relative to,
+    `rules` are the rules that were asked, by id.
     """
 
     modules: tuple[ModuleReport, ...]
     interrupted: bool = False
     incomplete: str | None = None
+    notices: tuple[str, ...] = ()
+    home: str = ""
+    rules: Mapping[str, Rule] = field(default_factory=dict, repr=False)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -7,15 +7,16 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from hubcheck.checks.context import Context
 from hubcheck.contract import SignatureContract, load_contracts
 from hubcheck.engine import Evaluation, check_predicates
 from hubcheck.findings import Level
+from hubcheck.identity import home
 from hubcheck.module.locate import find_modules
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module
@@ -25,6 +26,8 @@ from hubcheck.rules import Rule, load_rules, matching, select
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from hubcheck.config import Config
+    from hubcheck.policy import Policy
     from hubcheck.probe.pool import Pool, ProbeOptions
 
 _STATIC_REASON = "not run: --static"
@@ -33,16 +36,22 @@ _MOST_WAITING = 16
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to check, and how. Field by field the options of `hubcheck validate`."""
+    """What to check, and how: the options of `hubcheck validate`, over those of its configuration.
+
+    `config` also says what does not count; so does `baseline`, a file of known findings.
+    """
 
     static: bool = False
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     rules: tuple[Path, ...] = ()
-    fail_on: Level = "error"
+    fail_on: Level | None = None
     jobs: int | None = None
     run_unsafe: bool = False
     probe: ProbeOptions | None = None
+    config: Config | None = None
+    baseline: Path | None = None
+    update_baseline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,17 @@ class Plan:
     contracts: dict[str, SignatureContract]
     selected: set[str]
     waived: frozenset[str]
+    home: Path
+    policy: Policy | None = None
+
+    def report(self, modules: Iterable[ModuleReport], *, interrupted: bool = False) -> Report:
+        """The report of a run that is over; what was interrupted does not change the baseline."""
+        done = tuple(modules)
+        notices: tuple[str, ...] = ()
+        if self.policy is not None and not interrupted:
+            self.policy.update()
+            notices = tuple(self.policy.notices())
+        return Report(done, interrupted, notices=notices, home=str(self.home), rules=self.rules)
 
 
 def validate(
@@ -62,10 +82,11 @@ def validate(
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
     rules: Iterable[str | os.PathLike[str]] = (),
-    fail_on: Level = "error",
+    fail_on: Level | None = None,
     jobs: int | None = None,
     run_unsafe: bool = False,
     probe: ProbeOptions | None = None,
+    config: str | os.PathLike[str] | None = None,
 ) -> Report:
     """Check that modules keep the Common Signatures for Images.
 
@@ -75,10 +96,11 @@ def validate(
         select: only these rules ("image-input/name") or groups ("image-input").
         ignore: all but these.
         rules: folders with rules and signatures of your own.
-        fail_on: the level from which a finding makes the module violate: "error", "warning" or "note".
+        fail_on: the level from which a finding makes the module violate: "error" (the default), "warning", "note".
         jobs: how many modules run at a time; by default one per core.
         run_unsafe: run a module although a safety rule failed.
         probe: how modules are run: deadline, memory, sizes of batches.
+        config: a hubcheck.toml or pyproject.toml; none is looked for. What the arguments above say goes first.
 
     Returns:
         A Report with one ModuleReport for each module, in the order of the paths.
@@ -86,7 +108,7 @@ def validate(
     Raises:
         NotAModule: there is no module at a path.
         UnknownRule: a selection matches nothing.
-        DataFileError: a rule or signature file cannot be used.
+        DataFileError: a rule, signature or configuration file cannot be used.
     """
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     options = Options(
@@ -99,8 +121,32 @@ def validate(
         run_unsafe=run_unsafe,
         probe=probe,
     )
+    if config is not None:
+        from hubcheck.config import read_config
+
+        options = configured(options, read_config(Path(config)))
     modules = modules_at(paths)
-    return Report(tuple(stream(modules, options, plan(options))))
+    ready = plan(options)
+    return ready.report(stream(modules, options, ready))
+
+
+def configured(options: Options, config: Config) -> Options:
+    """The options, and the configuration's where they say nothing."""
+    probe = options.probe
+    if probe is None and (config.timeout or config.memory):
+        from hubcheck.probe.pool import ProbeOptions
+
+        probe = ProbeOptions(timeout=config.timeout or ProbeOptions().timeout, memory=config.memory)
+    return replace(
+        options,
+        static=options.static or config.static,
+        rules=(*config.rules, *options.rules),
+        fail_on=options.fail_on or config.fail_on,
+        jobs=options.jobs or config.jobs,
+        probe=probe,
+        config=config,
+        baseline=options.baseline or config.baseline,
+    )
 
 
 def modules_at(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
@@ -126,29 +172,66 @@ def plan(options: Options) -> Plan:
     for rule in rules.values():
         if any(rule.file.is_relative_to(folder) for folder in folders):
             check_predicates(rule)
+    policy = None
+    if options.config is not None or options.baseline is not None:
+        from hubcheck.policy import Policy, adjusted
+
+        rules = adjusted(rules, options.config) if options.config is not None else rules
+        policy = Policy(options.config, options.baseline, rules, updating=options.update_baseline)
     selected = select(options.select, rules) if options.select else set(rules)
     selected -= select(options.ignore, rules)
     waived = frozenset(matching("safety", rules)) if options.run_unsafe else frozenset()
-    return Plan(rules, contracts, selected, waived)
+    return Plan(rules, contracts, selected, waived, options.config.home if options.config else home(), policy)
 
 
 def stream(modules: Sequence[Path], options: Options, ready: Plan) -> Iterator[ModuleReport]:
     """Reports one by one, in the order of `modules`; the next modules run meanwhile."""
-    pool, no_run = _pool(options)
-    waiting: deque[_Started] = deque()
-    with pool or nullcontext():
+    with Checker(options, ready) as checker:
+        yield from checker.stream(modules)
+
+
+class Checker:
+    """Checks modules as they come, with one pool of workers for all of them. A context manager: leaving it ends them.
+
+    Args:
+        options: what to check, and how.
+        ready: what `plan` made of them.
+    """
+
+    def __init__(self, options: Options, ready: Plan) -> None:
+        self._options = options
+        self._ready = ready
+        self._pool, self._no_run = _pool(options)
+
+    def stream(self, modules: Iterable[Path]) -> Iterator[ModuleReport]:
+        """Reports one by one, in the order of `modules`; the next modules run meanwhile."""
+        waiting: deque[_Started] = deque()
         for path in modules:
-            started = _start(path, ready, pool, options)
-            if pool is None:
-                started.evaluation.without_run(no_run, complete=options.static)
-                yield _report(started, options, None)
+            started = _start(path, self._ready, self._pool, self._options)
+            if self._pool is None:
+                started.evaluation.without_run(self._no_run, complete=self._options.static)
+                yield self._judged(_report(started, self._options, None))
                 continue
             waiting.append(started)
             # A bound on what waits keeps memory flat however many modules there are.
             if len(waiting) > _MOST_WAITING:
-                yield _finish(waiting.popleft(), options)
+                yield self._judged(_finish(waiting.popleft(), self._options))
         while waiting:
-            yield _finish(waiting.popleft(), options)
+            yield self._judged(_finish(waiting.popleft(), self._options))
+
+    def _judged(self, report: ModuleReport) -> ModuleReport:
+        return report if self._ready.policy is None else self._ready.policy.apply(report)
+
+    def __enter__(self) -> Checker:
+        if self._pool is not None:
+            self._pool.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.__exit__(kind, error, trace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +257,8 @@ def _start(path: Path, ready: Plan, pool: Pool | None, options: Options) -> _Sta
 
 
 def _evaluation(module: Module, ready: Plan) -> Evaluation:
-    return Evaluation(Context(module, ready.contracts), ready.rules, selected=ready.selected, waived=ready.waived)
+    selected = ready.selected if ready.policy is None else ready.policy.selected(module.path, ready.selected)
+    return Evaluation(Context(module, ready.contracts), ready.rules, selected=selected, waived=ready.waived)
 
 
 def _unread(path: Path, ready: Plan, error: Exception) -> tuple[Module, Evaluation]:
@@ -224,6 +308,7 @@ def _report(started: _Started, options: Options, observations: Any) -> ModuleRep
         findings=tuple(started.evaluation.findings()),
         devices=devices,
         elapsed_s=round(time.monotonic() - started.begin, 3),
-        fail_on=options.fail_on,
+        fail_on=options.fail_on or "error",
         protections=observations.sandbox or None if observations is not None else None,
+        file=started.module.file or "saved_model.pb",
     )

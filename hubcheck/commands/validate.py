@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import click
 
+from hubcheck.config import Config, find_config, read_config
+from hubcheck.errors import UsersError
+from hubcheck.report.formats import FORMATS, Output, output, render
 from hubcheck.results import ModuleReport, Report
-from hubcheck.run import Options, modules_at, plan, stream
+from hubcheck.run import Options, Plan, configured, modules_at, plan, stream
 
 
 @click.command(
@@ -27,24 +31,43 @@ from hubcheck.run import Options, modules_at, plan, stream
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning"]),
-    default="error",
-    show_default=True,
-    help="What breaks a verdict.",
+    help="The level from which a finding breaks the verdict.  [default: error]",
 )
 @click.option(
-    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to report."
+    "--format",
+    "style",
+    type=click.Choice(list(FORMATS)),
+    default="text",
+    show_default=True,
+    help="How to report on standard output.",
 )
+@click.option(
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="FILE",
+    help="A file to report to as well, in the format that its suffix tells; or FORMAT=FILE. Repeatable.",
+)
+@click.option("--baseline", metavar="FILE", help="Findings in this file are known and do not fail.")
+@click.option("--update-baseline", is_flag=True, help="Write what is found now to the baseline.")
+@click.option("--config", "config_file", metavar="FILE", help="The configuration.  [default: the nearest one upwards]")
+@click.option("--no-config", is_flag=True, help="Use no configuration.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Modules run at a time.  [default: one per core]")
 @click.option("--run-unsafe", is_flag=True, help="Run a module although a safety rule failed.")
-def command(
+def command(  # noqa: PLR0913 - one for each option
     paths: Sequence[str],
     *,
     static: bool,
     select: Sequence[str],
     ignore: Sequence[str],
     rule_folders: Sequence[str],
-    fail_on: str,
+    fail_on: Literal["error", "warning"] | None,
     style: str,
+    outputs: Sequence[str],
+    baseline: str | None,
+    update_baseline: bool,
+    config_file: str | None,
+    no_config: bool,
     jobs: int | None,
     run_unsafe: bool,
 ) -> int:
@@ -53,31 +76,65 @@ def command(
     \b
     hubcheck validate exports/mobilenet_v2
     hubcheck validate --static exports/ --format json
+    hubcheck validate exports/ --output report.sarif --output junit=tests.xml
+    hubcheck validate exports/ --baseline known.json --update-baseline
     """
+    files = [output(name) for name in outputs]
+    config = _config(config_file, no_config)
     options = Options(
         static=static,
         select=tuple(select),
         ignore=tuple(ignore),
         rules=tuple(_folder(name) for name in rule_folders),
-        fail_on="warning" if fail_on == "warning" else "error",
+        fail_on=fail_on,
         jobs=jobs,
         run_unsafe=run_unsafe,
+        baseline=Path(baseline) if baseline is not None else None,
+        update_baseline=update_baseline,
     )
+    if config is not None:
+        options = configured(options, config)
+    if update_baseline and options.baseline is None:
+        raise click.UsageError("--update-baseline needs --baseline, or a baseline in the configuration")
     modules = modules_at(paths)
-    reports = stream(modules, options, plan(options))
-    if style == "json":
-        from hubcheck.report import json
-
-        report = _run(reports, show=False)
-        click.echo(json.render(report), nl=False)
-        return report.exit_code
-    from hubcheck.report import text
-
-    watched = len(modules) > 1 and sys.stdout.isatty()
-    report = _with_progress(reports, len(modules)) if watched else _run(reports, show=True)
-    for line in text.summary_lines(report):
-        click.echo(line)
+    ready = plan(options)
+    report = _shown(stream(modules, options, ready), len(modules), style, ready)
+    for target in files:
+        _write(report, target)
     return report.exit_code
+
+
+def _config(file: str | None, without: bool) -> Config | None:
+    if without:
+        return None
+    return read_config(Path(file)) if file is not None else find_config()
+
+
+def _shown(reports: Iterator[ModuleReport], total: int, style: str, ready: Plan) -> Report:
+    """Validate, with the report on standard output: text and lines of JSON as they come, else when all is done."""
+    if style == "text":
+        from hubcheck.report import text
+
+        watched = total > 1 and sys.stdout.isatty()
+        report = _with_progress(reports, total, ready) if watched else _run(reports, ready, _show)
+        for line in text.summary_lines(report):
+            click.echo(line)
+    elif style == "jsonl":
+        from hubcheck.report import jsonl
+
+        report = _run(reports, ready, lambda module: click.echo(jsonl.module_line(module), nl=False))
+        click.echo(jsonl.last_line(report), nl=False)
+    else:
+        report = _run(reports, ready)
+        click.echo(render(report, style), nl=False)
+    return report
+
+
+def _write(report: Report, target: Output) -> None:
+    try:
+        target.file.write_text(render(report, target.format), encoding="utf-8")
+    except OSError as error:
+        raise UsersError(f"{target.file}: cannot be written: {error.strerror}") from None
 
 
 def _folder(name: str) -> Path:
@@ -87,17 +144,17 @@ def _folder(name: str) -> Path:
     return folder
 
 
-def _run(reports: Iterator[ModuleReport], *, show: bool) -> Report:
+def _run(reports: Iterator[ModuleReport], ready: Plan, show: Callable[[ModuleReport], None] | None = None) -> Report:
     """Validate, and show each report when it is there. Ctrl-C keeps what was finished."""
     done: list[ModuleReport] = []
     try:
         for report in reports:
             done.append(report)
-            if show:
-                _show(report)
+            if show is not None:
+                show(report)
     except KeyboardInterrupt:
-        return Report(tuple(done), interrupted=True)
-    return Report(tuple(done))
+        return ready.report(done, interrupted=True)
+    return ready.report(done)
 
 
 def _show(report: ModuleReport) -> None:
@@ -114,7 +171,7 @@ def _width() -> int:
     return min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120) if sys.stdout.isatty() else 80
 
 
-def _with_progress(reports: Iterator[ModuleReport], total: int) -> Report:
+def _with_progress(reports: Iterator[ModuleReport], total: int, ready: Plan) -> Report:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -126,4 +183,4 @@ def _with_progress(reports: Iterator[ModuleReport], total: int) -> Report:
                 yield report
                 progress.advance(task)
 
-        return _run(advancing(), show=True)
+        return _run(advancing(), ready, _show)

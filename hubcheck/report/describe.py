@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hubcheck.findings import Outcome, Where
+from hubcheck.findings import Finding, Outcome, Where
+from hubcheck.identity import module_key
 from hubcheck.module.types import Format
-from hubcheck.results import ModuleReport
+from hubcheck.results import ModuleReport, Report, Suppressed, SuppressionKind
 
+SUPPRESSIONS: dict[SuppressionKind, str] = {"ignore": "ignored", "xfail": "expected", "baseline": "known"}
 FORMATS: dict[Format | None, str] = {
     "tf1-hub": "TF1 Hub format",
     "tf1-saved-model": "TF1 SavedModel",
@@ -40,6 +42,41 @@ def skip_reasons(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
         if outcome.status == "skipped":
             reasons.setdefault(outcome.reason or "no reason told", []).append(outcome.rule)
     return reasons
+
+
+def set_aside(suppressed: Iterable[Suppressed]) -> dict[tuple[SuppressionKind, str], list[str]]:
+    """The rules of suppressed findings by kind and reason."""
+    reasons: dict[tuple[SuppressionKind, str], list[str]] = {}
+    for item in suppressed:
+        rules = reasons.setdefault((item.kind, item.reason), [])
+        if item.finding.rule not in rules:
+            rules.append(item.finding.rule)
+    return reasons
+
+
+def remarks(report: Report) -> list[str]:
+    """What is to be told of the whole run: why it is incomplete, and what the configuration need not say any more."""
+    told = [f"incomplete: {report.incomplete}"] if report.incomplete else []
+    if report.interrupted:
+        told.append("interrupted: the modules shown are all that were finished")
+    return [*told, *report.notices]
+
+
+def file_of(module: ModuleReport, report: Report) -> str:
+    """The file that a finding is shown at, relative to the report's home: the publishing script, or the module's."""
+    return module.script or f"{module_key(module.path, report.home)}/{module.file}"
+
+
+def details(finding: Finding) -> list[tuple[str, str]]:
+    """What is told below a finding's message, label by label."""
+    rows = (
+        ("found", finding.found),
+        ("wanted", finding.wanted),
+        ("fix", finding.fix),
+        ("spec", finding.source),
+        ("again", finding.replay),
+    )
+    return [(label, text) for label, text in rows if text]
 
 
 def counts(module: ModuleReport) -> str:

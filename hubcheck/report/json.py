@@ -8,6 +8,7 @@ from typing import Any
 
 import hubcheck
 from hubcheck.findings import Finding, Outcome
+from hubcheck.report.describe import remarks
 from hubcheck.results import ModuleReport, Report
 
 
@@ -22,6 +23,7 @@ def document(report: Report) -> dict[str, Any]:
         "hubcheck": hubcheck.__version__,
         "exit_code": report.exit_code,
         "modules": [module_document(module) for module in report.modules],
+        "notices": remarks(report),
     }
 
 
@@ -34,6 +36,9 @@ def module_document(module: ModuleReport) -> dict[str, Any]:
         "devices": [asdict(device) for device in module.devices],
         "outcomes": [_outcome(outcome) for outcome in module.outcomes],
         "findings": [_finding(finding) for finding in module.findings],
+        "suppressed": [
+            {"finding": _finding(item.finding), "kind": item.kind, "reason": item.reason} for item in module.suppressed
+        ],
         "elapsed_s": module.elapsed_s,
     }
 

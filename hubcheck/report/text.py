@@ -12,7 +12,17 @@ import click
 
 from hubcheck.findings import LEVELS, Finding
 from hubcheck.plain_text import printable
-from hubcheck.report.describe import FORMATS, counts, place, plural, skip_reasons
+from hubcheck.report.describe import (
+    FORMATS,
+    SUPPRESSIONS,
+    counts,
+    details,
+    place,
+    plural,
+    remarks,
+    set_aside,
+    skip_reasons,
+)
 from hubcheck.results import ModuleReport, Report
 
 WIDTH = 80
@@ -52,10 +62,8 @@ def module_lines(module: ModuleReport, *, width: int = WIDTH) -> Iterator[str]:
 
 def summary_lines(report: Report) -> Iterator[str]:
     """The last lines: verdicts over all modules, and what keeps the whole from being complete."""
-    if report.incomplete:
-        yield click.style(f"incomplete: {report.incomplete}", fg="yellow", bold=True)
-    if report.interrupted:
-        yield click.style("interrupted: the modules above are all that were finished", fg="yellow", bold=True)
+    for remark in remarks(report):
+        yield click.style(remark, fg="yellow", bold=True)
     if len(report.modules) < 2:
         return
     verdicts = [module.verdict for module in report.modules]
@@ -88,13 +96,16 @@ def _finding_lines(finding: Finding, width: int) -> Iterator[str]:
     yield from textwrap.wrap(
         finding.message, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
     )
-    parts = (("found", finding.found), ("wanted", finding.wanted), ("fix", finding.fix), ("spec", finding.source))
-    for label, text in parts:
-        if text:
-            yield from labelled(label, text, indent=4, width=width)
+    for label, text in details(finding):
+        yield from labelled(label, text, indent=4, width=width)
+    if finding.replay:
+        # Not wrapped: it is there to be copied.
+        yield f"    {click.style('again', dim=True)}{' ' * (_LABEL - len('again'))}{finding.replay}"
 
 
 def _remarks(module: ModuleReport) -> Iterator[tuple[str, str]]:
+    for (kind, reason), rules in set_aside(module.suppressed).items():
+        yield SUPPRESSIONS[kind], f"{', '.join(rules)}: {reason}"
     for reason, rules in skip_reasons(module.outcomes).items():
         yield "skipped", f"{reason}: {', '.join(rules)}"
     for device in module.devices:

@@ -1,0 +1,55 @@
+"""Workflow commands of GitHub Actions: printed by a job, they annotate the change that it runs for."""
+
+from __future__ import annotations
+
+from hubcheck.findings import Finding
+from hubcheck.identity import module_key
+from hubcheck.report.describe import SUPPRESSIONS, counts, details, file_of, place, remarks, set_aside, skip_reasons
+from hubcheck.results import ModuleReport, Report
+
+_COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
+
+
+def render(report: Report) -> str:
+    """One command for each finding, and for each module the verdict, with what was skipped and set aside."""
+    lines = [line for module in report.modules for line in _module(module, report)]
+    lines += [_command("warning", remark, title="hubcheck") for remark in remarks(report)]
+    return "".join(line + "\n" for line in lines)
+
+
+def _module(module: ModuleReport, report: Report) -> list[str]:
+    key = module_key(module.path, report.home)
+    lines = [_finding(finding, key, file_of(module, report)) for finding in module.findings]
+    told = [f"{module.verdict}: {counts(module)}"]
+    told += [
+        f"{SUPPRESSIONS[kind]}: {', '.join(rules)}: {reason}"
+        for (kind, reason), rules in set_aside(module.suppressed).items()
+    ]
+    told += [f"skipped: {', '.join(rules)}: {reason}" for reason, rules in skip_reasons(module.outcomes).items()]
+    lines.append(_command("notice", "\n".join(told), title=f"hubcheck {key}"))
+    lines += [
+        _command("error", outcome.reason or "", title=f"internal error of hubcheck in {outcome.rule}")
+        for outcome in module.outcomes
+        if outcome.status == "broken"
+    ]
+    return lines
+
+
+def _finding(finding: Finding, key: str, file: str) -> str:
+    text = "\n".join(
+        [f"{key}: {place(finding.where)}: {finding.message}", *(f"{label}: {text}" for label, text in details(finding))]
+    )
+    return _command(_COMMANDS[finding.level], text, file=file, line="1", title=f"hubcheck {finding.rule}")
+
+
+def _command(name: str, text: str, **properties: str) -> str:
+    """Source: GitHub's toolkit, packages/core/src/command.ts: what is escaped in data and in properties."""
+    data = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    shown = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    return f"::{name} {shown}::{data}"
+
+
+def _property(value: str) -> str:
+    for plain, escaped in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"), (":", "%3A"), (",", "%2C")):
+        value = value.replace(plain, escaped)
+    return value

@@ -1,0 +1,33 @@
+"""GitLab's code quality report: the findings that count, each with a fingerprint that outlives the run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hubcheck.identity import fingerprints, module_key
+from hubcheck.report.describe import file_of, place
+from hubcheck.results import ModuleReport, Report
+
+_SEVERITIES = {"error": "major", "warning": "minor", "note": "info"}
+
+
+def render(report: Report) -> str:
+    """The array that a job keeps as its artifact `reports: codequality`."""
+    rows = [row for module in report.modules for row in _rows(module, report)]
+    return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+
+
+def _rows(module: ModuleReport, report: Report) -> list[dict[str, Any]]:
+    names = fingerprints(module, report.home)
+    key = module_key(module.path, report.home)
+    return [
+        {
+            "description": f"{key}: {place(finding.where)}: {finding.message}. {finding.fix}".strip(),
+            "check_name": finding.rule,
+            "fingerprint": names[finding],
+            "severity": _SEVERITIES[finding.level],
+            "location": {"path": file_of(module, report), "lines": {"begin": 1}},
+        }
+        for finding in module.findings
+    ]

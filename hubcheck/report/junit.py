@@ -1,0 +1,74 @@
+"""JUnit XML as pytest writes it: a suite for each module, a case for each rule, skips with their reasons."""
+
+from __future__ import annotations
+
+import re
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from hubcheck.findings import Finding, Outcome
+from hubcheck.identity import module_key
+from hubcheck.report.describe import counts, details, file_of, place, remarks
+from hubcheck.results import ModuleReport, Report
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render(report: Report) -> str:
+    """The document. Findings below the level that fails are on the standard output of their case."""
+    root = Element("testsuites", name="hubcheck")
+    for remark in remarks(report):
+        properties = root.find("properties")
+        properties = SubElement(root, "properties") if properties is None else properties
+        SubElement(properties, "property", name="notice", value=_xml(remark))
+    for module in report.modules:
+        _suite(SubElement(root, "testsuite"), module, report)
+    indent(root, " ")
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(suite: Element, module: ModuleReport, report: Report) -> None:
+    key = _xml(module_key(module.path, report.home))
+    failed = {finding.rule for finding in module.failures}
+    suite.attrib = {
+        "name": key,
+        "tests": str(len(module.outcomes)),
+        "failures": str(len(failed)),
+        "errors": str(module.count("broken")),
+        "skipped": str(module.count("skipped") + module.count("ignored")),
+        "time": f"{module.elapsed_s:.3f}",
+    }
+    properties = SubElement(suite, "properties")
+    for name, value in (("verdict", module.verdict), ("counts", counts(module)), ("file", file_of(module, report))):
+        SubElement(properties, "property", name=name, value=_xml(value))
+    for number, outcome in enumerate(module.outcomes):
+        time = suite.attrib["time"] if number == 0 else "0.000"
+        case = SubElement(suite, "testcase", classname=key, name=outcome.rule, time=time)
+        _case(case, outcome, module)
+
+
+def _case(case: Element, outcome: Outcome, module: ModuleReport) -> None:
+    failures = [finding for finding in module.failures if finding.rule == outcome.rule]
+    lesser = [f for f in module.findings if f.rule == outcome.rule and f not in failures]
+    if failures:
+        first = f"{len(failures)} findings: " if len(failures) > 1 else ""
+        message = first + "; ".join(finding.message for finding in failures)
+        child = SubElement(case, "failure", type=failures[0].level, message=_xml(message))
+        child.text = _xml("\n\n".join(map(_text, failures)))
+    elif outcome.status == "broken":
+        child = SubElement(case, "error", type="internal", message="internal error of hubcheck; please report it")
+        child.text = _xml(outcome.reason or "")
+    elif outcome.status in ("skipped", "ignored"):
+        SubElement(case, "skipped", type=outcome.status, message=_xml(outcome.reason or ""))
+    aside = [item for item in module.suppressed if item.finding.rule == outcome.rule]
+    if lesser or aside:
+        texts = [*map(_text, lesser), *(f"{item.kind}: {item.reason}\n{_text(item.finding)}" for item in aside)]
+        SubElement(case, "system-out").text = _xml("\n\n".join(texts))
+
+
+def _text(finding: Finding) -> str:
+    rows = [f"{finding.level} {finding.rule}   {place(finding.where)}", f"  {finding.message}"]
+    return "\n".join([*rows, *(f"  {label:8}{text}" for label, text in details(finding))])
+
+
+def _xml(text: str) -> str:
+    return _NOT_XML.sub("�", text)

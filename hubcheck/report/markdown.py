@@ -1,0 +1,91 @@
+"""Markdown, for the summary of a job or a comment on a change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from hubcheck.findings import Finding
+from hubcheck.identity import module_key
+from hubcheck.report.describe import (
+    FORMATS,
+    SUPPRESSIONS,
+    counts,
+    details,
+    place,
+    plural,
+    remarks,
+    set_aside,
+    skip_reasons,
+)
+from hubcheck.results import ModuleReport, Report
+
+_SIGNS = {"conforms": "✅", "violates": "❌", "incomplete": "⚠️", "error": "❌", "warning": "⚠️", "note": "ℹ️"}
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
+
+
+def render(report: Report) -> str:
+    """A table of the modules, then a section for each with what is to be told of it."""
+    lines = ["## hubcheck", ""]
+    lines += [f"> {_escaped(remark)}\n>" for remark in remarks(report)]
+    lines += ["", "| module | format | verdict | rules |", "|---|---|---|---|"]
+    for module in report.modules:
+        cells = (
+            f"`{_code(module_key(module.path, report.home))}`",
+            FORMATS[module.format],
+            _verdict(module),
+            counts(module),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    for module in report.modules:
+        lines += ["", *_section(module, report)]
+    return "\n".join(lines) + "\n"
+
+
+def _verdict(module: ModuleReport) -> str:
+    return f"{_SIGNS[module.verdict]} {module.verdict}"
+
+
+def _section(module: ModuleReport, report: Report) -> Iterator[str]:
+    key = _code(module_key(module.path, report.home))
+    found = plural(len(module.findings), "finding") if module.findings else "no findings"
+    yield f"### {_verdict(module)}: `{key}`, {found}"
+    yield ""
+    for finding in module.findings:
+        yield from _finding(finding)
+    for outcome in module.outcomes:
+        if outcome.status == "broken":
+            yield f"**Internal error of hubcheck in {outcome.rule}; please report it.**"
+            yield ""
+    aside = [
+        f"- {SUPPRESSIONS[kind]}: {', '.join(f'`{rule}`' for rule in rules)}: {_escaped(reason)}"
+        for (kind, reason), rules in set_aside(module.suppressed).items()
+    ]
+    skipped = [
+        f"- skipped: {', '.join(f'`{rule}`' for rule in rules)}: {_escaped(reason)}"
+        for reason, rules in skip_reasons(module.outcomes).items()
+    ]
+    if aside or skipped:
+        yield "<details><summary>Not counted, and not decided</summary>"
+        yield ""
+        yield from (*aside, *skipped)
+        yield ""
+        yield "</details>"
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    yield f"- {_SIGNS[finding.level]} **{finding.level} `{finding.rule}`** {_escaped(place(finding.where))}  "
+    yield f"  {_escaped(finding.message)}"
+    for label, text in details(finding):
+        shown = f"`{_code(text)}`" if label in ("found", "wanted", "again") else _escaped(text)
+        yield f"  - {label}: {shown}"
+    yield ""
+
+
+def _escaped(text: str) -> str:
+    """Text in which nothing is markup, be it of a hostile module."""
+    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+
+
+def _code(text: str) -> str:
+    return " ".join(text.split()).replace("`", "'").replace("|", "\\|")

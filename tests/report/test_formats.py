@@ -1,0 +1,348 @@
+"""Every format says the same facts, and those who read a format can read ours."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from html import unescape
+from pathlib import Path
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+
+import hubcheck
+from hubcheck.identity import module_key
+from hubcheck.report.describe import counts, place
+from hubcheck.report.formats import FORMATS, UnknownFormat, output, render
+from tests.paths import ROOT
+from tests.report.reports import project, report
+
+SARIF_SCHEMA = Path(__file__).parent / "schemas" / "sarif-2.1.0-rtm.5.json"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> hubcheck.Report:
+    return report(project(tmp_path_factory.mktemp("project")))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a report says, as it can be read back from a format; None is what the format has no place for."""
+
+    findings: set[tuple[str, str, str]]
+    verdicts: dict[str, str] | None = None
+    counted: set[str] | None = None
+    skipped: set[tuple[str, str]] | None = None
+    suppressed: set[tuple[str, str, str]] | None = field(default=None)
+
+
+def truth(whole: hubcheck.Report) -> Facts:
+    keys = {module.path: module_key(module.path, whole.home) for module in whole.modules}
+    return Facts(
+        findings={(keys[m.path], f.rule, f.message) for m in whole.modules for f in m.findings},
+        verdicts={keys[module.path]: module.verdict for module in whole.modules},
+        counted={counts(module) for module in whole.modules},
+        skipped={(o.rule, o.reason or "") for m in whole.modules for o in m.outcomes if o.status == "skipped"},
+        suppressed={(s.finding.rule, s.kind, s.reason) for m in whole.modules for s in m.suppressed},
+    )
+
+
+def from_json(text: str, whole: hubcheck.Report) -> Facts:
+    return from_documents(json.loads(text)["modules"], whole)
+
+
+def from_jsonl(text: str, whole: hubcheck.Report) -> Facts:
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert rows[-1]["exit_code"] == 1
+    return from_documents(rows[:-1], whole)
+
+
+def from_documents(modules: list, whole: hubcheck.Report) -> Facts:
+    key = {module["path"]: module_key(module["path"], whole.home) for module in modules}
+    return Facts(
+        {(key[m["path"]], f["rule"], f["message"]) for m in modules for f in m["findings"]},
+        {key[m["path"]]: m["verdict"] for m in modules},
+        None,
+        {(o["rule"], o["reason"]) for m in modules for o in m["outcomes"] if o["status"] == "skipped"},
+        {(s["finding"]["rule"], s["kind"], s["reason"]) for m in modules for s in m["suppressed"]},
+    )
+
+
+def from_sarif(text: str, whole: hubcheck.Report) -> Facts:
+    run = json.loads(text)["runs"][0]
+    counted = [result for result in run["results"] if "suppressions" not in result]
+    aside = [result for result in run["results"] if "suppressions" in result]
+    modules = run["properties"]["modules"]
+    reasons = [(r["ruleId"], *r["suppressions"][0]["justification"].split(": ", 1)) for r in aside]
+    return Facts(
+        {(r["properties"]["module"], r["ruleId"], r["properties"]["message"]) for r in counted},
+        {module["module"]: module["verdict"] for module in modules},
+        {module["counts"] for module in modules},
+        {skip for module in modules for skip in module["skipped"].items()},
+        set(reasons),
+    )
+
+
+def from_junit(text: str, whole: hubcheck.Report) -> Facts:
+    root = ElementTree.fromstring(text)
+    findings, skipped, suppressed = set(), set(), set()
+    for case in root.iter("testcase"):
+        key, rule = case.get("classname"), case.get("name")
+        for told in [*case.findall("failure"), *case.findall("system-out")]:
+            for kind, reason in re.findall(r"^(ignore|xfail|baseline): (.*)$", told.text, re.M):
+                suppressed.add((rule, kind, reason))
+            if not re.match(r"(ignore|xfail|baseline): ", told.text):
+                findings |= {(key, rule, message) for message in re.findall(r"^  (\S.*)\n  found", told.text, re.M)}
+        skipped |= {(rule, s.get("message")) for s in case.findall("skipped") if s.get("type") == "skipped"}
+    properties = [
+        {p.get("name"): p.get("value") for p in suite.iter("property")} | {"key": suite.get("name")}
+        for suite in root.iter("testsuite")
+    ]
+    return Facts(
+        findings,
+        {row["key"]: row["verdict"] for row in properties},
+        {row["counts"] for row in properties},
+        skipped,
+        suppressed,
+    )
+
+
+def from_github(text: str, whole: hubcheck.Report) -> Facts:
+    findings, verdicts, counted, skipped, suppressed = set(), {}, set(), set(), set()
+    words = {"ignored": "ignore", "expected": "xfail", "known": "baseline"}
+    for line in text.splitlines():
+        match = re.fullmatch(r"::(error|warning|notice) (.*?)::(.*)", line)
+        assert match, line
+        title = plain(dict(part.split("=", 1) for part in match[2].split(","))["title"])
+        lines = plain(match[3]).split("\n")
+        if "file=" in match[2]:
+            rule = title.removeprefix("hubcheck ")
+            for module in whole.modules:
+                key = module_key(module.path, whole.home)
+                for finding in module.findings:
+                    if lines[0] == f"{key}: {place(finding.where)}: {finding.message}":
+                        findings.add((key, rule, finding.message))
+        elif title != "hubcheck":
+            verdict, _, count = lines[0].partition(": ")
+            verdicts[title.removeprefix("hubcheck ")] = verdict
+            counted.add(count)
+            for row in lines[1:]:
+                word, rules, reason = row.split(": ", 2)
+                target = skipped if word == "skipped" else suppressed
+                for rule in rules.split(", "):
+                    target.add((rule, reason) if word == "skipped" else (rule, words[word], reason))
+    return Facts(findings, verdicts, counted, skipped, suppressed)
+
+
+def plain(text: str) -> str:
+    for escaped, character in (("%2C", ","), ("%3A", ":"), ("%0A", "\n"), ("%0D", "\r"), ("%25", "%")):
+        text = text.replace(escaped, character)
+    return text
+
+
+def from_gitlab(text: str, whole: hubcheck.Report) -> Facts:
+    rows = json.loads(text)
+    findings = set()
+    for key, rule, message in truth(whole).findings:
+        texts = [row["description"] for row in rows if row["check_name"] == rule]
+        findings |= {(key, rule, message) for text in texts if text.startswith(f"{key}: ") and message in text}
+    assert len(rows) == len(findings)
+    return Facts(findings)
+
+
+def from_markdown(text: str, whole: hubcheck.Report) -> Facts:
+    findings, verdicts, skipped, suppressed = set(), {}, set(), set()
+    words = {"ignored": "ignore", "expected": "xfail", "known": "baseline"}
+    counted = {row.split(" | ")[-1].removesuffix(" |") for row in text.splitlines() if row.startswith("| `")}
+    for part in text.split("\n### ")[1:]:
+        head = re.match(r"\S+ (\w+): `(.*)`, ", part)
+        shown = head[2].replace("\\|", "|").replace("'c'", "`c`")
+        verdicts[shown] = head[1]
+        for rule, message in re.findall(r"^- \S+ \*\*\w+ `(.*?)`\*\* .*\n  (.*)$", part, re.M):
+            findings.add((shown, rule, unescaped(message)))
+        for word, rules, reason in re.findall(
+            r"^- (skipped|ignored|expected|known): ((?:`[^`]+`(?:, )?)+): (.*)$", part, re.M
+        ):
+            for rule in re.findall("`(.*?)`", rules):
+                if word == "skipped":
+                    skipped.add((rule, unescaped(reason)))
+                else:
+                    suppressed.add((rule, words[word], unescaped(reason)))
+    return Facts(findings, verdicts, counted, skipped, suppressed)
+
+
+def unescaped(text: str) -> str:
+    return unescape(re.sub(r"\\(.)", r"\1", text))
+
+
+def from_text(text: str, whole: hubcheck.Report) -> Facts:
+    """Wrapped for 80 columns, so that facts are looked for instead of cut out."""
+    flat = " ".join(text.split())
+    true = truth(whole)
+    findings = {
+        (key, rule, message)
+        for key, rule, message in true.findings
+        if " ".join(message.split()) in flat and f" {rule} " in flat and Path(key).name.split()[0] in flat
+    }
+    words = {"ignore": "ignored", "xfail": "expected", "baseline": "known"}
+    aside = {(r, k, why) for r, k, why in true.suppressed if f"{words[k]} {r}: {' '.join(why.split())}" in flat}
+    verdicts = {key: v for key, v in true.verdicts.items() if re.search(re.escape(key) + r" TF1 Hub format " + v, flat)}
+    skipped = {(rule, reason) for rule, reason in true.skipped if f"{reason}: " in flat and rule in flat}
+    return Facts(findings, verdicts, {c for c in true.counted if f"{c} in " in flat}, skipped, aside)
+
+
+READERS: dict[str, Callable[[str, hubcheck.Report], Facts]] = {
+    "text": from_text,
+    "json": from_json,
+    "jsonl": from_jsonl,
+    "sarif": from_sarif,
+    "junit": from_junit,
+    "github": from_github,
+    "gitlab": from_gitlab,
+    "markdown": from_markdown,
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_format_says_the_same_facts(name, whole):
+    told, true = READERS[name](render(whole, name), whole), truth(whole)
+    for part in ("findings", "verdicts", "counted", "skipped", "suppressed"):
+        if getattr(told, part) is not None:
+            assert getattr(told, part) == getattr(true, part), part
+
+
+def test_no_format_is_left_out():
+    assert set(READERS) | {"html"} >= set(FORMATS)
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "gitlab"])
+def test_every_format_tells_what_the_configuration_need_not_say(name, whole):
+    assert len(whole.notices) == 1
+    flat = " ".join(unescaped(render(whole, name)).split())
+    assert "output/key-prefix holds for 'modules/named' now; the entry can go" in flat
+
+
+def test_a_level_of_the_configuration_is_the_finding_s(whole):
+    assert {(f.rule, f.level) for f in whole.findings if f.rule.startswith("classification/")} == {
+        ("classification/documentation", "warning")
+    }
+
+
+def test_sarif_keeps_the_published_schema(whole):
+    log = json.loads(render(whole, "sarif"))
+    jsonschema.Draft7Validator(json.loads(SARIF_SCHEMA.read_text(encoding="utf-8"))).validate(log)
+
+
+def test_sarif_has_what_code_scanning_needs(whole):
+    run = json.loads(render(whole, "sarif"))["runs"][0]
+    rules = run["tool"]["driver"]["rules"]
+    for rule in rules:
+        assert rule["shortDescription"]["text"]
+        assert len(rule["fullDescription"]["text"]) <= 1024
+        assert rule["help"]["text"]
+    assert run["automationDetails"]["id"].endswith("/")
+    prints = []
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        assert result["message"]["text"]
+        (location,) = result["locations"]
+        uri = location["physicalLocation"]["artifactLocation"]["uri"]
+        assert not uri.startswith(("/", "file:", ".."))
+        assert " " not in uri
+        assert location["physicalLocation"]["region"]["startLine"] == 1
+        prints.append(result["partialFingerprints"]["primaryLocationLineHash"])
+    assert len(prints) == len(set(prints)) > 3
+
+
+def test_sarif_points_at_the_publishing_script_where_it_is_named(whole):
+    run = json.loads(render(whole, "sarif"))["runs"][0]
+    uris = {
+        r["properties"]["module"]: r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        for r in run["results"]
+    }
+    assert uris["modules/batch"] == "publish/batch.py"
+    assert uris["modules/dropout"] == "modules/dropout/saved_model.pb"
+
+
+def test_sarif_tools_reads_it(whole, tmp_path):
+    pytest.importorskip("sarif", reason="sarif-tools is not installed")
+    (tmp_path / "hubcheck.sarif").write_text(render(whole, "sarif"), encoding="utf-8")
+    command = [sys.executable, "-m", "sarif", "summary", str(tmp_path / "hubcheck.sarif")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    aside = [item.finding for module in whole.modules for item in module.suppressed]
+    errors = sum(finding.level == "error" for finding in (*whole.findings, *aside))
+    assert f"error: {errors}" in done.stdout
+    assert "output/no-dropout" in done.stdout
+
+
+def test_junitparser_reads_a_case_for_each_rule(whole):
+    junitparser = pytest.importorskip("junitparser")
+    xml = junitparser.JUnitXml.fromstring(render(whole, "junit").encode())
+    for suite, module in zip(xml, whole.modules, strict=True):
+        cases = {case.name: case for case in suite}
+        assert set(cases) == {outcome.rule for outcome in module.outcomes}
+        assert {name for name, case in cases.items() if case.is_failure} == {f.rule for f in module.failures}
+        assert suite.failures == len({f.rule for f in module.failures})
+        skipped = {o.rule for o in module.outcomes if o.status in ("skipped", "ignored")}
+        assert {name for name, case in cases.items() if case.is_skipped} == skipped
+
+
+def test_gitlab_fingerprints_are_unique_and_stay_when_the_checkout_moves(whole, tmp_path):
+    def prints(one: hubcheck.Report) -> dict[str, str]:
+        rows = json.loads(render(one, "gitlab"))
+        return {row["fingerprint"]: row["check_name"] + row["location"]["path"] for row in rows}
+
+    first = prints(whole)
+    moved = report(project(tmp_path / "another" / "folder"))
+    assert prints(moved) == first
+    assert len(first) == len(whole.findings)
+
+
+def test_the_json_document_keeps_its_schema_with_everything_in_it(whole):
+    schema = json.loads((ROOT / "rules" / "schema" / "report.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(json.loads(render(whole, "json")), schema)
+
+
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [
+        ("r.sarif", "sarif"),
+        ("r.sarif.json", "sarif"),
+        ("r.json", "json"),
+        ("r.xml", "junit"),
+        ("gl-code-quality-report.json", "gitlab"),
+        ("r.md", "markdown"),
+        ("r.txt", "text"),
+        ("github=r.json", "github"),
+    ],
+)
+def test_a_suffix_tells_the_format(name, format, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert output(name).format == format
+
+
+@pytest.mark.parametrize("name", ["report", "report.doc", "no/such/folder/r.json", "yaml=r", "json=."])
+def test_a_file_that_cannot_be_written_is_told_before_anything_runs(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownFormat):
+        output(name)
+
+
+def test_several_files_are_written_in_one_run(tmp_path):
+    shutil.copytree(ROOT / "tests" / "data" / "e_fixed_batch_1", tmp_path / "m")
+    outputs = ["--output", "a.sarif", "--output", "b.xml", "--output", "markdown=summary", "--output", "c.json"]
+    command = [sys.executable, "-m", "hubcheck", "validate", "--static", "m", *outputs]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "violates" in done.stdout
+    assert json.loads((tmp_path / "a.sarif").read_text())["version"] == "2.1.0"
+    assert ElementTree.parse(tmp_path / "b.xml").getroot().tag == "testsuites"
+    assert "❌ violates" in (tmp_path / "summary").read_text()
+    assert json.loads((tmp_path / "c.json").read_text())["exit_code"] == 1
