@@ -1,0 +1,270 @@
+"""The configuration and the baseline: what they say, and what is told when they say it wrongly or need not any more."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hubcheck
+from hubcheck.config import Config, covers, find_config, read_config
+from hubcheck.data_files import DataFileError
+from tests.paths import DATA, ROOT
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A checkout with one module that is well and two that are not."""
+    (tmp_path / ".git").mkdir()
+    for name, source in {
+        "good": "a_good_feature_vector",
+        "batch": "e_fixed_batch_1",
+        "named": "g_input_named_inputs",
+    }.items():
+        shutil.copytree(DATA / source, tmp_path / "exports" / name)
+    return tmp_path
+
+
+def configured(folder: Path, text: str) -> Config:
+    (folder / "hubcheck.toml").write_text(text, encoding="utf-8")
+    return read_config(folder / "hubcheck.toml")
+
+
+def validate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hubcheck", "validate", "--static", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def ignore(rule: str, path: str = "", reason: str = "because") -> str:
+    where = f'path = "{path}"\n' if path else ""
+    return f'[[ignore]]\nrules = ["{rule}"]\n{where}reason = "{reason}"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("fail_on = 'error'", "fail_on: no such key; did you mean 'fail-on'?"),
+        ("[[ignores]]\nrules = ['output']", "ignores: no such key; did you mean 'ignore'?"),
+        ("[[ignore]]\nrules = ['output']", "'reason' is a required property"),
+        ("[[ignore]]\nrules = ['output']\nreason = ' '", "ignore.0.reason"),
+        ("[[ignore]]\nrules = ['output']\nreason = 'x'\nwhere = 'y'", "ignore.0.where: no such key"),
+        ("[[ignore]]\nrule = ['output']\nreason = 'x'", "ignore.0.rule: no such key; did you mean 'rules'?"),
+        ("ignore = ['output']", "ignore"),
+        ("fail-on = 'never'", "fail-on"),
+        ("jobs = 0", "jobs"),
+        ("limits = 3", "limits"),
+        ("[limits]\ntimout = 3", "limits.timout: no such key; did you mean 'timeout'?"),
+        ("rules = ['no/such/folder']", "no such folder"),
+        ("static = yes", "hubcheck.toml: "),
+    ],
+)
+def test_what_cannot_be_used_is_told_by_key(text, says, tmp_path):
+    with pytest.raises(DataFileError, match=re.escape(says)):
+        configured(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (ignore("output/no-such-rule"), "ignore.0.rules: no rule or group"),
+        ("[levels]\n'image-inputs' = 'note'", "levels.image-inputs: no rule or group"),
+        ("baseline = 'known.json'", "known.json: no such file; --update-baseline writes one"),
+    ],
+)
+def test_a_mistake_in_a_configuration_is_exit_2(text, says, project):
+    (project / "hubcheck.toml").write_text(text, encoding="utf-8")
+    done = validate(project, "exports")
+    assert done.returncode == 2, done.stdout
+    assert says in done.stderr
+    assert done.stdout == ""
+
+
+def test_the_table_of_pyproject_is_read_and_other_projects_pyproject_is_not(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.hubcheck]\nfail-on = 'warning'\n", encoding="utf-8")
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    (tmp_path / "a" / "pyproject.toml").write_text("[project]\ndependencies = ['hubcheck']\n", encoding="utf-8")
+    found = find_config(inner)
+    assert found is not None
+    assert (found.fail_on, found.home) == ("warning", tmp_path)
+
+
+def test_the_search_ends_at_the_checkout(tmp_path):
+    (tmp_path / "hubcheck.toml").write_text("static = true\n", encoding="utf-8")
+    inner = tmp_path / "checkout" / "src"
+    inner.mkdir(parents=True)
+    (tmp_path / "checkout" / ".git").mkdir()
+    assert find_config(inner) is None
+
+
+def test_arguments_go_before_the_configuration(project):
+    (project / "hubcheck.toml").write_text("static = true\nfail-on = 'warning'\n[levels]\nimage-input = 'warning'\n")
+    assert validate(project, "exports/batch").returncode == 1
+    assert validate(project, "exports/batch", "--fail-on", "error").returncode == 0
+    assert validate(project, "exports/batch", "--no-config").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "module", "covered"),
+    [
+        ("**", "exports/m", True),
+        (".", "exports/m", True),
+        ("exports", "exports/m", True),
+        ("exports/", "exports/a/b", True),
+        ("exports/m", "exports/m", True),
+        ("exports/m", "exports/m2", False),
+        ("exports/*", "exports/m", True),
+        ("*", "exports/m", True),
+        ("*/v1", "exports/m/v1", False),
+        ("**/v1", "exports/m/v1", True),
+        ("exports/m?", "exports/m2", True),
+        ("exports/[m]", "exports/m", False),
+    ],
+)
+def test_a_path_is_a_module_a_folder_or_a_glob(path, module, covered):
+    assert covers(path, module) is covered
+
+
+def test_an_ignore_sets_findings_aside_with_its_reason_and_only_where_it_says(project):
+    (project / "hubcheck.toml").write_text(ignore("image-input", "exports/batch", "old consumers"), encoding="utf-8")
+    report = hubcheck.validate(project / "exports", static=True, config=project / "hubcheck.toml")
+    batch, good, named = report.modules
+    assert (batch.verdict, good.verdict, named.verdict) == ("conforms", "conforms", "violates")
+    (aside,) = batch.suppressed
+    assert (aside.finding.rule, aside.kind, aside.reason) == ("image-input/batch-size", "ignore", "old consumers")
+    outcome = next(outcome for outcome in batch.outcomes if outcome.rule == "image-input/batch-size")
+    assert (outcome.status, outcome.reason) == ("ignored", "ignored: old consumers")
+
+
+def test_what_needs_an_ignored_rule_is_skipped_as_before(project):
+    (project / "hubcheck.toml").write_text(ignore("image-input/batch-size"), encoding="utf-8")
+    report = hubcheck.validate(project / "exports" / "batch", static=True, config=project / "hubcheck.toml")
+    assert not report.findings
+    assert any(o.rule == "output/batch-size" and o.status == "skipped" for o in report.modules[0].outcomes)
+
+
+@pytest.mark.parametrize(
+    ("text", "notice"),
+    [
+        (ignore("image-input/name", "exports/good"), "image-input/name holds for 'exports/good' now"),
+        (ignore("image-input/name").replace("ignore", "xfail"), None),
+        (ignore("output/rank"), "output/rank holds now"),
+        (ignore("output/rank", "exports/gone"), "no module is at 'exports/gone'"),
+        (ignore("output/rank", "exports/gone*"), "no module is at 'exports/gone*'"),
+        (ignore("module/loads"), None),
+        (ignore("image-input/name", "exports/named"), None),
+    ],
+)
+def test_an_entry_that_matches_nothing_is_told_unless_it_could_not_be_judged(text, notice, project):
+    (project / "hubcheck.toml").write_text(text, encoding="utf-8")
+    report = hubcheck.validate(project / "exports", static=True, config=project / "hubcheck.toml")
+    assert len(report.notices) == (notice is not None), report.notices
+    assert notice is None or notice in report.notices[0]
+
+
+def test_an_entry_for_modules_that_were_not_checked_is_not_judged(project):
+    (project / "hubcheck.toml").write_text(ignore("output/rank", "exports/batch"), encoding="utf-8")
+    assert not hubcheck.validate(project / "exports" / "good", static=True, config=project / "hubcheck.toml").notices
+
+
+def test_a_selection_for_a_path_leaves_other_rules_out_and_says_why(project):
+    text = ignore("module", "exports/batch", "speaks text").replace("ignore", "select")
+    (project / "hubcheck.toml").write_text(text, encoding="utf-8")
+    (batch,) = hubcheck.validate(project / "exports" / "batch", static=True, config=project / "hubcheck.toml").modules
+    assert not batch.findings
+    left_out = {outcome.rule.partition("/")[0] for outcome in batch.outcomes if outcome.status == "ignored"}
+    assert "image-input" in left_out
+    assert "module" not in left_out
+    assert {outcome.reason for outcome in batch.outcomes if outcome.status == "ignored"} == {
+        "not selected: speaks text"
+    }
+
+
+def test_levels_raise_and_lower(project):
+    (project / "hubcheck.toml").write_text("[levels]\nimage-input = 'note'\n'image-input/name' = 'warning'\n")
+    report = hubcheck.validate(project / "exports", static=True, config=project / "hubcheck.toml")
+    assert {(f.rule, f.level) for f in report.findings} == {
+        ("image-input/name", "warning"),
+        ("image-input/batch-size", "note"),
+    }
+    assert report.exit_code == 0
+
+
+def test_known_findings_do_not_fail_and_new_ones_do(project):
+    done = validate(project, "exports/batch", "--baseline", "known.json", "--update-baseline")
+    assert done.returncode == 0, done.stdout + done.stderr
+    known = json.loads((project / "known.json").read_text())
+    assert [(row["module"], row["rule"]) for row in known["findings"]] == [("exports/batch", "image-input/batch-size")]
+    assert validate(project, "exports/batch", "--baseline", "known.json").returncode == 0
+    done = validate(project, "exports", "--baseline", "known.json")
+    assert done.returncode == 1
+    assert "image-input/name" in done.stdout
+    assert "known in known.json" in done.stdout
+
+
+def test_the_baseline_holds_wherever_it_is_used_from(project):
+    validate(project, "exports", "--baseline", "known.json", "--update-baseline")
+    assert validate(project / "exports", ".", "--baseline", "../known.json").returncode == 0
+    shutil.move(project / "exports", project / "elsewhere")
+    (project / "known.json").rename(project / "elsewhere" / "known.json")
+    assert validate(project / "elsewhere", ".", "--baseline", "known.json").returncode == 1
+
+
+def test_what_is_fixed_is_told_and_taken_out(project):
+    validate(project, "exports", "--baseline", "known.json", "--update-baseline")
+    shutil.rmtree(project / "exports" / "batch")
+    shutil.copytree(project / "exports" / "good", project / "exports" / "batch")
+    done = validate(project, "exports", "--baseline", "known.json")
+    assert done.returncode == 0
+    assert "known.json: image-input/batch-size is fixed in exports/batch; --update-baseline takes it out" in done.stdout
+    validate(project, "exports", "--baseline", "known.json", "--update-baseline")
+    assert [row["module"] for row in json.loads((project / "known.json").read_text())["findings"]] == ["exports/named"]
+
+
+def test_an_update_keeps_what_was_not_checked_and_drops_what_is_gone(project):
+    validate(project, "exports", "--baseline", "known.json", "--update-baseline")
+    before = (project / "known.json").read_text()
+    validate(project, "exports/good", "--baseline", "known.json", "--update-baseline")
+    validate(project, "exports/batch", "--baseline", "known.json", "--update-baseline", "--select", "output")
+    assert (project / "known.json").read_text() == before
+    shutil.rmtree(project / "exports" / "batch")
+    validate(project, "exports/good", "--baseline", "known.json", "--update-baseline")
+    assert [row["module"] for row in json.loads((project / "known.json").read_text())["findings"]] == ["exports/named"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"hubcheck-baseline": 2, "findings": []}', '{"hubcheck-baseline": 1}']
+)
+def test_a_file_that_is_no_baseline_is_exit_2(text, project):
+    (project / "known.json").write_text(text)
+    done = validate(project, "exports", "--baseline", "known.json")
+    assert done.returncode == 2
+    assert "known.json" in done.stderr
+
+
+def test_an_update_needs_a_baseline_to_write(project):
+    assert "--update-baseline needs --baseline" in validate(project, "exports", "--update-baseline").stderr
+
+
+def test_the_schema_of_the_configuration_is_one():
+    import jsonschema
+
+    schema = json.loads((ROOT / "rules" / "schema" / "config.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_without_a_configuration_nothing_of_it_is_imported(project):
+    code = (
+        "import sys; sys.argv = ['hubcheck', 'validate', '--static', 'exports/good']\n"
+        "from hubcheck.cli import main\n"
+        "try:\n    main()\nexcept SystemExit: pass\n"
+        "print(sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True)
+    for name in ("hubcheck.policy", "hubcheck.baseline", "jsonschema", "hubcheck.report.sarif", "hashlib"):
+        assert f"'{name}'" not in done.stdout, name
