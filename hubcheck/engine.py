@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import shlex
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,12 +17,12 @@ from typing import Any, Literal
 from hubcheck.checks.context import Context
 from hubcheck.data_files import DataFileError
 from hubcheck.errors import UsersError
-from hubcheck.findings import LEVELS, Fault, Finding, Node, Outcome, Skip, Where
+from hubcheck.findings import LEVELS, Fault, Finding, Node, Outcome, Remark, Skip, Where
 from hubcheck.module.types import Module
 from hubcheck.plain_text import printable
 from hubcheck.rules import Rule, matching
 
-Predicate = Callable[..., Iterator[Fault | Skip]]
+Predicate = Callable[..., Iterator[Fault | Skip | Remark]]
 Half = Literal["static", "probe"]
 
 _FIELD = re.compile(r"\{(\w+)\}")
@@ -76,6 +77,7 @@ class _State:
     blocked: bool = False
     complete: bool = True
     findings: list[Finding] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
 
     def blocks(self, rule: Rule) -> bool:
         """Whether rules that need this one mean nothing now; a lesser finding than the rule's own does not."""
@@ -173,13 +175,15 @@ class Evaluation:
         except Exception:
             return _State("broken", reason=traceback.format_exc())
         faults = [item for item in said if isinstance(item, Fault)]
+        remarks = [item for item in said if isinstance(item, Remark)]
         if faults:
-            return _State("failed", half, findings=_merged([_finding(rule, f) for f in faults], context.module))
+            findings = _merged([_finding(rule, fault, context.module) for fault in faults], context.module)
+            return _State("failed", half, findings=findings, remarks=remarks)
         skips = list(dict.fromkeys(item for item in said if isinstance(item, Skip)))
         if skips:
             reason = "; ".join(skip.reason for skip in skips)
             return _State("skipped", reason=reason, open=any(skip.undecided for skip in skips))
-        return _State("passed", half)
+        return _State("passed", half, remarks=remarks)
 
     def _skip_for(self, rule: Rule) -> _State | None:
         blocker = self._blocker(rule, "probe")
@@ -199,7 +203,12 @@ class Evaluation:
 def _combined(static: _State, seen: _State) -> _State:
     """Both halves of a rule: a run adds to what the files show and answers what they leave open; it clears nothing."""
     if static.status == "failed":
-        return replace(static, findings=[*static.findings, *seen.findings])
+        told = {remark.where: remark.text for remark in seen.remarks}
+        findings = [
+            replace(finding, message=f"{finding.message} ({told[finding.where]})") if finding.where in told else finding
+            for finding in static.findings
+        ]
+        return replace(static, findings=[*findings, *seen.findings])
     if seen.status == "skipped" and static.status == "passed":
         return static
     if static.status == "passed" or static.open:
@@ -223,7 +232,7 @@ def _in_order_of_needs(rules: Mapping[str, Rule]) -> list[Rule]:
     return list(ordered.values())
 
 
-def _finding(rule: Rule, fault: Fault) -> Finding:
+def _finding(rule: Rule, fault: Fault, module: Module) -> Finding:
     fields = {"found": fault.found, "wanted": fault.wanted, **fault.details}
     template = fault.message or rule.message
     return Finding(
@@ -235,6 +244,7 @@ def _finding(rule: Rule, fault: Fault) -> Finding:
         wanted=printable(fault.wanted),
         fix=printable(fault.fix or rule.fix),
         source=rule.source,
+        replay=shlex.join(("hubcheck", "replay", str(module.path), *fault.replay)) if fault.replay else "",
     )
 
 
@@ -255,7 +265,7 @@ def _merged(findings: list[Finding], module: Module) -> list[Finding]:
     inference = module.inference.name if module.inference is not None else None
     kept: dict[Finding, Finding] = {}
     for finding in findings:
-        alike = replace(finding, where=replace(finding.where, variant=None, trace=None))
+        alike = replace(finding, where=replace(finding.where, variant=None, trace=None), replay="")
         if alike not in kept or finding.where.variant == inference:
             kept[alike] = finding
     return list(kept.values())

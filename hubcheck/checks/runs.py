@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from hubcheck.checks.context import Context
 from hubcheck.findings import Fault, Side, Skip, Where
@@ -24,6 +26,44 @@ def where(target: Target, side: Side | None = None, key: str | None = None) -> W
     return Where(variant, target.trace, target.signature, side, key)
 
 
+def replay(target: Target, *purposes: str) -> tuple[str, ...]:
+    """The arguments of `hubcheck replay` that make these calls again."""
+    if target.trace is not None:
+        name = ("--trace", target.trace)
+    elif target.signature is not None:
+        name = ("--signature", target.signature)
+    else:
+        name = ("--loss", str(target.number))
+    loader = ("--session",) if target.session else ()
+    variant = ("--variant", target.variant) if target.variant not in ("", "serve") else ()
+    return (*variant, *name, *loader, "--calls", ",".join(dict.fromkeys(purposes)))
+
+
+def once(check: Callable[[Context], Iterator[Fault | Skip]]) -> Callable[[Context], Iterator[Fault | Skip]]:
+    """A check that tells a fault of the task signatures in inference, and of the rest only what those do not have.
+
+    The default signature, the callable and other variants mostly are the same function, and have the same fault.
+    """
+
+    @functools.wraps(check)
+    def told_once(context: Context) -> Iterator[Fault | Skip]:
+        told: set[tuple[str, str]] = set()
+        for item in check(context):
+            if isinstance(item, Fault):
+                first = item.where.signature in context.contracts and _in_inference(context, item.where)
+                if (told and not first) or (item.found, item.wanted) in told:
+                    continue
+                told.add((item.found, item.wanted))
+            yield item
+
+    return told_once
+
+
+def _in_inference(context: Context, place: Where) -> bool:
+    inference = context.module.inference
+    return inference is not None and place.variant == inference.name
+
+
 def targets(observations: Observations) -> list[Target]:
     """What was called by the object loader on the judged device, in order."""
     return list(
@@ -43,9 +83,11 @@ def loads(context: Context) -> Iterator[Fault | Skip]:
         yield Skip("it was not loaded")
     for load in attempts:
         if load.failure is not None and load.device == seen.device:
-            yield _fault(Where(load.variant), load.failure, "a module that loads")
+            again = ("--variant", load.variant, "--calls", "load")
+            yield failed(Where(load.variant), load.failure, "a module that loads", again=again)
 
 
+@once
 def runs(context: Context) -> Iterator[Fault | Skip]:
     """The signatures and the callable run at some batch size at least, and a second time."""
     seen: Observations = context.observations
@@ -57,12 +99,18 @@ def runs(context: Context) -> Iterator[Fault | Skip]:
             calls = [run for run in seen.calls(target, "again") if calls[0].failure is None]
             calls = [run for run in calls if run.failure]
         failure = calls[0].failure if calls else None
-        if failure is not None:
-            yield _fault(where(target), failure, "a result for images in [0, 1]")
+        if failure is None:
+            continue
+        if failure.kind == "kernel":
+            yield Skip(f"the {seen.device} lacks a kernel: {failure.message}")
+        else:
+            again = replay(target, calls[0].purpose)
+            yield failed(where(target), failure, "a result for images in [0, 1]", again=again)
     if not found:
         yield _nothing(seen)
 
 
+@once
 def batch_size(context: Context) -> Iterator[Fault | Skip]:
     """What runs at one batch size runs at all of them."""
     seen: Observations = context.observations
@@ -75,11 +123,13 @@ def batch_size(context: Context) -> Iterator[Fault | Skip]:
         if bad and good and bad[0].failure is not None:
             sizes = _listed(sorted(run.batch for run in bad))
             details = {"sizes": sizes, "good": _listed(good)}
-            yield _fault(where(target), bad[0].failure, "any batch size", details)
+            again = replay(target, *(run.purpose for run in bad))
+            yield failed(where(target), bad[0].failure, "any batch size", details, again=again)
     if not looked:
         yield Skip("it was run at no more than one batch size")
 
 
+@once
 def declared_shape(context: Context) -> Iterator[Fault | Skip]:
     """Real dtypes and shapes are as declared; what is open in the input changes the batch of the result alone."""
     seen: Observations = context.observations
@@ -92,7 +142,9 @@ def declared_shape(context: Context) -> Iterator[Fault | Skip]:
                 if run.purpose == "resized":
                     size = "x".join(map(str, run.size))
                     found = f"at {size} pixels: {run.failure.message}"
-                    yield Fault(where(target), found, "images of any height and width, as declared", {"key": "default"})
+                    wanted = "images of any height and width, as declared"
+                    again = replay(target, "resized")
+                    yield Fault(where(target), found, wanted, {"key": "default"}, replay=again)
                 continue
             faults = list(_unlike(context, run, declared))
             yield from faults
@@ -109,14 +161,15 @@ def _unlike(context: Context, run: Run, declared: dict[str, Tensor]) -> Iterator
         if output is None or tensor.encoding != "dense":
             continue
         shape, details = Shape(output.shape), {"key": key or "result"}
+        again = replay(run.target, run.purpose)
         place = where(run.target, "outputs", key or None)
         size = f" for images of {'x'.join(map(str, run.size))}" if run.purpose == "resized" else ""
         found = f"{output.dtype} {shape}{size}"
         if output.dtype != tensor.dtype or not shape.compatible(tensor.shape):
-            yield Fault(place, found, str(tensor), details)
+            yield Fault(place, found, str(tensor), details, replay=again)
         elif key in (promised if run.target.trace is None else {""}) and output.shape[:1] != (run.batch,):
             wanted = f"{tensor.dtype} {Shape((run.batch, *(tensor.shape.dims or (None, None))[1:]))}"
-            yield Fault(place, f"{found} for a batch of {run.batch}", wanted, details)
+            yield Fault(place, f"{found} for a batch of {run.batch}", wanted, details, replay=again)
 
 
 def _declared(context: Context, target: Target) -> dict[str, Tensor]:
@@ -130,9 +183,36 @@ def _declared(context: Context, target: Target) -> dict[str, Tensor]:
     return {}
 
 
-def _fault(place: Where, failure: Failure, wanted: str, details: Mapping[str, object] | None = None) -> Fault:
+def failed(
+    place: Where,
+    failure: Failure,
+    wanted: str,
+    details: Mapping[str, object] | None = None,
+    *,
+    again: tuple[str, ...] = (),
+) -> Fault:
+    """The fault that a failure is."""
     node = f" (node {failure.node})" if failure.node else ""
-    return Fault(place, failure.message + node, wanted, details or {}, fix=_FIXES.get(failure.kind))
+    return Fault(place, failure.message + node, wanted, details or {}, fix=_FIXES.get(failure.kind), replay=again)
+
+
+def losses(context: Context) -> Iterator[Fault | Skip]:
+    """The regularization losses of the object can be called, and give one number each."""
+    seen: Observations = context.observations
+    found = [run for run in seen.runs if run.purpose == "loss" and run.device == seen.device]
+    for run in found:
+        again, number = replay(run.target, "loss"), run.target.number
+        if run.failure is not None:
+            message = f"regularization loss {number} cannot be called: {{found}}"
+            yield replace(failed(Where(), run.failure, "a number", again=again), message=message)
+            continue
+        for output in run.outputs.values():
+            if output.shape != () or not output.dtype.startswith(("float", "bfloat")):
+                result = f"{output.dtype} {Shape(output.shape)}"
+                message = f"regularization loss {number} gives {{found}}, not one number"
+                yield Fault(Where(), result, "float32 []", message=message, replay=again)
+    if not found:
+        yield Skip("no regularization loss was called")
 
 
 def _nothing(seen: Observations) -> Skip:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from hubcheck.checks.behaviour import percent
+from hubcheck.checks.confirming import confirming
 from hubcheck.checks.context import Context
-from hubcheck.checks.runs import targets, where
+from hubcheck.checks.logits import linear_scores
+from hubcheck.checks.runs import replay, targets, where
 from hubcheck.findings import Fault, Skip
 from hubcheck.numbers import difference
 from hubcheck.observations import Observations, Target
@@ -16,6 +19,10 @@ SAME_FUNCTION = 1e-3
 
 Folding a batch normalisation into the weights moves values by about 1e-5, another function by much more.
 """
+
+_NO_LOGITS = "the scores are probabilities, not logits: {found}"
+_SUM = 1e-3
+"""Probabilities sum to 1 up to rounding, which half precision makes large."""
 
 
 def default_is_a_task(context: Context) -> Iterator[Fault | Skip]:
@@ -43,15 +50,48 @@ def default_is_a_task(context: Context) -> Iterator[Fault | Skip]:
             name = "the callable" if of_object else "the default signature"
             wanted = " or ".join(f"the values of {task.signature}" for task in distances)
             message = f"{name} gives {{found}}" if of_object else "the default signature gives {found}"
-            yield Fault(where(target, "outputs"), _found(distances[nearest], nearest), wanted, message=message)
+            again = replay(target, "pictures")
+            apart = _found(distances[nearest], nearest)
+            yield Fault(where(target, "outputs"), apart, wanted, message=message, replay=again)
     if not looked:
         yield Skip("the default signature is the task signature itself")
+
+
+@confirming(linear_scores)
+def not_probabilities(context: Context, *, signature: str) -> Iterator[Fault | Skip]:
+    """The scores of a classification are not what a softmax gives: rows within [0, 1] that all sum to 1."""
+    import numpy
+
+    seen: Observations = context.observations
+    looked = False
+    for target in targets(seen):
+        if target.signature != signature:
+            continue
+        rows = [
+            output.values
+            for run in seen.calls(target, "pictures", "plain")
+            for key, output in run.outputs.items()
+            if key == "default" and output.values is not None and output.values.ndim == 2
+        ]
+        scores = [row for part in rows for row in part]
+        if len({len(row) for row in scores}) != 1 or len(scores[0]) < 2:
+            continue
+        looked = True
+        table = numpy.stack(scores).astype(numpy.float64)
+        inside = (table >= 0).all() and (table <= 1 + _SUM).all()
+        if inside and (numpy.abs(table.sum(axis=1) - 1) <= _SUM).all():
+            found = f"those of all {len(table)} pictures lie in [0, 1] and sum to 1"
+            again = replay(target, "pictures", "plain")
+            yield Fault(where(target, "outputs", "default"), found, "logits", message=_NO_LOGITS, replay=again)
+            return
+    if not looked:
+        yield Skip("no scores of a classification were seen")
 
 
 def _found(distance: float, nearest: Target) -> str:
     if distance == float("inf"):
         return f"another shape than, or no finite values beside those of {nearest.signature}"
-    return f"other values: {distance:.0%} of the largest value apart from {nearest.signature}"
+    return f"other values: {percent(distance)} of the largest value apart from {nearest.signature}"
 
 
 def _distance(seen: Observations, one: Target, other: Target) -> float | None:

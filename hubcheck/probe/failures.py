@@ -15,6 +15,7 @@ _NOISE = re.compile(
 )
 _NODE = re.compile(r"\{\{(?:function_)?node ([^}]+)\}\}")
 _UNREGISTERED = re.compile(r"Op type not registered '([^']+)'")
+_MISSING_KERNEL = re.compile(r"No OpKernel was registered to support Op '(\w+)'.*?with these attrs: \[(.*?)\]\n", re.S)
 _NO_KERNEL = re.compile(
     r"No OpKernel was registered to support Op '|Could not find device for node|Cannot assign a device for operation"
     r"|only supports? (?:the )?(?:NHWC|channels_last)|supports only the NHWC|only implemented on GPU"
@@ -42,6 +43,10 @@ def from_error(error: Mapping[str, Any]) -> Failure:
     if "_UserObject' object has no attribute 'add_slot'" in message:
         found = "it is a Keras 2 model saved with its optimizer, which loads only after `import tf_keras`"
         return Failure("keras2", found)
+    missing = _MISSING_KERNEL.search(message)
+    if missing:
+        types = ", ".join(sorted(set(re.findall(r"\w+=DT_\w+", missing[2])))[:4])
+        return Failure("kernel", f"the op {missing[1]} has no kernel for it" + (f" with {types}" if types else ""), name)
     text = _essence(message)
     if _NO_KERNEL.search(message):
         return Failure("kernel", text, name)

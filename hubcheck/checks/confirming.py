@@ -1,0 +1,32 @@
+"""Rules that both halves decide: a run confirms what the graph told, and tells by itself only what that did not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from hubcheck.checks.context import Context
+from hubcheck.findings import Fault, Remark, Skip
+
+Check = Callable[..., Iterator[Fault | Skip]]
+
+
+def confirming(static: Check) -> Callable[[Check], Callable[..., Iterator[Fault | Skip | Remark]]]:
+    """For a check of runs: where `static` has found the fault already, its findings get a remark instead."""
+
+    def wrap(probe: Check) -> Callable[..., Iterator[Fault | Skip | Remark]]:
+        def combined(context: Context, **params: Any) -> Iterator[Fault | Skip | Remark]:
+            known = [item for item in static(context, **params) if isinstance(item, Fault)]
+            seen = list(probe(context, **params))
+            if not known:
+                yield from seen
+                return
+            faults = [item for item in seen if isinstance(item, Fault)]
+            for fault in known:
+                if faults:
+                    yield Remark(fault.where, f"confirmed by a run: {faults[0].found}")
+
+        combined.__name__, combined.__doc__ = probe.__name__, probe.__doc__
+        return combined
+
+    return wrap

@@ -1,0 +1,126 @@
+"""No dropout on the outputs: the half that is seen in runs, by statistics over repeated calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from hubcheck.checks.behaviour import percent
+from hubcheck.checks.context import Context
+from hubcheck.checks.dropout import no_dropout
+from hubcheck.checks.runs import once, replay, where
+from hubcheck.findings import Fault, Remark, Skip, Where
+from hubcheck.observations import Observations, Run, Target
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FEWEST_RUNS = 24
+MASKED = 0.25
+"""From this share of the entries on, zeros come from a mask and not from chance."""
+
+SAME_VALUE = 1e-4
+"""What a mask lets pass is one value, up to the order in which threads add up."""
+
+
+def dropout_seen(context: Context) -> Iterator[Fault | Skip | Remark]:
+    """Confirms what the graph tells, and tells what the graph does not: outputs whose entries come and go."""
+    seen: Observations = context.observations
+    known = [item for item in no_dropout(context) if isinstance(item, Fault)]
+    shares = list(_shares(seen))
+    if not known:
+        yield from _faults(context)
+        return
+    for fault in known:
+        share = max((share for target, key, share in shares if _same(fault.where, target, key)), default=None)
+        if share is None:
+            continue
+        shown = share >= MASKED
+        text = f"confirmed: {percent(share)} of the values come and go" if shown else "not observable in runs"
+        yield Remark(fault.where, text)
+
+
+@once
+def _faults(context: Context) -> Iterator[Fault | Skip]:
+    seen: Observations = context.observations
+    looked = False
+    for target, key, share in _shares(seen):
+        looked = True
+        if share >= MASKED:
+            found = f"{percent(share)} of the values are now 0, now one other value, for the same images"
+            message = "dropout is applied to the output: {found}"
+            yield Fault(
+                where(target, "outputs", key or None),
+                found,
+                "no dropout on outputs",
+                message=message,
+                replay=replay(target, "repeated"),
+            )
+    if not looked:
+        reasons = [entry.reason for entry in seen.not_run if entry.purpose == "repeated"]
+        yield Skip(reasons[0] if reasons else "nothing of it runs in training mode")
+
+
+def _shares(seen: Observations) -> Iterator[tuple[Target, str, float]]:
+    """For every output that was asked for often enough: the share of its entries that behave as if masked."""
+    import numpy
+
+    runs: dict[tuple[Target, str], list[Any]] = {}
+    for run in seen.runs:
+        if run.purpose == "repeated" and run.device == seen.device and run.failure is None:
+            for key, values in _values(run):
+                runs.setdefault((run.target, key), []).append(values)
+    for (target, key), found in runs.items():
+        if len(found) >= FEWEST_RUNS and len({values.shape for values in found}) == 1:
+            yield target, key, masked_share(numpy.stack(found))
+
+
+def _values(run: Run) -> Iterator[tuple[str, Any]]:
+    for key, output in run.outputs.items():
+        if output.values is not None and output.values.dtype.kind == "f":
+            yield key, output.values
+
+
+def masked_share(runs: np.ndarray[Any, Any]) -> float:
+    """Share of output entries that behave as if a dropout mask were on them.
+
+    A masked entry is exactly 0 in some runs and one other value in the rest. Noise that enters before the last
+    layer gives an entry many values, and a last ReLU gives zeros among them; an entry that is other than 0 once
+    only says nothing, for it cannot but have one value.
+
+    Args:
+        runs: results for one input, float [run, ...], at least 8 runs.
+
+    Returns:
+        A part of the entries that are not 0 in every run, in [0, 1]; a lower bound, since a mask can repeat by
+        chance.
+
+    Raises:
+        ValueError: fewer than 8 runs.
+
+    Source:
+        Common Signatures for Images, "Image Feature Vector": no dropout on the actual outputs.
+    """
+    import numpy
+
+    if len(runs) < 8:
+        raise ValueError(f"{len(runs)} runs are too few to tell a mask from chance")
+    entries = numpy.asarray(runs, numpy.float64).reshape(len(runs), -1)
+    zero = entries == 0
+    alive = ~zero.all(axis=0)
+    if not alive.any():
+        return 0.0
+    entries, zero = entries[:, alive], zero[:, alive]
+    low = numpy.where(zero, numpy.inf, entries).min(axis=0)
+    high = numpy.where(zero, -numpy.inf, entries).max(axis=0)
+    with numpy.errstate(invalid="ignore"):  # infinities are another rule's business
+        one_value = high - low <= SAME_VALUE * numpy.maximum(numpy.abs(low), numpy.abs(high))
+    often = (~zero).sum(axis=0) >= 2
+    return float(numpy.mean(zero.any(axis=0) & often & one_value))
+
+
+def _same(place: Where, target: Target, key: str) -> bool:
+    """Whether a finding of the graph and a target of the runs are the same output."""
+    if place.trace is not None or target.trace is not None:
+        return place.trace == target.trace
+    return (place.variant, place.signature) == (target.variant, target.signature) and place.key in (key, None)
