@@ -202,6 +202,8 @@ class Evaluation:
 
 def _combined(static: _State, seen: _State) -> _State:
     """Both halves of a rule: a run adds to what the files show and answers what they leave open; it clears nothing."""
+    if seen.status == "broken":
+        return replace(seen, findings=static.findings)
     if static.status == "failed":
         told = {remark.where: remark.text for remark in seen.remarks}
         findings = [
