@@ -97,10 +97,9 @@ def _finding_lines(finding: Finding, width: int) -> Iterator[str]:
         finding.message, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
     )
     for label, text in details(finding):
-        yield from labelled(label, text, indent=4, width=width)
-    if finding.replay:
-        # Not wrapped: it is there to be copied.
-        yield f"    {click.style('again', dim=True)}{' ' * (_LABEL - len('again'))}{finding.replay}"
+        # A command is not wrapped: it is there to be copied.
+        room = max(width, len(text) + 20) if label == "again" else width
+        yield from labelled(label, text, indent=4, width=room)
 
 
 def _remarks(module: ModuleReport) -> Iterator[tuple[str, str]]:
