@@ -112,15 +112,25 @@ class _Source:
         import tensorflow as tf
 
         from hubcheck.author.flatten import flatten
+        from hubcheck.hub.graphs import LoadedGraph
 
         self._spec = spec
         self._dtype = tf.as_dtype(dtype)
-        self._loaded = tf.saved_model.load(str(spec.path), tags=list(spec.variant(tags).tags))
-        function = self._loaded.signatures[signature.key]
-        self._flat = flatten(function)
-        names = [argument.partition(":")[0] for argument in self._flat.inputs]
-        self._images = self._flat.inputs[_argument(function, key, names)]
-        self._outputs: dict[str, str] = dict(self._flat.outputs)
+        variant = spec.variant(tags)
+        if spec.facts.format == "tf2-saved-model":
+            self._loaded: Any = tf.saved_model.load(str(spec.path), tags=list(variant.tags))
+            function = self._loaded.signatures[signature.key]
+            self._flat = flatten(function)
+            (self._images,) = self._flat.inputs
+            self._outputs: dict[str, str] = dict(self._flat.outputs)
+        else:
+            self._loaded = LoadedGraph(spec.path, variant.tags)
+            (images,) = signature.inputs[key].components
+            self._outputs = {name: tensor.components[0] for name, tensor in signature.outputs.items()}
+            function = self._loaded.prune([images], list(self._outputs.values()))
+            self._flat = flatten(function)
+            (self._images,) = self._flat.inputs
+            self._outputs = dict(zip(self._outputs, self._flat.outputs, strict=True))
         self._removed: list[str] = []
         self._variables = self._own_variables()
         restored = [*function.graph.variables, *(getattr(self._loaded, "variables", None) or ())]
@@ -228,9 +238,3 @@ def _input(signature: Signature, name: str | None) -> tuple[str, Tensor]:
             "image-input/sole",
         )
     return next(iter(inputs.items()))
-
-
-def _argument(function: Any, key: str, names: list[str]) -> int:
-    """Which of the function's flat arguments is the input `key`."""
-    keys = list(function.structured_input_signature[1])
-    return keys.index(key) if key in keys and len(keys) == len(names) else 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import tensorflow as tf
 
+from hubcheck.hub.graphs import LoadedGraph
 from hubcheck.hub.inputs import chosen, components, prepared
 from hubcheck.hub.spec import TRAIN, ModuleSpec
 from hubcheck.module.types import Signature, Variant
@@ -34,9 +35,10 @@ def load(spec: ModuleSpec, variant: Variant, tags: frozenset[str], *, trainable:
     Raises:
         ValueError: it is a Keras 2 model that its loader needs tf_keras for.
     """
-    training = tags == TRAIN and tags != frozenset(variant.tags)
     # Variables belong to the module, not to a function that is being traced.
     with tf.init_scope():
+        if spec.facts.format != "tf2-saved-model":
+            return _Graph(LoadedGraph(spec.path, variant.tags), variant, updates=trainable)
         try:
             loaded = tf.saved_model.load(str(spec.path), tags=list(variant.tags))
         except AttributeError as error:
@@ -44,9 +46,7 @@ def load(spec: ModuleSpec, variant: Variant, tags: frozenset[str], *, trainable:
                 raise
             said = f"{spec.path} is a Keras 2 model with an optimizer: import tf_keras before loading it"
             raise ValueError(said) from error
-    if spec.facts.format == "tf2-saved-model":
-        return _Object(loaded, spec, training)
-    return _Graph(loaded, variant, updates=trainable)
+    return _Object(loaded, spec, training=tags == TRAIN and tags != frozenset(variant.tags))
 
 
 @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
@@ -60,7 +60,7 @@ def call(module: Module, inputs: Any, signature: str | None, as_dict: bool | Non
 class _Object:
     """A restored TF2 object."""
 
-    def __init__(self, loaded: Any, spec: ModuleSpec, training: bool) -> None:
+    def __init__(self, loaded: Any, spec: ModuleSpec, *, training: bool) -> None:
         self._loaded = loaded
         self._default = spec.facts.default_signature
         self._training = training
@@ -83,12 +83,12 @@ class _Object:
 class _Graph:
     """A graph of TensorFlow 1."""
 
-    def __init__(self, loaded: Any, variant: Variant, *, updates: bool) -> None:
+    def __init__(self, loaded: LoadedGraph, variant: Variant, *, updates: bool) -> None:
         self._loaded = loaded
         self._variant = variant
         self._updates = updates
         self._functions: dict[str, Any] = {}
-        self.variables = list(loaded.variables)
+        self.variables = loaded.variables
         self.trainable_variables = [variable for variable in self.variables if variable.trainable]
         self.regularization_losses = [
             loaded.prune([], loss) for loss in _names(variant, tf.compat.v1.GraphKeys.REGULARIZATION_LOSSES)
