@@ -8,13 +8,13 @@ from typing import Any, cast
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.graphs import DEFAULT, flow_of, view_of
+from hubcheck.checks.runnable import reach_of
 from hubcheck.findings import Fault, Level, Node, Skip, Where
 from hubcheck.graph import kernels, ops
 from hubcheck.graph.attributes import Texts
 from hubcheck.graph.body import Body
 from hubcheck.graph.devices import DevicePath
 from hubcheck.graph.placement import read_placement
-from hubcheck.graph.reach import Reach, Root
 from hubcheck.module.types import Module, Variant
 
 Group = list[tuple[Body, int]]
@@ -73,9 +73,10 @@ def pinned(context: Context) -> Iterator[Fault | Skip]:
     """Nothing that the outputs need asks for a device that a consumer may not have; CPUs are a note."""
     for variant in _variants(context):
         groups: dict[str, Group] = {}
-        for body, index in _needed(context, variant).nodes():
+        reach = reach_of(context, variant)
+        for body, index in reach.nodes():
             node = body.node(index)
-            if node is not None and node.device:
+            if node is not None and node.device and reach.root(body, index).answers:
                 groups.setdefault(node.device, []).append((body, index))
         for device, nodes in groups.items():
             level = _weight(device)
@@ -94,16 +95,6 @@ def path_of(context: Context, variant: Variant) -> DevicePath:
         outputs = [(frame.body, (node, number)) for frame, node, number in values]
         context.memo[key] = DevicePath(view_of(context, variant), images, outputs)
     return cast(DevicePath, context.memo[key])
-
-
-def _needed(context: Context, variant: Variant) -> Reach:
-    """What the outputs of the common signatures, the default one and the callable need."""
-    roots = []
-    for entry in flow_of(context, variant).entries:
-        for frame, node, _ in entry.outputs.values():
-            main = frame.body.function is None
-            roots.append(Root("", node=frame.body.names[node] if main else None, function=frame.body.function))
-    return Reach(view_of(context, variant), variant.graph.library.function, roots)
 
 
 def _pinned_objects(module: Module) -> Iterator[Fault]:

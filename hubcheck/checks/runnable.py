@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.graphs import view_of
@@ -18,7 +18,8 @@ def reach_of(context: Context, variant: Variant) -> Reach:
     """What can run of a variant, kept in the context's memo."""
     key = ("reach", variant.tags)
     if key not in context.memo:
-        roots = sorted(_roots(context.module, variant), key=lambda root: root.feeds)
+        answering = {*context.contracts, context.module.default_signature}
+        roots = sorted(_roots(context.module, variant, answering), key=lambda root: (root.feeds, not root.answers))
         context.memo[key] = Reach(view_of(context, variant), variant.graph.library.function, roots)
     reach = context.memo[key]
     assert isinstance(reach, Reach)
@@ -32,11 +33,11 @@ def paths_of(context: Context, variant: Variant) -> Paths:
     return Paths(reach, filter(None, fed), _entries(context.module.objects, reach))
 
 
-def _roots(module: Module, variant: Variant) -> Iterator[Root]:
-    for signature in variant.signatures.values():
+def _roots(module: Module, variant: Variant, answering: Collection[str]) -> Iterator[Root]:
+    for key, signature in variant.signatures.items():
         for tensor in signature.outputs.values():
             for component in tensor.components:
-                yield Root(f'signature "{signature.key}"', node=component)
+                yield Root(f'signature "{key}"', node=component, answers=key in answering)
     for name in _CONSUMER_COLLECTIONS:
         yield from (Root(f'collection "{name}"', node=node) for node in _collection(variant, name))
     if module.objects is not None:
@@ -69,8 +70,9 @@ def _exposed(objects: ObjectGraph) -> Iterator[Root]:
     for function in objects.proto.concrete_functions:
         labels.setdefault(function, f'function "{function}" of the restored object')
     labels.pop("", None)
+    answering = {trace.function for trace in objects.traces}
     for function, label in sorted(labels.items()):
-        yield Root(label, function=function)
+        yield Root(label, function=function, answers=function in answering)
 
 
 def _names(objects: ObjectGraph) -> dict[int, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from hubcheck.graph import ops
@@ -19,22 +20,28 @@ class Attributes:
     sites: for each function, the nodes that run it.
     """
 
-    __slots__ = ("_sites",)
+    __slots__ = ("_known", "_sites")
 
     def __init__(self, sites: Mapping[str, Collection[tuple[Body, int]]]) -> None:
         self._sites = sites
+        self._known: dict[tuple[str | None, str], Texts | None] = {}
 
     def value(self, body: Body, index: int, name: str) -> Texts | None:
         """The texts of an attribute (one, or a list's), None where it has none or its callers do not agree."""
         value = body.attribute(index, name)
+        if value is not None and (number := value.type):
+            return _dtype(number)
         if value is None:
             definition = ops.op_def(body.ops[index])
             default = definition.defaults.get(name) if definition is not None else None
             return None if default is None else tuple(default.split(","))
         if value.WhichOneof("value") != "placeholder":
             return _texts(value)
-        given = self._given(body, value.placeholder)
-        return given.pop() if len(given) == 1 else None
+        key = (body.function, value.placeholder)
+        if key not in self._known:
+            given = self._given(body, value.placeholder)
+            self._known[key] = given.pop() if len(given) == 1 else None
+        return self._known[key]
 
     def _given(self, body: Body, name: str) -> set[Texts]:
         """What the callers of a function, and theirs, give for one of its own attributes."""
@@ -70,10 +77,15 @@ def _handed(caller: Body, index: int, function: str | None, name: str) -> Iterat
                 yield handed.attr[name]
 
 
+@lru_cache(maxsize=1000)
+def _dtype(number: int) -> Texts:
+    return (dtype_name(number),)
+
+
 def _texts(value: Any) -> Texts:
     match value.WhichOneof("value"):
         case "type":
-            return (dtype_name(value.type),)
+            return _dtype(value.type)
         case "list":
             return tuple(map(dtype_name, value.list.type))
         case "s":

@@ -101,6 +101,19 @@ class Body:
         start, end = self._starts[index], self._starts[index + 1]
         return list(zip(self._sources[start:end], self._edges[start:end], strict=True))
 
+    def input(self, index: int, position: int) -> Port | None:
+        """One of `inputs`, counted from 0, without making a list of all."""
+        self._connect()
+        if position < 0 or index + 1 >= len(self._starts) or self._starts[index] + position >= self._starts[index + 1]:
+            return None
+        edge = self._starts[index] + position
+        return self._sources[edge], self._edges[edge]
+
+    def sources(self, index: int) -> Sequence[int]:
+        """The nodes of `inputs` without the numbers of their outputs: for walks over a million nodes."""
+        self._connect()
+        return self._sources[self._starts[index] : self._starts[index + 1]] if index + 1 < len(self._starts) else ()
+
     def controls(self, index: int) -> Sequence[int]:
         """The nodes that run before this one without feeding it."""
         self._connect()

@@ -20,17 +20,36 @@ class DevicePath:
     not told apart by their callers, so all of it is linear in nodes and edges.
     """
 
-    __slots__ = ("_changed", "_needed", "_readers", "_returned", "_sites", "_waiting", "attributes", "view")
+    __slots__ = (
+        "_answered",
+        "_calls",
+        "_changed",
+        "_functions",
+        "_mixed",
+        "_needed",
+        "_positions",
+        "_readers",
+        "_returned",
+        "_sites",
+        "_waiting",
+        "attributes",
+        "view",
+    )
 
     def __init__(
         self, view: GraphView, images: Iterable[tuple[Body, int]], outputs: Iterable[tuple[Body, Port]]
     ) -> None:
         self.view = view
+        self._functions = frozenset(view.functions)
+        self._calls: dict[str, bool] = {}
         self._sites: defaultdict[str, dict[tuple[Body, int], list[Call]]] = defaultdict(dict)
         self._needed: dict[Body, bytearray] = {}
         self._changed: dict[Body, bytearray] = {}
         self._readers: dict[Body, list[list[int]]] = {}
         self._returned: dict[Body, dict[int, list[int]]] = {}
+        self._answered: dict[Body, bool] = {}
+        self._positions: dict[tuple[Body, int], dict[int, list[int]]] = {}
+        self._mixed: set[Body] = set()
         self._waiting: list[tuple[Body, int]] = []
         self.attributes = Attributes(self._sites)
         self._need(list(outputs))
@@ -40,7 +59,7 @@ class DevicePath:
         """The nodes, body by body in their order; arguments and calls are none."""
         for body, changed in self._changed.items():
             for index in body:
-                if changed[index] and not self._is_call(body, index):
+                if changed[index] and not self._is_call(body.ops[index]):
                     yield body, index
 
     def values(self, body: Body, index: int) -> tuple[tuple[str, Texts | None], ...]:
@@ -53,18 +72,34 @@ class DevicePath:
         entered: set[tuple[str | None, Port]] = set()
         while waiting:
             body, port = waiting.pop()
-            index, needed = port[0], self._marks(body)
-            if self._is_call(body, index):
-                if (body.function, port) not in entered:
-                    entered.add((body.function, port))
-                    waiting += self._behind_call(body, port, first=not needed[index])
-                needed[index] = 1
-            elif not needed[index]:
-                needed[index] = 1
-                if body.ops[index] == ARGUMENT:
-                    for (caller, site), calls in self._sites[body.function or ""].items():
-                        waiting += [given for call in calls for given in _given(caller, site, call, index)]
-                waiting += [(body, source) for source in body.inputs(index)]
+            if not self._is_call(body.ops[port[0]]):
+                self._need_node(body, port[0], waiting)
+            elif (body.function, port) not in entered:
+                entered.add((body.function, port))
+                marks = self._marks(body)
+                first, marks[port[0]] = not marks[port[0]], 1
+                waiting += self._behind_call(body, port, first=first)
+
+    def _need_node(self, body: Body, start: int, waiting: list[tuple[Body, Port]]) -> None:
+        """Mark a node and all behind it in its body, up to calls."""
+        needed, names, sources, is_call = self._marks(body), body.ops, body.sources, self._is_call
+        stack = [start]
+        while stack:
+            index = stack.pop()
+            if needed[index]:
+                continue
+            needed[index] = 1
+            called = False
+            for source in sources(index):
+                if is_call(names[source]):
+                    called = True
+                elif not needed[source]:
+                    stack.append(source)
+            if called:
+                waiting += [(body, port) for port in body.inputs(index) if is_call(names[port[0]])]
+            if names[index] == ARGUMENT:
+                for (caller, site), calls in self._sites[body.function or ""].items():
+                    waiting += [given for call in calls for given in _given(caller, site, call, index)]
 
     def _behind_call(self, body: Body, port: Port, *, first: bool) -> Iterator[tuple[Body, Port]]:
         """What an output of a call is made from: results of its functions, and what they need of its inputs."""
@@ -80,9 +115,9 @@ class DevicePath:
                 for argument in range(callee.arguments):
                     if marks[argument]:
                         yield from _given(body, index, call, argument)
-            if call.returns and call.role != "loop":
+            if call.returns and (call.role != "loop" or not first):
                 results = results[number : number + 1]
-            if call.role != "condition":
+            if call.returns or (first and call.role != "condition"):
                 yield from ((callee, result) for result in results)
             followed = followed or call.returns
         if first and not followed:
@@ -95,15 +130,22 @@ class DevicePath:
             self._touch(body, index)
         while self._waiting:
             body, index = self._waiting.pop()
-            self._return(body, index)
-            needed = self._needed[body]
-            for reader in self._readers_of(body)[index]:
-                if not needed[reader]:
-                    continue
-                if self._is_call(body, reader):
-                    self._hand_in(body, reader, index)
-                elif not _stays_on_host(body.ops[reader], self.values(body, reader)):
-                    self._touch(body, reader)
+            needed, changed, readers = self._needed[body], self._changed[body], self._readers_of(body)
+            returned = self._returned_by(body)
+            stack = [index]
+            while stack:
+                index = stack.pop()
+                if index in returned:
+                    self._return(body, returned[index])
+                for reader in readers[index]:
+                    if not needed[reader]:
+                        continue
+                    op = body.ops[reader]
+                    if self._is_call(op):
+                        self._hand_in(body, reader, index)
+                    elif not changed[reader] and not (_may_stay(op) and _stays_on_host(op, self.values(body, reader))):
+                        changed[reader] = 1
+                        stack.append(reader)
 
     def _touch(self, body: Body, index: int) -> None:
         if body not in self._changed:
@@ -120,33 +162,28 @@ class DevicePath:
             callee = self.view.function(call.function)
             if callee is None:
                 continue
-            arguments: Iterable[int] = range(callee.arguments)
-            if call.bound:
-                inputs = body.inputs(index)[call.first : call.last]
-                arguments = [i for i, port in enumerate(inputs[: callee.arguments]) if port[0] == source]
-            for argument in arguments:
-                self._touch(callee, argument)
-            changed = self._changed.get(callee)
-            if changed is not None and any(changed[node] for node, _ in callee.results()):
-                self._touch(body, index)
             followed = followed or call.returns
+            if call.bound:
+                for position in self._positions_of(body, index).get(source, ()):
+                    if 0 <= position - call.first < callee.arguments:
+                        self._touch(callee, position - call.first)
+            elif callee not in self._mixed:
+                self._mixed.add(callee)
+                for argument in range(callee.arguments):
+                    self._touch(callee, argument)
         if not followed:
             self._touch(body, index)
 
-    def _return(self, body: Body, index: int) -> None:
+    def _return(self, body: Body, numbers: Iterable[int]) -> None:
         """A changed result of a function changes the nodes that call it, and the next turn of a loop."""
-        if body not in self._returned:
-            returned: dict[int, list[int]] = {}
-            for number, (node, _) in enumerate(body.results()):
-                returned.setdefault(node, []).append(number)
-            self._returned[body] = returned
-        numbers = self._returned[body].get(index)
-        for (caller, site), calls in self._sites[body.function or ""].items() if numbers else ():
-            self._touch(caller, site)
-            if any(call.role == "loop" for call in calls):
-                for number in numbers or ():
-                    if number < body.arguments:
-                        self._touch(body, number)
+        sites = self._sites[body.function or ""]
+        if body not in self._answered:
+            self._answered[body] = any(call.role == "loop" for calls in sites.values() for call in calls)
+            for caller, site in sites:
+                self._touch(caller, site)
+        for number in numbers if self._answered[body] else ():
+            if number < body.arguments:
+                self._touch(body, number)
 
     # Bookkeeping.
 
@@ -158,27 +195,58 @@ class DevicePath:
             self._needed[body] = bytearray(len(body))
         return self._needed[body]
 
+    def _positions_of(self, body: Body, index: int) -> dict[int, list[int]]:
+        """For each node that feeds a call, which of its inputs."""
+        if (body, index) not in self._positions:
+            positions: dict[int, list[int]] = {}
+            for position, source in enumerate(body.sources(index)):
+                positions.setdefault(source, []).append(position)
+            self._positions[body, index] = positions
+        return self._positions[body, index]
+
+    def _returned_by(self, body: Body) -> dict[int, list[int]]:
+        """For each node that gives results of a function, which ones."""
+        if body not in self._returned:
+            returned: dict[int, list[int]] = {}
+            for number, (node, _) in enumerate(body.results()):
+                returned.setdefault(node, []).append(number)
+            self._returned[body] = returned
+        return self._returned[body]
+
     def _readers_of(self, body: Body) -> list[list[int]]:
         if body not in self._readers:
             self._readers[body] = body.consumers()
         return self._readers[body]
 
-    def _is_call(self, body: Body, index: int) -> bool:
-        op = body.ops[index]
-        return op in FUNCTION_OPS or (op != ARGUMENT and not ops.is_stock(op) and bool(self.view.calls(body, index)))
+    def _is_call(self, op: str) -> bool:
+        """Whether nodes with this op can run functions."""
+        known = self._calls.get(op)
+        if known is None:
+            known = op in FUNCTION_OPS or op in self._functions
+            self._calls[op] = known
+        return known
 
 
-def _given(body: Body, index: int, call: Call, argument: int) -> list[tuple[Body, Port]]:
+def _given(body: Body, index: int, call: Call, argument: int) -> Iterable[tuple[Body, Port]]:
     """What a call hands in as an argument of its function."""
-    inputs = body.inputs(index)
-    chosen = inputs[call.first : call.last][argument : argument + 1] if call.bound else inputs
-    return [(body, port) for port in chosen]
+    if not call.bound:
+        return [(body, port) for port in body.inputs(index)]
+    port = body.input(index, call.first + argument)
+    return [] if port is None else [(body, port)]
 
 
 @cache
 def _deciding(op: str) -> tuple[str, ...]:
     """The attributes on which it depends which kernel an op gets."""
     return tuple(sorted({name for kernel in kernels.kernels(op) for name in kernel.allowed}))
+
+
+@cache
+def _may_stay(op: str) -> bool:
+    """Whether there are kernels that leave all outputs in host memory: most ops have none."""
+    definition = ops.op_def(op)
+    names = {output.name for output in definition.outputs} if definition is not None else set()
+    return any(kernel.device != "CPU" and names <= kernel.host for kernel in kernels.kernels(op))
 
 
 @lru_cache(maxsize=10_000)

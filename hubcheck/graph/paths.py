@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -38,13 +39,14 @@ class Paths:
         entries: for functions that the restored object exposes, how it calls them.
     """
 
-    __slots__ = ("_budget", "_entries", "_fed", "_reach", "_readers")
+    __slots__ = ("_budget", "_entries", "_fed", "_handles", "_reach", "_readers")
 
     def __init__(self, reach: Reach, fed: Iterable[str], entries: Mapping[str, Sequence[Entry]]) -> None:
         self._reach = reach
         self._budget = _BUDGET
         self._entries = entries
         self._readers: list[list[int]] | None = None
+        self._handles: Counter[str] | None = None
         self._fed = {port for port in map(reach.view.tensor, fed) if port is not None}
 
     def choosers(self, body: Body, port: Port) -> frozenset[Chooser]:
@@ -93,11 +95,11 @@ class Paths:
         name = body.function or ""
         sites, entries = self._reach.sites.get(name, ()), self._entries.get(name, ())
         for site in sites:
-            inputs = site.body.inputs(site.index)[site.call.first : site.call.last]
+            given = site.body.input(site.index, site.call.first + number) if site.call.bound else None
             if site.call.role == "element":
-                waiting += [(site.body, source, leads) for source in inputs]
-            elif site.call.bound and site.call.role not in ("loop", "condition") and number < len(inputs):
-                waiting.append((site.body, inputs[number], leads))
+                waiting += [(site.body, source, leads) for source in site.body.inputs(site.index)]
+            elif given is not None and site.call.role not in ("loop", "condition"):
+                waiting.append((site.body, given, leads))
             else:
                 found.add("graph")
         for entry in entries:
@@ -138,14 +140,11 @@ class Paths:
 
     def _has_one_handle(self, body: Body, index: int) -> bool:
         """Whether a node is the only one that gives a handle of its variable."""
-        name = _shared_name(body, index)
-        handles = (
-            (other, number)
-            for other in self._reach.bodies
-            for number, op in enumerate(other.ops)
-            if op == "VarHandleOp" and _shared_name(other, number) == name
-        )
-        return list(handles) == [(body, index)]
+        if body.ops[index] != "VarHandleOp":
+            return False
+        if self._handles is None:
+            self._handles = Counter(_shared_name(*place) for place in self._reach.nodes({"VarHandleOp"}))
+        return self._handles[_shared_name(body, index)] == 1
 
 
 def _parts(body: Body, port: Port) -> list[tuple[Port, bool]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +21,15 @@ _IMPLEMENTS = "api_implements"
 class Root:
     """Something that a consumer runs: a tensor or node of the main graph, or a function of the library.
 
-    `feeds` says that the loader runs it, and feeds the paths of the checkpoint and of the assets when it does.
+    `feeds` says that the loader runs it, and feeds the paths of the checkpoint and of the assets when it does;
+    `answers` that its results are what the convention is about.
     """
 
     label: str
     node: str | None = None
     function: str | None = None
     feeds: bool = False
+    answers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,12 @@ class Reach:
 
     In the main graph these are the roots and what they need, as a session prunes it; of a function that is
     reached, every node counts, because TensorFlow keeps those with side effects. Linear in nodes and edges.
-    Roots that the loader feeds come last: a node whose first root is one of them has no other.
+    Roots that answer come first and roots that are fed last: a node's first root tells what kinds it has.
 
     `bodies` are the main graph and the functions reached, `sites` says which nodes run a function.
     """
 
-    __slots__ = ("_first", "_kinds", "_likes", "_roots", "bodies", "sites", "view")
+    __slots__ = ("_first", "_groups", "_kinds", "_likes", "_roots", "bodies", "sites", "view")
 
     def __init__(self, view: GraphView, library: Iterable[Any], roots: Sequence[Root]) -> None:
         self.view = view
@@ -58,7 +60,7 @@ class Reach:
         self._roots = roots
         self._first: dict[str | None, array[int]] = {None: array("i", [-1]) * len(view.main)}
         self._kinds: dict[str, bool] = {}
-        self._likes = _likes(library)
+        self._likes, self._groups = _likes(library)
         for number, root in enumerate(roots):
             functions = [root.function] if root.function is not None else []
             if root.node is not None:
@@ -88,6 +90,7 @@ class Reach:
     def _walk(self, name: str, number: int) -> list[str]:
         """Mark what a node of the main graph needs; the functions that are called on the way."""
         main, first = self.view.main, self._first[None]
+        size = len(first)
         start = main.find(name.removeprefix("^").partition(":")[0])
         functions: list[str] = []
         waiting = [] if start is None or start >= len(first) or first[start] >= 0 else [start]
@@ -98,12 +101,8 @@ class Reach:
             first[index] = number
             if self._is_call(main.ops[index]):
                 functions += self._calls(main, index)
-            for source, _ in main.inputs(index):
-                if source < len(first) and first[source] < 0:
-                    waiting.append(source)
-            for source in main.controls(index):
-                if source < len(first) and first[source] < 0:
-                    waiting.append(source)
+            waiting += [source for source in main.sources(index) if source < size and first[source] < 0]
+            waiting += [source for source in main.controls(index) if source < size and first[source] < 0]
         return functions
 
     def _enter(self, functions: list[str], number: int) -> None:
@@ -115,7 +114,7 @@ class Reach:
                 continue
             self._first[name] = array("i", [number])
             self.bodies.append(body)
-            functions += self._likes.get(name, ())
+            functions += self._likes.pop(self._groups.get(name, b""), ())
             calling = {op for op in set(body.ops) if self._is_call(op)}
             for index in body if calling else ():
                 if body.ops[index] in calling:
@@ -135,10 +134,10 @@ class Reach:
         return known
 
 
-def _likes(library: Iterable[Any]) -> Mapping[str, list[str]]:
-    """For each function the others that can be put in its place."""
-    groups: defaultdict[bytes, list[str]] = defaultdict(list)
+def _likes(library: Iterable[Any]) -> tuple[dict[bytes, list[str]], dict[str, bytes]]:
+    """The functions that can be put in each other's place, and for each of them its group."""
+    groups: dict[bytes, list[str]] = {}
     for function in library:
         if _IMPLEMENTS in function.attr:
-            groups[function.attr[_IMPLEMENTS].s].append(function.signature.name)
-    return {name: group for group in groups.values() if len(group) > 1 for name in group}
+            groups.setdefault(function.attr[_IMPLEMENTS].s, []).append(function.signature.name)
+    return groups, {name: key for key, group in groups.items() for name in group}
