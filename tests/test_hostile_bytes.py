@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -218,6 +220,9 @@ def test_names_cannot_steer_the_terminal(good: Path) -> None:
     assert rules_found(report) == ["output/key-prefix"]
     assert "\x1b" not in str(report.findings)
     assert r"\x1b[2Jgone\n" in report.findings[0].message
+    shown = subprocess.run([sys.executable, "-m", "hubcheck", "show", str(good)], capture_output=True, check=True)
+    assert rb"\x1b[2Jgone\n" in shown.stdout
+    assert b"\x1b" not in shown.stdout
 
 
 def test_a_signature_may_leave_the_port_out(good: Path) -> None:

@@ -9,27 +9,31 @@ import click
 
 from hubcheck.contract import load_contracts
 from hubcheck.module.locate import find_modules
-from hubcheck.module.reader import read
+from hubcheck.module.opening import opened
 from hubcheck.module.types import Module, Tensor, Variant
+from hubcheck.plain_text import printable
+from hubcheck.plain_text import printable
 
 
 @click.command("show")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 def command(paths: Sequence[str]) -> int:
     """Show what modules declare: format, signatures, image size, callable, weights. No TensorFlow is needed."""
-    modules = [read(found) for path in paths for found in find_modules(Path(path))]
-    for module in modules:
-        for line in _lines(module):
-            click.echo(line)
-    return 1 if any(module.problems for module in modules) else 0
+    problems = False
+    for found in [found for path in paths for found in find_modules(Path(path))]:
+        with opened(found) as module:
+            problems = problems or module.format is None or bool(module.problems)
+            for line in _lines(module):
+                click.echo(line)
+    return 1 if problems else 0
 
 
 def _lines(module: Module) -> Iterator[str]:
     from hubcheck.report.describe import FORMATS
     from hubcheck.report.text import labelled
 
-    yield f"{click.style(str(module.path), bold=True)}  {click.style(FORMATS[module.format], dim=True)}"
-    rows = [("problem", problem.message) for problem in module.problems]
+    yield f"{click.style(printable(str(module.path)), bold=True)}  {click.style(FORMATS[module.format], dim=True)}"
+    rows = [("problem", printable(problem.message)) for problem in module.problems]
     if module.format is not None:
         rows += [("size", _size(module)), ("weights", _weights(module)), ("callable", _callable(module))]
     for label, text in rows:
@@ -46,7 +50,7 @@ def _lines(module: Module) -> Iterator[str]:
 
 def _name(variant: Variant) -> str:
     version = f", TensorFlow {variant.tensorflow_version}" if variant.tensorflow_version else ""
-    return f"variant {{{variant.name}}}{version}"
+    return printable(f"variant {{{variant.name}}}{version}")
 
 
 def _size(module: Module) -> str:
@@ -74,7 +78,7 @@ def _callable(module: Module) -> str:
         return "no" if module.objects is not None else ""
     return "\n".join(
         dict.fromkeys(
-            f"{trace.name}: {', '.join(map(str, trace.tensors.values()))} -> "
+            f"{printable(trace.name)}: {', '.join(map(str, trace.tensors.values()))} -> "
             f"{', '.join(map(str, trace.outputs.values()))}"
             for trace in module.objects.traces
         )
@@ -84,12 +88,13 @@ def _callable(module: Module) -> str:
 def _signatures(variant: Variant) -> str:
     lines = []
     for signature in variant.signatures.values():
-        lines.append(f"    {signature.key}")
+        lines.append(f"    {printable(signature.key)}")
         lines += _tensors(signature.inputs, "<-")
         lines += _tensors(signature.outputs, "->")
     return "\n".join(lines)
 
 
 def _tensors(tensors: Mapping[str, Tensor], arrow: str) -> list[str]:
-    width = max(map(len, tensors), default=0)
-    return [f"      {arrow} {key:{width}}  {tensor}" for key, tensor in tensors.items()]
+    named = {printable(key): tensor for key, tensor in tensors.items()}
+    width = max(map(len, named), default=0)
+    return [f"      {arrow} {key:{width}}  {tensor}" for key, tensor in named.items()]
