@@ -113,7 +113,10 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """Everything seen of one module. `sandbox` lists the protections in force, `unprotected` those that were not."""
+    """Everything seen of one module. `sandbox` lists the protections in force, `unprotected` those that were not.
+
+    `settings` are the options of `hubcheck replay` that make its calls these ones.
+    """
 
     devices: tuple[Device, ...] = ()
     loads: tuple[Load, ...] = ()
@@ -123,6 +126,7 @@ class Observations:
     unprotected: tuple[str, ...] = ()
     peak_memory: int = 0
     seconds: float = 0.0
+    settings: tuple[str, ...] = ()
     judged: str | None = None
 
     @property

@@ -14,6 +14,7 @@ _COMMANDS = {
     "show": "hubcheck.commands.show",
     "explain": "hubcheck.commands.explain",
     "rules": "hubcheck.commands.rules",
+    "replay": "hubcheck.commands.replay",
 }
 
 

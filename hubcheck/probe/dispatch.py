@@ -238,7 +238,7 @@ class Dispatcher:
         cause, code, tail = message["cause"], message.get("code", 0), message["tail"]
         ours = cause == "lost" or (cause == "exit" and code == 70)
         if collector.crash is not None or (ours and not running.protocol):
-            _refuse(job, f"hubcheck's worker failed: {collector.crash or tail}")
+            _refuse(job, f"hubcheck's worker failed: {collector.crash or tail}", internal=True)
             self._waiting = deque(entry for entry in self._waiting if entry[0] is not job)
             return
         if not collector.done or running.protocol:
@@ -267,6 +267,6 @@ def _ran_out_of_memory(collector: Collector) -> bool:
     return any(failure is not None and failure.kind == "memory" for failure in failures)
 
 
-def _refuse(job: Job, reason: str) -> None:
+def _refuse(job: Job, reason: str, *, internal: bool = False) -> None:
     with contextlib.suppress(Exception):  # it may be done or cancelled by now
-        job.future.set_exception(ProbeError(reason))
+        job.future.set_exception(ProbeError(reason, internal=internal))

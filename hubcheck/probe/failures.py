@@ -46,7 +46,9 @@ def from_error(error: Mapping[str, Any]) -> Failure:
     missing = _MISSING_KERNEL.search(message)
     if missing:
         types = ", ".join(sorted(set(re.findall(r"\w+=DT_\w+", missing[2])))[:4])
-        return Failure("kernel", f"the op {missing[1]} has no kernel for it" + (f" with {types}" if types else ""), name)
+        return Failure(
+            "kernel", f"the op {missing[1]} has no kernel for it" + (f" with {types}" if types else ""), name
+        )
     text = _essence(message)
     if _NO_KERNEL.search(message):
         return Failure("kernel", text, name)

@@ -14,7 +14,11 @@ from hubcheck.probe.planning import Planned
 
 
 class ProbeError(RuntimeError):
-    """Modules cannot be run here, or hubcheck's own code failed: never a fault of a module."""
+    """Modules cannot be run here; or, where it is `internal`, hubcheck's own code failed. Never a module's fault."""
+
+    def __init__(self, reason: str, *, internal: bool = False) -> None:
+        super().__init__(reason)
+        self.internal = internal
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Job:
     limits: Limits
     seed: int
     threads: int
+    settings: tuple[str, ...] = ()
     future: Future[Observations] = field(default_factory=Future)
     submitted: float = field(default_factory=time.monotonic)
     parts: list[Part] = field(default_factory=list)
@@ -90,6 +95,7 @@ class Job:
             unprotected=tuple(dict.fromkeys(name for collector in collectors for name in collector.unprotected)),
             peak_memory=max((entry.peak for entry in finished), default=0),
             seconds=time.monotonic() - self.submitted,
+            settings=self.settings,
         )
 
     def _devices(self, finished: list[Finished]) -> list[Device]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from hubcheck.contract import SignatureContract
@@ -60,6 +60,19 @@ class Planned:
         others = (*repeated, *self.serving)
         return (tuple(calls), others) if others else (tuple(calls),)
 
+    def chosen(self, target: Target | None, purposes: Collection[str]) -> Planned:
+        """Only these calls of this target, unconditionally; with no target, the loads alone."""
+        variants = []
+        for variant in self.variants:
+            steps = [step for step in (*variant.calls, *variant.repeated) if _is(step, target, purposes)]
+            if steps or target is None:
+                calls = tuple(replace(step, condition="always", optional=False) for step in steps)
+                variants.append(VariantSteps(variant.load, calls, ()))
+        serving = [step for step in self.serving if isinstance(step, CallStep) and _is(step, target, purposes)]
+        wanted = bool(serving) or (target is None and "load" in purposes)
+        loads = [step for step in self.serving if isinstance(step, LoadStep) and wanted]
+        return Planned(tuple(variants), (*loads, *serving), ())
+
     def calls_alone(self) -> tuple[Step, ...]:
         """Only what every device is asked."""
         steps: list[Step] = []
@@ -106,6 +119,10 @@ def calls(subject: Subject, *, larger_batch: int) -> Iterator[CallStep]:
     few = pictures.rows(fixed or (4 if pixels <= _FEW_PIXELS else 2))
     condition: Condition = "always" if subject.part == "training" else "random"
     yield _call(subject, "repeated", few, condition=condition, repeat=_REPETITIONS)
+
+
+def _is(step: CallStep, target: Target | None, purposes: Collection[str]) -> bool:
+    return step.target == target and step.purpose in purposes
 
 
 def _losses(module: Module, variant: Variant) -> Iterator[CallStep]:

@@ -16,7 +16,7 @@ from hubcheck.observations import Device, Observations
 from hubcheck.probe.dispatch import Dispatcher
 from hubcheck.probe.environment import tensorflow_missing
 from hubcheck.probe.jobs import Job, Limits, ProbeError
-from hubcheck.probe.planning import plan_steps
+from hubcheck.probe.planning import Planned, plan_steps
 from hubcheck.probe.sandbox import Mode, SandboxUnavailable, unavailable
 
 __all__ = ["Pool", "ProbeError", "ProbeOptions", "SandboxUnavailable", "tensorflow_missing"]
@@ -37,6 +37,14 @@ class ProbeOptions:
     memory: int | None = None
     larger_batch: int = 5
     seed: int = 0
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The options of `hubcheck replay` that mean these, where they are not the defaults."""
+        values: dict[str, float] = {"--seed": self.seed, "--larger-batch": self.larger_batch, "--timeout": self.timeout}
+        usual = {"--seed": 0, "--larger-batch": 5, "--timeout": 180.0}
+        changed = [(name, f"{value:g}") for name, value in values.items() if value != usual[name]]
+        return tuple(word for pair in changed for word in pair)
 
 
 class Pool:
@@ -85,14 +93,20 @@ class Pool:
             ProbeError: nothing could be run, or hubcheck's own code failed in the worker.
         """
         options = options or ProbeOptions()
+        planned = plan_steps(module, contracts, larger_batch=options.larger_batch)
+        return self.submit_planned(module, planned, options)
+
+    def submit_planned(self, module: Module, planned: Planned, options: ProbeOptions) -> Future[Observations]:
+        """Run a part of what `plan_steps` plans for a module; else like `submit`."""
         job = Job(
-            path=str(module.path.absolute()),
-            planned=plan_steps(module, contracts, larger_batch=options.larger_batch),
+            path=str(module.folder.absolute()),
+            planned=planned,
             devices=self._devices,
             absent=self._absent,
             limits=Limits(options.timeout, options.memory, self._sandbox),
             seed=options.seed,
             threads=self._threads,
+            settings=options.settings,
         )
         self._dispatcher.submit(job)
         return job.future

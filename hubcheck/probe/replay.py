@@ -1,0 +1,148 @@
+"""Some calls of a module once more, with the same pictures: what `hubcheck replay` does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hubcheck.contract import SignatureContract
+from hubcheck.errors import UsersError
+from hubcheck.module.types import Module
+from hubcheck.numbers import difference
+from hubcheck.observations import Observations, Run, Target
+from hubcheck.plain_text import printable
+from hubcheck.probe.plan import CallStep
+from hubcheck.probe.planning import Planned, plan_steps
+from hubcheck.probe.pool import Pool, ProbeOptions
+
+
+class NoSuchCall(UsersError):
+    """The module has no such target, or the target is not called so; the message tells what there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to call: a signature, a trace of the callable by its name, or a regularization loss by its number.
+
+    With none of them, the variants are loaded and nothing is called. `calls` are purposes, as findings name them.
+    """
+
+    variant: str | None = None
+    signature: str | None = None
+    trace: str | None = None
+    loss: int | None = None
+    session: bool = False
+    calls: tuple[str, ...] = ("pictures",)
+
+
+def replay(
+    module: Module,
+    contracts: Mapping[str, SignatureContract],
+    wanted: Wanted,
+    *,
+    pool: Pool,
+    options: ProbeOptions | None = None,
+) -> Observations:
+    """Make the calls again.
+
+    Raises:
+        NoSuchCall: there is nothing of that name to call.
+        ProbeError: modules cannot be run here.
+    """
+    options = options or ProbeOptions()
+    planned = plan_steps(module, contracts, larger_batch=options.larger_batch)
+    chosen = planned.chosen(_target(planned, wanted), wanted.calls)
+    return pool.submit_planned(module, chosen, options).result()
+
+
+def _target(planned: Planned, wanted: Wanted) -> Target | None:
+    if wanted.signature is None and wanted.trace is None and wanted.loss is None:
+        return None
+    steps = [step for step in planned.together() if isinstance(step, CallStep)]
+    for step in steps:
+        if _matches(step.target, wanted) and step.purpose in wanted.calls:
+            return step.target
+    there = sorted({f"{step.target} ({step.purpose})" for step in steps})
+    raise NoSuchCall(f"there is no such call of this module; there are: {printable(', '.join(there)) or 'none'}")
+
+
+def _matches(target: Target, wanted: Wanted) -> bool:
+    if wanted.variant is not None and target.variant != wanted.variant:
+        return False
+    if wanted.variant is None and target.variant not in ("", "serve"):
+        return False
+    if wanted.loss is not None:
+        return target.signature is None and target.trace is None and target.number == wanted.loss
+    return (target.signature, target.trace, target.session) == (wanted.signature, wanted.trace, wanted.session)
+
+
+def describe(observations: Observations) -> Iterator[str]:
+    """What was seen, line by line, for people."""
+    for device in observations.devices:
+        if not device.ran:
+            yield f"{device.name}: not run: {device.reason}"
+    for load in observations.loads:
+        loader = "session loader" if load.session else "loader"
+        outcome = load.failure.message if load.failure is not None else f"loaded in {load.seconds:.2f} s"
+        yield f"{load.device}  variant {{{load.variant}}}  {loader}: {outcome}"
+    repeated: dict[tuple[str, str], list[Run]] = {}
+    for run in observations.runs:
+        if run.purpose == "repeated":
+            repeated.setdefault((run.device, str(run.target)), []).append(run)
+        else:
+            yield from _run_lines(observations, run)
+    for runs in repeated.values():
+        yield from _repeated_lines(runs)
+
+
+def _run_lines(observations: Observations, run: Run) -> Iterator[str]:
+    pictures = f"  {run.batch} x {', '.join(run.pictures)}" if run.pictures else ""
+    size = f"  {'x'.join(map(str, run.size))} pixels" if run.size else ""
+    yield f"{run.device}  {run.target}  {run.purpose}{pictures}{size}  seed {run.seed}  {run.seconds:.3f} s"
+    if run.failure is not None:
+        yield f"    failed: {run.failure.message}" + (f" (node {run.failure.node})" if run.failure.node else "")
+    for key, output in run.outputs.items():
+        shape = "[" + ", ".join(map(str, output.shape)) + "]"
+        yield f"    {printable(key) or 'result'}  {output.dtype} {shape}{_statistics(output.values)}"
+        yield from (f"      {line}" for line in _comparisons(observations, run, key, output.values))
+
+
+def _statistics(values: Any) -> str:
+    import numpy
+
+    if values is None or not values.size:
+        return ""
+    finite = values[numpy.isfinite(values)]
+    text = f"  from {finite.min():.6g} to {finite.max():.6g}, mean {finite.mean():.6g}" if finite.size else ""
+    return text + (f"  {values.size - finite.size} not finite" if finite.size < values.size else "")
+
+
+def _comparisons(observations: Observations, run: Run, key: str, values: Any) -> Iterator[str]:
+    """How far each row is from the same picture's in the first call of the same target on the same device."""
+    first = next(iter(observations.calls(run.target, device=run.device)), None)
+    if first is None or first is run or values is None or key not in first.outputs or run.size != first.size:
+        return
+    others = first.outputs[key].values
+    if others is None or len(values) != run.batch or len(others) != first.batch or values.shape[1:] != others.shape[1:]:
+        return
+    for row, name in enumerate(run.pictures):
+        if name in first.pictures:
+            apart = difference(values[row], others[first.pictures.index(name)])
+            yield f"{name}: {apart:.3g} of its largest value apart from `{first.purpose}`"
+
+
+def _repeated_lines(runs: Sequence[Run]) -> Iterator[str]:
+    import numpy
+
+    yield f"{runs[0].device}  {runs[0].target}  repeated {len(runs)} times  seed {runs[0].seed}"
+    for failure in dict.fromkeys(run.failure for run in runs if run.failure is not None):
+        yield f"    failed: {failure.message}"
+    for key in runs[0].outputs:
+        found = [run.outputs[key].values for run in runs if key in run.outputs and run.outputs[key].values is not None]
+        if len(found) == len(runs) and len({values.shape for values in found}) == 1:
+            stacked = numpy.stack(found)
+            zeros = (stacked == 0).mean()
+            moving = (stacked != stacked[0]).any(axis=0).mean()
+            shares = f"{100 * moving:.0f} % of the values change, {100 * zeros:.0f} % are 0"
+            yield f"    {printable(key) or 'result'}  {shares}"
