@@ -93,7 +93,7 @@ def _is_log_sum_exp(graph: Unfolded, value: Value) -> bool:
     """log(sum(exp(x))), or the same plus the maximum that was subtracted first, reshaped or not."""
     for _ in range(3):
         value = resolved(graph, value)
-        if _op(value) in ("Reshape", "Squeeze", "ExpandDims"):
+        if _op(value) in ("Reshape", "Squeeze", "ExpandDims", "StridedSlice"):
             value = resolved(graph, graph.inputs(*value[:2])[0])
     terms = [value]
     if _op(value) in _SHIFTS:

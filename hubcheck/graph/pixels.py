@@ -56,7 +56,7 @@ def arrivals(graph: Unfolded, origins: Origins, images: Iterable[Value]) -> Iter
                 inputs = [known[source] for source in graph.inputs(frame, reader) if source in known]
                 yield from (Arrival(frame, reader, *affine) for affine in inputs[:1])
                 continue
-            for result, affine in _through(graph, frame, reader, value, known):
+            for result, affine in _through(graph, origins, frame, reader, value, known):
                 if result not in known:
                     known[result] = affine
                     waiting.append(result)
@@ -76,7 +76,7 @@ def _is_layer(graph: Unfolded, origins: Origins, frame: Frame, node: int) -> boo
 
 
 def _through(
-    graph: Unfolded, frame: Frame, node: int, value: Value, known: dict[Value, _Affine]
+    graph: Unfolded, origins: Origins, frame: Frame, node: int, value: Value, known: dict[Value, _Affine]
 ) -> Iterator[tuple[Value, _Affine]]:
     """The values that a node makes of pixels, as far as it treats them all alike."""
     op = frame.op(node)
@@ -95,9 +95,10 @@ def _through(
     elif op == "Neg":
         yield from _outputs(frame, node, (-known[value][0], -known[value][1]))
     elif op in ew.MOVES:
-        moved = inputs[ew.MOVES[op]]
+        moved = [source for source in inputs[ew.MOVES[op]] if origins.images(source)]
         parts = [known[source] for source in moved if source in known]
-        if len(parts) == len(moved):
+        # Of a list that a loop fills, what is put in is enough; of channels put together, all must be known.
+        if len(parts) == len(moved) or op.startswith(("TensorList", "TensorArray")):
             mean = (sum(p[0] for p in parts) / len(parts), sum(p[1] for p in parts) / len(parts))
             yield from _outputs(frame, node, mean)
     elif len(inputs) == 2 and inputs[0] != inputs[1]:

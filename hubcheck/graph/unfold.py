@@ -121,7 +121,7 @@ class Unfolded:
         """The value on which it depends what a node passes on: the predicate of an undecided If or Case."""
         callees = self.callees(frame, node)
         if callees and len(callees) > 1 and callees[0].call is not None and callees[0].call.role in _CHOICES:
-            return self.inputs(frame, node)[0]
+            return next(iter(self.inputs(frame, node)), None)
         return None
 
     def constant(self, value: Value) -> Constant | None:

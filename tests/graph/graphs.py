@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from hubcheck.graph.view import GraphView
 from hubcheck.module import proto
+from hubcheck.module.types import Module, Shape, Signature, Tensor, Variant
 
 
 def view_of(graph_def: Any) -> GraphView:
@@ -33,3 +35,26 @@ def graph_of(build: Callable[[], Any], *, v1_control_flow: bool = False) -> Any:
 def images(name: str = "images", shape: tuple[int | None, ...] = (None, 8, 8, 3)) -> tf.Tensor:
     """A placeholder of the main graph."""
     return tf.compat.v1.placeholder(tf.float32, shape, name=name)
+
+
+def variant_of(
+    graph_def: Any,
+    outputs: Mapping[str, str],
+    *,
+    inputs: Mapping[str, str] | None = None,
+    signature: str = "image_feature_vector",
+    tags: tuple[str, ...] = ("serve",),
+) -> Variant:
+    """The facts of a variant with one signature; `inputs` and `outputs` are tensor names by key."""
+
+    def tensors(names: Mapping[str, str]) -> dict[str, Tensor]:
+        return {key: Tensor("float32", Shape(None), components=(name,)) for key, name in names.items()}
+
+    graph = proto.parse("GraphDef", graph_def.SerializeToString())
+    known = Signature(signature, "", tensors(inputs or {"images": "images:0"}), tensors(outputs))
+    return Variant(tags, {signature: known}, graph, proto.message_class("SaverDef")())
+
+
+def module_of(*variants: Variant) -> Module:
+    """The facts of a TF1 SavedModel, without a detour over files."""
+    return Module(Path("module"), "tf1-saved-model", "saved_model.pb", variants)

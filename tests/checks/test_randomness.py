@@ -1,0 +1,188 @@
+"""Which networks give the same answer twice, judged from their graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import pytest
+import tensorflow as tf
+import tensorflow.compat.v1 as tf1
+
+from hubcheck.checks.context import Context
+from hubcheck.checks.randomness import deterministic
+from hubcheck.contract import load_contracts
+from hubcheck.findings import Fault, Skip
+from hubcheck.module.reader import read
+from tests.graph.constructions import HEIGHT, WIDTH, Weights
+from tests.graph.graphs import graph_of, images, module_of, variant_of
+
+CONTRACTS = load_contracts()
+SEEDED = {"seed": [1, 2]}
+IMAGES = tf.TensorSpec([None, HEIGHT, WIDTH, 3], tf.float32, name="images")
+
+
+def said(build: Callable[[tf.Tensor], object], *, v1_control_flow: bool = False) -> list[Fault | Skip]:
+    """What the rule says of a graph from `images` to what `build` makes of them."""
+    graph_def = graph_of(
+        lambda: tf.identity(build(images(shape=(None, HEIGHT, WIDTH, 3))), name="output"),
+        v1_control_flow=v1_control_flow,
+    )
+    module = module_of(variant_of(graph_def, {"default": "output:0"}))
+    return list(deterministic(Context(module, CONTRACTS)))
+
+
+def noise(x: tf.Tensor) -> tf.Tensor:
+    return x + tf.random.normal(tf.shape(x))
+
+
+def test_noise_is_found() -> None:
+    (fault,) = said(noise)
+    assert isinstance(fault, Fault)
+    assert fault.where.node is not None and fault.where.node.op == "RandomStandardNormal"
+
+
+def test_dropout_inside_is_found() -> None:
+    assert isinstance(said(lambda x: tf.reduce_mean(tf.nn.dropout(x, 0.5), [1, 2]))[0], Fault)
+
+
+def test_noise_in_a_nested_function_is_found() -> None:
+    assert isinstance(said(tf.function(lambda x: tf.function(noise)(x) * 2.0))[0], Fault)
+
+
+def test_noise_in_a_loop_is_found() -> None:
+    def loop(x: tf.Tensor) -> tf.Tensor:
+        return tf.while_loop(lambda i, _: i < 2, lambda i, y: (i + 1, noise(y)), (0, x))[1]
+
+    assert isinstance(said(loop)[0], Fault)
+    assert isinstance(said(loop, v1_control_flow=True)[0], Fault)
+
+
+def test_a_random_number_of_turns_is_found() -> None:
+    def loop(x: tf.Tensor) -> tf.Tensor:
+        return tf.while_loop(lambda _: tf.random.uniform([]) < 0.5, lambda y: [y * 2.0], [x])[0]
+
+    assert isinstance(said(loop)[0], Fault)
+
+
+def test_a_random_choice_is_found() -> None:
+    assert isinstance(said(lambda x: tf.cond(tf.random.uniform([]) < 0.5, lambda: x, lambda: -x))[0], Fault)
+
+
+def test_a_random_value_in_a_variable_is_found() -> None:
+    def assigned(x: tf.Tensor) -> tf.Tensor:
+        variable = tf1.get_variable("scale", [], use_resource=True)
+        with tf.control_dependencies([variable.assign(tf.random.uniform([]))]):
+            return x * variable.read_value()
+
+    assert isinstance(said(assigned)[0], Fault)
+
+
+def test_random_initialisers_are_not_run() -> None:
+    assert said(lambda x: x * tf1.get_variable("scale", [3], initializer=tf1.random_normal_initializer())) == []
+
+
+def test_a_random_op_that_nobody_needs_is_not_run() -> None:
+    def unused(x: tf.Tensor) -> tf.Tensor:
+        noise(x)
+        return x
+
+    assert said(unused) == []
+    assert said(lambda x: tf.reshape(x, tf.shape(noise(x)))) == []
+
+
+def test_a_seed_that_is_fixed_gives_the_same_numbers() -> None:
+    assert said(lambda x: x @ tf.random.stateless_normal([3, 8], **SEEDED)) == []
+
+
+def test_a_seed_from_the_images_gives_the_same_numbers() -> None:
+    def hashed(x: tf.Tensor) -> tf.Tensor:
+        seed = tf.cast(tf.stack([tf.reduce_sum(x), tf.reduce_max(x)]) * 1e3, tf.int32)
+        return x + tf.random.stateless_normal(tf.shape(x), seed)
+
+    assert said(hashed) == []
+
+
+def test_a_seed_from_the_clock_is_found() -> None:
+    def clocked(x: tf.Tensor) -> tf.Tensor:
+        now = tf.cast(tf.timestamp(), tf.int32)
+        return x + tf.random.stateless_normal(tf.shape(x), [now, 1])
+
+    assert isinstance(said(clocked)[0], Fault)
+
+
+@pytest.mark.parametrize("advances", [True, False])
+def test_a_seed_variable_counts_if_a_run_changes_it(advances: bool) -> None:
+    def seeded(x: tf.Tensor) -> tf.Tensor:
+        seed = tf1.get_variable("seed", [2], tf.int32, use_resource=True)
+        with tf.control_dependencies([seed.assign_add([0, 1])] if advances else []):
+            return x + tf.random.stateless_normal(tf.shape(x), seed.read_value())
+
+    assert [type(item) for item in said(seeded)] == ([Fault] if advances else [])
+
+
+@pytest.mark.parametrize("v1_control_flow", [False, True])
+@pytest.mark.parametrize("flag", [False, True])
+def test_only_the_branch_of_a_constant_condition_counts(flag: bool, v1_control_flow: bool) -> None:
+    def branch(x: tf.Tensor) -> tf.Tensor:
+        phase = tf1.placeholder_with_default(flag, [])
+        return tf1.cond(phase, lambda: noise(x), lambda: tf.identity(x))
+
+    found = said(branch, v1_control_flow=v1_control_flow)
+    assert [type(item) for item in found] == ([Fault] if flag else [])
+
+
+@pytest.mark.parametrize("v1_control_flow", [False, True])
+def test_a_condition_that_is_fed_leaves_it_to_a_run(v1_control_flow: bool) -> None:
+    def branch(x: tf.Tensor) -> tf.Tensor:
+        y = tf1.cond(tf1.placeholder(tf.bool, []), lambda: noise(x), lambda: tf.identity(x))
+        return tf1.cond(tf1.placeholder(tf.bool, []), lambda: y + 1.0, lambda: y)
+
+    (skip,) = said(branch, v1_control_flow=v1_control_flow)
+    assert isinstance(skip, Skip) and skip.undecided
+
+
+@pytest.mark.parametrize("v1_control_flow", [False, True])
+def test_noise_after_a_condition_that_is_fed_is_found(v1_control_flow: bool) -> None:
+    def branch(x: tf.Tensor) -> tf.Tensor:
+        return noise(tf1.cond(tf1.placeholder(tf.bool, []), lambda: x * 2.0, lambda: tf.identity(x)))
+
+    assert isinstance(said(branch, v1_control_flow=v1_control_flow)[0], Fault)
+
+
+def test_the_training_variant_may_draw_random_numbers() -> None:
+    graph_def = graph_of(lambda: tf.identity(noise(images()), name="output"))
+    quiet = graph_of(lambda: tf.identity(images(), name="output"))
+    variants = (
+        variant_of(quiet, {"default": "output:0"}),
+        variant_of(graph_def, {"default": "output:0"}, tags=("train",)),
+    )
+    assert list(deterministic(Context(module_of(*variants), CONTRACTS))) == []
+
+
+class Encoder(Weights):
+    """A callable with a generator and a Keras 3 layer that keeps its own seed."""
+
+    def __init__(self, *, always: bool) -> None:
+        super().__init__()
+        self.always = always
+        self.dropout = keras.layers.Dropout(0.5)
+        self.state = self.dropout.seed_generator.state.value
+
+    @tf.function
+    def __call__(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self.dropout(self.features(images), training=training or self.always)
+
+
+@pytest.mark.parametrize("always", [False, True])
+def test_a_saved_callable_is_judged_where_it_does_not_train(always: bool, tmp_path: Path) -> None:
+    encoder = Encoder(always=always)
+    for training in (False, True):
+        encoder.__call__.get_concrete_function(IMAGES, training=training)
+    signature = tf.function(lambda images: {"default": encoder(images)}, input_signature=[IMAGES])
+    tf.saved_model.save(encoder, str(tmp_path), signatures={"image_feature_vector": signature})
+    found = list(deterministic(Context(read(tmp_path), CONTRACTS)))
+    assert [type(item) for item in found] == ([Fault] if always else [])
+    if always:
+        assert isinstance(found[0], Fault) and "also in training=False" in found[0].found

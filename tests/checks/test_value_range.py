@@ -1,0 +1,104 @@
+"""In which range pixels reach the first layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import pytest
+import tensorflow as tf
+import tensorflow.compat.v1 as tf1
+
+from hubcheck.checks.context import Context
+from hubcheck.checks.value_range import value_range
+from hubcheck.contract import load_contracts
+from hubcheck.findings import Fault
+from tests.graph.graphs import graph_of, images, module_of, variant_of
+
+CONTRACTS = load_contracts()
+MEANS, DEVIATIONS = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+CAFFE = [103.939, 116.779, 123.68]
+
+
+def found(preprocess: Callable[[tf.Tensor], tf.Tensor], *, v1_control_flow: bool = False) -> list[str]:
+    """The ranges that the rule objects to, with a convolution after `preprocess`."""
+
+    def build() -> None:
+        x = preprocess(images(shape=(None, 12, 10, 3)))
+        kernel = tf1.get_variable("kernel", [3, 3, 3, 4], use_resource=True)
+        tf.reduce_mean(tf.nn.conv2d(x, kernel, 1, "SAME"), [1, 2], name="output")
+
+    graph_def = graph_of(build, v1_control_flow=v1_control_flow)
+    module = module_of(variant_of(graph_def, {"default": "output:0"}))
+    faults = value_range(Context(module, CONTRACTS), least_scale=0.02, most_offset=16.0)
+    return [item.found for item in faults if isinstance(item, Fault)]
+
+
+def in_channels(x: tf.Tensor) -> tf.Tensor:
+    """The VGG preprocessing of TF1: colours apart, a mean from each, blue first."""
+    red, green, blue = tf.split(x, 3, axis=3)
+    return tf.concat([blue - CAFFE[0], green - CAFFE[1], red - CAFFE[2]], 3)
+
+
+def normalised(x: tf.Tensor) -> tf.Tensor:
+    scale = tf1.get_variable("scale", [3], use_resource=True)
+    return x * scale
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "arrives"),
+    {
+        "divided": (lambda x: x / 255.0, "[0, 0.003922]"),
+        "scaled": (lambda x: x * (1 / 255), "[0, 0.003922]"),
+        "to -1..1": (lambda x: (x - 127.5) / 127.5, "[-1, -0.9922]"),
+        "means of 0..255": (lambda x: x - CAFFE, "[-114.8, -113.8]"),
+        "means of each channel": (in_channels, "[-114.8, -113.8]"),
+        "reversed channels": (lambda x: x[..., ::-1] - CAFFE, "[-114.8, -113.8]"),
+        "gathered channels": (lambda x: tf.gather(x, [2, 1, 0], axis=3) - CAFFE, "[-114.8, -113.8]"),
+        "means and deviations of 0..255": (lambda x: (x - CAFFE) / 57.4, "[-2, -1.983]"),
+        "in a function": (tf.function(lambda x: tf.function(lambda y: y / 255.0)(x) - 0.5), "[-0.5, -0.4961]"),
+        "Rescaling": (keras.layers.Rescaling(1 / 127.5, -1), "[-1, -0.9922]"),
+        "padded and resized": (
+            lambda x: tf.image.resize(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]) / 255.0, [9, 9]),
+            "[0, 0.003922]",
+        ),
+        "then normalised with variables": (lambda x: normalised(x / 255.0), "[0, 0.003922]"),
+        "for each image": (lambda x: tf.map_fn(lambda image: image / 255.0, x), "[0, 0.003922]"),
+    }.values(),
+)
+def test_preprocessing_for_0_to_255_is_found(preprocess: Callable[[tf.Tensor], tf.Tensor], arrives: str) -> None:
+    assert found(preprocess) == [arrives]
+
+
+@pytest.mark.parametrize(
+    "preprocess",
+    {
+        "none": tf.identity,
+        "to -1..1": lambda x: x * 2.0 - 1.0,
+        "standardised": lambda x: (x - MEANS) / DEVIATIONS,
+        "to 0..255 and back": lambda x: x * 255.0 / 255.0,
+        "to 0..255, then for 0..255": lambda x: (x * 255.0 - 127.5) / 127.5,
+        "to 0..255 for a network without scaling": lambda x: x * 255.0,
+        "to 0..255 less the means": lambda x: in_channels(x * 255.0),
+        "Rescaling of what was 0..255": lambda x: keras.layers.Rescaling(1 / 255)(x * 255.0),
+        "each image on its own": tf.image.per_image_standardization,
+        "with variables": normalised,
+        "a random contrast": lambda x: tf.image.random_contrast(x, 0.5, 1.5),
+        "clipped": lambda x: tf.clip_by_value(x, 0.0, 1.0),
+        "inverted": lambda x: 1.0 - x,
+        "zeros of the same shape": lambda x: x + x * 0.0,
+    }.values(),
+)
+def test_preprocessing_for_0_to_1_is_accepted(preprocess: Callable[[tf.Tensor], tf.Tensor]) -> None:
+    assert found(preprocess) == []
+
+
+def test_branches_of_tf1_are_followed() -> None:
+    def branch(x: tf.Tensor) -> tf.Tensor:
+        return tf1.cond(tf1.placeholder(tf.bool, []), lambda: x / 255.0, lambda: x / 255.0)
+
+    assert found(branch, v1_control_flow=True) == ["[0, 0.003922]"]
+
+
+def test_each_mistake_is_told_once() -> None:
+    assert found(lambda x: tf.concat([x / 255.0, x / 255.0], 0)) == ["[0, 0.003922]"]
