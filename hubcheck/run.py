@@ -6,7 +6,8 @@ import os
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ from hubcheck.engine import Evaluation, check_predicates
 from hubcheck.findings import Level
 from hubcheck.identity import home
 from hubcheck.module.locate import find_modules
-from hubcheck.module.reader import read
+from hubcheck.module.opening import opened
 from hubcheck.module.types import Module
 from hubcheck.results import DeviceRun, ModuleReport, Report
 from hubcheck.rules import Rule, load_rules, matching, select
@@ -64,6 +65,13 @@ class Plan:
     waived: frozenset[str]
     home: Path
     policy: Policy | None = None
+    only: Mapping[Path, set[str]] | None = None
+
+    def selected_for(self, path: Path) -> set[str]:
+        """The rules to report of a module; `only` may name them module by module."""
+        if self.only is not None and path in self.only:
+            return self.only[path]
+        return self.selected if self.policy is None else self.policy.selected(path, self.selected)
 
     def report(self, modules: Iterable[ModuleReport], *, interrupted: bool = False) -> Report:
         """The report of a run that is over; what was interrupted does not change the baseline."""
@@ -186,41 +194,51 @@ def plan(options: Options) -> Plan:
 
 def stream(modules: Sequence[Path], options: Options, ready: Plan) -> Iterator[ModuleReport]:
     """Reports one by one, in the order of `modules`; the next modules run meanwhile."""
-    with Checker(options, ready) as checker:
-        yield from checker.stream(modules)
+    with Checker(options) as checker:
+        yield from checker.stream(modules, options, ready)
 
 
 class Checker:
     """Checks modules as they come, with one pool of workers for all of them. A context manager: leaving it ends them.
 
     Args:
-        options: what to check, and how.
-        ready: what `plan` made of them.
+        options: how modules are run, if at all.
     """
 
-    def __init__(self, options: Options, ready: Plan) -> None:
-        self._options = options
-        self._ready = ready
+    def __init__(self, options: Options) -> None:
         self._pool, self._no_run = _pool(options)
 
-    def stream(self, modules: Iterable[Path]) -> Iterator[ModuleReport]:
-        """Reports one by one, in the order of `modules`; the next modules run meanwhile."""
-        waiting: deque[_Started] = deque()
-        for path in modules:
-            started = _start(path, self._ready, self._pool, self._options)
-            if self._pool is None:
-                started.evaluation.without_run(self._no_run, complete=self._options.static)
-                yield self._judged(_report(started, self._options, None))
-                continue
-            waiting.append(started)
-            # A bound on what waits keeps memory flat however many modules there are.
-            if len(waiting) > _MOST_WAITING:
-                yield self._judged(_finish(waiting.popleft(), self._options))
-        while waiting:
-            yield self._judged(_finish(waiting.popleft(), self._options))
+    def stream(self, modules: Iterable[Path], options: Options, ready: Plan) -> Iterator[ModuleReport]:
+        """Reports one by one, in the order of `modules`; the next modules run meanwhile.
 
-    def _judged(self, report: ModuleReport) -> ModuleReport:
-        return report if self._ready.policy is None else self._ready.policy.apply(report)
+        Args:
+            modules: their folders.
+            options: what to check; how modules are run is settled already.
+            ready: what `plan` made of the options.
+        """
+        for report in self._reports(modules, options, ready):
+            yield report if ready.policy is None else ready.policy.apply(report)
+
+    def _reports(self, modules: Iterable[Path], options: Options, ready: Plan) -> Iterator[ModuleReport]:
+        waiting: deque[_Started] = deque()
+        try:
+            for path in modules:
+                started = _start(path, ready, self._pool, options)
+                if self._pool is None:
+                    with started.unpacked:
+                        started.evaluation.without_run(self._no_run, complete=options.static)
+                        report = _report(started, options, None)
+                    yield report
+                    continue
+                waiting.append(started)
+                # A bound on what waits keeps memory flat however many modules there are.
+                if len(waiting) > _MOST_WAITING:
+                    yield _finish(waiting.popleft(), options)
+            while waiting:
+                yield _finish(waiting.popleft(), options)
+        finally:
+            for started in waiting:
+                started.unpacked.close()
 
     def __enter__(self) -> Checker:
         if self._pool is not None:
@@ -241,23 +259,24 @@ class _Started:
     module: Module
     evaluation: Evaluation
     run: Future[Any] | None
+    unpacked: ExitStack
 
 
 def _start(path: Path, ready: Plan, pool: Pool | None, options: Options) -> _Started:
-    begin = time.monotonic()
+    begin, unpacked = time.monotonic(), ExitStack()
     try:
-        module = read(path)
+        module = unpacked.enter_context(opened(path))
     except Exception as error:
-        return _Started(begin, path, *_unread(path, ready, error), None)
+        return _Started(begin, path, *_unread(path, ready, error), None, unpacked)
     evaluation = _evaluation(module, ready)
     evaluation.static()
     wanted = pool is not None and evaluation.wants_run()
     run = pool.submit(module, ready.contracts, options.probe) if pool is not None and wanted else None
-    return _Started(begin, path, module, evaluation, run)
+    return _Started(begin, path, module, evaluation, run, unpacked)
 
 
 def _evaluation(module: Module, ready: Plan) -> Evaluation:
-    selected = ready.selected if ready.policy is None else ready.policy.selected(module.path, ready.selected)
+    selected = ready.selected_for(module.path)
     return Evaluation(Context(module, ready.contracts), ready.rules, selected=selected, waived=ready.waived)
 
 
@@ -271,18 +290,19 @@ def _unread(path: Path, ready: Plan, error: Exception) -> tuple[Module, Evaluati
 
 def _finish(started: _Started, options: Options) -> ModuleReport:
     observations, reason, complete = None, "not run", True
-    if started.run is not None:
-        from hubcheck.probe.pool import ProbeError
+    with started.unpacked:
+        if started.run is not None:
+            from hubcheck.probe.pool import ProbeError
 
-        try:
-            observations = started.run.result()
-        except ProbeError as error:
-            reason, complete = str(error), False
-    if observations is None:
-        started.evaluation.without_run(reason, complete=complete)
-    else:
-        started.evaluation.probe(observations)
-    return _report(started, options, observations)
+            try:
+                observations = started.run.result()
+            except ProbeError as error:
+                reason, complete = str(error), False
+        if observations is None:
+            started.evaluation.without_run(reason, complete=complete)
+        else:
+            started.evaluation.probe(observations)
+        return _report(started, options, observations)
 
 
 def _pool(options: Options) -> tuple[Pool | None, str]:

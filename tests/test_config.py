@@ -21,11 +21,8 @@ from tests.paths import DATA, ROOT
 def project(tmp_path: Path) -> Path:
     """A checkout with one module that is well and two that are not."""
     (tmp_path / ".git").mkdir()
-    for name, source in {
-        "good": "a_good_feature_vector",
-        "batch": "e_fixed_batch_1",
-        "named": "g_input_named_inputs",
-    }.items():
+    sources = {"good": "a_good_feature_vector", "batch": "e_fixed_batch_1", "named": "g_input_named_inputs"}
+    for name, source in sources.items():
         shutil.copytree(DATA / source, tmp_path / "exports" / name)
     return tmp_path
 

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 import hubcheck
-from hubcheck.findings import Finding, Outcome
+from hubcheck.findings import Finding, Node, Outcome, Where
 from hubcheck.report.describe import remarks
-from hubcheck.results import ModuleReport, Report
+from hubcheck.results import DeviceRun, ModuleReport, Report, Suppressed
 
 
 def render(report: Report) -> str:
@@ -55,3 +55,24 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 
 def _finding(finding: Finding) -> dict[str, Any]:
     return asdict(finding)
+
+
+def module_from_document(data: dict[str, Any]) -> ModuleReport:
+    """A module's report from its part of a document; what documents leave out has its default."""
+    return ModuleReport(
+        path=data["path"],
+        format=data["format"],
+        outcomes=tuple(Outcome(**row) for row in data["outcomes"]),
+        findings=tuple(map(_finding_from, data["findings"])),
+        devices=tuple(DeviceRun(**row) for row in data["devices"]),
+        elapsed_s=data["elapsed_s"],
+        suppressed=tuple(
+            Suppressed(_finding_from(row["finding"]), row["kind"], row["reason"]) for row in data["suppressed"]
+        ),
+    )
+
+
+def _finding_from(data: dict[str, Any]) -> Finding:
+    where = data["where"]
+    node = Node(**where["node"]) if where["node"] is not None else None
+    return Finding(**{**data, "where": Where(**{**where, "node": node})})

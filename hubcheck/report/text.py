@@ -49,7 +49,7 @@ def module_lines(module: ModuleReport, *, width: int = WIDTH) -> Iterator[str]:
     path = click.style(printable(module.path), bold=True)
     yield f"{path}  {click.style(FORMATS[module.format], dim=True)}  {verdict}"
     for finding in module.findings:
-        yield from _finding_lines(finding, width)
+        yield from finding_lines(finding, width)
     for name, text in _remarks(module):
         yield from labelled(name, text, indent=2, width=width)
     for outcome in module.outcomes:
@@ -90,7 +90,8 @@ def labelled(label: str, text: str, *, indent: int, width: int = WIDTH) -> Itera
     yield from (margin + line for line in lines[1:])
 
 
-def _finding_lines(finding: Finding, width: int) -> Iterator[str]:
+def finding_lines(finding: Finding, width: int = WIDTH) -> Iterator[str]:
+    """One finding: level, rule and place; what is wrong; found, wanted, fix, source."""
     level = click.style(finding.level, fg=_COLOURS[finding.level], bold=True)
     yield f"  {level} {click.style(finding.rule, bold=True)}   {click.style(place(finding.where), dim=True)}"
     yield from textwrap.wrap(

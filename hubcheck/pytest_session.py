@@ -1,0 +1,154 @@
+"""What the pytest plugin does once there is a module: the checks of one test run, shared by its workers."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from hubcheck.config import Config, covers, find_config
+from hubcheck.findings import Finding, Level
+from hubcheck.identity import module_key
+from hubcheck.report.json import module_document, module_from_document
+from hubcheck.results import ModuleReport, Report
+from hubcheck.rules import matching
+from hubcheck.run import Checker, Options, configured, modules_at, plan
+
+
+class Checks:
+    """Reports of the modules of a test run.
+
+    Args:
+        root: pytest's root folder, from which the configuration is looked for.
+        static: decide from files alone.
+        fail_on: the level from which a finding fails; None leaves it to the configuration.
+        shared: a folder that the workers of the run have in common; None if there is one process.
+    """
+
+    def __init__(
+        self, root: Path, *, static: bool, fail_on: Literal["error", "warning"] | None, shared: Path | None
+    ) -> None:
+        config = find_config(root)
+        options = Options(static=static, fail_on=fail_on)
+        self._options = configured(options, config) if config is not None else options
+        self._ready = plan(self._options)
+        if shared is not None:
+            shared.mkdir(parents=True, exist_ok=True)
+        self._shared = shared
+        self._reports: dict[Path, ModuleReport] = {}
+        self._coming: Iterator[ModuleReport] | None = None
+        self._checkers: dict[bool, Checker] = {}
+
+    @property
+    def _config(self) -> Config | None:
+        return self._options.config
+
+    def rules_of(self, path: Path) -> list[str]:
+        """The ids of the rules to ask of a module, in the order of the rule files."""
+        policy = self._ready.policy
+        chosen = self._ready.selected if policy is None else policy.selected(path, self._ready.selected)
+        return [rule for rule in self._ready.rules if rule in chosen]
+
+    def expected_to_fail(self, path: Path, rule: str) -> str | None:
+        """The reason that the configuration gives for the failure of a rule on a module, if it gives one."""
+        if self._config is None:
+            return None
+        key = module_key(path, self._config.home)
+        for entry in self._config.xfail:
+            if covers(entry.path, key) and any(rule in matching(pattern, self._ready.rules) for pattern in entry.rules):
+                return entry.reason
+        return None
+
+    def findings(self, report: ModuleReport, rule: str) -> tuple[list[Finding], list[Finding]]:
+        """The findings of a rule that fail, and those that do not; an expected failure is one."""
+        expected = [item.finding for item in report.suppressed if item.kind == "xfail" and item.finding.rule == rule]
+        failing = [finding for finding in report.failures if finding.rule == rule]
+        lesser = [finding for finding in report.findings if finding.rule == rule and finding not in failing]
+        return failing + expected, lesser
+
+    def report(self, path: Path, asked: Mapping[Path, set[str]]) -> ModuleReport:
+        """The report of a module; `asked` are the rules that the run still has to ask, module by module.
+
+        In one process the modules are checked in the order of their tests, so that the next one runs while the
+        tests of this one are told. Workers of pytest-xdist take modules as they come.
+        """
+        while path not in self._reports:
+            if self._shared is not None:
+                self._reports[path] = self._once_for_all(path, asked)
+                continue
+            if self._coming is None:
+                self._coming = self._stream(_from(path, asked), asked)
+            report = next(self._coming, None)
+            if report is None:
+                self._coming = None
+            else:
+                self._reports[Path(report.path)] = report
+        return self._reports[path]
+
+    def validate(
+        self,
+        paths: Iterable[Path],
+        *,
+        static: bool = False,
+        select: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        fail_on: Level | None = None,
+    ) -> Report:
+        """A report of modules that a test has made."""
+        static = static or self._options.static
+        options = replace(
+            self._options,
+            static=static,
+            select=tuple(select),
+            ignore=tuple(ignore),
+            fail_on=fail_on or self._options.fail_on,
+        )
+        ready = plan(options)
+        return ready.report(self._checker(static).stream(modules_at(paths), options, ready))
+
+    def close(self) -> None:
+        """End the workers that run modules."""
+        for checker in self._checkers.values():
+            checker.__exit__(None, None, None)
+        self._checkers.clear()
+
+    def _stream(self, paths: Iterable[Path], asked: Mapping[Path, set[str]]) -> Iterator[ModuleReport]:
+        wanted = {rule for rules in asked.values() for rule in rules}
+        static = self._options.static or not any(self._ready.rules[rule].probe for rule in wanted)
+        options = replace(self._options, static=static)
+        return self._checker(static).stream(paths, options, replace(self._ready, only=asked))
+
+    def _checker(self, static: bool) -> Checker:
+        if static not in self._checkers:
+            self._checkers[static] = Checker(replace(self._options, static=static)).__enter__()
+        return self._checkers[static]
+
+    def _once_for_all(self, path: Path, asked: Mapping[Path, set[str]]) -> ModuleReport:
+        """The report that another worker of the run has made, or that this one makes for the others."""
+        assert self._shared is not None
+        name = self._shared / hashlib.sha256(str(path).encode()).hexdigest()
+        seen = name.with_suffix(".json")
+        with _locked(name.with_suffix(".lock")):
+            if not seen.exists():
+                (report,) = self._stream([path], asked)
+                seen.write_text(json.dumps(module_document(report)), encoding="utf-8")
+        made = module_from_document(json.loads(seen.read_text(encoding="utf-8")))
+        return replace(made, fail_on=self._options.fail_on or "error")
+
+
+def _from(path: Path, asked: Mapping[Path, set[str]]) -> list[Path]:
+    """The modules from `path` on, in the order of their tests."""
+    order = list(asked)
+    return order[order.index(path) :] if path in order else [path]
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

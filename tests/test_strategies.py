@@ -1,0 +1,91 @@
+"""Strategies for publishers' own properties: what they draw, how it shrinks, and that they find a real fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hubcheck
+from hubcheck.errors import UsersError
+from hubcheck.strategies import image_batches, pictures
+from tests.paths import DATA
+
+GOOD = DATA / "a_good_feature_vector"
+
+
+@given(image_batches(GOOD))
+def test_batches_are_what_the_module_expects(images):
+    assert images.dtype == np.float32
+    assert images.shape[1:] == (32, 24, 3)
+    assert 1 <= len(images) <= 5
+    assert images.min() >= 0
+    assert images.max() <= 1
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 40), st.integers(1, 40), st.data())
+def test_pictures_of_any_size_stay_in_range(height, width, data):
+    picture = data.draw(pictures(height, width))
+    assert picture.shape == (height, width, 3)
+    assert picture.dtype == np.float32
+    assert 0 <= picture.min() <= picture.max() <= 1
+
+
+def smallest(batches: st.SearchStrategy, wrong: Callable[[np.ndarray], bool]) -> np.ndarray:
+    """What a property that does not hold is reported with."""
+    seen = []
+
+    @settings(database=None, max_examples=60)
+    @given(batches)
+    def holds(images):
+        if wrong(images):
+            seen.append(images)
+            raise AssertionError
+
+    with pytest.raises(AssertionError):
+        holds()
+    return seen[-1]
+
+
+def test_what_fails_shrinks_to_one_black_picture():
+    images = smallest(image_batches(GOOD), lambda images: True)
+    assert images.shape == (1, 32, 24, 3)
+    assert not images.any()
+
+
+def test_what_only_pictures_with_edges_show_shrinks_to_one_such_picture():
+    images = smallest(image_batches((8, 8)), lambda images: bool(np.ptp(images, axis=(1, 2)).any()))
+    assert len(images) == 1
+
+
+def test_the_module_may_be_given_as_facts():
+    images = smallest(image_batches(hubcheck.read(GOOD), min_batch=2), lambda images: True)
+    assert images.shape == (2, 32, 24, 3)
+
+
+def test_a_module_that_tells_no_size_is_told(tmp_path: Path):
+    with pytest.raises(UsersError, match="tells no image size"):
+        image_batches(DATA / "x12_assets_and_table" / "assets")
+
+
+def test_a_property_finds_a_module_that_takes_the_batch_for_the_picture(fixture_module: Callable[[str], Path]):
+    """The README's example, on a module that drops the batch dimension of a single image."""
+    from hubcheck import hub
+
+    path = fixture_module("behaviour/batch-size/bad")
+    module = hub.Module(str(path))
+
+    def fails(images: np.ndarray) -> bool:
+        try:
+            return len(module(images)) != len(images)
+        except Exception:
+            return True
+
+    images = smallest(image_batches(path), fails)
+    assert len(images) == 1
+    assert not images.any()
