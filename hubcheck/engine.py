@@ -177,12 +177,13 @@ class Evaluation:
         faults = [item for item in said if isinstance(item, Fault)]
         remarks = [item for item in said if isinstance(item, Remark)]
         if faults:
-            findings = _merged([_finding(rule, fault, context.module) for fault in faults], context.module)
+            findings = _merged([_finding(rule, fault, context) for fault in faults], context.module)
             return _State("failed", half, findings=findings, remarks=remarks)
         skips = list(dict.fromkeys(item for item in said if isinstance(item, Skip)))
         if skips:
             reason = "; ".join(skip.reason for skip in skips)
-            return _State("skipped", reason=reason, open=any(skip.undecided for skip in skips))
+            undecided, blocked = any(skip.undecided for skip in skips), any(skip.blocks for skip in skips)
+            return _State("skipped", reason=reason, open=undecided, blocked=blocked)
         return _State("passed", half, remarks=remarks)
 
     def _skip_for(self, rule: Rule) -> _State | None:
@@ -234,7 +235,7 @@ def _in_order_of_needs(rules: Mapping[str, Rule]) -> list[Rule]:
     return list(ordered.values())
 
 
-def _finding(rule: Rule, fault: Fault, module: Module) -> Finding:
+def _finding(rule: Rule, fault: Fault, context: Context) -> Finding:
     fields = {"found": fault.found, "wanted": fault.wanted, **fault.details}
     template = fault.message or rule.message
     return Finding(
@@ -246,8 +247,14 @@ def _finding(rule: Rule, fault: Fault, module: Module) -> Finding:
         wanted=printable(fault.wanted),
         fix=printable(fault.fix or rule.fix),
         source=rule.source,
-        replay=shlex.join(("hubcheck", "replay", str(module.path), *fault.replay)) if fault.replay else "",
+        replay=_command(context, fault.replay) if fault.replay else "",
     )
+
+
+def _command(context: Context, arguments: tuple[str, ...]) -> str:
+    """The command that makes the calls of a fault again, as they were made."""
+    settings = context.observations.settings if context.observations is not None else ()
+    return shlex.join(("hubcheck", "replay", str(context.module.path), *arguments, *settings))
 
 
 def _place(where: Where) -> Where:

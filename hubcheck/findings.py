@@ -64,11 +64,13 @@ class Remark:
 class Skip:
     """Why a check says nothing.
 
-    `undecided` tells a question left open, which a run may answer, from a rule with nothing to look at.
+    `undecided` tells a question left open, which a run may answer, from a rule with nothing to look at; `blocks`
+    that what needs the rule has nothing to look at either.
     """
 
     reason: str
     undecided: bool = False
+    blocks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,18 @@ from hubcheck.findings import Fault, Skip, Where
 
 
 def stay_inside(context: Context) -> Iterator[Fault | Skip]:
-    """No asset's name climbs out of the assets folder; no link leads out of the module (a warning)."""
+    """No asset's name climbs out of the assets folder; no link leads out of the module (a warning in folders).
+
+    An archive holds files and folders only, below its own root and one of each name.
+    """
     module = context.module
+    if module.archive is not None:
+        for name, why in module.archive.refused:
+            message = f"{{found}} {why}, so the archive was not unpacked"
+            fix = "Make the archive of the module's own files and folders alone: `tar -czhf module.tar.gz -C module .`"
+            yield Fault(Where(), name, "files and folders below the archive's root", message=message, fix=fix)
+    if module.format is None:
+        yield Skip("needs module/readable")
     for variant in module.variants:
         for asset in variant.assets:
             if _leaves(asset.filename):

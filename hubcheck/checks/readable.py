@@ -21,6 +21,9 @@ _SCALAR_MEANS_UNKNOWN = 21
 def readable(context: Context) -> Iterator[Fault | Skip]:
     """Protos parse, named files are there, variables are in the checkpoint, signature tensors are in the graph."""
     module = context.module
+    if module.archive is not None and module.archive.refused:
+        yield Skip("the archive is not safe to unpack", blocks=True)
+        return
     for problem in module.problems:
         yield Fault(Where(problem.variant), problem.found, problem.wanted, message=problem.message, fix=problem.fix)
     if module.format is None:

@@ -12,7 +12,6 @@ from hubcheck.module.locate import find_modules
 from hubcheck.module.opening import opened
 from hubcheck.module.types import Module, Tensor, Variant
 from hubcheck.plain_text import printable
-from hubcheck.plain_text import printable
 
 
 @click.command("show")

@@ -11,12 +11,13 @@ from typing import Any
 from hubcheck.module import table
 from hubcheck.module.convert import shape
 from hubcheck.module.dtypes import dtype_name
-from hubcheck.module.files import read_file
+from hubcheck.module.files import read_file, read_within
+from hubcheck.module.limits import LIMITS, LimitExceeded, Limits
 from hubcheck.module.proto import DecodeError, parse
 from hubcheck.module.types import Checkpoint, CheckpointEntry
+from hubcheck.module.wire import check_fields
 
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
-_OBJECT_GRAPH_LIMIT = 256 << 20
 
 
 class CheckpointError(ValueError):
@@ -28,20 +29,23 @@ def shard_name(prefix: str, shard: int, shards: int) -> str:
     return f"{prefix}.data-{shard:05d}-of-{shards:05d}"
 
 
-def read_index(file: Path) -> Checkpoint:
+def read_index(file: Path, limits: Limits = LIMITS) -> Checkpoint:
     """Names, dtypes, shapes and places of every tensor; the weights themselves are not read.
 
     Raises:
         CheckpointError: the file is no checkpoint index, or is damaged.
+        LimitExceeded: there is too much in it.
         OSError: it cannot be opened.
     """
     shards = 1
     found: dict[str, CheckpointEntry] = {}
     try:
-        for key, value in table.entries(read_file(file)):
+        for key, value in table.entries(read_within(file, limits, "index_bytes"), limits):
             if not key:
                 shards = parse("BundleHeaderProto", value).num_shards
                 continue
+            if len(found) >= limits.tensors:
+                raise LimitExceeded(limits, "tensors", "tensors are in it")
             entry = parse("BundleEntryProto", value)
             found[key.decode("utf-8", "backslashreplace")] = CheckpointEntry(
                 dtype=dtype_name(entry.dtype),
@@ -59,19 +63,28 @@ def read_index(file: Path) -> Checkpoint:
     return Checkpoint(found, shards)
 
 
-def read_object_graph(checkpoint: Checkpoint, folder: Path, prefix: str) -> Any | None:
+def read_object_graph(checkpoint: Checkpoint, folder: Path, prefix: str, limits: Limits = LIMITS) -> Any | None:
     """The TrackableObjectGraph of a TF2 checkpoint, or None where there is none to read.
 
     It is a scalar string among the weights: a varint of its length, four bytes of checksum, its bytes.
+
+    Raises:
+        LimitExceeded: it is too large.
     """
     entry = checkpoint.entries.get(OBJECT_GRAPH_KEY)
-    if entry is None or not 0 < entry.size <= _OBJECT_GRAPH_LIMIT:
+    if entry is None or entry.size <= 0:
         return None
+    if entry.size > limits.object_graph_bytes:
+        raise LimitExceeded(limits, "object_graph_bytes", "bytes are in the list of objects")
     try:
         stored = read_file(
             folder / shard_name(prefix, entry.shard, checkpoint.shards), offset=entry.offset, size=entry.size
         )
         start = next(i for i, byte in enumerate(stored) if byte < 0x80) + 1 + 4
-        return parse("TrackableObjectGraph", stored[start:])
+        message = stored[start:]
+        check_fields("TrackableObjectGraph", message, limits)
+        return parse("TrackableObjectGraph", message)
+    except LimitExceeded:
+        raise
     except (OSError, OverflowError, ValueError, StopIteration, DecodeError):
         return None

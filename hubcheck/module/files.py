@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from hubcheck.module.limits import LimitExceeded, Limits
+
 _LARGEST = 2 << 30
 """No protobuf message is larger, so no file that hubcheck reads whole needs to be."""
 
@@ -33,3 +35,18 @@ def read_file(file: Path, *, offset: int = 0, size: int | None = None, largest: 
             return stream.read(-1 if size is None else size)
     finally:
         os.close(descriptor)
+
+
+def read_within(file: Path, limits: Limits, name: str) -> bytes:
+    """All of a file, if it has no more bytes than the limit of that name.
+
+    Raises:
+        LimitExceeded: it has.
+        OSError: see read_file.
+    """
+    try:
+        return read_file(file, largest=getattr(limits, name))
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        raise LimitExceeded(limits, name, "bytes are in it") from None

@@ -1,4 +1,4 @@
-"""Which folders are modules."""
+"""Which folders and archives are modules."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from hubcheck.errors import UsersError
 from hubcheck.plain_text import printable
 
+ARCHIVES = (".tar.gz", ".tgz", ".zip")
 MODULE_FILES = ("saved_model.pb", "saved_model.pbtxt", "tfhub_module.pb", "saved_model.cpb")
 
 
@@ -20,8 +21,15 @@ def is_module(folder: Path) -> bool:
     return any(os.path.lexists(folder / name) for name in MODULE_FILES)
 
 
+def is_archive(path: Path) -> bool:
+    """Whether this is a file that is named like an archive."""
+    return path.name.lower().endswith(ARCHIVES) and path.is_file()
+
+
 def find_modules(path: Path) -> list[Path]:
     """The module at `path`, or all modules below it, in order of their paths; a module is not searched further.
+
+    An archive below `path` is one of them if it holds a module, or cannot be read; one at `path` always is.
 
     Raises:
         NotAModule: there is nothing at `path`, or no module below it.
@@ -32,17 +40,31 @@ def find_modules(path: Path) -> list[Path]:
         raise NotAModule(f"{path}: no such file or folder") from None
     except (OSError, ValueError) as error:
         raise NotAModule(f"{printable(str(path))}: {getattr(error, 'strerror', error)}") from None
+    if is_archive(path):
+        return [path]
     if path.is_file():
         if path.name in MODULE_FILES:
             return [path.parent]
-        raise NotAModule(f"{path}: not a module; give the folder that holds saved_model.pb")
+        raise NotAModule(f"{path}: not a module; give the folder that holds saved_model.pb, or a .tar.gz or .zip of it")
     if is_module(path):
         return [path]
     found: list[Path] = []
-    for folder, children, _ in os.walk(path):
+    for folder, children, files in os.walk(path):
         if is_module(Path(folder)):
             found.append(Path(folder))
             children.clear()
+        else:
+            found += _archives(Path(folder), files)
     if not found:
         raise NotAModule(f"{path}: no module here or below; one is a folder with saved_model.pb in it")
     return sorted(found)
+
+
+def _archives(folder: Path, files: list[str]) -> list[Path]:
+    named = [folder / name for name in files if is_archive(folder / name)]
+    if not named:
+        return []
+    from hubcheck.module.archive import names_module
+    from hubcheck.module.limits import LIMITS
+
+    return [archive for archive in named if names_module(archive, LIMITS)]

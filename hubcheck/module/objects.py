@@ -7,12 +7,19 @@ from typing import Any
 
 from hubcheck.module.convert import shape, structured
 from hubcheck.module.dtypes import dtype_name
+from hubcheck.module.limits import LIMITS, LimitExceeded, Limits
 from hubcheck.module.types import ObjectGraph, Tensor, Trace, Variable
 
 
-def object_graph(proto: Any) -> ObjectGraph:
-    """The facts of a SavedObjectGraph. References to nodes that are not there are passed over."""
+def object_graph(proto: Any, limits: Limits = LIMITS) -> ObjectGraph:
+    """The facts of a SavedObjectGraph. References to nodes that are not there are passed over.
+
+    Raises:
+        LimitExceeded: the callable has too many traces.
+    """
     call = _child(proto, 0, "__call__")
+    if call is not None and len(_concrete_functions(proto.nodes[call])) > limits.traces:
+        raise LimitExceeded(limits, "traces", "traces are of the callable")
     losses = _child(proto, 0, "regularization_losses")
     return ObjectGraph(
         proto=proto,

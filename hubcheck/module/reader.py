@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hubcheck.module import checkpoint as checkpoints
 from hubcheck.module import convert, objects
+from hubcheck.module.assets import Texts, assets
 from hubcheck.module.documents import read_documents
-from hubcheck.module.files import read_file
+from hubcheck.module.files import read_file, read_within
+from hubcheck.module.folder import files, links_out
+from hubcheck.module.limits import FIX, LIMITS, LimitExceeded, Limits
 from hubcheck.module.proto import DecodeError, parse, parse_text
-from hubcheck.module.types import Asset, Checkpoint, Format, Module, Problem, Variable, Variant
+from hubcheck.module.types import Checkpoint, Format, Module, Problem, Variable, Variant
 from hubcheck.module.v1_variables import collection_variables, restored_variables
+from hubcheck.module.wire import check_fields
 
 SCHEMA_VERSION = 1
 ATTACHMENTS = "hub_module_attachments"
 IMAGE_MODULE_INFO = "image_module_info"
 _LFS = b"version https://git-lfs.github.com/spec/"
 _LFS_FIX = "Fetch the real file with `git lfs pull`, then check again."
-_LINES_LIMIT = 4 << 20
 
 
 class _Unreadable(Exception):
@@ -29,7 +33,7 @@ class _Unreadable(Exception):
         self.problem = Problem(message, fix)
 
 
-def read(path: str | os.PathLike[str]) -> Module:
+def read(path: str | os.PathLike[str], limits: Limits = LIMITS) -> Module:
     """Everything that the files of a module say, without running it.
 
     Never raises for what is in the files: what makes them unreadable stands in the result's `problems`,
@@ -37,27 +41,35 @@ def read(path: str | os.PathLike[str]) -> Module:
 
     Args:
         path: the module's folder.
+        limits: how much of it is read, at most.
     """
     root = Path(path)
     try:
-        name, proto = _saved_model(root)
+        name, proto = _saved_model(root, limits)
         kind = _format(root, proto)
+        listed = files(root, limits)
+        _check_size(name, proto, limits)
+        graph = next((mg.object_graph_def for mg in proto.meta_graphs if mg.object_graph_def.nodes), None)
+        restored = objects.object_graph(graph, limits) if graph is not None else None
+    except LimitExceeded as error:
+        problem = Problem(f"the module is too large to be read: {error}", FIX)
+        return Module(path=root, format=None, file=_file_name(root), problems=(problem,))
     except _Unreadable as error:
         return Module(path=root, format=None, file=_file_name(root), problems=(error.problem,))
     problems: list[Problem] = []
-    index = _checkpoint(root, problems)
-    graph = next((mg.object_graph_def for mg in proto.meta_graphs if mg.object_graph_def.nodes), None)
+    index = _checkpoint(root, problems, limits)
+    parts = _Parts(root, kind, index, Texts(root, limits), limits)
     return Module(
         path=root,
         format=kind,
         file=name,
-        variants=tuple(_variant(root, meta, kind, index, problems) for meta in proto.meta_graphs),
-        objects=objects.object_graph(graph) if graph is not None else None,
+        variants=tuple(_variant(meta, parts, problems) for meta in proto.meta_graphs),
+        objects=restored,
         checkpoint=index,
-        files=tuple(_files(root)),
+        files=listed,
         documents=read_documents(root),
-        symlinks=dict(_links_out(root)),
-        keras_metadata=_keras_metadata(root),
+        symlinks=dict(links_out(root)),
+        keras_metadata=_keras_metadata(root, limits, problems),
         problems=tuple(dict.fromkeys(problems)),
     )
 
@@ -69,9 +81,22 @@ def _file_name(root: Path) -> str:
     return "saved_model.pb"
 
 
-def _bytes(file: Path) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the variants of a module share."""
+
+    root: Path
+    kind: Format
+    index: Checkpoint | None
+    texts: Texts
+    limits: Limits
+
+
+def _bytes(file: Path, limits: Limits, limit: str) -> bytes:
     try:
-        data = read_file(file)
+        data = read_within(file, limits, limit)
+    except LimitExceeded as error:
+        raise _Unreadable(f"{file.name} cannot be read: {error}", FIX) from None
     except OSError as error:
         raise _Unreadable(f"{file.name} cannot be read: {error.strerror}", "Make the file readable.") from None
     if data.startswith(_LFS):
@@ -79,13 +104,13 @@ def _bytes(file: Path) -> bytes:
     return data
 
 
-def _saved_model(root: Path) -> tuple[str, Any]:
+def _saved_model(root: Path, limits: Limits) -> tuple[str, Any]:
     binary, text = root / "saved_model.pb", root / "saved_model.pbtxt"
     export_again = "Export the module again, and copy all of its files."
     if os.path.lexists(binary):
-        name, data = binary.name, _bytes(binary)
+        name, data = binary.name, _bytes(binary, limits, "proto_bytes")
     elif os.path.lexists(text):
-        name, data = text.name, _bytes(text)
+        name, data = text.name, _bytes(text, limits, "text_bytes")
     elif os.path.lexists(root / "saved_model.cpb"):
         raise _Unreadable(
             "the module is in the chunked form saved_model.cpb only, which most loaders cannot read",
@@ -95,6 +120,8 @@ def _saved_model(root: Path) -> tuple[str, Any]:
         raise _Unreadable("saved_model.pb is missing beside tfhub_module.pb", export_again)
     if not data.strip():
         raise _Unreadable(f"{name} is empty", export_again)
+    if name == binary.name:
+        check_fields("SavedModel", data, limits)
     try:
         proto = parse("SavedModel", data) if name == binary.name else parse_text("SavedModel", data.decode("utf-8"))
     except (DecodeError, UnicodeDecodeError) as error:
@@ -118,7 +145,7 @@ def _format(root: Path, proto: Any) -> Format:
         return "tf2-saved-model" if any(mg.object_graph_def.nodes for mg in proto.meta_graphs) else "tf1-saved-model"
     fix = "Write the two bytes 08 03 into tfhub_module.pb, as every TF1 Hub module has them."
     try:
-        definition = parse("ModuleDef", _bytes(marker))
+        definition = parse("ModuleDef", _bytes(marker, LIMITS, "unscanned_bytes"))
     except DecodeError:
         raise _Unreadable("tfhub_module.pb is not a ModuleDef: truncated, or another kind of file", fix) from None
     if definition.format != 3:
@@ -129,7 +156,18 @@ def _format(root: Path, proto: Any) -> Format:
     return "tf1-hub"
 
 
-def _checkpoint(root: Path, problems: list[Problem]) -> Checkpoint | None:
+def _check_size(name: str, proto: Any, limits: Limits) -> None:
+    if len(proto.meta_graphs) > limits.variants:
+        raise LimitExceeded(limits, "variants", f"MetaGraphs are in {name}")
+    nodes = 0
+    for meta in proto.meta_graphs:
+        nodes += len(meta.graph_def.node)
+        nodes += sum(len(function.node_def) for function in meta.graph_def.library.function)
+    if nodes > limits.nodes:
+        raise LimitExceeded(limits, "nodes", f"nodes are in {name}")
+
+
+def _checkpoint(root: Path, problems: list[Problem], limits: Limits) -> Checkpoint | None:
     index = root / "variables" / "variables.index"
     if not os.path.lexists(index):
         return None
@@ -137,7 +175,10 @@ def _checkpoint(root: Path, problems: list[Problem]) -> Checkpoint | None:
         if read_file(index, size=len(_LFS)) == _LFS:
             problems.append(Problem("variables/variables.index is a git-LFS pointer, not the file itself", _LFS_FIX))
             return None
-        found = checkpoints.read_index(index)
+        found = checkpoints.read_index(index, limits)
+    except LimitExceeded as error:
+        problems.append(Problem(f"variables/variables.index cannot be read: {error}", FIX))
+        return None
     except checkpoints.CheckpointError as error:
         fix = "Copy the checkpoint again from where the module was exported."
         problems.append(Problem(f"variables/variables.index is damaged: {error}", fix))
@@ -168,32 +209,17 @@ def _shard_problems(folder: Path, index: Checkpoint) -> Iterator[Problem]:
             )
 
 
-def _files(root: Path) -> Iterator[str]:
-    for folder, children, names in os.walk(root):
-        children.sort()
-        for name in sorted(names):
-            yield os.path.relpath(os.path.join(folder, name), root)  # noqa: PTH118
-
-
-def _links_out(root: Path) -> Iterator[tuple[str, str]]:
-    inside = os.path.realpath(root)
-    for folder, children, names in os.walk(root):
-        for name in sorted([*children, *names]):
-            file = os.path.join(folder, name)  # noqa: PTH118
-            if os.path.islink(file):  # noqa: PTH114
-                target = os.path.realpath(file)
-                if os.path.commonpath((inside, target)) != inside:
-                    yield os.path.relpath(file, root), target
-
-
-def _keras_metadata(root: Path) -> bytes | None:
+def _keras_metadata(root: Path, limits: Limits, problems: list[Problem]) -> bytes | None:
     try:
-        return read_file(root / "keras_metadata.pb")
+        return read_within(root / "keras_metadata.pb", limits, "metadata_bytes")
+    except LimitExceeded as error:
+        problems.append(Problem(f"keras_metadata.pb cannot be read: {error}", FIX))
+        return None
     except OSError:
         return None
 
 
-def _variant(root: Path, meta: Any, kind: Format, index: Checkpoint | None, problems: list[Problem]) -> Variant:
+def _variant(meta: Any, parts: _Parts, problems: list[Problem]) -> Variant:
     tags = tuple(sorted(set(meta.meta_info_def.tags)))
     collections = dict(meta.collection_def)
     attachments = _attachments(collections, ",".join(tags), problems)
@@ -205,8 +231,8 @@ def _variant(root: Path, meta: Any, kind: Format, index: Checkpoint | None, prob
         collections=collections,
         attachments=attachments,
         image_size=_image_size(attachments, ",".join(tags), problems),
-        assets=tuple(_assets(root, meta, problems)),
-        variables=_variables(root, meta, kind, index, problems),
+        assets=tuple(assets(meta, parts.texts, problems)),
+        variables=_variables(meta, parts, problems),
         tensorflow_version=meta.meta_info_def.tensorflow_version,
         init_op=convert.init_op(meta),
     )
@@ -238,45 +264,25 @@ def _image_size(attachments: dict[str, bytes], variant: str, problems: list[Prob
     return (size.height, size.width)
 
 
-def _assets(root: Path, meta: Any, problems: list[Problem]) -> Iterator[Asset]:
-    definitions = list(meta.asset_file_def)
-    if not definitions and "saved_model_assets" in meta.collection_def:
-        for packed in meta.collection_def["saved_model_assets"].any_list.value:
-            try:
-                definitions.append(parse("AssetFileDef", packed.value))
-            except DecodeError:
-                fix = "Export the module again."
-                problems.append(Problem("an entry of collection saved_model_assets is no AssetFileDef", fix))
-    for definition in definitions:
-        file = root / "assets" / definition.filename
-        inside = _stays_inside(definition.filename)
-        if inside and not file.is_file():
-            fix = "Copy the assets folder from where the module was exported."
-            problems.append(Problem(f"asset assets/{definition.filename} is missing", fix))
-        yield Asset(definition.filename, definition.tensor_info.name, _lines(file) if inside else None)
-
-
-def _stays_inside(name: str) -> bool:
-    return not name.startswith("/") and ".." not in name.split("/") and "\0" not in name
-
-
-def _lines(file: Path) -> int | None:
-    try:
-        return len(read_file(file, largest=_LINES_LIMIT).decode("utf-8").rstrip("\n").splitlines())
-    except (OSError, ValueError):
-        return None
-
-
-def _variables(
-    root: Path, meta: Any, kind: Format, index: Checkpoint | None, problems: list[Problem]
-) -> tuple[Variable, ...]:
+def _variables(meta: Any, parts: _Parts, problems: list[Problem]) -> tuple[Variable, ...]:
     if meta.object_graph_def.nodes:
-        stored = checkpoints.read_object_graph(index, root / "variables", "variables") if index else None
-        lost = index is not None and checkpoints.OBJECT_GRAPH_KEY in index.entries and stored is None
-        if lost and not any(problem.message.startswith("variables/") for problem in problems):
-            message = "variables/ is damaged: its list of objects, which says whose weights are where, cannot be read"
-            problems.append(Problem(message, "Copy all files of the variables folder from where it was exported."))
-        return objects.variables(meta.object_graph_def, stored)
-    if kind == "tf1-hub":
+        return objects.variables(meta.object_graph_def, _stored_objects(parts, problems))
+    if parts.kind == "tf1-hub":
         return collection_variables(meta)
     return restored_variables(meta)
+
+
+def _stored_objects(parts: _Parts, problems: list[Problem]) -> Any | None:
+    index = parts.index
+    if index is None:
+        return None
+    try:
+        stored = checkpoints.read_object_graph(index, parts.root / "variables", "variables", parts.limits)
+    except LimitExceeded as error:
+        problems.append(Problem(f"variables/ cannot be read: {error}", FIX))
+        return None
+    lost = stored is None and checkpoints.OBJECT_GRAPH_KEY in index.entries
+    if lost and not any(problem.message.startswith("variables/") for problem in problems):
+        message = "variables/ is damaged: its list of objects, which says whose weights are where, cannot be read"
+        problems.append(Problem(message, "Copy all files of the variables folder from where it was exported."))
+    return stored

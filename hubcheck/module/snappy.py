@@ -37,8 +37,9 @@ def decompress(data: bytes) -> bytes:
                 size, offset, position = _copy(data, tag, position)
                 if not 0 < offset <= len(out):
                     raise SnappyError("a copy refers to bytes before the start")
-                for _ in range(size):
-                    out.append(out[-offset])
+                # What is copied may overlap what is written: then it repeats.
+                piece = bytes(out[len(out) - offset : len(out) - offset + size])
+                out += (piece * (size // len(piece) + 1))[:size]
             if len(out) > length:
                 break
     except IndexError:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from hubcheck.module.limits import LIMITS, LimitExceeded, Limits
 from hubcheck.module.snappy import SnappyError, decompress
 
 _MAGIC = 0xDB4775248B80FB57
@@ -24,20 +25,26 @@ class TableError(ValueError):
     """The bytes are not such a table, or are damaged; the message says where."""
 
 
-def entries(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def entries(data: bytes, limits: Limits = LIMITS) -> Iterator[tuple[bytes, bytes]]:
     """Keys and values of a table, in order.
 
     Raises:
         TableError: the bytes are not a whole, undamaged table.
+        LimitExceeded: its blocks have too many bytes: one block can be named often.
     """
     if len(data) < _FOOTER or struct.unpack_from("<Q", data, len(data) - 8)[0] != _MAGIC:
         raise TableError("it does not end like a checkpoint index")
     footer = len(data) - _FOOTER
     _, position = _handle(data, footer)
     index, _ = _handle(data, position)
+    left = limits.index_bytes
     for _, value in _block(data, index):
         block, _ = _handle(value, 0)
-        yield from _block(data, block)
+        content = _read_block(data, block)
+        left -= len(content)
+        if left < 0:
+            raise LimitExceeded(limits, "index_bytes", "bytes are in its blocks")
+        yield from _entries(content)
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
@@ -61,6 +68,10 @@ def _handle(data: bytes, position: int) -> tuple[tuple[int, int], int]:
 
 
 def _block(data: bytes, handle: tuple[int, int]) -> Iterator[tuple[bytes, bytes]]:
+    yield from _entries(_read_block(data, handle))
+
+
+def _read_block(data: bytes, handle: tuple[int, int]) -> bytes:
     offset, size = handle
     end = offset + size
     if end + _TRAILER > len(data) or size < 4:
@@ -68,7 +79,7 @@ def _block(data: bytes, handle: tuple[int, int]) -> Iterator[tuple[bytes, bytes]
     stored = struct.unpack_from("<I", data, end + 1)[0]
     if stored != _masked_crc32c(data[offset : end + 1]):
         raise TableError("a block does not match its checksum")
-    yield from _entries(_contents(data[offset:end], data[end]))
+    return _contents(data[offset:end], data[end])
 
 
 def _contents(block: bytes, compression: int) -> bytes:

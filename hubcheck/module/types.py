@@ -200,6 +200,18 @@ class Problem:
     wanted: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """What is in an archive: its files by name, and the members for which it was not unpacked, each with the reason.
+
+    `root` is the folder in which the module lies, "" where it is the archive's own.
+    """
+
+    files: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+    root: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Module:
     """Everything hubcheck knows of a module before it runs.
@@ -208,7 +220,7 @@ class Module:
     says that it could not be. `files` are the module's files, relative to its root;
     `documents` the texts for people in or beside it (MODULE.md, README.md). `symlinks` leave the module:
     links that resolve to a place outside its root, each with that place. `keras_metadata` is the content of
-    keras_metadata.pb.
+    keras_metadata.pb. A module that comes as an `archive` is unpacked: `folder` is where, `path` is the archive.
     """
 
     path: Path
@@ -222,6 +234,13 @@ class Module:
     symlinks: Mapping[str, str] = field(default_factory=dict)
     keras_metadata: bytes | None = None
     problems: tuple[Problem, ...] = ()
+    archive: Archive | None = None
+    unpacked: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the files lie."""
+        return self.unpacked or self.path
 
     @property
     def default_signature(self) -> str:

@@ -1,0 +1,64 @@
+"""How much of a module is read, at most: what is larger was made to wear its reader out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Upper bounds, far above what exporters write. A finding that one of them causes names it.
+
+    Args:
+        proto_bytes: of saved_model.pb; no protobuf message can have more.
+        proto_fields: in saved_model.pb, at all depths; looked for in files above `unscanned_bytes` only.
+        unscanned_bytes: of a proto that is small enough to be parsed as it is.
+        text_bytes: of saved_model.pbtxt, which is read a hundred times slower.
+        variants: MetaGraphs in a file.
+        nodes: in all graphs and functions of a file.
+        traces: of the callable.
+        index_bytes: of the checkpoint's index, before and after it is decompressed.
+        tensors: in the checkpoint's index.
+        object_graph_bytes: of the object graph that a checkpoint carries.
+        metadata_bytes: of keras_metadata.pb.
+        asset_text_bytes: of all assets whose lines are counted.
+        files: in the module's folder.
+        archive_members: files and folders in an archive.
+        archive_bytes: of an archive's files when they are unpacked.
+        archive_ratio: how many times larger an archive may become, where it becomes larger than `archive_small`:
+            weights that are all zero become a thousand times larger, but real ones hardly twice.
+        archive_small: bytes of an unpacked archive, see there.
+    """
+
+    proto_bytes: int = (2 << 30) - 1
+    proto_fields: int = 12_000_000
+    unscanned_bytes: int = 8 * MIB
+    text_bytes: int = 64 * MIB
+    variants: int = 64
+    nodes: int = 1_000_000
+    traces: int = 256
+    index_bytes: int = 64 * MIB
+    tensors: int = 500_000
+    object_graph_bytes: int = 64 * MIB
+    metadata_bytes: int = 32 * MIB
+    asset_text_bytes: int = 64 * MIB
+    files: int = 100_000
+    archive_members: int = 10_000
+    archive_bytes: int = 16 << 30
+    archive_ratio: int = 100
+    archive_small: int = 1 << 30
+
+
+class LimitExceeded(ValueError):
+    """A limit is hit; the message names it."""
+
+    names_a_limit = True
+
+    def __init__(self, limits: Limits, name: str, unit: str) -> None:
+        super().__init__(f"more than {getattr(limits, name):,} {unit}, the limit {name}")
+
+
+LIMITS = Limits()
+FIX = "If the module is meant to be so large, raise the limit; else export it again."

@@ -1,0 +1,70 @@
+"""Modules at paths: a folder is read where it is, an archive is unpacked for as long as its module is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubcheck.module.limits import FIX, LIMITS, LimitExceeded, Limits
+from hubcheck.module.locate import NotAModule, find_modules, is_archive
+from hubcheck.module.reader import read
+from hubcheck.module.types import Archive, Module, Problem
+
+if TYPE_CHECKING:
+    from hubcheck.module.archive import Unpacked
+
+_PACK_AGAIN = "Make the archive again: `tar -czf module.tar.gz -C path/to/module .`"
+
+
+@contextmanager
+def opened(path: Path, limits: Limits = LIMITS) -> Iterator[Module]:
+    """The module at a path. Of an archive, `Module.folder` is there until this is left.
+
+    Never raises for what is in the files, see hubcheck.module.reader.read.
+    """
+    if not is_archive(path):
+        yield read(path, limits)
+        return
+    with ExitStack() as stack:
+        yield _archived(path, limits, stack)
+
+
+def _archived(path: Path, limits: Limits, stack: ExitStack) -> Module:
+    # Static checks of folders have no use for what reads archives.
+    from hubcheck.module.archive import unpacked
+    from hubcheck.module.members import BadArchive
+
+    try:
+        content = stack.enter_context(unpacked(path, limits))
+    except LimitExceeded as error:
+        return _unreadable(path, Archive(), f"{path.name} was not unpacked: {error}", FIX)
+    except BadArchive as error:
+        return _unreadable(path, Archive(), f"{path.name} cannot be read: {error}", _PACK_AGAIN)
+    except OSError as error:
+        return _unreadable(path, Archive(), f"{path.name} cannot be unpacked: {error.strerror or error}", _PACK_AGAIN)
+    return _inside(path, content, limits)
+
+
+def _inside(path: Path, content: Unpacked, limits: Limits) -> Module:
+    if content.folder is None:
+        return Module(path=path, format=None, file=path.name, archive=content.facts)
+    try:
+        roots = [found for found in find_modules(content.folder) if found.is_dir()]
+    except NotAModule:
+        roots = []
+    if not roots:
+        return _unreadable(path, content.facts, f"no module is in {path.name}: it holds no saved_model.pb", _PACK_AGAIN)
+    if len(roots) > 1:
+        names = ", ".join(str(root.relative_to(content.folder)) for root in roots[:3])
+        message = f"{len(roots)} modules are in {path.name}: {names}{', ...' if len(roots) > 3 else ''}"
+        return _unreadable(path, content.facts, message, "Make an archive of each module.")
+    inner = str(roots[0].relative_to(content.folder))
+    facts = replace(content.facts, root="" if inner == "." else inner)
+    return replace(read(roots[0], limits), path=path, unpacked=roots[0], archive=facts)
+
+
+def _unreadable(path: Path, facts: Archive, message: str, fix: str) -> Module:
+    return Module(path=path, format=None, file=path.name, archive=facts, problems=(Problem(message, fix),))

@@ -1,0 +1,86 @@
+"""How much is in a message, told from its bytes before they are parsed.
+
+Parsed, a message of two bytes takes ninety: a file of a gigabyte, made of such, would take all memory there is.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from hubcheck.module.limits import LimitExceeded, Limits
+from hubcheck.module.proto import message_class
+
+_VARINT, _LENGTH = 0, 2
+_FIXED = {1: 8, 5: 4, 3: 0, 4: 0}
+"""Bytes of the other wire types. Groups (3 and 4) are counted as they come."""
+
+
+def more_fields(name: str, data: bytes, most: int) -> bool:
+    """Whether the bytes, as message `tensorflow.<name>`, have more than `most` fields at all depths.
+
+    Texts and weights count as one field, whatever their size. Bytes that are no such message count as far as
+    they can be read: the parser will say what is wrong with them.
+    """
+    left = most
+    waiting = [(0, len(data), message_class(name).DESCRIPTOR)]
+    while waiting:
+        position, end, descriptor = waiting.pop()
+        inner = _messages(descriptor)
+        while position < end:
+            left -= 1
+            if left < 0:
+                return True
+            tag = data[position]
+            position += 1
+            if tag > 0x7F:
+                tag, position = _varint(data, position, tag & 0x7F)
+            kind = tag & 7
+            if kind == _LENGTH:
+                if position >= end:
+                    break
+                size = data[position]
+                position += 1
+                if size > 0x7F:
+                    size, position = _varint(data, position, size & 0x7F)
+                below = inner.get(tag >> 3)
+                if below is not None and size:
+                    waiting.append((position, min(position + size, end), below))
+                position += size
+            elif kind == _VARINT:
+                while position < end and data[position] > 0x7F:
+                    position += 1
+                position += 1
+            elif kind in _FIXED:
+                position += _FIXED[kind]
+            else:
+                break  # no wire type: the parser stops here, too
+    return False
+
+
+def check_fields(name: str, data: bytes, limits: Limits) -> None:
+    """Count the fields of a message that is large enough for them to matter.
+
+    Raises:
+        LimitExceeded: there are too many.
+    """
+    if len(data) > limits.unscanned_bytes and more_fields(name, data, limits.proto_fields):
+        raise LimitExceeded(limits, "proto_fields", f"fields are in the {name}")
+
+
+@cache
+def _messages(descriptor: Any) -> dict[int, Any]:
+    """The fields of a message that are messages themselves, by number."""
+    return {field.number: field.message_type for field in descriptor.fields if field.message_type is not None}
+
+
+def _varint(data: bytes, position: int, result: int) -> tuple[int, int]:
+    shift = 7
+    while position < len(data) and shift < 70:
+        byte = data[position]
+        position += 1
+        result |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+        shift += 7
+    return result, position

@@ -1,0 +1,309 @@
+"""Archives: a module in one is checked like any other; one that is not safe is refused, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import io
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import hubcheck
+from hubcheck.findings import Finding
+from hubcheck.module.limits import LIMITS, Limits
+from hubcheck.module.locate import find_modules
+from hubcheck.module.opening import opened
+from tests.paths import DATA
+
+GOOD = DATA / "a_good_feature_vector"
+Edit = Callable[[tarfile.TarFile], object]
+ZipEdit = Callable[[zipfile.ZipFile], object]
+
+
+@pytest.fixture(autouse=True)
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for temporary files, in which nothing may be left; and the folder around it, with nothing new."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    assert list(folder.iterdir()) == []
+
+
+def packed(path: Path, edit: Edit | None = None, *, source: Path = GOOD, prefix: str = ".") -> Path:
+    """A module as .tar.gz, with members added."""
+    with tarfile.open(path, "w:gz") as tar:
+        tar.add(source, arcname=prefix)
+        if edit is not None:
+            edit(tar)
+    return path
+
+
+def zipped(path: Path, edit: ZipEdit | None = None, *, prefix: str = "") -> Path:
+    """A module as .zip, with members added."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(GOOD.rglob("*")):
+            archive.write(file, prefix + str(file.relative_to(GOOD)))
+        if edit is not None:
+            edit(archive)
+    return path
+
+
+def findings(path: Path) -> list[Finding]:
+    report = hubcheck.validate(path, static=True)
+    assert report.exit_code in (0, 1), [o for o in report.modules[0].outcomes if o.status == "broken"]
+    return list(report.findings)
+
+
+def limited(path: Path, limits: Limits) -> str:
+    """The one problem of a module that is read within limits."""
+    with opened(path, limits) as module:
+        assert module.format is None
+        (problem,) = module.problems
+    return problem.message
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, *, link: str = "", data: bytes = b"x") -> Edit:
+    def edit(tar: tarfile.TarFile) -> None:
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = kind, link
+        info.size = len(data) if kind == tarfile.REGTYPE else 0
+        tar.addfile(info, io.BytesIO(data) if kind == tarfile.REGTYPE else None)
+
+    return edit
+
+
+def entry(name: str, mode: int = 0, data: bytes = b"x") -> ZipEdit:
+    def edit(archive: zipfile.ZipFile) -> None:
+        info = zipfile.ZipInfo("placeholder")
+        info.filename = name
+        info.external_attr = mode << 16
+        archive.writestr(info, data)
+
+    return edit
+
+
+@pytest.mark.parametrize("name", ["m.tar.gz", "m.tgz", "M.TGZ"])
+def test_a_packed_module_is_checked_like_a_folder(tmp_path: Path, name: str) -> None:
+    report = hubcheck.validate(packed(tmp_path / name))
+    assert report.findings == ()
+    assert report.exit_code == 0
+    assert report.modules[0].path == str(tmp_path / name)
+    assert report.modules[0].format == "tf1-hub"
+    assert "passed" in {outcome.status for outcome in report.modules[0].outcomes if outcome.rule == "behaviour/runs"}
+
+
+def test_a_zipped_module_is_checked_like_a_folder(tmp_path: Path) -> None:
+    assert hubcheck.validate(zipped(tmp_path / "m.zip")).findings == ()
+
+
+def test_a_bad_module_in_an_archive_has_the_findings_of_its_folder(tmp_path: Path) -> None:
+    archive = packed(tmp_path / "m.tar.gz", source=DATA / "e_fixed_batch_1")
+    assert [f.rule for f in findings(archive)] == [f.rule for f in findings(DATA / "e_fixed_batch_1")]
+
+
+def test_archives_of_modules_are_found_below_a_folder(tmp_path: Path) -> None:
+    hub = tmp_path / "hub"
+    (hub / "below").mkdir(parents=True)
+    kept = [packed(hub / "a.tar.gz"), zipped(hub / "below" / "b.zip")]
+    (hub / "damaged.tgz").write_bytes(b"no archive")
+    with zipfile.ZipFile(hub / "pictures.zip", "w") as other:
+        other.writestr("cat.png", b"")
+    assert find_modules(hub) == sorted([*kept, hub / "damaged.tgz"])
+
+
+UNSAFE_TAR: dict[str, tuple[Edit, str]] = {
+    "traversal": (member("../outside"), "a name that leads out"),
+    "hidden traversal": (member("assets/../../outside"), "a name that leads out"),
+    "absolute": (member("/tmp/outside"), "a name that leads out"),
+    "windows": (member("..\\outside"), "a name that leads out"),
+    "drive": (member("C:/outside"), "a name that leads out"),
+    "symlink": (member("assets", tarfile.SYMTYPE, link="/etc"), "is a symbolic link"),
+    "inner symlink": (member("copy.pb", tarfile.SYMTYPE, link="saved_model.pb"), "is a symbolic link"),
+    "hard link": (member("passwd", tarfile.LNKTYPE, link="/etc/passwd"), "is a hard link"),
+    "character device": (member("zero", tarfile.CHRTYPE), "is a device"),
+    "block device": (member("disk", tarfile.BLKTYPE), "is a device"),
+    "pipe": (member("pipe", tarfile.FIFOTYPE), "is a pipe"),
+    "duplicate": (member("saved_model.pb"), "is in the archive twice"),
+    "duplicate in disguise": (member("./variables/../saved_model.pb"), "a name that leads out"),
+    "below a file": (member("saved_model.pb/x"), "lies below a file"),
+    "long name": (member("n" * 256), "a name that is too long"),
+}
+UNSAFE_ZIP: dict[str, tuple[ZipEdit, str]] = {
+    "traversal": (entry("../outside"), "a name that leads out"),
+    "absolute": (entry("/tmp/outside"), "a name that leads out"),
+    "windows": (entry("..\\outside"), "a name that leads out"),
+    "symlink": (entry("assets", stat.S_IFLNK | 0o777, b"/etc"), "is a symbolic link"),
+    "device": (entry("zero", stat.S_IFCHR | 0o666), "is a device"),
+    "duplicate": (entry("saved_model.pb"), "is in the archive twice"),
+}
+
+
+def assert_refused(archive: Path, why: str) -> None:
+    around = {file for file in archive.parent.rglob("*") if "scratch" not in str(file)}
+    (finding,) = findings(archive)
+    assert (finding.rule, finding.level) == ("safety/paths", "error")
+    assert why in finding.message
+    assert {file for file in archive.parent.rglob("*") if "scratch" not in str(file)} == around
+    assert not Path("/tmp/outside").exists()
+
+
+@pytest.mark.parametrize("kind", UNSAFE_TAR)
+def test_an_unsafe_tar_is_refused(tmp_path: Path, kind: str) -> None:
+    edit, why = UNSAFE_TAR[kind]
+    assert_refused(packed(tmp_path / "m.tar.gz", edit), why)
+
+
+@pytest.mark.parametrize("kind", UNSAFE_ZIP)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_unsafe_zip_is_refused(tmp_path: Path, kind: str) -> None:
+    edit, why = UNSAFE_ZIP[kind]
+    assert_refused(zipped(tmp_path / "m.zip", edit), why)
+
+
+def test_a_link_in_the_place_of_the_model_is_refused_as_a_link(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "m.tgz", "w:gz") as tar:
+        member("saved_model.pb", tarfile.SYMTYPE, link="/etc/passwd")(tar)
+    assert_refused(tmp_path / "m.tgz", "is a symbolic link")
+
+
+def test_an_unsafe_archive_is_not_run(tmp_path: Path) -> None:
+    report = hubcheck.validate(packed(tmp_path / "m.tar.gz", member("../outside")), run_unsafe=True)
+    assert [finding.rule for finding in report.findings] == ["safety/paths"]
+    assert {o.status for o in report.modules[0].outcomes if o.rule == "behaviour/runs"} == {"skipped"}
+
+
+def test_a_wrapper_folder_is_a_finding_and_the_module_in_it_is_checked(tmp_path: Path) -> None:
+    archive = packed(tmp_path / "m.tar.gz", source=DATA / "e_fixed_batch_1", prefix="e_fixed_batch_1")
+    assert {finding.rule for finding in findings(archive)} == {"image-input/batch-size", "package/layout"}
+
+
+@pytest.mark.parametrize("name", ["__MACOSX/._saved_model.pb", ".DS_Store", "notes.txt", "src/train.py", "assets/._x"])
+def test_what_is_no_file_of_a_module_is_a_finding(tmp_path: Path, name: str) -> None:
+    (finding,) = findings(zipped(tmp_path / "m.zip", entry(name)))
+    assert finding.rule == "package/layout"
+    assert finding.found == name
+
+
+@pytest.mark.parametrize("name", ["LICENSE", "MODULE.md", "fingerprint.pb", "assets/labels.txt", "assets.extra/x/y"])
+def test_what_exporters_and_publishers_add_is_none(tmp_path: Path, name: str) -> None:
+    assert findings(zipped(tmp_path / "m.zip", entry(name))) == []
+
+
+def damaged(path: Path, data: bytes) -> str:
+    path.write_bytes(data)
+    (finding,) = findings(path)
+    assert finding.rule == "module/readable"
+    return finding.message
+
+
+@pytest.mark.parametrize("name", ["m.tar.gz", "m.zip"])
+@pytest.mark.parametrize("data", [b"", b"PK", b"\x1f\x8b", b"PK\5\6" + bytes(18), gzip.compress(b"x" * 600), b"text"])
+def test_what_is_no_archive_is_one_finding(tmp_path: Path, name: str, data: bytes) -> None:
+    assert name in damaged(tmp_path / name, data)
+
+
+def test_every_truncation_of_an_archive_is_one_finding(tmp_path: Path) -> None:
+    for archive in (packed(tmp_path / "whole.tar.gz"), zipped(tmp_path / "whole.zip")):
+        whole = archive.read_bytes()
+        for end in range(0, len(whole) - 30, len(whole) // 25):
+            assert archive.name in damaged(archive, whole[:end]), end
+
+
+def test_an_archive_without_a_module_and_one_of_two_are_told(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
+        archive.writestr("cat.png", b"")
+    with tarfile.open(tmp_path / "two.tgz", "w:gz") as tar:
+        tar.add(GOOD, "a")
+        tar.add(GOOD, "b")
+    (none,), (two,) = findings(tmp_path / "none.zip"), findings(tmp_path / "two.tgz")
+    assert "no module is in none.zip" in none.message
+    assert "2 modules are in two.tgz: a, b" in two.message
+
+
+def test_an_encrypted_zip_is_told(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "m.zip")
+    data = bytearray(archive.read_bytes())
+    at = data.find(b"PK\1\2")
+    data[at + 8] |= 1
+    assert "encrypted" in damaged(archive, bytes(data))
+
+
+BOMBS: dict[str, tuple[Limits, Edit]] = {
+    "archive_members": (
+        replace(LIMITS, archive_members=50),
+        lambda tar: [member(f"assets/{i}")(tar) for i in range(60)],
+    ),
+    "archive_bytes": (replace(LIMITS, archive_bytes=1 << 20), member("assets/big", data=os.urandom(2 << 20))),
+    "archive_ratio": (replace(LIMITS, archive_small=1 << 20), member("assets/zeros", data=bytes(32 << 20))),
+}
+
+
+@pytest.mark.parametrize("limit", BOMBS)
+def test_a_tar_bomb_is_one_problem_that_names_the_limit(tmp_path: Path, limit: str) -> None:
+    limits, edit = BOMBS[limit]
+    assert limited(packed(tmp_path / "m.tar.gz", edit), limits).endswith(f"the limit {limit}")
+
+
+def test_a_zip_bomb_is_one_problem_that_names_the_limit(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "m.zip", entry("assets/zeros", data=bytes(32 << 20)))
+    assert limited(archive, replace(LIMITS, archive_bytes=1 << 20)).endswith("the limit archive_bytes")
+
+
+def test_a_zip_that_lies_about_sizes_is_one_problem(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "m.zip", lambda a: a.writestr("assets/zeros", bytes(1 << 20), zipfile.ZIP_DEFLATED))
+    data = archive.read_bytes().replace((1 << 20).to_bytes(4, "little"), (1).to_bytes(4, "little"))
+    assert "m.zip" in damaged(archive, data)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_that_asks_for_much_memory_is_refused(tmp_path: Path, kind: bytes) -> None:
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, 1 << 30
+    message = damaged(tmp_path / "m.tgz", gzip.compress(info.tobuf() + bytes(1 << 21)))
+    assert "a header of more than" in message
+
+
+def test_headers_upon_headers_are_refused(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 512
+    assert "damaged" in damaged(tmp_path / "m.tgz", gzip.compress((info.tobuf() + b"n" * 512) * 5000))
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path, scratch: Path) -> None:
+    left, used = scratch / "hubcheck-unpacked-left", scratch / "hubcheck-unpacked-used"
+    for folder in (left, used):
+        folder.mkdir()
+        (folder / ".lock").touch()
+        (folder / "saved_model.pb").touch()
+        os.utime(folder, (time.time() - 3600,) * 2)
+    with (used / ".lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert findings(packed(tmp_path / "m.tgz")) == []
+        assert used.exists()
+        assert not left.exists()
+    os.utime(used, (time.time() - 3600,) * 2)
+    assert findings(packed(tmp_path / "m.tgz")) == []
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, scratch: Path) -> None:
+    packed(tmp_path / "m.tgz", member("assets/big", data=os.urandom(64 << 20)))
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    command = [sys.executable, "-m", "hubcheck", "validate", "--static", str(tmp_path / "m.tgz")]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not list(scratch.glob("hubcheck-*/module/*")) and process.poll() is None:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGINT)
+    assert process.returncode == 130
