@@ -79,9 +79,12 @@ class _State:
     findings: list[Finding] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
 
-    def blocks(self, rule: Rule) -> bool:
-        """Whether rules that need this one mean nothing now; a lesser finding than the rule's own does not."""
-        return self.blocked or any(finding.level == rule.level for finding in self.findings)
+    def blocks(self, rule: Rule, half: Half) -> bool:
+        """Whether rules that need this one mean nothing now: it failed, or, for what a run decides, was never asked.
+
+        A lesser finding than the rule's own level blocks nothing.
+        """
+        return any(finding.level == rule.level for finding in self.findings) or (half == "probe" and self.blocked)
 
 
 class Evaluation:
@@ -196,7 +199,7 @@ class Evaluation:
         for need in needs:
             for other in matching(need, self._rules):
                 state = self._states.get(other)
-                if other not in self._waived and state is not None and state.blocks(self._rules[other]):
+                if other not in self._waived and state is not None and state.blocks(self._rules[other], half):
                     return other
         return None
 

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import hubcheck
@@ -145,8 +145,23 @@ def _shape(proto, shape: list[int] | None) -> None:
         proto.dim.add(size=size)
 
 
+UNKNOWN_RANK_AND_FIXED_OUTPUT_BATCH = {
+    "input": "images",
+    "input_dtype": FLOAT32,
+    "input_shape": None,
+    "surplus": (),
+    "output": "default",
+    "output_dtype": FLOAT32,
+    "output_shape": [8, 4],
+    "hidden": "TinyCNN/layer_1",
+    "attached": True,
+}
+"""A need that was itself skipped does not skip what needs it."""
+
+
 @settings(max_examples=150, deadline=None)
 @given(signatures())
+@example(UNKNOWN_RANK_AND_FIXED_OUTPUT_BATCH)
 def test_a_signature_breaks_exactly_the_rules_that_the_convention_says(drawn):
     with tempfile.TemporaryDirectory() as folder:
         report = hubcheck.validate(publish(drawn, Path(folder)), static=True).modules[0]
