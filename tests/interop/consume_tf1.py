@@ -1,0 +1,96 @@
+"""A consumer of the original library's last version with hub.Module, on TensorFlow of today.
+
+    python consume_tf1.py MODULE IMAGES.npy REEXPORT
+
+prints what it saw as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+import tests.interop.missing  # noqa: F401 isort: skip
+import tensorflow_hub as hub  # isort: skip
+
+v1 = tf.compat.v1
+PATH, IMAGES, REEXPORT = sys.argv[1], np.load(sys.argv[2]), sys.argv[3]
+
+
+def started() -> v1.Session:
+    session = v1.Session()
+    session.run([v1.global_variables_initializer(), v1.tables_initializer()])
+    return session
+
+
+def values(path: str) -> dict[str, list]:
+    """What each signature gives."""
+    with tf.Graph().as_default():
+        spec = hub.load_module_spec(path)
+        module = hub.Module(spec)
+        names = sorted(spec.get_signature_names())
+        tensors = {name: module({"images": IMAGES}, signature=name, as_dict=True) for name in names}
+        tensors["call"] = {"default": module(IMAGES)}
+        with started() as session:
+            found = session.run(tensors)
+    return {f"{name} {key}": array.tolist() for name, outputs in found.items() for key, array in outputs.items()}
+
+
+def changed(before: list[np.ndarray], after: list[np.ndarray]) -> bool:
+    """Whether a moving statistic did; seeds of random numbers may go on."""
+    return any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True) if a.dtype.kind == "f")
+
+
+def training() -> dict[str, object]:
+    """Fine-tune the training graph, look at its collections, and export it again."""
+    with tf.Graph().as_default() as graph:
+        module = hub.Module(PATH, trainable=True, tags={"train"})
+        output = module(IMAGES)
+        losses = v1.get_collection(v1.GraphKeys.REGULARIZATION_LOSSES)
+        updates = v1.get_collection(v1.GraphKeys.UPDATE_OPS)
+        trainable = v1.trainable_variables()
+        loss = tf.reduce_mean((output - 1.0) ** 2) + tf.add_n([tf.constant(0.0), *losses])
+        gradients = tf.gradients(loss, trainable)
+        used = [
+            (variable, gradient)
+            for variable, gradient in zip(trainable, gradients, strict=True)
+            if gradient is not None
+        ]
+        step = v1.train.GradientDescentOptimizer(0.01).apply_gradients([(g, v) for v, g in used])
+        moving = [variable for variable in v1.global_variables() if variable not in trainable]
+        with started() as session:
+            before = session.run(moving)
+            seen = [float(session.run(loss))]
+            unchanged = not changed(before, session.run(moving))
+            for _ in range(3):
+                session.run([step, *updates])
+                seen.append(float(session.run(loss)))
+            after = session.run(moving)
+            module.export(REEXPORT, session)
+        return {
+            "trainable": len(trainable),
+            "with gradient": len(used),
+            "regularization losses": len(losses),
+            "updates": len(updates),
+            "unchanged without updates": unchanged,
+            "changed by updates": changed(before, after),
+            "losses": seen,
+            "nodes": len(graph.get_operations()),
+        }
+
+
+spec = hub.load_module_spec(PATH)
+report = {
+    "size": hub.get_expected_image_size(spec),
+    "channels": hub.get_num_image_channels(spec),
+    "tags": sorted(sorted(tags) for tags in spec.get_tags()),
+    "signatures": sorted(spec.get_signature_names()),
+    "input": [info.dtype.name for info in spec.get_input_info_dict().values()],
+    "values": values(PATH),
+    "training": training(),
+    "reexported": values(REEXPORT),
+}
+print(json.dumps(report))

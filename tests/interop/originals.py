@@ -1,0 +1,53 @@
+"""The original TF Hub library in the versions that consumers have, each in a folder of its own.
+
+Two versions cannot be installed beside each other, and the older one says that it needs packages which it does
+not; so they are fetched without their dependencies, once for an environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.publishing import alone
+
+_HERE = Path(__file__).parent
+
+
+def library(version: str) -> Path:
+    """The folder of a released tensorflow-hub, fetched if need be."""
+    home = Path(sys.prefix) / "share" / "hubcheck-tests"
+    folder = home / f"tensorflow-hub-{version}"
+    with alone(home):
+        if not folder.exists():
+            part = home / f"{folder.name}.part"
+            shutil.rmtree(part, ignore_errors=True)
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(part)]
+            done = subprocess.run([*command, f"tensorflow-hub=={version}"], capture_output=True, text=True, check=False)
+            if done.returncode:
+                reason = f"tensorflow-hub {version} cannot be installed: {done.stderr.strip().splitlines()[-1:]}"
+                # Where the suite is the last word, a missing library is no reason to pass.
+                (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+            part.rename(folder)
+    return folder
+
+
+def run(script: str, version: str, *arguments: object) -> dict[str, Any]:
+    """Run a script of this folder with that version of the library; what it prints last, as JSON."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(library(version)), str(_HERE.parents[1])]),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    command = [sys.executable, str(_HERE / script), *map(str, arguments)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found

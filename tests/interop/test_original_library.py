@@ -1,0 +1,74 @@
+"""What the original TF Hub library makes of our modules: the versions that consumers really have."""
+
+from __future__ import annotations
+
+import importlib
+
+import numpy as np
+import pytest
+
+from hubcheck import author
+from tests.author.networks import HEIGHT, WIDTH, keras_model, pictures, plain_module
+from tests.interop.originals import run
+
+LAST_WITH_MODULE, NEWEST = "0.15.0", "0.16.1"
+IMAGES = pictures()
+
+
+def plain():
+    module, _ = plain_module()
+    features = module.tasks["image_feature_vector"].function(IMAGES, training=False).default
+    return module, features.numpy(), module.tasks["image_classification"].function(features).numpy()
+
+
+def of_keras(name: str):
+    library = importlib.import_module(name)
+    model = keras_model(library)
+    module = author.from_keras(model, architecture="Net", features="pool", logits="logits", pixels=(0, 1))
+    both = library.Model(model.input, [model.get_layer(layer).output for layer in ("pool", "logits")])
+    return module, *(values.numpy() for values in both(IMAGES, training=False))
+
+
+BUILDERS = {"plain": plain, "keras": lambda: of_keras("keras"), "tf_keras": lambda: of_keras("tf_keras")}
+
+
+@pytest.fixture(scope="module", params=BUILDERS)
+def exported(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("interop")
+    np.save(folder / "images.npy", IMAGES)
+    module, features, logits = BUILDERS[request.param]()
+    module.export(folder / "m", default="image_feature_vector", format=("tf2", "tf1-hub"), probe=False)
+    return folder, features, logits
+
+
+def close(found, wanted, rtol=1e-5):
+    np.testing.assert_allclose(np.array(found), wanted, rtol=rtol, atol=1e-6)
+
+
+def test_hub_module_loads_trains_and_exports_a_tf1_module_again(exported):
+    folder, features, logits = exported
+    seen = run("consume_tf1.py", LAST_WITH_MODULE, folder / "m" / "tf1-hub", folder / "images.npy", folder / "again")
+    assert (seen["size"], seen["channels"], seen["tags"]) == ([HEIGHT, WIDTH], 3, [[], ["train"]])
+    assert seen["signatures"] == ["default", "image_classification", "image_feature_vector"]
+    close(seen["values"]["call default"], features)
+    close(seen["values"]["image_feature_vector default"], features)
+    close(seen["values"]["image_classification default"], logits)
+    training = seen["training"]
+    assert training["with gradient"] >= 1 and training["regularization losses"] >= 1 and training["updates"] >= 1
+    assert training["unchanged without updates"] and training["changed by updates"]
+    assert np.all(np.isfinite(training["losses"]))
+    assert seen["reexported"].keys() == seen["values"].keys()
+    assert not np.allclose(seen["reexported"]["call default"], features), "it was exported after training"
+
+
+def test_hub_load_and_keras_layer_take_and_train_a_tf2_module(exported):
+    folder, features, logits = exported
+    seen = run("consume_tf2.py", NEWEST, folder / "m" / "tf2", folder / "images.npy")
+    for found in (seen["values"], seen["layer"], seen["signatures"]["serving_default"]):
+        close(found, features)
+    close(seen["signatures"]["image_feature_vector"], features)
+    close(seen["signatures"]["image_classification"], logits)
+    assert seen["frozen"] == 0 and seen["trainable"] >= 1
+    assert seen["changed"] == seen["trainable"], "one step of fine-tuning moves every trainable weight"
+    assert seen["regularization losses"] >= 1
+    assert np.all(np.isfinite(seen["losses"]))
