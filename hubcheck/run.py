@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from hubcheck.config import Config
     from hubcheck.policy import Policy
+    from hubcheck.probe.devices import Choice, Wish
     from hubcheck.probe.pool import Pool, ProbeOptions
+    from hubcheck.probe.sandbox import Mode
 
 _STATIC_REASON = "not run: --static"
 _MOST_WAITING = 16
@@ -49,6 +51,9 @@ class Options:
     fail_on: Level | None = None
     jobs: int | None = None
     run_unsafe: bool = False
+    device: Wish | None = None
+    sandbox: Mode = "auto"
+    save_evidence: Path | None = None
     probe: ProbeOptions | None = None
     config: Config | None = None
     baseline: Path | None = None
@@ -65,6 +70,7 @@ class Plan:
     waived: frozenset[str]
     home: Path
     policy: Policy | None = None
+    devices: Choice | None = None
     only: Mapping[Path, set[str]] | None = None
 
     def selected_for(self, path: Path) -> set[str]:
@@ -80,7 +86,9 @@ class Plan:
         if self.policy is not None and not interrupted:
             self.policy.update()
             notices = tuple(self.policy.notices())
-        return Report(done, interrupted, notices=notices, home=str(self.home), rules=self.rules)
+        missing = self.devices.missing if self.devices is not None else None
+        incomplete = f"--device: {missing}" if missing else None
+        return Report(done, interrupted, incomplete, notices=notices, home=str(self.home), rules=self.rules)
 
 
 def validate(
@@ -93,6 +101,9 @@ def validate(
     fail_on: Level | None = None,
     jobs: int | None = None,
     run_unsafe: bool = False,
+    device: Wish | None = None,
+    sandbox: Mode = "auto",
+    save_evidence: str | os.PathLike[str] | None = None,
     probe: ProbeOptions | None = None,
     config: str | os.PathLike[str] | None = None,
 ) -> Report:
@@ -107,6 +118,9 @@ def validate(
         fail_on: the level from which a finding makes the module violate: "error" (the default), "warning", "note".
         jobs: how many modules run at a time; by default one per core.
         run_unsafe: run a module although a safety rule failed.
+        device: where to run them: "cpu", "gpu", "auto" (the default: a GPU too if there is one) or "all".
+        sandbox: "auto" takes the protections that this machine has, "required" insists on all, "off" keeps limits only.
+        save_evidence: a folder for the inputs and outputs of the runs, as .npz files.
         probe: how modules are run: deadline, memory, sizes of batches.
         config: a hubcheck.toml or pyproject.toml; none is looked for. What the arguments above say goes first.
 
@@ -127,6 +141,9 @@ def validate(
         fail_on=fail_on,
         jobs=jobs,
         run_unsafe=run_unsafe,
+        device=device,
+        sandbox=sandbox,
+        save_evidence=Path(save_evidence) if save_evidence is not None else None,
         probe=probe,
     )
     if config is not None:
@@ -151,6 +168,7 @@ def configured(options: Options, config: Config) -> Options:
         rules=(*config.rules, *options.rules),
         fail_on=options.fail_on or config.fail_on,
         jobs=options.jobs or config.jobs,
+        device=options.device or config.device,
         probe=probe,
         config=config,
         baseline=options.baseline or config.baseline,
@@ -189,7 +207,13 @@ def plan(options: Options) -> Plan:
     selected = select(options.select, rules) if options.select else set(rules)
     selected -= select(options.ignore, rules)
     waived = frozenset(matching("safety", rules)) if options.run_unsafe else frozenset()
-    return Plan(rules, contracts, selected, waived, options.config.home if options.config else home(), policy)
+    devices = None
+    if not options.static:
+        from hubcheck.probe.devices import choose
+
+        devices = choose(options.device or "auto")
+    where = options.config.home if options.config else home()
+    return Plan(rules, contracts, selected, waived, where, policy, devices)
 
 
 def stream(modules: Sequence[Path], options: Options, ready: Plan) -> Iterator[ModuleReport]:
@@ -233,9 +257,9 @@ class Checker:
                 waiting.append(started)
                 # A bound on what waits keeps memory flat however many modules there are.
                 if len(waiting) > _MOST_WAITING:
-                    yield _finish(waiting.popleft(), options)
+                    yield _finish(waiting.popleft(), options, ready)
             while waiting:
-                yield _finish(waiting.popleft(), options)
+                yield _finish(waiting.popleft(), options, ready)
         finally:
             for started in waiting:
                 started.unpacked.close()
@@ -288,7 +312,7 @@ def _unread(path: Path, ready: Plan, error: Exception) -> tuple[Module, Evaluati
     return module, evaluation
 
 
-def _finish(started: _Started, options: Options) -> ModuleReport:
+def _finish(started: _Started, options: Options, ready: Plan) -> ModuleReport:
     observations, reason, complete = None, "not run", True
     with started.unpacked:
         if started.run is not None:
@@ -302,18 +326,30 @@ def _finish(started: _Started, options: Options) -> ModuleReport:
             started.evaluation.without_run(reason, complete=complete)
         else:
             started.evaluation.probe(observations)
+            if options.save_evidence is not None:
+                from hubcheck.probe.evidence import save_evidence
+
+                save_evidence(options.save_evidence, started.module, ready.contracts, observations, options.probe)
         return _report(started, options, observations)
 
 
 def _pool(options: Options) -> tuple[Pool | None, str]:
+    """The workers, or None and why there are none."""
     if options.static:
         return None, _STATIC_REASON
-    from hubcheck.probe.pool import Pool, tensorflow_missing
+    from hubcheck.probe.devices import choose
+    from hubcheck.probe.pool import Pool, SandboxUnavailable, tensorflow_missing
 
+    choice = choose(options.device or "auto")
     missing = tensorflow_missing()
+    if missing is None and not choice.devices:
+        missing = f"--device: {choice.missing}"
     if missing is not None:
         return None, missing
-    return Pool(jobs=options.jobs), ""
+    try:
+        return Pool(jobs=options.jobs, sandbox=options.sandbox, devices=choice.devices, absent=choice.absent), ""
+    except SandboxUnavailable as error:
+        return None, f"--sandbox required: {error}"
 
 
 def _report(started: _Started, options: Options, observations: Any) -> ModuleReport:

@@ -53,6 +53,19 @@ from hubcheck.run import Options, Plan, configured, modules_at, plan, stream
 @click.option("--config", "config_file", metavar="FILE", help="The configuration.  [default: the nearest one upwards]")
 @click.option("--no-config", is_flag=True, help="Use no configuration.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Modules run at a time.  [default: one per core]")
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "gpu", "auto", "all"]),
+    help="Where to run modules: auto takes a GPU too if there is one; gpu and all insist.  [default: auto]",
+)
+@click.option(
+    "--sandbox",
+    type=click.Choice(["required", "auto", "off"]),
+    default="auto",
+    show_default=True,
+    help="Run modules behind all protections or not at all, with those that this machine has, or with limits only.",
+)
+@click.option("--save-evidence", metavar="DIR", help="A folder for the inputs and outputs of the runs, as .npz files.")
 @click.option("--run-unsafe", is_flag=True, help="Run a module although a safety rule failed.")
 def command(  # noqa: PLR0913 - one for each option
     paths: Sequence[str],
@@ -69,6 +82,9 @@ def command(  # noqa: PLR0913 - one for each option
     config_file: str | None,
     no_config: bool,
     jobs: int | None,
+    device: Literal["cpu", "gpu", "auto", "all"] | None,
+    sandbox: Literal["required", "auto", "off"],
+    save_evidence: str | None,
     run_unsafe: bool,
 ) -> int:
     """Check modules: each PATH is a module, or a folder with modules below it.
@@ -89,6 +105,9 @@ def command(  # noqa: PLR0913 - one for each option
         fail_on=fail_on,
         jobs=jobs,
         run_unsafe=run_unsafe,
+        device=device,
+        sandbox=sandbox,
+        save_evidence=Path(save_evidence) if save_evidence is not None else None,
         baseline=Path(baseline) if baseline is not None else None,
         update_baseline=update_baseline,
     )
