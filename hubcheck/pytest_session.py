@@ -14,7 +14,7 @@ from typing import Literal
 from hubcheck.config import Config, covers, find_config
 from hubcheck.findings import Finding, Level
 from hubcheck.identity import module_key
-from hubcheck.report.json import module_document, module_from_document
+from hubcheck.report.stored import from_data, to_data
 from hubcheck.results import ModuleReport, Report
 from hubcheck.rules import matching
 from hubcheck.run import Checker, Options, configured, modules_at, plan
@@ -136,8 +136,8 @@ class Checks:
         with _locked(name.with_suffix(".lock")):
             if not seen.exists():
                 (report,) = self._stream([path], asked)
-                seen.write_text(json.dumps(module_document(report)), encoding="utf-8")
-        made = module_from_document(json.loads(seen.read_text(encoding="utf-8")))
+                seen.write_text(json.dumps(to_data(report)), encoding="utf-8")
+        made = from_data(json.loads(seen.read_text(encoding="utf-8")))
         return replace(made, fail_on=self._options.fail_on or "error")
 
 

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 import hubcheck
-from hubcheck.findings import Finding, Node, Outcome, Where
+from hubcheck.findings import Finding, Outcome
 from hubcheck.report.describe import remarks
-from hubcheck.results import DeviceRun, ModuleReport, Report, Suppressed
+from hubcheck.results import ModuleReport, Report
 
 
 def render(report: Report) -> str:
@@ -18,29 +18,32 @@ def render(report: Report) -> str:
 
 
 def document(report: Report) -> dict[str, Any]:
-    """The report as plain data."""
+    """The report as plain data. `notices` are there only where there is something to notice."""
+    notices = remarks(report)
     return {
         "hubcheck": hubcheck.__version__,
         "exit_code": report.exit_code,
         "modules": [module_document(module) for module in report.modules],
-        "notices": remarks(report),
+        **({"notices": notices} if notices else {}),
     }
 
 
 def module_document(module: ModuleReport) -> dict[str, Any]:
-    """One module's part of the document."""
-    return {
+    """One module's part of the document. `suppressed` is there only where a configuration or baseline sets it."""
+    document: dict[str, Any] = {
         "path": module.path,
         "format": module.format,
         "verdict": module.verdict,
         "devices": [asdict(device) for device in module.devices],
         "outcomes": [_outcome(outcome) for outcome in module.outcomes],
         "findings": [_finding(finding) for finding in module.findings],
-        "suppressed": [
-            {"finding": _finding(item.finding), "kind": item.kind, "reason": item.reason} for item in module.suppressed
-        ],
         "elapsed_s": module.elapsed_s,
     }
+    if module.suppressed:
+        document["suppressed"] = [
+            {"finding": _finding(item.finding), "kind": item.kind, "reason": item.reason} for item in module.suppressed
+        ]
+    return document
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
@@ -54,25 +57,9 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    return asdict(finding)
-
-
-def module_from_document(data: dict[str, Any]) -> ModuleReport:
-    """A module's report from its part of a document; what documents leave out has its default."""
-    return ModuleReport(
-        path=data["path"],
-        format=data["format"],
-        outcomes=tuple(Outcome(**row) for row in data["outcomes"]),
-        findings=tuple(map(_finding_from, data["findings"])),
-        devices=tuple(DeviceRun(**row) for row in data["devices"]),
-        elapsed_s=data["elapsed_s"],
-        suppressed=tuple(
-            Suppressed(_finding_from(row["finding"]), row["kind"], row["reason"]) for row in data["suppressed"]
-        ),
-    )
-
-
-def _finding_from(data: dict[str, Any]) -> Finding:
-    where = data["where"]
-    node = Node(**where["node"]) if where["node"] is not None else None
-    return Finding(**{**data, "where": Where(**{**where, "node": node})})
+    """A finding; the command that shows it again, if it was seen in a run, stands at the end of the fix."""
+    document = asdict(finding)
+    replay = document.pop("replay")
+    if replay:
+        document["fix"] = f"{finding.fix} See it again: {replay}"
+    return document

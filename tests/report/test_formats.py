@@ -70,7 +70,7 @@ def from_documents(modules: list, whole: hubcheck.Report) -> Facts:
         {key[m["path"]]: m["verdict"] for m in modules},
         None,
         {(o["rule"], o["reason"]) for m in modules for o in m["outcomes"] if o["status"] == "skipped"},
-        {(s["finding"]["rule"], s["kind"], s["reason"]) for m in modules for s in m["suppressed"]},
+        {(s["finding"]["rule"], s["kind"], s["reason"]) for m in modules for s in m.get("suppressed", [])},
     )
 
 
