@@ -1,0 +1,81 @@
+"""The pre-commit hook: its manifest, and the hook itself, installed by pre-commit from a copy of this checkout."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.paths import DATA, ROOT
+
+MANIFEST = ROOT / ".pre-commit-hooks.yaml"
+
+
+def run(*command: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    identity = {f"GIT_{who}_{what}": "x" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    return subprocess.run(
+        list(map(str, command)),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**environment, **identity, **env},
+    )
+
+
+def test_the_manifest_is_one():
+    done = run(sys.executable, "-m", "pre_commit", "validate-manifest", MANIFEST, cwd=ROOT)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "matches"),
+    [
+        ("exports/m/saved_model.pb", True),
+        ("saved_model.pbtxt", True),
+        ("m/tfhub_module.pb", True),
+        ("m/saved_model.pb.orig", False),
+        ("m/my_saved_model.pb", False),
+        ("m/variables/variables.index", False),
+    ],
+)
+def test_the_hook_is_asked_for_the_files_that_make_a_module(file, matches):
+    (hook,) = yaml.safe_load(MANIFEST.read_text(encoding="utf-8"))
+    assert bool(re.search(hook["files"], file)) is matches
+
+
+def test_the_hook_needs_no_tensorflow_and_stops_a_bad_module(tmp_path):
+    tracked = run("git", "ls-files", "-z", cwd=ROOT)
+    if tracked.returncode:
+        pytest.skip("this is no git checkout, from which pre-commit could install")
+    copy, project = tmp_path / "hubcheck", tmp_path / "project"
+    for name in filter(None, tracked.stdout.split("\0")):
+        if (ROOT / name).is_file() and not name.startswith("tests/"):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy / name)
+    shutil.copytree(DATA / "a_good_feature_vector", project / "exports" / "good")
+    for folder in (copy, project):
+        run("git", "init", "--quiet", cwd=folder)
+        run("git", "add", "--all", cwd=folder)
+        assert run("git", "commit", "--quiet", "-m", "all", cwd=folder).returncode == 0
+
+    def hook() -> subprocess.CompletedProcess[str]:
+        command = (sys.executable, "-m", "pre_commit", "try-repo", copy, "hubcheck", "--all-files", "--verbose")
+        return run(*command, cwd=project, PRE_COMMIT_HOME=str(tmp_path / "home"))
+
+    done = hook()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "conforms" in done.stdout
+    assert not list((tmp_path / "home").glob("**/site-packages/tensorflow"))
+    shutil.copytree(DATA / "e_fixed_batch_1", project / "exports" / "bad")
+    run("git", "add", "--all", cwd=project)
+    done = hook()
+    assert done.returncode == 1
+    assert "image-input/batch-size" in done.stdout
