@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def paint(name: str, row: tuple[int, ...], seed: int) -> np.ndarray[Any, Any]:
             down, across = np.indices(row[:2]) // max(1, min(row[:2]) // 7)
             return np.repeat(((down + across) % 2)[..., None], row[2], axis=2).astype(np.float32)
         case "photo":
-            return _resize(_photo(int(number), seed), row)
+            return _resize(_photos()[int(number)], row)
         case _:
             raise ValueError(f"no picture is called {name!r}")
 
@@ -67,14 +68,10 @@ def _gradient(row: tuple[int, ...], *, across: bool) -> np.ndarray[Any, Any]:
 
 
 @cache
-def _photo(number: int, seed: int) -> np.ndarray[Any, Any]:
-    """Blobs of colour over a smooth ground: the statistics of a photograph, roughly."""
-    random = np.random.default_rng(_number(f"photo-{number}", seed))
-    scene = np.zeros((64, 64, 3), np.float32)
-    for cells in (2, 4, 8, 16, 32):
-        scene += _resize(random.random((cells, cells, 3), np.float32), scene.shape) / np.float32(np.sqrt(cells))
-    low, high = scene.min(), scene.max()
-    return np.asarray((scene - low) / (high - low), np.float32)
+def _photos() -> np.ndarray[Any, Any]:
+    """Three photographs with values in [0, 1], float32 [photo, height, width, 3]; photos/README.md tells of what."""
+    stored = np.load(Path(__file__).with_name("photos") / "photos.npy", allow_pickle=False)
+    return np.asarray(stored / np.float32(255), np.float32)
 
 
 def _resize(picture: np.ndarray[Any, Any], row: tuple[int, ...]) -> np.ndarray[Any, Any]:

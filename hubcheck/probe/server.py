@@ -10,13 +10,16 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import select
 import selectors
 import shutil
 import signal
 import socket
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -219,6 +222,32 @@ def _read_plan(channel: socket.socket) -> Plan | None:
     return None
 
 
+@contextmanager
+def _ending_with(channel: socket.socket, scratch: Path) -> Iterator[None]:
+    """While TensorFlow is imported, which takes seconds: end at once when hubcheck does.
+
+    The thread that waits for it is gone afterwards, for a process that forks must not have any.
+    """
+    ours, theirs = socket.socketpair()
+
+    def wait() -> None:
+        poll = select.poll()
+        poll.register(channel, select.POLLHUP)
+        poll.register(theirs, select.POLLIN)
+        if channel.fileno() in (descriptor for descriptor, _ in poll.poll()):
+            shutil.rmtree(scratch, ignore_errors=True)
+            os._exit(0)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    try:
+        yield
+    finally:
+        ours.close()
+        thread.join()
+        theirs.close()
+
+
 def main(arguments: list[str], work: Work | None = None) -> None:
     """`arguments`: the channel's descriptor, the scratch folder, and "nice" to yield to other processes."""
     channel = socket.socket(fileno=int(arguments[0]))
@@ -228,7 +257,8 @@ def main(arguments: list[str], work: Work | None = None) -> None:
     scratch = Path(arguments[1])
     if work is None:
         try:
-            import tensorflow  # noqa: F401
+            with _ending_with(channel, scratch):
+                import tensorflow  # noqa: F401
         except BaseException as error:
             control.send(channel, {"say": "fatal", "reason": f"TensorFlow cannot be imported: {error}"[:2000]})
             shutil.rmtree(scratch, ignore_errors=True)

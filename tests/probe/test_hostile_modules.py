@@ -1,0 +1,147 @@
+"""Modules of the unwanted kind: refused by their files, and harmless where they are run all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hubcheck
+from hubcheck.contract import load_contracts
+from hubcheck.module.reader import read
+from hubcheck.observations import Observations
+from hubcheck.probe.pool import Pool, ProbeOptions
+from tests.probe.modules import pooled, tensorflow, tf1_module
+
+PATIENT, HASTY = ProbeOptions(timeout=90.0), ProbeOptions(timeout=5.0)
+
+
+def _writes(outside: Path) -> Callable[[Any, Any], Any]:
+    def function(images: Any, kernel: Any) -> Any:
+        tf = tensorflow()
+        with tf.control_dependencies([tf.io.write_file(str(outside / "escaped"), "x")]):
+            return pooled(images, kernel)
+
+    return function
+
+
+def _reads(outside: Path) -> Callable[[Any, Any], Any]:
+    def function(images: Any, kernel: Any) -> Any:
+        tf = tensorflow()
+        found = tf.strings.length(tf.io.read_file(str(outside / "secret")))
+        return pooled(images, kernel) + tf.cast(found, tf.float32)
+
+    return function
+
+
+def _aborts(outside: Path) -> Callable[[Any, Any], Any]:
+    def function(images: Any, kernel: Any) -> Any:
+        tf = tensorflow()
+        with tf.control_dependencies([tf.raw_ops.Abort(error_msg="the end of this process")]):
+            return pooled(images, kernel)
+
+    return function
+
+
+def _never_ends(outside: Path) -> Callable[[Any, Any], Any]:
+    def function(images: Any, kernel: Any) -> Any:
+        tf = tensorflow()
+        (turns,) = tf.while_loop(lambda n: n >= 0.0, lambda n: (tf.math.mod(n + 1.0, 7.0),), (0.0,))
+        return pooled(images, kernel) + turns
+
+    return function
+
+
+def _takes_all_memory(outside: Path) -> Callable[[Any, Any], Any]:
+    def function(images: Any, kernel: Any) -> Any:
+        tf = tensorflow()
+        much = tf.fill(tf.stack([25_000, 1_000, 1_000 * tf.shape(images)[0] // tf.shape(images)[0]]), 1.0)
+        return pooled(images, kernel) + tf.reduce_max(much)
+
+    return function
+
+
+def _fills_the_disk(outside: Path) -> Callable[[Any, Any], Any]:
+    def function(images: Any, kernel: Any) -> Any:
+        tf = tensorflow()
+        much = tf.strings.reduce_join(tf.fill([300_000], "x" * 1024))
+        with tf.control_dependencies([tf.io.write_file("huge", much)]):
+            return pooled(images, kernel)
+
+    return function
+
+
+def _prints(outside: Path) -> Callable[[Any, Any], Any]:
+    def function(images: Any, kernel: Any) -> Any:
+        tf = tensorflow()
+        printed = tf.print(tf.fill([1 << 14], "0123456789" * 100), summarize=-1)
+        with tf.control_dependencies([printed]):
+            return pooled(images, kernel)
+
+    return function
+
+
+CASES: dict[str, tuple[Callable[[Path], Callable[[Any, Any], Any]], str | None]] = {
+    "writes": (_writes, "escaped; Permission denied"),
+    "reads": (_reads, "secret; Permission denied"),
+    "aborts": (_aborts, "signal 6 (SIGABRT)"),
+    "never ends": (_never_ends, "deadline of 5 s"),
+    "takes all memory": (_takes_all_memory, "ran out of memory"),
+    "fills the disk": (_fills_the_disk, "File too large"),
+    "prints": (_prints, None),
+}
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("outside")
+    (folder / "secret").write_text("the secret", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("hostile")
+    made = {name: tf1_module(folder / name.replace(" ", "_"), make(outside)) for name, (make, _) in CASES.items()}
+    return {**made, "good": tf1_module(folder / "good")}
+
+
+@pytest.fixture(scope="module")
+def observations(modules: dict[str, Path]) -> dict[str, Observations]:
+    """All of them run in one pool, whatever their files say."""
+    contracts = load_contracts()
+    with Pool() as pool:
+        futures = {
+            name: pool.submit(read(path), contracts, HASTY if name == "never ends" else PATIENT)
+            for name, path in modules.items()
+        }
+        return {name: future.result(timeout=200) for name, future in futures.items()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_fails_in_one_line_or_does_no_harm(name, observations, outside):
+    failures = [run.failure.message for run in observations[name].runs if run.failure is not None]
+    expected = CASES[name][1]
+    if expected is None:
+        assert failures == []
+    else:
+        assert expected in failures[0], failures
+        assert "\n" not in failures[0]
+    assert not (outside / "escaped").exists()
+
+
+def test_the_good_module_among_them_gets_its_full_verdict(observations):
+    assert [run.failure for run in observations["good"].runs if run.failure] == []
+    assert {run.purpose for run in observations["good"].runs} >= {"pictures", "plain", "swapped", "alone", "again"}
+
+
+def test_what_a_safety_rule_refuses_is_not_run_unless_asked(modules, outside):
+    refused = hubcheck.validate(modules["writes"], probe=PATIENT).modules[0]
+    outcomes = {outcome.rule: outcome for outcome in refused.outcomes}
+    assert outcomes["safety/file-access"].status == "failed"
+    assert (outcomes["module/loads"].status, outcomes["module/loads"].reason) == ("skipped", "needs safety/file-access")
+    forced = hubcheck.validate(modules["writes"], probe=PATIENT, run_unsafe=True).modules[0]
+    assert {"safety/file-access", "behaviour/runs"} <= {finding.rule for finding in forced.findings}
+    assert not (outside / "escaped").exists()

@@ -1,0 +1,137 @@
+"""Whatever ends hubcheck, and when: no process and no folder is left. And wherever it starts, it starts once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.paths import DATA
+from tests.probe.modules import tensorflow, tf1_module
+
+GOOD = DATA / "a_good_feature_vector"
+
+
+@pytest.fixture(scope="module")
+def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A module whose every call takes for ever."""
+    tf = tensorflow()
+
+    def function(images, kernel):
+        start = tf.reduce_mean(images) * 0.0
+        (turns,) = tf.while_loop(lambda n: n >= 0.0, lambda n: (tf.math.mod(n + 1.0, 7.0),), (start,))
+        return tf.reduce_mean(tf.nn.conv2d(images, kernel, strides=2, padding="SAME"), axis=[1, 2]) + turns
+
+    return tf1_module(tmp_path_factory.mktemp("endless") / "endless", function)
+
+
+def start(scratch: Path, *paths: Path) -> subprocess.Popen[str]:
+    scratch.mkdir()
+    command = [sys.executable, "-m", "hubcheck", "validate", *map(str, paths)]
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def left_behind(scratch: Path) -> list[str]:
+    """Processes that were started for this scratch folder, and what is in it."""
+    found = [str(path) for path in scratch.iterdir()]
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if str(scratch) in line:
+                found.append(line)
+    return found
+
+
+def eventually_nothing(scratch: Path, *, seconds: float) -> list[str]:
+    deadline = time.monotonic() + seconds
+    while (found := left_behind(scratch)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
+@pytest.mark.parametrize("moment", [0.4, 1.0, 2.5, 5.0])
+def test_ctrl_c_leaves_nothing(moment, endless, tmp_path):
+    scratch = tmp_path / "scratch"
+    process = start(scratch, GOOD, endless)
+    time.sleep(moment)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert left_behind(scratch) == []
+    assert process.returncode == 130, (output, errors)
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("moment", [1.0, 5.0])
+def test_a_killed_hubcheck_leaves_nothing(moment, endless, tmp_path):
+    scratch = tmp_path / "scratch"
+    process = start(scratch, endless)
+    time.sleep(moment)
+    process.kill()
+    process.communicate(timeout=30)
+    assert eventually_nothing(scratch, seconds=15) == []
+
+
+def test_a_killed_server_is_told_and_its_workers_die(endless, tmp_path):
+    scratch = tmp_path / "scratch"
+    process = start(scratch, endless)
+    deadline = time.monotonic() + 30
+    while not (servers := _servers(scratch)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(4)
+    os.kill(servers[0], signal.SIGKILL)
+    output, errors = process.communicate(timeout=30)
+    assert "the probe server died" in output + errors
+    assert process.returncode in (3, 70)
+    assert left_behind(scratch) == []
+
+
+def _servers(scratch: Path) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            line = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
+        except OSError:
+            continue
+        if b"server.py" in line and str(scratch).encode() in line:
+            found.append(int(entry.name))
+    return sorted(found)
+
+
+UNGUARDED = f"""
+import hubcheck
+print("once")
+report = hubcheck.validate({str(GOOD)!r}, select=["module/loads", "behaviour"])
+print("status", {{o.status for o in report.modules[0].outcomes if o.rule == "behaviour/runs"}})
+"""
+
+
+@pytest.mark.parametrize("way", ["a file", "standard input", "a thread"])
+def test_a_script_without_a_main_guard_runs_once(way, tmp_path):
+    script = UNGUARDED
+    if way == "a thread":
+        body = "\n    ".join(UNGUARDED.strip().splitlines())
+        script = f"import threading\ndef work():\n    {body}\nt = threading.Thread(target=work); t.start(); t.join()\n"
+    file = tmp_path / "script.py"
+    file.write_text(script, encoding="utf-8")
+    arguments = [sys.executable] if way == "standard input" else [sys.executable, str(file)]
+    given = script if way == "standard input" else None
+    done = subprocess.run(arguments, input=given, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.stdout.splitlines() == ["once", "status {'passed'}"], done.stderr
+
+
+def test_a_file_called_tensorflow_in_the_current_folder_is_not_tensorflow(tmp_path):
+    (tmp_path / "tensorflow.py").write_text("raise SystemExit('not me')\n", encoding="utf-8")
+    command = [str(Path(sys.executable).with_name("hubcheck")), "validate", "--select", "module/loads", str(GOOD)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
