@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hubcheck.author import keras_cut
+from hubcheck.author.arguments import class_names
 from hubcheck.author.builder import CLASSES, FEATURES, ImageModule, Outputs
 from hubcheck.author.errors import AuthorError, AuthorWarning
 from hubcheck.author.pixels import Pixels, check_input, described, scaler, settle_size
 
 
-def from_keras(  # noqa: PLR0913
+def from_keras(
     model: Any,
     *,
     architecture: str,
@@ -54,10 +55,13 @@ def from_keras(  # noqa: PLR0913
         AuthorError: the model cannot be made a module so; names the layer, argument or rule.
     """
     _check_model(model)
-    scale = scaler(pixels)
+    scale, names = scaler(pixels), class_names(classes)
     if features is None and logits is None:
+        last = ", ".join(repr(name) for name in list(keras_cut.layers_of(model))[-5:])
         raise AuthorError(
-            "say which layer gives the features (features=) or the logits (logits=), or both", "module/task-signature"
+            "say which layer gives the features (features=) or the logits (logits=), or both; "
+            f"the last layers are {last}",
+            "module/task-signature",
         )
     shape = _input_shape(model)
     name = f"the model {model.name!r}"
@@ -87,7 +91,7 @@ def from_keras(  # noqa: PLR0913
         return _compute(model, _prepared(images, scale, grayscale), training, taps)
 
     labels = {FEATURES: f"the layer {features!r}", CLASSES: f"the layer {logits!r}"}
-    module.adopt(compute, {name: labels[name] for name in taps}, classes=classes, activation=activation)
+    module.adopt(compute, {name: labels[name] for name in taps}, classes=names or None, activation=activation)
     module.sources.append(model)
     return module
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hubcheck.author.arguments import class_names
 from hubcheck.author.builder import CLASSES, FEATURES, ImageModule, Outputs
 from hubcheck.author.errors import AuthorError, AuthorWarning, nearest
 from hubcheck.author.pixels import Pixels, check_input, described, scaler, settle_size
@@ -15,7 +16,7 @@ from hubcheck.hub.spec import ModuleSpec, load_module_spec
 from hubcheck.module.types import Signature, Tensor
 
 
-def from_saved_model(  # noqa: PLR0913
+def from_saved_model(
     path: str | os.PathLike[str],
     *,
     architecture: str,
@@ -58,13 +59,16 @@ def from_saved_model(  # noqa: PLR0913
     Raises:
         AuthorError: the model cannot be made a module so; names the input, output or rule.
     """
-    scale = scaler(pixels)
-    if features is None and logits is None:
-        raise AuthorError(
-            "say which output gives the features (features=) or the logits (logits=), or both", "module/task-signature"
-        )
+    scale, names = scaler(pixels), class_names(classes)
     spec = _spec(path)
     found = _signature(spec, signature, tags)
+    if features is None and logits is None:
+        there = ", ".join(f"{name!r} {tensor}" for name, tensor in found.outputs.items())
+        raise AuthorError(
+            "say which output gives the features (features=) or the logits (logits=), or both; "
+            f"the signature {found.key!r} has {there}",
+            "module/task-signature",
+        )
     key, tensor = _input(found, input)
     name = f"the input {key!r} of {Path(path).name}"
     if tensor.encoding != "dense":
@@ -99,7 +103,7 @@ def from_saved_model(  # noqa: PLR0913
         return source.compute(images, scale, grayscale, taps)
 
     labels = {FEATURES: f"the output {features!r}", CLASSES: f"the output {logits!r}"}
-    module.adopt(compute, {task: labels[task] for task in taps}, classes=classes, activation=activation)
+    module.adopt(compute, {task: labels[task] for task in taps}, classes=names or None, activation=activation)
     return module
 
 

@@ -15,6 +15,8 @@ _COMMANDS = {
     "explain": "hubcheck.commands.explain",
     "rules": "hubcheck.commands.rules",
     "replay": "hubcheck.commands.replay",
+    "adapt": "hubcheck.commands.adapt",
+    "new": "hubcheck.commands.new",
 }
 
 

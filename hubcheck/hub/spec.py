@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubcheck.hub.archive import opened
-from hubcheck.module.locate import NotAModule, is_module
-from hubcheck.module.reader import read
+from hubcheck.module.locate import NotAModule, is_archive, is_module
+from hubcheck.module.opening import opened
 from hubcheck.module.types import INIT_OP_SIGNATURE, Module, Signature, Tensor, Variant
 
 TRAIN = frozenset({"train"})
@@ -57,15 +58,15 @@ class TensorInfo:
 class ModuleSpec:
     """What a module declares. Made by `load_module_spec`."""
 
-    def __init__(self, facts: Module, archive: Any = None) -> None:
+    def __init__(self, facts: Module, resources: ExitStack) -> None:
         self.facts = facts
-        # Keeps an unpacked archive's temporary folder for as long as somebody may load from it.
-        self._archive = archive
+        # What an archive was unpacked to is there for as long as somebody may load from it.
+        weakref.finalize(self, resources.close)
 
     @property
     def path(self) -> Path:
         """The folder that the module lies in, unpacked."""
-        return self.facts.path
+        return self.facts.folder
 
     @property
     def has_train_trace(self) -> bool:
@@ -146,7 +147,7 @@ class ModuleSpec:
         return message
 
     def __repr__(self) -> str:
-        return f"<ModuleSpec {self.path} ({self.facts.format})>"
+        return f"<ModuleSpec {self.facts.path} ({self.facts.format})>"
 
 
 def load_module_spec(path: str | os.PathLike[str]) -> ModuleSpec:
@@ -159,19 +160,18 @@ def load_module_spec(path: str | os.PathLike[str]) -> ModuleSpec:
     place = Path(path)
     if not place.exists():
         raise FileNotFoundError(f"{place}: there is no module here: no such file or folder")
-    archive = None
-    if place.is_file():
-        archive = opened(place)
-        folder = archive.root
-    else:
-        folder = place
-    if not is_module(folder):
+    if place.is_dir() and not is_module(place):
         raise NotAModule(f"{place}: there is no module here: saved_model.pb is missing")
-    facts = read(folder)
+    if place.is_file() and not is_archive(place):
+        raise NotAModule(f"{place}: neither a module's folder nor a .tar.gz, .tgz or .zip file of one")
+    stack = ExitStack()
+    facts = stack.enter_context(opened(place))
     if facts.format is None or facts.problems:
-        problem = facts.problems[0]
-        raise ValueError(f"{place}: {problem.message}. {problem.fix}")
-    return ModuleSpec(facts, archive)
+        stack.close()
+        if facts.problems:
+            raise NotAModule(f"{place}: {facts.problems[0].message}. {facts.problems[0].fix}")
+        raise NotAModule(f"{place} was not unpacked: `hubcheck validate {place}` tells what is unsafe in it")
+    return ModuleSpec(facts, stack)
 
 
 def _info(tensors: Mapping[str, Tensor]) -> dict[str, TensorInfo]:

@@ -1,0 +1,137 @@
+"""`hubcheck adapt`: make a conforming module of a model that exists."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from hubcheck.errors import UsersError
+from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS
+
+Number = TypeVar("Number", int, float)
+_SIGNATURES = ("image_feature_vector", "image_classification")
+
+
+@click.command
+@click.argument("source", metavar="SRC")
+@click.argument("target", metavar="DST")
+@click.option("--features", metavar="NAME", help="The output, or Keras layer, that gives the feature vectors.")
+@click.option("--logits", metavar="NAME", help="The output, or Keras layer, that gives the logits.")
+@click.option("--hidden", multiple=True, metavar="NAME", help="A further output or layer to give. Repeatable.")
+@click.option(
+    "--pixels",
+    metavar="LOW,HIGH",
+    required=True,
+    help="The range of pixel values that the model expects, such as 0,255.",
+)
+@click.option("--architecture", metavar="NAME", help="The network's name.  [default: after SRC]")
+@click.option("--input", "input_name", metavar="NAME", help="The input that takes the images, if there are several.")
+@click.option(
+    "--signature", metavar="NAME", help="The SavedModel's signature to take over.  [default: the default one]"
+)
+@click.option("--image-size", metavar="H,W", help="Height and width in pixels, where the model does not fix them.")
+@click.option("--classes", metavar="FILE", help="A text file with the names of the classes, one a line.")
+@click.option(
+    "--activation", metavar="NAME", help="How the logits may be used, such as softmax: for the documentation."
+)
+@click.option("--grayscale", is_flag=True, help="The model takes gray images: convert RGB in the module.")
+@click.option("--default", type=click.Choice(_SIGNATURES), help="The primary task, if there are both.")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(["tf2", "tf1-hub"]),
+    help="What to write. Repeatable.  [default: tf2]",
+)
+@click.option("--package", is_flag=True, help="Write a .tar.gz too.")
+@click.option("--overwrite", is_flag=True, help="Replace a module at DST, at once or not at all.")
+@click.option("--static", is_flag=True, help="Check the result from its files alone, without running it.")
+@click.option("--tf1-compat", is_flag=True, help="In tf1-hub format, write nothing that TensorFlow 1.15 cannot read.")
+def command(  # noqa: PLR0913
+    source: str,
+    target: str,
+    *,
+    features: str | None,
+    logits: str | None,
+    hidden: Sequence[str],
+    pixels: str,
+    architecture: str | None,
+    input_name: str | None,
+    signature: str | None,
+    image_size: str | None,
+    classes: str | None,
+    activation: str | None,
+    grayscale: bool,
+    default: str | None,
+    formats: Sequence[str],
+    package: bool,
+    overwrite: bool,
+    static: bool,
+    tf1_compat: bool,
+) -> int:
+    """Make a conforming module DST of the model SRC: a SavedModel of any format, or a .keras or .h5 file.
+
+    It gets the convention's names and pixel range; [batch, 1, 1, n] is squeezed, and a softmax or sigmoid that
+    ends the logits is left out. DST is written only if it conforms. Loading a model runs it: adapt what you trust.
+
+    \b
+    hubcheck adapt old_model/ exports/m --logits dense_3 --pixels 0,255 --classes labels.txt
+    hubcheck adapt model.keras exports/m --features avg_pool --logits predictions --pixels=-1,1 \\
+        --default image_feature_vector
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from hubcheck.author import AuthorWarning, ConformanceError
+    from hubcheck.author.adapting import adapt
+
+    low, high = _pair(pixels, float, "--pixels", "LOW,HIGH, such as 0,255")
+    size = _pair(image_size, int, "--image-size", "H,W, such as 224,224") if image_size else None
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", AuthorWarning)
+        try:
+            module = adapt(
+                Path(source),
+                architecture=architecture,
+                input=input_name,
+                signature=signature,
+                features=features,
+                logits=logits,
+                hidden=tuple(hidden),
+                pixels=(low, high),
+                image_size=size,
+                classes=classes,
+                activation=activation,
+                grayscale=grayscale,
+            )
+            made = module.export(
+                target,
+                default=default,
+                format=tuple(formats) or "tf2",
+                package=package,
+                probe=not static,
+                overwrite=overwrite,
+                tf1_compat=tf1_compat,
+            )
+        except ConformanceError as error:
+            click.echo(str(error), err=True)
+            return EXIT_FINDINGS
+        except FileExistsError as error:
+            raise UsersError(str(error).replace("overwrite=True", "--overwrite")) from error
+    for text in dict.fromkeys([*made.notes, *(str(warning.message) for warning in said)]):
+        click.echo(text)
+    for place in (*made.modules.values(), *made.archives):
+        click.echo(f"wrote {place}")
+    return EXIT_CONFORMS
+
+
+def _pair(text: str, kind: Callable[[str], Number], option: str, example: str) -> tuple[Number, Number]:
+    try:
+        first, second = (kind(part) for part in text.split(","))
+    except ValueError:
+        raise UsersError(f"{option} must be {example}; it is {text!r}") from None
+    return first, second

@@ -1,0 +1,58 @@
+"""A publisher's project, from a template."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib import metadata
+from pathlib import Path
+from string import Template
+
+from hubcheck.author.transaction import commit, staging
+from hubcheck.errors import UsersError
+
+_TEMPLATE = Path(__file__).parent / "template"
+_SUFFIX = ".template"
+_NAME = re.compile(r"[A-Za-z][\w-]*")
+
+
+def create(folder: Path) -> Path:
+    """Write the project into a new folder, whole or not at all.
+
+    Raises:
+        UsersError: the folder exists, or its name cannot be a project's.
+    """
+    name = folder.name
+    if not _NAME.fullmatch(name):
+        raise UsersError(f"{name!r} cannot be a project's name: use letters, digits, '_' and '-', a letter first")
+    if folder.exists():
+        raise UsersError(f"{folder} exists: give the project another name")
+    words = {"name": name, "architecture": _camel(name), "requirement": _requirement()}
+    with staging(folder.absolute()) as stage:
+        new = stage / name
+        for source in sorted(_TEMPLATE.rglob(f"*{_SUFFIX}")):
+            target = new / source.relative_to(_TEMPLATE).with_suffix("")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(Template(source.read_text(encoding="utf-8")).substitute(words), encoding="utf-8")
+        commit(new, folder.absolute())
+    return folder
+
+
+def _camel(name: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in re.split("[_-]+", name))
+
+
+def _requirement() -> str:
+    """How to install the hubcheck that runs here: no package index has it under this name."""
+    hint = "hubcheck[tensorflow]  # add from where: @ file:///path/to/a/wheel, or @ git+https://its/repository"
+    try:
+        text = metadata.distribution("hubcheck").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        return hint
+    if not text:
+        return hint
+    origin = json.loads(text)
+    url = origin["url"]
+    if vcs := origin.get("vcs_info"):
+        url = f"{vcs['vcs']}+{url}@{vcs['commit_id']}"
+    return f"hubcheck[tensorflow] @ {url}"
