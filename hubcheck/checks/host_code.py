@@ -15,10 +15,15 @@ from hubcheck.module.types import Module
 
 
 def runs_no_host_code(
-    context: Context, *, ops: Mapping[str, Sequence[str]], layers: Collection[str], wanted: str
+    context: Context,
+    *,
+    ops: Mapping[str, Sequence[str]],
+    attributes: Mapping[str, Mapping[str, Any]],
+    layers: Collection[str],
+    wanted: str,
 ) -> Iterator[Fault | Skip]:
     """No op calls out of the graph, and no Keras layer of these classes brings Python along (a warning)."""
-    yield from safety.runs_no_op(context, ops=ops, wanted=wanted)
+    yield from safety.runs_no_op(context, ops=ops, attributes=attributes, wanted=wanted)
     found: dict[str, None] = {}
     for text in _metadata(context.module):
         # Names can be spelled with escapes: a text that has any is read whole.

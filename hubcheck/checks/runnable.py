@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.graphs import view_of
 from hubcheck.graph.paths import Chooser, Entry, Paths
 from hubcheck.graph.reach import Reach, Root
+from hubcheck.module.proto import DecodeError, parse
 from hubcheck.module.types import Module, ObjectGraph, Variant
 
 _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op", "table_initializer")
@@ -20,7 +22,7 @@ def reach_of(context: Context, variant: Variant) -> Reach:
     if key not in context.memo:
         answering = {*context.contracts, context.module.default_signature}
         roots = sorted(_roots(context.module, variant, answering), key=lambda root: (root.feeds, not root.answers))
-        context.memo[key] = Reach(view_of(context, variant), variant.graph.library.function, roots)
+        context.memo[key] = Reach(view_of(context, variant), variant.graph.library, roots)
     reach = context.memo[key]
     assert isinstance(reach, Reach)
     return reach
@@ -48,6 +50,8 @@ def _roots(module: Module, variant: Variant, answering: Collection[str]) -> Iter
         yield Root("the init op", node=variant.init_op, feeds=True)
     for name in _INIT_COLLECTIONS:
         yield from (Root("the init op", node=node, feeds=True) for node in _collection(variant, name))
+    for node in _local_initializers(variant):
+        yield Root("the init op", node=node, feeds=True)
     saver = variant.saver
     for node in (saver.restore_op_name, saver.save_tensor_name, saver.filename_tensor_name):
         if node:
@@ -57,6 +61,14 @@ def _roots(module: Module, variant: Variant, answering: Collection[str]) -> Iter
 def _collection(variant: Variant, name: str) -> Iterator[str]:
     if name in variant.collections:
         yield from variant.collections[name].node_list.value
+
+
+def _local_initializers(variant: Variant) -> Iterator[str]:
+    """What TF2's loader runs of a TF1 SavedModel that names no init op: load_v1_in_v2.py."""
+    if "local_variables" in variant.collections:
+        for data in variant.collections["local_variables"].bytes_list.value:
+            with contextlib.suppress(DecodeError):
+                yield parse("VariableDef", data).initializer_name
 
 
 def _exposed(objects: ObjectGraph) -> Iterator[Root]:

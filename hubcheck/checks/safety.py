@@ -30,8 +30,8 @@ def runs_no_op(
     Args:
         ops: op to the inputs that say where it reaches, for the report.
         wanted: what there should be instead, for the report.
-        attributes: op to the attribute that makes it one, with `starts` (it starts with one of these) or
-            `harmless` (it is empty or starts with one of these).
+        attributes: op to the attribute that makes it one, with `starts` (it starts with one of these), `holds`
+            (one of these is in it) or `harmless` (it is empty or starts with one of these).
     """
     for variant in context.module.variants:
         reach = reach_of(context, variant)
@@ -145,15 +145,21 @@ def _constants(body: Body, port: Port | None) -> list[str]:
 
 
 def _telling(
-    body: Body, index: int, *, attribute: str, starts: Sequence[str] = (), harmless: Sequence[str] | None = None
+    body: Body,
+    index: int,
+    *,
+    attribute: str,
+    starts: Sequence[str] = (),
+    holds: Sequence[str] = (),
+    harmless: Sequence[str] | None = None,
 ) -> list[str] | None:
-    """The values of an attribute that make an op do harm; None if there are none."""
+    """What makes an op do harm, in the values of an attribute; None if nothing does."""
     value = body.attribute(index, attribute)
-    if value is None:
-        return None
-    values = [text.decode("utf-8", "replace") for text in (value.s, *value.list.s) if text]
-    if harmless is not None:
-        found = [text for text in values if not text.startswith(tuple(harmless))]
+    values = [] if value is None else [text for text in (value.s, *value.list.s) if text]
+    if holds:
+        found = [part.encode() for part in holds if any(part.encode() in text for text in values)]
+    elif harmless is not None:
+        found = [text for text in values if not text.startswith(tuple(map(str.encode, harmless)))]
     else:
-        found = [text for text in values if text.lower().startswith(tuple(starts))]
-    return found or None
+        found = [text for text in values if text[:_SHOWN].lower().startswith(tuple(map(str.encode, starts)))]
+    return [text[:_SHOWN].decode("utf-8", "replace") for text in found] or None

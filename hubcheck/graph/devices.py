@@ -27,6 +27,7 @@ class DevicePath:
         "_functions",
         "_mixed",
         "_needed",
+        "_opened",
         "_positions",
         "_readers",
         "_returned",
@@ -50,6 +51,7 @@ class DevicePath:
         self._answered: dict[Body, bool] = {}
         self._positions: dict[tuple[Body, int], dict[int, list[int]]] = {}
         self._mixed: set[Body] = set()
+        self._opened: set[tuple[Body, int]] = set()
         self._waiting: list[tuple[Body, int]] = []
         self.attributes = Attributes(self._sites)
         self._need(list(outputs))
@@ -99,7 +101,7 @@ class DevicePath:
                 waiting += [(body, port) for port in body.inputs(index) if is_call(names[port[0]])]
             if names[index] == ARGUMENT:
                 for (caller, site), calls in self._sites[body.function or ""].items():
-                    waiting += [given for call in calls for given in _given(caller, site, call, index)]
+                    waiting += [given for call in calls for given in self._given(caller, site, call, index)]
 
     def _behind_call(self, body: Body, port: Port, *, first: bool) -> Iterator[tuple[Body, Port]]:
         """What an output of a call is made from: results of its functions, and what they need of its inputs."""
@@ -114,7 +116,7 @@ class DevicePath:
                 self._sites[call.function].setdefault((body, index), []).append(call)
                 for argument in range(callee.arguments):
                     if marks[argument]:
-                        yield from _given(body, index, call, argument)
+                        yield from self._given(body, index, call, argument)
             if call.returns and (call.role != "loop" or not first):
                 results = results[number : number + 1]
             if call.returns or (first and call.role != "condition"):
@@ -122,6 +124,16 @@ class DevicePath:
             followed = followed or call.returns
         if first and not followed:
             yield from ((body, source) for source in body.inputs(index))
+
+    def _given(self, body: Body, index: int, call: Call, argument: int) -> Iterable[tuple[Body, Port]]:
+        """What a call hands in as an argument of its function; all that it has, once, where that cannot be told."""
+        if call.bound:
+            port = body.input(index, call.first + argument)
+            return [] if port is None else [(body, port)]
+        if (body, index) in self._opened:
+            return []
+        self._opened.add((body, index))
+        return [(body, port) for port in body.inputs(index)]
 
     # What depends on the images: forwards.
 
@@ -225,14 +237,6 @@ class DevicePath:
             known = op in FUNCTION_OPS or op in self._functions
             self._calls[op] = known
         return known
-
-
-def _given(body: Body, index: int, call: Call, argument: int) -> Iterable[tuple[Body, Port]]:
-    """What a call hands in as an argument of its function."""
-    if not call.bound:
-        return [(body, port) for port in body.inputs(index)]
-    port = body.input(index, call.first + argument)
-    return [] if port is None else [(body, port)]
 
 
 @cache

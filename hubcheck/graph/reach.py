@@ -48,19 +48,22 @@ class Reach:
     reached, every node counts, because TensorFlow keeps those with side effects. Linear in nodes and edges.
     Roots that answer come first and roots that are fed last: a node's first root tells what kinds it has.
 
+    A function leads to its gradient, too, and to any that TensorFlow can put in its place.
+
     `bodies` are the main graph and the functions reached, `sites` says which nodes run a function.
     """
 
-    __slots__ = ("_first", "_groups", "_kinds", "_likes", "_roots", "bodies", "sites", "view")
+    __slots__ = ("_first", "_gradients", "_groups", "_kinds", "_likes", "_roots", "bodies", "sites", "view")
 
-    def __init__(self, view: GraphView, library: Iterable[Any], roots: Sequence[Root]) -> None:
+    def __init__(self, view: GraphView, library: Any, roots: Sequence[Root]) -> None:
         self.view = view
         self.bodies: list[Body] = [view.main]
         self.sites: defaultdict[str, list[Site]] = defaultdict(list)
         self._roots = roots
         self._first: dict[str | None, array[int]] = {None: array("i", [-1]) * len(view.main)}
         self._kinds: dict[str, bool] = {}
-        self._likes, self._groups = _likes(library)
+        self._likes, self._groups = _likes(library.function)
+        self._gradients = {entry.function_name: entry.gradient_func for entry in library.gradient}
         for number, root in enumerate(roots):
             functions = [root.function] if root.function is not None else []
             if root.node is not None:
@@ -115,16 +118,18 @@ class Reach:
             self._first[name] = array("i", [number])
             self.bodies.append(body)
             functions += self._likes.pop(self._groups.get(name, b""), ())
+            functions += [self._gradients[name]] if name in self._gradients else []
             calling = {op for op in set(body.ops) if self._is_call(op)}
             for index in body if calling else ():
                 if body.ops[index] in calling:
                     functions += self._calls(body, index)
 
     def _calls(self, body: Body, index: int) -> list[str]:
-        calls = self.view.calls(body, index)
-        for call in calls:
+        """The functions that a node runs, or hands on to those that it runs."""
+        for call in self.view.calls(body, index):
             self.sites[call.function].append(Site(body, index, call))
-        return [call.function for call in calls]
+        node = body.node(index)
+        return [] if node is None else [node.op, *_functions_in(node.attr)]
 
     def _is_call(self, op: str) -> bool:
         """Whether nodes with this op can run functions."""
@@ -132,6 +137,17 @@ class Reach:
         if known is None:
             known = self._kinds[op] = op in FUNCTION_OPS or not ops.is_stock(op)
         return known
+
+
+def _functions_in(attributes: Any) -> Iterator[str]:
+    """All functions in a node's attributes; a function can have attributes, and functions among them."""
+    waiting = [attributes]
+    while waiting:
+        for value in waiting.pop().values():
+            for function in (value.func, *value.list.func):
+                if function.name:
+                    yield function.name
+                    waiting.append(function.attr)
 
 
 def _likes(library: Iterable[Any]) -> tuple[dict[bytes, list[str]], dict[str, bytes]]:

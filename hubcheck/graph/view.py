@@ -14,17 +14,17 @@ class GraphView:
     """The main graph and, indexed when they are first asked for, the functions of its library.
 
     Calls can lead to functions that are not there, and back to themselves: `function` says None, and
-    `reachable` visits each function once.
+    `reachable` visits each function once. `memo` keeps what others derive from the whole graph.
     """
 
-    __slots__ = ("_bodies", "_gradients", "_library", "main")
+    __slots__ = ("_bodies", "_gradients", "_library", "main", "memo")
 
     def __init__(self, graph: Any) -> None:
-        self._library: dict[str, Any] = {}
-        for function in graph.library.function:
-            self._library.setdefault(function.signature.name, function)
+        # Of two functions with one name the loader takes the last.
+        self._library: dict[str, Any] = {function.signature.name: function for function in graph.library.function}
         self._gradients = {entry.function_name: entry.gradient_func for entry in graph.library.gradient}
         self._bodies: dict[str, Body] = {}
+        self.memo: dict[str, Any] = {}
         self.main = Body(None, None, graph.node, (), self._outputs)
 
     @property

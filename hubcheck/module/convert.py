@@ -53,7 +53,7 @@ def init_op(proto: Any) -> str | None:
     if INIT_OP_SIGNATURE not in proto.signature_def:
         return None
     outputs = proto.signature_def[INIT_OP_SIGNATURE].outputs
-    return next((info.name for _, info in sorted(outputs.items())), None)
+    return str(outputs[INIT_OP_SIGNATURE].name) if INIT_OP_SIGNATURE in outputs else None
 
 
 def structured(value: Any, path: str = "") -> Iterator[tuple[str, Tensor | bool | int | float | str | None]]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
+from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tests.checks.hostile import Honest, save, told, unreached
@@ -77,6 +78,23 @@ def test_a_control_input_of_the_init_op_does_too(good: Path) -> None:
 def test_so_does_what_a_collection_has_loaders_or_consumers_run(collection: str, good: Path) -> None:
     def change(meta: MetaGraph) -> None:
         meta.collection_def[collection].node_list.value[:] = [add_write(meta.graph_def)]
+
+    assert told(edit(good, change)) == ["error safety/file-access WriteFile"]
+
+
+def test_local_variables_are_initialised_by_the_loader_too(good: Path) -> None:
+    def change(meta: MetaGraph) -> None:
+        variable = variable_pb2.VariableDef(variable_name="local", initializer_name=add_write(meta.graph_def))
+        meta.collection_def["local_variables"].bytes_list.value.append(variable.SerializeToString())
+
+    assert told(edit(good, change)) == ["error safety/file-access WriteFile"]
+
+
+def test_an_init_op_cannot_hide_behind_another_output_of_its_signature(good: Path) -> None:
+    def change(meta: MetaGraph) -> None:
+        outputs = meta.signature_def["__saved_model_init_op"].outputs
+        outputs["A"].CopyFrom(outputs["__saved_model_init_op"])
+        outputs["__saved_model_init_op"].name = add_write(meta.graph_def)
 
     assert told(edit(good, change)) == ["error safety/file-access WriteFile"]
 
@@ -191,3 +209,67 @@ def test_a_broken_reference_is_no_crash(good: Path) -> None:
         function.node_def.add(name="none", op="PartitionedCall").attr["f"].func.name = "missing"
 
     assert "error safety/file-access WriteFile" in told(edit(good, change))
+
+
+def twin_of(path: Path, hide: Callable[[Any, str], None]) -> Path:
+    """Move the payload's function out of the object graph's sight, and let `hide` refer to it by its new name."""
+
+    def change(meta: MetaGraph) -> None:
+        library = meta.graph_def.library
+        evil = next(f for f in library.function if any(n.op == "WriteFile" for n in f.node_def))
+        hidden = library.function.add()
+        hidden.CopyFrom(evil)
+        hidden.signature.name = "hidden"
+        del evil.node_def[:]
+        evil.ret.clear()
+        hide(meta.graph_def, "hidden")
+
+    return edit(path, change)
+
+
+def wrapper_of(graph: Any) -> Any:
+    return next(f for f in graph.library.function if "signature_wrapper" in f.signature.name)
+
+
+def as_gradient(graph: Any, hidden: str) -> None:
+    graph.library.gradient.add(function_name=wrapper_of(graph).signature.name, gradient_func=hidden)
+
+
+def as_registered_gradient(graph: Any, hidden: str) -> None:
+    graph.library.registered_gradients.add(gradient_func=hidden, registered_op_type="CustomGradient-1")
+
+
+def as_argument_of_a_function(graph: Any, hidden: str) -> None:
+    name = wrapper_of(graph).signature.name
+    call = next(n for n in graph.node if n.attr["f"].func.name == name)
+    call.attr["f"].func.attr["handed"].func.name = hidden
+
+
+def called_by_name(graph: Any, hidden: str) -> None:
+    wrapper_of(graph).node_def.add(name="called", op=hidden)
+
+
+def never(graph: Any, hidden: str) -> None:
+    pass
+
+
+@pytest.mark.parametrize("hide", [as_gradient, as_registered_gradient, as_argument_of_a_function, called_by_name])
+def test_a_function_is_found_however_it_is_referred_to(hide: Callable[[Any, str], None], tmp_path: Path) -> None:
+    path = unreached(tmp_path / "m", lambda: tf.io.write_file("/tmp/hubcheck-never-written", "x"))
+    assert told(twin_of(path, hide)) == ["error safety/file-access WriteFile"]
+
+
+def test_a_function_that_nothing_refers_to_cannot_run(tmp_path: Path) -> None:
+    path = unreached(tmp_path / "m", lambda: tf.io.write_file("/tmp/hubcheck-never-written", "x"))
+    assert told(twin_of(path, never)) == []
+
+
+def test_of_two_functions_with_one_name_the_last_is_judged_because_loaders_take_it(tmp_path: Path) -> None:
+    def change(meta: MetaGraph) -> None:
+        library = meta.graph_def.library
+        evil = next(f for f in library.function if any(n.op == "WriteFile" for n in f.node_def))
+        library.function.add().CopyFrom(evil)
+        del evil.node_def[:]
+
+    path = unreached(tmp_path / "m", lambda: tf.io.write_file("/tmp/hubcheck-never-written", "x"))
+    assert told(edit(path, change)) == ["error safety/file-access WriteFile"]
