@@ -94,7 +94,7 @@ def test_the_property_holds_for_a_good_module_and_finds_a_bad_one(tmp_path, fixt
         shutil.copytree(fixture_module(f"behaviour/batch-size/{name}"), tmp_path / "exports" / "m", dirs_exist_ok=True)
         done = pytested(tmp_path)
         assert done.returncode == code, done.stdout
-    assert "images=array(" in done.stdout
+    assert "images=" in done.stdout
 
 
 def pytested(folder: Path) -> subprocess.CompletedProcess[str]:
