@@ -31,7 +31,7 @@ def encode(message: Mapping[str, Any], array: Any = None) -> bytes:
         import numpy
 
         buffer = io.BytesIO()
-        numpy.lib.format.write_array(buffer, numpy.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+        numpy.lib.format.write_array(buffer, numpy.asarray(array, order="C"), version=(1, 0), allow_pickle=False)
         data = buffer.getvalue()
     return _HEADER.pack(len(text), len(data)) + text + data
 

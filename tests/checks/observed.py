@@ -1,0 +1,63 @@
+"""Observations made by hand, for tests of what the checks of runs conclude from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from hubcheck.checks.context import Context
+from hubcheck.contract import load_contracts
+from hubcheck.findings import Fault, Skip
+from hubcheck.module.reader import read
+from hubcheck.observations import Device, Failure, Load, Observations, Output, Purpose, Run, Target
+from hubcheck.probe import pictures
+from tests.paths import DATA
+
+FEATURES = Target("", "image_feature_vector")
+TRAINING = Target("train", "image_feature_vector")
+
+_BATCHES: dict[str, tuple[str, ...]] = {
+    "pictures": pictures.rows(5),
+    "again": pictures.rows(5),
+    "plain": pictures.PLAIN,
+    "swapped": (pictures.rows(5)[-1], pictures.rows(5)[0]),
+    "alone": pictures.rows(1),
+    "resized": pictures.rows(2),
+    "repeated": pictures.rows(4),
+}
+
+
+def run(
+    purpose: Purpose,
+    values: Any = None,
+    *,
+    target: Target = FEATURES,
+    device: str = "cpu",
+    failure: Failure | None = None,
+    key: str = "default",
+) -> Run:
+    """One call with the pictures that the plan gives it."""
+    rows = _BATCHES[purpose]
+    outputs = {}
+    if values is not None:
+        array = np.asarray(values, np.float32)
+        outputs[key] = Output("float32", array.shape, array)
+    return Run(target, device, purpose, len(rows), rows, (32, 24), 0, outputs, failure)
+
+
+def observations(*runs: Run, devices: tuple[str, ...] = ("cpu",), loads: tuple[Load, ...] = ()) -> Observations:
+    return Observations(tuple(Device(name, True) for name in devices), loads or (Load("", "cpu"),), runs)
+
+
+def context(seen: Observations, module: str = "a_good_feature_vector") -> Context:
+    return Context(read(DATA / module), load_contracts(), seen)
+
+
+def faults(said: Iterator[Any]) -> list[Fault]:
+    return [item for item in said if isinstance(item, Fault)]
+
+
+def skips(said: Iterator[Any]) -> list[str]:
+    return [item.reason for item in said if isinstance(item, Skip)]

@@ -1,0 +1,189 @@
+"""What a worker sends is hostile input: nothing but a result becomes one, and nothing else happens."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from hubcheck.observations import Failure, Target
+from hubcheck.probe.collect import Collector
+from hubcheck.probe.frames import MAX_ARRAY, MAX_JSON, BadFrame, Decoder, decode_array, encode
+from hubcheck.probe.plan import CallStep, Feed, LoadStep, Plan, from_json, to_json
+
+NUMBERS = st.sampled_from(["float32", "float64", "int32", "int64", "uint8", "bool"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.data())
+def test_an_array_arrives_as_it_was_sent_however_the_stream_is_cut(data):
+    dtype = data.draw(NUMBERS)
+    sent = data.draw(arrays.arrays(dtype, arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)))
+    stream = encode({"key": "é"}, sent) + encode({"then": 1})
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
+    decoder, found = Decoder(), []
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        found += list(decoder.feed(stream[start:end]))
+    (first, array), (second, nothing) = found
+    assert (first, second, nothing) == ({"key": "é"}, {"then": 1}, b"")
+    got = decode_array(array)
+    assert (got.dtype, got.shape) == (sent.dtype, sent.shape)
+    np.testing.assert_array_equal(got, sent)
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_give_frames_or_a_bad_frame(stream):
+    try:
+        for message, array in Decoder().feed(stream):
+            assert isinstance(message, dict)
+            decode_array(array)
+    except BadFrame:
+        pass
+
+
+@pytest.mark.parametrize("lengths", [(MAX_JSON + 1, 0), (2, MAX_ARRAY + 1), (2**32 - 1, 2**32 - 1)])
+def test_a_frame_that_is_too_long_is_refused_before_it_comes(lengths):
+    with pytest.raises(BadFrame):
+        list(Decoder().feed(struct.pack(">II", *lengths)))
+
+
+@pytest.mark.parametrize("text", [b"[]", b"1", b'"x"', b"{", b"\xff", b"[" * 100_000])
+def test_what_is_no_json_object_is_refused(text):
+    with pytest.raises(BadFrame):
+        list(Decoder().feed(struct.pack(">II", len(text), 0) + text))
+
+
+def npy(header: str, body: bytes = b"") -> bytes:
+    text = header.encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + body
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"garbage",
+        npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", b"\x80\x04."),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,)}", b"1234"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", b"1234"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", b"1234"),
+        npy("{'descr': '<M8[s]', 'fortran_order': False, 'shape': (1,)}", b"12345678"),
+        npy("{'descr': [('a', '|O')], 'fortran_order': False, 'shape': (1,)}", b"12345678"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (" + "1," * 40 + ")}", b"1234"),
+        npy("__import__('os').system('false')"),
+        npy("(" * 500),
+    ],
+)
+def test_what_is_no_array_of_numbers_is_refused(data):
+    with pytest.raises(BadFrame):
+        decode_array(data)
+
+
+def test_an_array_of_objects_cannot_be_sent():
+    with pytest.raises(ValueError, match="pickle"):
+        encode({}, np.array([object()]))
+
+
+PLAN = Plan(
+    path="/m",
+    steps=(
+        LoadStep(("serve",)),
+        CallStep(
+            Target("serve", "image_feature_vector"),
+            "pictures",
+            {"images": Feed("float32", (2, 4, 4, 3), ("black", "white"))},
+            ("default",),
+            2,
+            (4, 4),
+        ),
+        CallStep(Target("serve", None, "training=True"), "repeated", {}, ("",), 2, (), True, "always", 3),
+        LoadStep(("serve",), session=True),
+    ),
+)
+
+
+def test_a_plan_survives_json():
+    assert from_json(json.loads(json.dumps(to_json(PLAN)))) == PLAN
+
+
+def honest() -> list[tuple[dict[str, object], bytes]]:
+    """What a worker sends that keeps to the plan."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.ones((2, 3), np.float32))
+    outputs = {"default": {"dtype": "float32", "shape": [2, 3]}}
+    loaded = {"kind": "load", "seconds": 0.1, "error": None}
+    run = {"kind": "run", "seconds": 0.1, "error": None}
+    again = [
+        ({"kind": "begin", "step": 2}, b""),
+        ({**run, "step": 2, "outputs": {"": {"dtype": "float32", "shape": []}}}, b""),
+    ]
+    return [
+        ({"kind": "sandbox", "active": ["files"], "missing": []}, b""),
+        ({"kind": "begin", "step": 0}, b""),
+        ({**loaded, "step": 0}, b""),
+        ({"kind": "begin", "step": 1}, b""),
+        ({"kind": "array", "step": 1, "key": "default"}, buffer.getvalue()),
+        ({**run, "step": 1, "outputs": outputs}, b""),
+        *again * 3,
+        ({"kind": "begin", "step": 3}, b""),
+        ({**loaded, "step": 3, "error": {"type": "OpError", "message": "no"}}, b""),
+        ({"kind": "done"}, b""),
+    ]
+
+
+def test_an_honest_worker_is_understood():
+    collector = Collector(PLAN)
+    for message, data in honest():
+        collector.take(message, data)
+    assert collector.done
+    assert [load.session for load in collector.loads] == [False, True]
+    assert collector.loads[1].failure == Failure("error", "OpError: no")
+    assert [run.purpose for run in collector.runs] == ["pictures", *["repeated"] * 3]
+    np.testing.assert_array_equal(collector.runs[0].outputs["default"].values, np.ones((2, 3)))
+
+
+@given(st.data())
+def test_a_dishonest_worker_is_refused_or_understood_but_never_believed_more(data):
+    """Some frame of an honest worker is left out, doubled, or changed in one value."""
+    frames = honest()
+    place = data.draw(st.integers(0, len(frames) - 1))
+    message, array = frames[place]
+    match data.draw(st.sampled_from(["leave out", "double", "change", "other array"])):
+        case "leave out":
+            del frames[place]
+        case "double":
+            frames.insert(place, frames[place])
+        case "change":
+            key = data.draw(st.sampled_from(sorted(message)))
+            frames[place] = ({**message, key: data.draw(JSON)}, array)
+        case "other array":
+            frames[place] = (message, data.draw(st.binary(max_size=100)))
+    collector = Collector(PLAN)
+    try:
+        for frame in frames:
+            collector.take(*frame)
+    except BadFrame:
+        pass
+    assert len(collector.loads) <= 2
+    assert len(collector.runs) <= 4
+
+
+@pytest.mark.parametrize(("after", "loads", "runs", "left"), [(1, 1, 0, 3), (2, 1, 1, 2), (4, 1, 1, 2), (12, 2, 4, 0)])
+def test_a_worker_that_ends_early_failed_in_what_it_was_doing(after, loads, runs, left):
+    collector = Collector(PLAN)
+    for message, data in honest()[: after + 1]:
+        collector.take(message, data)
+    collector.fail(Failure("signal", "it died"))
+    assert (len(collector.loads), len(collector.runs), len(collector.not_run)) == (loads, runs, left)
+    last = collector.loads[-1] if after in (1, 12) else collector.runs[-1]
+    assert last.failure == Failure("signal", "it died")

@@ -1,0 +1,189 @@
+"""Which calls are planned for which modules, decided from files alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubcheck.contract import SignatureContract, TensorContract, load_contracts
+from hubcheck.module.reader import read
+from hubcheck.module.types import Module, ObjectGraph, Shape, Signature, Tensor, Trace, Variant
+from hubcheck.probe.plan import CallStep, LoadStep, from_json, to_json
+from hubcheck.probe.planning import Planned, plan_steps
+from tests.paths import DATA
+
+CONTRACTS = load_contracts()
+
+
+def images(*dims: int | None, dtype: str = "float32", encoding: str = "dense") -> Tensor:
+    return Tensor(dtype, Shape(dims), encoding, ("images:0",))  # type: ignore[arg-type]
+
+
+def module(images_tensor: Tensor, *, inputs: dict[str, Tensor] | None = None, **variant: object) -> Module:
+    """A TF2 module whose signatures take this tensor (and these)."""
+    given_inputs = {"images": images_tensor, **(inputs or {})}
+    outputs = {"default": Tensor("float32", Shape((None, 4)), components=("out:0",))}
+    other = {"default": Tensor("float32", Shape((None, 4)), components=("other:0",))}
+    signatures = {
+        "image_feature_vector": Signature("image_feature_vector", "", given_inputs, outputs),
+        "serving_default": Signature("serving_default", "", given_inputs, other),
+    }
+    made = Variant(("serve",), signatures, None, None, **variant)  # type: ignore[arg-type]
+    return Module(DATA, "tf2-saved-model", "saved_model.pb", (made,))
+
+
+def calls(planned: Planned) -> list[CallStep]:
+    return [step for step in planned.together() if isinstance(step, CallStep) and not step.target.session]
+
+
+def by_purpose(planned: Planned, signature: str = "image_feature_vector") -> dict[str, CallStep]:
+    return {step.purpose: step for step in calls(planned) if step.target.signature == signature}
+
+
+@given(st.integers(4, 40))
+def test_every_asked_batch_size_is_tried(larger):
+    found = by_purpose(plan_steps(module(images(None, 8, 9, 3)), CONTRACTS, larger_batch=larger))
+    assert sorted(found[name].batch for name in ("alone", "swapped", "plain", "pictures")) == [1, 2, 3, larger]
+    assert found["pictures"].feeds["images"].shape == (larger, 8, 9, 3)
+    assert len(set(found["pictures"].pictures)) == larger
+    assert found["again"].feeds == found["pictures"].feeds
+
+
+def test_a_fixed_batch_is_fed_as_it_is_and_no_other():
+    found = by_purpose(plan_steps(module(images(7, 8, 9, 3)), CONTRACTS))
+    assert {step.batch for step in found.values()} == {7}
+    assert "alone" not in found
+
+
+@pytest.mark.parametrize("batch", [0, 4096])
+def test_an_absurd_batch_is_not_run(batch):
+    planned = plan_steps(module(images(batch, 8, 9, 3)), CONTRACTS)
+    assert calls(planned) == []
+    assert str(batch) in planned.not_run[0].reason
+
+
+def test_open_sizes_are_the_expected_one_and_a_second_one():
+    with_info = module(images(None, None, None, 3), image_size=(20, 30))
+    found = by_purpose(plan_steps(with_info, CONTRACTS))
+    assert (found["pictures"].size, found["resized"].size) == ((20, 30), (52, 62))
+
+
+def test_unknown_rank_and_unknown_channels_are_fed_three_channels():
+    unknown = module(Tensor("float32", Shape(None), "dense", ("images:0",)))
+    shape = by_purpose(plan_steps(unknown, CONTRACTS))["alone"].feeds["images"].shape
+    assert (len(shape), shape[0], shape[3]) == (4, 1, 3)
+    assert by_purpose(plan_steps(module(images(None, 8, 8, None)), CONTRACTS))["alone"].feeds["images"].shape[3] == 3
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "bfloat16", "string", "bool"])
+def test_the_declared_dtype_is_fed(dtype):
+    found = by_purpose(plan_steps(module(images(None, 8, 8, 3, dtype=dtype)), CONTRACTS))
+    assert found["pictures"].feeds["images"].dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("tensor", "inputs", "word"),
+    [
+        (images(None, 8, 8, 3), {"rate": Tensor("float32", Shape(()))}, '"rate"'),
+        (images(None, 8, 8, 3, encoding="sparse"), {}, "sparse"),
+        (images(None, 8, 8, 3, dtype="complex64"), {}, "complex64"),
+        (images(None, 8, 8, 3, dtype="resource"), {}, "resource"),
+    ],
+)
+def test_what_cannot_be_fed_is_told(tensor, inputs, word):
+    planned = plan_steps(module(tensor, inputs=inputs), CONTRACTS)
+    assert calls(planned) == []
+    assert word in planned.not_run[0].reason
+
+
+def test_an_input_with_a_default_value_needs_no_feeding():
+    made = module(images(None, 8, 8, 3), inputs={"rate": Tensor("float32", Shape(()))})
+    (variant,) = made.variants
+    signatures = {key: replace(value, defaults=frozenset({"rate"})) for key, value in variant.signatures.items()}
+    made = replace(made, variants=(replace(variant, signatures=signatures),))
+    assert set(by_purpose(plan_steps(made, CONTRACTS))["alone"].feeds) == {"images"}
+
+
+def traced(*traces: Trace) -> Module:
+    return replace(module(images(None, 8, 8, 3)), objects=ObjectGraph(None, traces, callable=True))
+
+
+def trace(value: bool | None, **arguments: object) -> Trace:
+    given_arguments = {"images": images(None, 8, 8, 3), **arguments}
+    return Trace("f", given_arguments, {"": Tensor("float32", Shape((None, 4)))}, value)  # type: ignore[arg-type]
+
+
+def test_training_traces_are_repeated_and_come_last():
+    planned = plan_steps(traced(trace(True, training=True), trace(False, training=False)), CONTRACTS)
+    repeated = [step for step in calls(planned) if step.purpose == "repeated" and step.condition == "always"]
+    assert [(step.target.trace, step.repeat, step.optional) for step in repeated] == [("training=True", 24, True)]
+    order = [step.purpose for step in calls(planned)]
+    assert "repeated" not in order[: order.index("repeated")]
+    assert all(purpose == "repeated" for purpose in order[order.index("repeated") :])
+
+
+def test_a_training_flag_that_is_a_tensor_gets_both_values():
+    planned = plan_steps(traced(trace(None, training=Tensor("bool", Shape(())))), CONTRACTS)
+    flags = {step.target.trace: step.feeds["training"].flag for step in calls(planned) if step.target.trace}
+    assert flags == {"training=False": False, "training=True": True}
+
+
+def test_a_callable_of_two_tensors_is_not_called():
+    planned = plan_steps(traced(trace(None, mask=Tensor("float32", Shape((None,))))), CONTRACTS)
+    assert not any(step.target.trace for step in calls(planned))
+    assert any('"mask"' in entry.reason for entry in planned.not_run)
+
+
+def test_a_default_signature_of_the_same_tensors_is_not_run_again():
+    planned = plan_steps(read(DATA / "a_good_feature_vector"), CONTRACTS)
+    assert {step.target.signature for step in calls(planned)} == {"image_feature_vector"}
+    different = plan_steps(read(DATA / "n_default_differs"), CONTRACTS)
+    assert {step.target.signature for step in calls(different)} == {"image_feature_vector", "default"}
+
+
+def test_without_a_task_signature_a_module_is_only_loaded():
+    made = module(images(None, 8, 8, 3))
+    (variant,) = made.variants
+    alone = {"serving_default": variant.signatures["serving_default"]}
+    planned = plan_steps(replace(made, variants=(replace(variant, signatures=alone),)), CONTRACTS)
+    assert planned.together() == (LoadStep(("serve",)), LoadStep(("serve",), session=True))
+
+
+def test_a_contract_of_ones_own_is_fed_by_its_shape():
+    contract = SignatureContract(
+        "audio_embedding",
+        "Audio",
+        "House rules",
+        {"samples": TensorContract("samples", "float32", ("batch?", "samples"), low=-1, high=1)},
+        {"default": TensorContract("default", "float32", ("batch?", "width"))},
+    )
+    made = module(images(None, 8, 8, 3))
+    (variant,) = made.variants
+    samples = {"samples": Tensor("float32", Shape((None, 160)), components=("samples:0",))}
+    signatures = {"audio_embedding": Signature("audio_embedding", "", samples, {"default": images(None, 4)})}
+    planned = plan_steps(
+        replace(made, variants=(replace(variant, signatures=signatures),)), {"audio_embedding": contract}
+    )
+    feed = by_purpose(planned, "audio_embedding")["pictures"].feeds["samples"]
+    assert (feed.shape, feed.low, feed.high) == ((5, 160), -1, 1)
+
+
+def test_two_workers_do_what_one_does():
+    planned = plan_steps(read(DATA / "c_dropout_on_features_train"), CONTRACTS)
+    together = [step for step in planned.together() if isinstance(step, CallStep)]
+    apart = [step for steps in planned.apart() for step in steps if isinstance(step, CallStep)]
+    key = lambda step: (str(step.target), step.purpose, step.target.session)  # noqa: E731
+    assert sorted(apart, key=key) == sorted(together, key=key)
+    for steps in planned.apart():
+        assert isinstance(steps[0], LoadStep)
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in DATA.iterdir() if path.is_dir()))
+def test_plans_of_real_modules_survive_json(name):
+    from hubcheck.probe.plan import Plan
+
+    plan = Plan("/m", plan_steps(read(DATA / name), CONTRACTS).together())
+    assert from_json(to_json(plan)) == plan
