@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,14 @@ def test_an_op_of_nobody_knows_whom_is_found_even_where_nothing_runs_it(good: Pa
         "error safety/custom-ops SomebodysFastConv",
         "error safety/custom-ops TRTEngineOp",
     ]
+
+
+def test_python_code_in_the_metadata_of_early_keras_2_is_a_warning(good: Path) -> None:
+    def change(meta: MetaGraph) -> None:
+        config = {"class_name": "Functional", "config": {"layers": [{"class_name": "Lambda", "name": "code"}]}}
+        meta.object_graph_def.nodes[0].user_object.metadata = json.dumps(config)
+
+    assert told(edit(good, change)) == ["warning safety/host-code"]
 
 
 @pytest.mark.parametrize("name", ["../../../etc/passwd", "/etc/passwd", "a/../../b", "..\\b", "C:\\b"])

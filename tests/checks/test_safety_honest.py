@@ -121,12 +121,15 @@ def test_save_and_restore_signatures_take_their_path_from_the_caller_which_is_a_
     assert told(tmp_path / "m") == ["note safety/file-access Restore", "note safety/file-access Save"]
 
 
+@pytest.mark.parametrize("from_file", [False, True])
 @pytest.mark.parametrize("library", [keras, tf_keras])
-def test_keras_layers_with_vocabularies_and_random_augmentation(library: object, tmp_path: Path) -> None:
+def test_keras_layers_with_vocabularies_and_random_augmentation(
+    library: object, from_file: bool, tmp_path: Path, vocabulary: str
+) -> None:
     layers = library.layers
     words = library.Input([1], dtype="string", name="words")
     images = library.Input([4, 4, 3], name="images")
-    ids = layers.StringLookup(vocabulary=["cat", "dog"])(words)
+    ids = layers.StringLookup(vocabulary=vocabulary if from_file else ["cat", "dog"])(words)
     x = layers.Flatten()(layers.RandomFlip()(layers.Resizing(2, 2)(images)))
     x = layers.Concatenate()([layers.Dense(2)(x), layers.Flatten()(layers.Embedding(4, 2)(ids))])
     model = library.Model([images, words], x)

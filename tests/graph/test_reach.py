@@ -1,0 +1,125 @@
+"""What a root leads to, and who chooses a path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from hubcheck.graph.paths import Entry, Paths
+from hubcheck.graph.reach import Reach, Root
+from hubcheck.graph.view import GraphView
+from hubcheck.module import proto
+from tests.graph.graphs import graph_of, images
+
+v1 = tf.compat.v1
+
+
+def reach(build: Callable[[], object], *roots: Root) -> Reach:
+    graph = proto.parse("GraphDef", graph_of(build).SerializeToString())
+    return Reach(GraphView(graph), graph.library, roots)
+
+
+def found(reach: Reach, *ops: str) -> list[str]:
+    return sorted(body.names[index] for body, index in reach.nodes(ops))
+
+
+def two_reads() -> None:
+    with tf.control_dependencies([tf.io.read_file("a", name="before")]):
+        tf.identity(images(), name="output")
+    tf.io.read_file("b", name="beside")
+
+
+def test_control_inputs_are_followed_and_the_rest_of_the_main_graph_is_not():
+    assert found(reach(two_reads, Root("r", node="output:0")), "ReadFile") == ["before"]
+
+
+def test_a_root_that_is_not_there_leads_nowhere():
+    assert found(reach(two_reads, Root("r", node="nowhere:0"), Root("s", function="none")), "ReadFile") == []
+
+
+def test_of_a_function_every_node_counts():
+    @tf.function
+    def function(x):
+        tf.io.read_file("inside", name="inside")
+        return x
+
+    graph = reach(lambda: tf.identity(function(images()), name="output"), Root("r", node="output"))
+    assert found(graph, "ReadFile") == ["inside"]
+
+
+def test_a_node_is_told_of_the_first_root_that_leads_to_it():
+    roots = (Root("first", node="beside"), Root("second", node="output"), Root("third", node="before"))
+    told = reach(two_reads, *roots)
+    assert {body.names[i]: told.root(body, i).label for body, i in told.nodes(["ReadFile"])} == {
+        "beside": "first",
+        "before": "second",
+    }
+
+
+def choosers(build: Callable[[], tf.Tensor], *, fed: tuple[str, ...] = ()) -> set[str]:
+    """Who chooses the path of a node that reads a file."""
+
+    def whole():
+        tf.io.read_file(build(), name="read")
+
+    told = reach(whole, Root("r", node="read", feeds=bool(fed)))
+    ((body, index),) = told.nodes(["ReadFile"])
+    return set(Paths(told, fed, {}).choosers(body, body.inputs(index)[0]))
+
+
+def test_a_constant_is_the_graphs_choice():
+    assert choosers(lambda: tf.constant("/etc/passwd")) == {"graph"}
+
+
+def test_a_placeholder_is_the_callers():
+    assert choosers(lambda: v1.placeholder(tf.string, [])) == {"caller"}
+
+
+def test_a_default_for_callers_who_give_nothing_is_the_graphs():
+    assert choosers(lambda: v1.placeholder_with_default("x", [])) == {"graph"}
+
+
+def test_a_fed_tensor_is_the_loaders_whatever_its_op():
+    def join():
+        return tf.strings.join([tf.constant("model", name="path"), "_temp_1/part"])
+
+    assert choosers(join, fed=("path:0",)) == {"loader"}
+    assert choosers(join) == {"graph"}
+
+
+def test_a_constant_joined_before_the_loaders_path_makes_it_the_graphs():
+    def join():
+        return tf.strings.join(["/etc/", v1.placeholder(tf.string, [], name="path")])
+
+    assert "graph" in choosers(join, fed=("path:0",))
+
+
+def test_a_choice_between_paths_is_that_of_each():
+    def chosen():
+        return tf.where(v1.placeholder(tf.bool, []), v1.placeholder(tf.string, [], name="path"), "/etc/passwd")
+
+    assert choosers(chosen, fed=("path:0",)) == {"loader", "graph"}
+
+
+def test_a_path_that_is_computed_in_another_way_is_the_graphs():
+    assert choosers(lambda: tf.strings.lower(v1.placeholder(tf.string, []))) == {"graph"}
+
+
+def test_a_path_is_followed_through_calls_both_ways():
+    inner = tf.function(lambda path: tf.strings.join([path, "/part"]))
+    assert choosers(lambda: inner(v1.placeholder(tf.string, []))) == {"caller"}
+
+
+def test_an_argument_is_chosen_by_every_caller_in_the_graph_and_outside():
+    @tf.function
+    def function(path):
+        return tf.io.read_file(path, name="read")
+
+    def build():
+        tf.identity(function(tf.constant("/etc/passwd")), name="output")
+
+    told = reach(build, Root("r", node="output"))
+    ((body, index),) = told.nodes(["ReadFile"])
+    entries = {body.function: [Entry(["asset"])]}
+    assert set(Paths(told, (), entries).choosers(body, body.inputs(index)[0])) == {"graph", "asset"}
