@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 from hubcheck.graph import ops
@@ -23,20 +21,17 @@ class Body:
     of functions, become the same `Port`. A reference to a node that is not there becomes a port of a node
     with op `_Missing`, appended under the name that was asked for; nothing raises on a broken graph.
 
-    Memory is what decides here: a graph can have a million nodes, so edges lie in arrays and NodeDefs stay
-    in their message until `node` asks for one.
+    Memory and speed decide here: a graph can have a million nodes, so NodeDefs stay in their message until
+    `node` asks for one, and references are resolved once, on the first question about edges.
     """
 
     __slots__ = (
-        "_control_starts",
         "_controls",
-        "_edges",
         "_indices",
+        "_inputs",
         "_outputs",
         "_protos",
         "_results",
-        "_sources",
-        "_starts",
         "arguments",
         "function",
         "names",
@@ -68,8 +63,8 @@ class Body:
         self._indices: dict[str, int] = {}
         for index, name in enumerate(self.names):
             self._indices.setdefault(name, index)
-        self._starts, self._control_starts = array("i"), array("i")
-        self._sources, self._edges, self._controls = array("i"), array("i"), array("i")
+        self._inputs: list[tuple[Port, ...]] | None = None
+        self._controls: dict[int, list[int]] = {}
 
     def __len__(self) -> int:
         """How many nodes there are, the arguments included."""
@@ -93,33 +88,25 @@ class Body:
         # Asking a map of messages for a key that it lacks would add it.
         return node.attr[name] if node is not None and name in node.attr else None
 
-    def inputs(self, index: int) -> list[Port]:
+    def inputs(self, index: int) -> tuple[Port, ...]:
         """The ports that feed the node's data inputs, in their order."""
-        self._connect()
-        if index + 1 >= len(self._starts):
-            return []
-        start, end = self._starts[index], self._starts[index + 1]
-        return list(zip(self._sources[start:end], self._edges[start:end], strict=True))
+        inputs = self._connected() if self._inputs is None else self._inputs
+        return inputs[index] if index < len(inputs) else ()
 
     def input(self, index: int, position: int) -> Port | None:
-        """One of `inputs`, counted from 0, without making a list of all."""
-        self._connect()
-        if position < 0 or index + 1 >= len(self._starts) or self._starts[index] + position >= self._starts[index + 1]:
-            return None
-        edge = self._starts[index] + position
-        return self._sources[edge], self._edges[edge]
+        """One of `inputs`, counted from 0."""
+        inputs = self.inputs(index)
+        return inputs[position] if 0 <= position < len(inputs) else None
 
-    def sources(self, index: int) -> Sequence[int]:
-        """The nodes of `inputs` without the numbers of their outputs: for walks over a million nodes."""
-        self._connect()
-        return self._sources[self._starts[index] : self._starts[index + 1]] if index + 1 < len(self._starts) else ()
+    def sources(self, index: int) -> list[int]:
+        """The nodes of `inputs` without the numbers of their outputs."""
+        return [node for node, _ in self.inputs(index)]
 
     def controls(self, index: int) -> Sequence[int]:
         """The nodes that run before this one without feeding it."""
-        self._connect()
-        if index + 1 >= len(self._starts):
-            return ()
-        return self._controls[self._control_starts[index] : self._control_starts[index + 1]]
+        if self._inputs is None:
+            self._connected()
+        return self._controls.get(index, ())
 
     def results(self) -> Sequence[Port]:
         """The ports that a function returns, in the order of its signature; none for the main graph."""
@@ -149,11 +136,12 @@ class Body:
 
     def consumers(self) -> list[list[int]]:
         """For each node, the nodes that take any of its outputs as data. Built anew on each call: keep it."""
-        self._connect()
+        inputs = self._connected() if self._inputs is None else self._inputs
         readers: list[list[int]] = [[] for _ in self.names]
-        for index, (start, end) in enumerate(pairwise(self._starts)):
-            for source in self._sources[start:end]:
-                readers[source].append(index)
+        for index, ports in enumerate(inputs):
+            for source, _ in ports:
+                if not readers[source] or readers[source][-1] != index:
+                    readers[source].append(index)
         return readers
 
     def __iter__(self) -> Iterator[int]:
@@ -186,26 +174,20 @@ class Body:
                 offset += 1
         return 0
 
-    def _connect(self) -> None:
-        """Resolve all references, once."""
-        if self._starts:
-            return
-        sources, edges, controls = self._sources, self._edges, self._controls
-        starts, control_starts = self._starts, self._control_starts
-        starts.extend([0] * (self.arguments + 1))
-        control_starts.extend([0] * (self.arguments + 1))
-        indices = self._indices
+    def _connected(self) -> list[tuple[Port, ...]]:
+        """Resolve all references."""
+        ports: dict[str, Port] = {}
+        inputs: list[tuple[Port, ...]] = [()] * self.arguments
         for node in self._protos:
+            found = []
             for reference in node.input:
-                source = indices.get(reference)
-                if source is not None:
-                    sources.append(source)
-                    edges.append(0)
-                elif reference.startswith("^"):
-                    controls.append(self.port(reference[1:])[0])
-                else:
-                    source, edge = self.port(reference)
-                    sources.append(source)
-                    edges.append(edge)
-            starts.append(len(sources))
-            control_starts.append(len(controls))
+                port = ports.get(reference)
+                if port is None:
+                    if reference[:1] == "^":
+                        self._controls.setdefault(len(inputs), []).append(self.port(reference[1:])[0])
+                        continue
+                    port = ports[reference] = self.port(reference)
+                found.append(port)
+            inputs.append(tuple(found))
+        self._inputs = inputs
+        return inputs

@@ -45,8 +45,13 @@ def masks(graph: Unfolded, origins: Origins, outputs: Iterable[Value]) -> Iterat
     waiting: list[Step] = [(output, NONE) for output in outputs]
     seen = set(waiting)
     told: set[tuple[Frame, int]] = set()
+    turned = 0
     while waiting:
         value, axes = waiting.pop()
+        turned += bool(axes)
+        if turned > _MOST_TURNED:
+            yield Opaque(value[0], value[1])
+            return
         for step in walk.back(value, axes):
             if isinstance(step, Mask | Opaque):
                 if (step.frame, step.node) not in told:
@@ -172,6 +177,8 @@ class _Walk:
         return all(not 0 <= axis - shift < len(dims) or dims[axis - shift] == 1 for axis in axes)
 
 
+_MOST_TURNED = 50_000
+"""Steps with averaged axes: a graph that turns them this way and that has more of these than nodes."""
 _HIDING = frozenset(
     """
     XlaCallModule PyFunc PyFuncStateless EagerPyFunc RemoteCall XlaLaunch XlaLaunchV2 PartitionedCall

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hubcheck.graph.randomness import has_random_op, is_random
+from hubcheck.graph.randomness import is_random, random_functions, random_ops
 from hubcheck.graph.unfold import Frame, Unfolded, Value
 
 IMAGES, RANDOM = 1, 2
@@ -14,14 +14,18 @@ SHAPES_ONLY = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLi
 """Ops whose results tell no more of their inputs than sizes."""
 
 
+_NOTHING: dict[int, int] = {}
+
+
 class _Step:
     """A value in the middle of the search: its sources still to be looked at, and what is known so far."""
 
-    __slots__ = ("bits", "frame", "key", "low", "number", "sources")
+    __slots__ = ("bits", "low", "number", "sources")
 
-    def __init__(self, frame: Frame, key: int, number: int, sources: list[Value], bits: int) -> None:
-        self.frame, self.key, self.number, self.sources, self.bits = frame, key, number, sources, bits
-        self.low = number
+    def __init__(self, number: int, sources: list[Value], bits: int) -> None:
+        self.number = self.low = number
+        self.sources = sources
+        self.bits = bits
 
 
 class Origins:
@@ -35,14 +39,15 @@ class Origins:
         images: the values that are images.
     """
 
-    __slots__ = ("_count", "_graph", "_images", "_known", "_randomness")
+    __slots__ = ("_count", "_graph", "_images", "_known", "_random", "_special")
 
     def __init__(self, graph: Unfolded, images: Iterable[Value]) -> None:
         self._graph = graph
+        self._special = graph.special
+        self._random = random_ops().keys()
         self._images: set[tuple[Frame, int]] = {(frame, node) for frame, node, _ in images}
         self._known: dict[Frame, dict[int, int]] = {}
         self._count = 0
-        self._randomness: dict[str, bool] = {}
 
     def images(self, value: Value) -> bool:
         """Whether the images have a part in this value, beyond their shape."""
@@ -62,11 +67,12 @@ class Origins:
         return self._known[value[0]][self._key(value)] >> 2
 
     def _key(self, value: Value) -> int:
+        """One number for a value within its frame: outputs of plain nodes are made from the same things."""
         frame, node, number = value
-        return node if self._graph.is_plain(frame.body.ops[node]) else node | number << 40
+        return node | number << 40 if frame.body.ops[node] in self._special else node
 
     def _bits(self, value: Value) -> int:
-        known = self._known.get(value[0], {}).get(self._key(value))
+        known = self._known.get(value[0], _NOTHING).get(self._key(value))
         if known is None:
             self._explore(value)
             known = self._known[value[0]][self._key(value)]
@@ -74,58 +80,56 @@ class Origins:
 
     def _explore(self, start: Value) -> None:
         """Tarjan's algorithm without recursion; in `_known`, a value that is still open has a negative number."""
-        opened: list[tuple[Frame, int]] = []
-        work = [self._open(start, opened)]
+        opened: list[tuple[dict[int, int], int]] = []
+        work = [self._open(start, self._key(start), opened)]
         while work:
             step = work[-1]
             deeper = None
-            while step.sources and deeper is None:
+            while step.sources:
                 source = step.sources.pop()
-                known = self._known.get(source[0], {}).get(self._key(source))
+                key = self._key(source)
+                known = self._known.get(source[0], _NOTHING).get(key)
                 if known is None:
-                    deeper = source
-                elif known >= 0:
+                    deeper = self._open(source, key, opened)
+                    break
+                if known >= 0:
                     step.bits |= known & 3
-                else:
-                    step.low = min(step.low, ~known)
+                elif ~known < step.low:
+                    step.low = ~known
             if deeper is not None:
-                work.append(self._open(deeper, opened))
+                work.append(deeper)
                 continue
             work.pop()
             if step.low == step.number:
-                self._close(step, opened)
+                # The values opened since are a component: each is made from what any of them is made from.
+                self._count += 1
+                for values, key in opened[step.number :]:
+                    values[key] = self._count << 2 | step.bits
+                del opened[step.number :]
             if work:
                 work[-1].bits |= step.bits
                 if step.low != step.number:
                     work[-1].low = min(work[-1].low, step.low)
 
-    def _open(self, value: Value, opened: list[tuple[Frame, int]]) -> _Step:
-        frame, key, number = value[0], self._key(value), len(opened)
-        opened.append((frame, key))
-        self._known.setdefault(frame, {})[key] = ~number
-        return _Step(frame, key, number, self._sources(value), self._own(value))
-
-    def _close(self, step: _Step, opened: list[tuple[Frame, int]]) -> None:
-        """The values opened since are a component: each depends on what any of them does."""
-        self._count += 1
-        for frame, key in opened[step.number :]:
-            self._known[frame][key] = self._count << 2 | step.bits
-        del opened[step.number :]
-
-    def _own(self, value: Value) -> int:
+    def _open(self, value: Value, key: int, opened: list[tuple[dict[int, int], int]]) -> _Step:
         frame, node, _ = value
-        bits = IMAGES if (frame, node) in self._images else 0
-        if is_random(frame.body, node) or self._runs_randomness(frame, node):
-            bits |= RANDOM
-        return bits
-
-    def _sources(self, value: Value) -> list[Value]:
-        frame, node, _ = value
+        known = self._known.setdefault(frame, {})
+        number = len(opened)
+        known[key] = ~number
+        opened.append((known, key))
         op = frame.body.ops[node]
+        bits = IMAGES if (frame, node) in self._images else 0
+        if op in self._special:
+            bits |= RANDOM if self._runs_randomness(frame, node) else 0
+            return _Step(number, self._special_sources(value), bits)
+        if op in self._random and is_random(frame.body, node):
+            bits |= RANDOM
         if op in SHAPES_ONLY:
-            return []
-        if self._graph.is_plain(op):
-            return [(frame, source, number) for source, number in frame.body.inputs(node)]
+            return _Step(number, [], bits)
+        return _Step(number, self._graph.inputs(frame, node), bits)
+
+    def _special_sources(self, value: Value) -> list[Value]:
+        frame, node, _ = value
         passed = self._graph.passes(value)
         if passed is None:
             return self._graph.inputs(frame, node)
@@ -134,12 +138,7 @@ class Origins:
 
     def _runs_randomness(self, frame: Frame, node: int) -> bool:
         """Whether a node that cannot be followed runs a function with a random op."""
-        if self._graph.is_plain(frame.body.ops[node]) or self._graph.callees(frame, node):
+        if self._graph.callees(frame, node):
             return False
-        return any(self._is_random_function(call.function) for call in self._graph.view.calls(frame.body, node))
-
-    def _is_random_function(self, function: str) -> bool:
-        if function not in self._randomness:
-            body = self._graph.view.function(function)
-            self._randomness[function] = body is not None and has_random_op(self._graph.view.reachable([body]))
-        return self._randomness[function]
+        view = self._graph.view
+        return any(call.function in random_functions(view) for call in view.calls(frame.body, node))

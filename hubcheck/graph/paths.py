@@ -129,7 +129,7 @@ class Paths:
         handle = inputs[0]
         if self._readers is None:
             self._readers = body.consumers()
-        values = []
+        values: list[Port] = []
         for reader in self._readers[handle[0]]:
             if body.ops[reader] == "AssignVariableOp" and body.inputs(reader)[0] == handle:
                 values += body.inputs(reader)[1:2]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from hubcheck import resources
 from hubcheck.graph.body import Body
+from hubcheck.graph.view import GraphView
 
 Randomness = Literal["stateful", "stateless"]
 
@@ -39,3 +40,27 @@ def has_random_op(bodies: list[Body]) -> bool:
     """Whether any of these bodies has a random op at all: most graphs have none, and are done with that."""
     table = random_ops()
     return any(not table.keys().isdisjoint(body.ops) for body in bodies)
+
+
+def random_functions(view: GraphView) -> Collection[str]:
+    """The functions that have a random op, or run a function that has: asked of the whole graph, once."""
+    if "random functions" not in view.memo:
+        callers: dict[str, list[str]] = {}
+        found: dict[str, None] = {}
+        for name in view.functions:
+            body = view.function(name)
+            if body is None:
+                continue
+            if has_random_op([body]):
+                found[name] = None
+            for index in body:
+                for call in view.calls(body, index):
+                    callers.setdefault(call.function, []).append(name)
+        waiting = list(found)
+        while waiting:
+            for caller in callers.get(waiting.pop(), ()):
+                if caller not in found:
+                    found[caller] = None
+                    waiting.append(caller)
+        view.memo["random functions"] = found
+    return cast(Collection[str], view.memo["random functions"])

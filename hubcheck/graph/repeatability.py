@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hubcheck.graph.meeting import resolved
 from hubcheck.graph.origins import SHAPES_ONLY
-from hubcheck.graph.randomness import CLOCKS, has_random_op, is_random
+from hubcheck.graph.randomness import CLOCKS, is_random, random_functions, random_ops
 from hubcheck.graph.unfold import Frame, Unfolded, Value
 
 _WRITES = re.compile(r"(Resource)?(Assign|Scatter|CountUpTo|StridedSliceAssign)")
@@ -34,91 +34,132 @@ def random_nodes(graph: Unfolded, outputs: Iterable[Value]) -> list[RandomNode]:
 
     A stateless random op is one of them only if its seed comes from state that a run changes.
     """
-    reached = _reached(graph, outputs)
-    written = {_variable(graph, (frame, node, 0)) for frame, node, _ in reached if _WRITES.match(frame.op(node))}
-    found: dict[tuple[Frame, int], RandomNode] = {}
-    for frame, node, number in reached:
-        if number != _RUNS and (frame, node) not in found and _differs(graph, frame, node, written):
-            guarded = frame.guarded or graph.liveness((frame, node, 0)) > 0
-            found[frame, node] = RandomNode(frame, node, certain=not guarded and graph.callees(frame, node) is None)
-    return list(found.values())
+    reached = _Reached(graph, outputs)
+    written = {_variable(graph, value) for value in reached.writers}
+    seeds = _Seeds(graph, written)
+    return [
+        RandomNode(frame, node, certain=not (hidden or frame.guarded or graph.liveness((frame, node, 0)) > 0))
+        for frame, node, hidden in reached.random
+        if is_random(frame.body, node) != "stateless" or seeds.depend_on_state(frame, node)
+    ]
 
 
-def _reached(graph: Unfolded, outputs: Iterable[Value]) -> list[Value]:
-    """Every value that the outputs need, and every node that runs before them."""
-    waiting = list(outputs)
-    entered = {frame for frame, _, _ in waiting if frame.body.function is not None}
-    waiting += [(frame, node, _RUNS) for frame in entered for node in frame.body.control_results()]
-    seen = set(waiting)
-    order = []
-    while waiting:
-        value = waiting.pop()
-        order.append(value)
+class _Reached:
+    """What the outputs need, values and nodes that run before them, as far as it matters here.
+
+    `random` are the nodes that draw: frame, node, and whether they do so in a function that cannot be
+    followed. `writers` are the nodes that change a variable.
+    """
+
+    def __init__(self, graph: Unfolded, outputs: Iterable[Value]) -> None:
+        self._graph = graph
+        self.random: list[tuple[Frame, int, bool]] = []
+        self.writers: list[Value] = []
+        self._drawn: set[tuple[Frame, int]] = set()
+        self._entered: set[Frame] = set()
+        self._waiting: list[Value] = []
+        self._seen: dict[Frame, set[int]] = {}
+        self._kinds: dict[str, bool] = {}
+        self._add(outputs)
+        for frame in {frame for frame, _, _ in self._waiting}:
+            self._enter(frame)
+        while self._waiting:
+            self._visit(self._waiting.pop())
+
+    def _add(self, values: Iterable[Value]) -> None:
+        """Values to visit; that a node runs is implied by anybody taking its value."""
+        special = self._graph.special
+        for value in values:
+            frame, node, number = value
+            seen = self._seen.setdefault(frame, set())
+            key = node | (number + 2) << 40 if frame.body.ops[node] in special or number == _RUNS else node
+            if key not in seen:
+                seen.add(key)
+                self._waiting.append(value)
+
+    def _enter(self, frame: Frame) -> None:
+        if frame not in self._entered:
+            self._entered.add(frame)
+            self._add((frame, control, _RUNS) for control in frame.body.control_results())
+            if frame.call is not None and frame.call.role == "condition":
+                self._add((frame, *result) for result in frame.body.results())
+
+    def _visit(self, value: Value) -> None:
         frame, node, _ = value
-        sources = _sources(graph, value)
-        for callee in graph.callees(frame, node) or ():
-            if callee not in entered:
-                entered.add(callee)
-                sources += [(callee, control, _RUNS) for control in callee.body.control_results()]
-                if callee.call is not None and callee.call.role == "condition":
-                    sources += [(callee, *result) for result in callee.body.results()]
-        sources += [(frame, control, _RUNS) for control in frame.body.controls(node)]
-        for source in sources:
-            if source not in seen:
-                seen.add(source)
-                waiting.append(source)
-    return order
+        op = frame.body.ops[node]
+        if op not in self._kinds:
+            self._kinds[op] = op in random_ops() or _WRITES.match(op) is not None
+        if self._kinds[op]:
+            self._note(value)
+        controls = frame.body.controls(node)
+        if controls:
+            self._add((frame, control, _RUNS) for control in controls)
+        if op in self._graph.special:
+            self._visit_special(value)
+        elif op not in SHAPES_ONLY:
+            self._add(self._graph.inputs(frame, node))
+
+    def _visit_special(self, value: Value) -> None:
+        frame, node, number = value
+        callees = self._graph.callees(frame, node)
+        for callee in callees or ():
+            self._enter(callee)
+        condition = self._graph.condition(frame, node)
+        self._add([condition] if condition is not None else [])
+        if callees is None and self._draws_unseen(frame, node):
+            self._note(value, hidden=True)
+        if number == _RUNS and callees is not None:
+            self._add((callee, *result) for callee in callees for result in callee.body.results())
+            return
+        passed = self._graph.passes(value) if number != _RUNS else None
+        self._add(self._graph.inputs(frame, node) if passed is None else passed)
+
+    def _note(self, value: Value, *, hidden: bool = False) -> None:
+        frame, node, number = value
+        if not hidden and not is_random(frame.body, node):
+            self.writers.append(value)
+        elif number != _RUNS and (frame, node) not in self._drawn:
+            self._drawn.add((frame, node))
+            self.random.append((frame, node, hidden))
+
+    def _draws_unseen(self, frame: Frame, node: int) -> bool:
+        view = self._graph.view
+        return any(call.function in random_functions(view) for call in view.calls(frame.body, node))
 
 
-def _sources(graph: Unfolded, value: Value) -> list[Value]:
-    frame, node, number = value
-    if frame.op(node) in SHAPES_ONLY:
-        return []
-    condition = graph.condition(frame, node)
-    around = [condition] if condition is not None else []
-    if number == _RUNS:
-        callees = graph.callees(frame, node)
-        if callees is None:
-            return graph.inputs(frame, node)
-        return [*around, *((callee, *result) for callee in callees for result in callee.body.results())]
-    passed = graph.passes(value)
-    return [*around, *(graph.inputs(frame, node) if passed is None else passed)]
+class _Seeds:
+    """Whether seeds change from run to run; what is known of one helps with the others."""
 
+    def __init__(self, graph: Unfolded, written: set[Value]) -> None:
+        self._graph, self._written = graph, written
+        self._fixed: set[Value] = set()
+        self._changing: set[tuple[Frame, int]] = set()
 
-def _differs(graph: Unfolded, frame: Frame, node: int, written: set[Value]) -> bool:
-    kind = is_random(frame.body, node)
-    if kind == "stateful":
-        return True
-    if kind == "stateless":
-        return _depends_on_state(graph, graph.inputs(frame, node), written)
-    if graph.is_plain(frame.op(node)) or graph.callees(frame, node) is not None:
+    def depend_on_state(self, frame: Frame, node: int) -> bool:
+        """Whether a random op's inputs are read from a variable that the same run writes, a generator or a clock."""
+        waiting = self._graph.inputs(frame, node)
+        seen = set(waiting)
+        while waiting:
+            value = waiting.pop()
+            if self._changes(value):
+                self._changing.add((frame, node))
+                return True
+            if value[0].op(value[1]) in SHAPES_ONLY or value in self._fixed:
+                continue
+            passed = self._graph.passes(value)
+            for source in self._graph.inputs(*value[:2]) if passed is None else passed:
+                if source not in seen:
+                    seen.add(source)
+                    waiting.append(source)
+        self._fixed |= seen
         return False
-    functions = (graph.view.function(call.function) for call in graph.view.calls(frame.body, node))
-    return has_random_op(graph.view.reachable([body for body in functions if body is not None]))
 
-
-def _depends_on_state(graph: Unfolded, seeds: Iterable[Value], written: set[Value]) -> bool:
-    """Whether values are read from a variable that the same run writes, or from a generator or a clock."""
-    waiting = list(seeds)
-    seen = set(waiting)
-    while waiting:
-        value = waiting.pop()
+    def _changes(self, value: Value) -> bool:
         frame, node, _ = value
         op = frame.op(node)
-        if op in _COUNTERS or op in CLOCKS:
+        if op in _COUNTERS or op in CLOCKS or _WRITES.match(op) or (frame, node) in self._changing:
             return True
-        if (op in _READS or op in _VARIABLES) and _variable(graph, value) in written:
-            return True
-        if _WRITES.match(op):
-            return True
-        if op in SHAPES_ONLY:
-            continue
-        passed = graph.passes(value)
-        for source in graph.inputs(frame, node) if passed is None else passed:
-            if source not in seen:
-                seen.add(source)
-                waiting.append(source)
-    return False
+        return (op in _READS or op in _VARIABLES) and _variable(self._graph, value) in self._written
 
 
 def _variable(graph: Unfolded, value: Value) -> Value:

@@ -84,9 +84,10 @@ class Unfolded:
         """What feeds a node's data inputs."""
         return [(frame, source, number) for source, number in frame.body.inputs(node)]
 
-    def is_plain(self, op: str) -> bool:
-        """Whether a node of this op computes its outputs itself, so that `passes` is None for each."""
-        return op not in self._special
+    @property
+    def special(self) -> frozenset[str]:
+        """The ops for which `passes` may give something: a node of any other op computes its outputs itself."""
+        return self._special
 
     def passes(self, value: Value) -> list[Value] | None:
         """The values of which this one is, unchanged, one or the other; None if its node computes it.
@@ -211,13 +212,13 @@ class Unfolded:
         if frame.caller is None:
             return [frame.bindings[argument]] if argument in frame.bindings else None
         assert frame.call is not None
-        given = _arguments(frame.call, self.inputs(frame.caller, frame.site))
-        if argument >= len(given):
+        given = _given_to(frame.call, frame.caller.body.inputs(frame.site), argument)
+        if given is None:
             return None
         if frame.call.role not in ("loop", "condition"):
-            return [given[argument]]
+            return [(frame.caller, *given)]
         turn = [f for f in frame.caller.entered[frame.site] or () if f.call is not None and f.call.role == "loop"]
-        return [given[argument], *(r for r in self._result(turn, argument) if not _is_argument(r, argument))]
+        return [(frame.caller, *given), *(r for r in self._result(turn, argument) if not _is_argument(r, argument))]
 
     def _returned(self, frame: Frame, node: int, number: int) -> list[Value] | None:
         callees = self.callees(frame, node)
@@ -271,9 +272,9 @@ class Unfolded:
         return [i for i in everything if calls[i].role == role], True
 
 
-_LEAST_BUDGET = 50_000
-_TIMES_UNFOLDED = 20
-"""So many nodes, and so many times those of the file, are looked at in unfolded calls: what exporters write needs a few."""
+_LEAST_BUDGET = 20_000
+_TIMES_UNFOLDED = 12
+"""So many nodes, and so many times those of the file, are looked at in calls: what exporters write needs a few."""
 _MOST_DECISIONS = 16
 """Conditions that hang on the results of other conditionals, which are looked at in turn."""
 _CHOICES = frozenset({"then", "else", "branch"})
@@ -282,8 +283,10 @@ _PENDING = -2
 _ANY_SWITCH = (-1, -1)
 
 
-def _arguments(call: Call, inputs: list[Value]) -> list[Value]:
-    return inputs[call.first : call.last]
+def _given_to(call: Call, inputs: Sequence[Port], argument: int) -> Port | None:
+    """The input that becomes a function's argument."""
+    last = len(inputs) if call.last is None else len(inputs) + call.last
+    return inputs[call.first + argument] if call.first + argument < last else None
 
 
 def _is_argument(value: Value, argument: int) -> bool:

@@ -141,7 +141,7 @@ def test_a_reference_to_nothing_becomes_a_missing_node() -> None:
     source, number = view.main.inputs(0)[0]
     assert (view.main.names[source], view.main.ops[source], number) == ("gone", "_Missing", 3)
     assert list(view.main.controls(1)) == [source]
-    assert view.main.inputs(source) == []
+    assert view.main.inputs(source) == ()
     assert view.main.node(source) is None
     assert view.tensor("nowhere:0") is None
 
