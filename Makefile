@@ -22,6 +22,10 @@ proto: $(READY)
 	$(BIN)/python -m grpc_tools.protoc -Ihubcheck/module/proto --include_imports \
 	  --descriptor_set_out=hubcheck/module/proto/saved_model.desc hubcheck/module/proto/saved_model.proto
 
+# The tables of TensorFlow's ops and kernels, from the stock Linux wheel (a GPU is not needed).
+tables: $(READY)
+	$(BIN)/python tools/make_tables.py
+
 # Pages that are generated from data.
 docs: $(READY)
 	$(BIN)/python -m tests.docs
