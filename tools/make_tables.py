@@ -89,15 +89,17 @@ def kernel_rows(registered: Iterable[kernel_def_pb2.KernelDef]) -> list[str]:
             allowed = {item.name: _allowed(item.allowed_values.list) for item in kernel.constraint}
             groups[kernel.op, kernel.device_type, host].append(allowed)
     return [
-        "\t".join((*key, " ".join(f"{name}={','.join(sorted(values))}" for name, values in sorted(row.items()))))
-        for key, alternatives in sorted(groups.items())
-        for row in _merged(alternatives)
+        "\t".join((*key, _text(row))) for key, alternatives in sorted(groups.items()) for row in _merged(alternatives)
     ]
 
 
 def _allowed(values: tf.compat.v1.AttrValue.ListValue) -> frozenset[str]:
     texts = [*map(dtype_name, values.type), *(text.decode() or "-" for text in values.s), *map(str, values.i)]
     return frozenset([*texts, *(str(flag).lower() for flag in values.b)])
+
+
+def _text(row: Constraints) -> str:
+    return " ".join(f"{name}={','.join(sorted(values))}" for name, values in sorted(row.items()))
 
 
 def _merged(alternatives: list[Constraints]) -> list[Constraints]:
@@ -110,7 +112,7 @@ def _merged(alternatives: list[Constraints]) -> list[Constraints]:
                 others = tuple(sorted((key, values) for key, values in row.items() if key != name))
                 together[others] = together.get(others, frozenset()) | row[name]
         alternatives = rest + [{**dict(others), name: values} for others, values in together.items()]
-    return [{}] if {} in alternatives else sorted(alternatives, key=lambda row: sorted(map(str, row.items())))
+    return [{}] if {} in alternatives else sorted(alternatives, key=_text)
 
 
 def write(name: str, rows: Iterable[str]) -> None:
