@@ -25,6 +25,7 @@ proto: $(READY)
 # The tables of TensorFlow's ops and kernels, from the stock Linux wheel (a GPU is not needed).
 tables: $(READY)
 	$(BIN)/python tools/make_tables.py
+	$(BIN)/python tools/make_random_ops.py
 
 # Pages that are generated from data.
 docs: $(READY)
