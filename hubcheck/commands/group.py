@@ -14,6 +14,7 @@ _COMMANDS = {
     "show": "hubcheck.commands.show",
     "explain": "hubcheck.commands.explain",
     "rules": "hubcheck.commands.rules",
+    "diff": "hubcheck.commands.diff",
     "replay": "hubcheck.commands.replay",
     "adapt": "hubcheck.commands.adapt",
     "new": "hubcheck.commands.new",

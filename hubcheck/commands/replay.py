@@ -27,7 +27,7 @@ from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
 @click.option("--sandbox", type=click.Choice(["required", "auto", "off"]), default="auto", show_default=True)
 @click.option("--rules", "folders", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--save-evidence", "evidence", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
-def command(  # noqa: PLR0913 (one parameter an option)
+def command(
     path: Path,
     *,
     variant: str | None,
@@ -44,7 +44,11 @@ def command(  # noqa: PLR0913 (one parameter an option)
     folders: tuple[Path, ...],
     evidence: Path | None,
 ) -> int:
-    """Call a module once more, with the same pictures, and show what came back."""
+    """Call a module once more, with the same pictures, and show what came back.
+
+    \b
+    hubcheck replay exports/m --signature image_feature_vector --calls pictures,swapped
+    """
     from hubcheck.probe.devices import choose
     from hubcheck.probe.evidence import save_evidence
     from hubcheck.probe.pool import Pool, ProbeError, ProbeOptions, SandboxUnavailable, tensorflow_missing

@@ -15,7 +15,12 @@ from hubcheck.rules import load_rules
 @click.option("--rules", "folders", multiple=True, metavar="DIR", help="A folder with rules of your own, listed too.")
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(*, folders: Sequence[str], style: str) -> int:
-    """List all rules: id, level, what decides them, and what holds when they are kept."""
+    """List all rules: id, level, what decides them, and what holds when they are kept.
+
+    \b
+    hubcheck rules
+    hubcheck rules --rules house --format json
+    """
     rules = load_rules(*rule_folders(), *(Path(name) for name in folders)).values()
     if style == "json":
         import json

@@ -17,7 +17,11 @@ from hubcheck.plain_text import printable
 @click.command("show")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 def command(paths: Sequence[str]) -> int:
-    """Show what modules declare: format, signatures, image size, callable, weights. No TensorFlow is needed."""
+    """Show what modules declare: format, signatures, image size, callable, weights. No TensorFlow is needed.
+
+    \b
+    hubcheck show exports/mobilenet_v2
+    """
     problems = False
     for found in [found for path in paths for found in find_modules(Path(path))]:
         with opened(found) as module:

@@ -27,11 +27,11 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
 def render(report: Report) -> str:
     """A table of the modules, then a section for each with what is to be told of it."""
     lines = ["## hubcheck", ""]
-    lines += [f"> {_escaped(remark)}\n>" for remark in remarks(report)]
+    lines += [f"> {escaped(remark)}\n>" for remark in remarks(report)]
     lines += ["", "| module | format | verdict | rules |", "|---|---|---|---|"]
     for module in report.modules:
         cells = (
-            f"`{_code(module_key(module.path, report.home))}`",
+            f"`{code(module_key(module.path, report.home))}`",
             FORMATS[module.format],
             _verdict(module),
             counts(module),
@@ -47,7 +47,7 @@ def _verdict(module: ModuleReport) -> str:
 
 
 def _section(module: ModuleReport, report: Report) -> Iterator[str]:
-    key = _code(module_key(module.path, report.home))
+    key = code(module_key(module.path, report.home))
     found = plural(len(module.findings), "finding") if module.findings else "no findings"
     yield f"### {_verdict(module)}: `{key}`, {found}"
     yield ""
@@ -58,11 +58,11 @@ def _section(module: ModuleReport, report: Report) -> Iterator[str]:
             yield f"**Internal error of hubcheck in {outcome.rule}; please report it.**"
             yield ""
     aside = [
-        f"- {SUPPRESSIONS[kind]}: {', '.join(f'`{rule}`' for rule in rules)}: {_escaped(reason)}"
+        f"- {SUPPRESSIONS[kind]}: {', '.join(f'`{rule}`' for rule in rules)}: {escaped(reason)}"
         for (kind, reason), rules in set_aside(module.suppressed).items()
     ]
     skipped = [
-        f"- skipped: {', '.join(f'`{rule}`' for rule in rules)}: {_escaped(reason)}"
+        f"- skipped: {', '.join(f'`{rule}`' for rule in rules)}: {escaped(reason)}"
         for reason, rules in skip_reasons(module.outcomes).items()
     ]
     if aside or skipped:
@@ -74,18 +74,19 @@ def _section(module: ModuleReport, report: Report) -> Iterator[str]:
 
 
 def _finding(finding: Finding) -> Iterator[str]:
-    yield f"- {_SIGNS[finding.level]} **{finding.level} `{finding.rule}`** {_escaped(place(finding.where))}  "
-    yield f"  {_escaped(finding.message)}"
+    yield f"- {_SIGNS[finding.level]} **{finding.level} `{finding.rule}`** {escaped(place(finding.where))}  "
+    yield f"  {escaped(finding.message)}"
     for label, text in details(finding):
-        shown = f"`{_code(text)}`" if label in ("found", "wanted", "again") else _escaped(text)
+        shown = f"`{code(text)}`" if label in ("found", "wanted", "again") else escaped(text)
         yield f"  - {label}: {shown}"
     yield ""
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text in which nothing is markup, be it of a hostile module."""
     return _MARKUP.sub(r"\\\1", " ".join(text.split()))
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
+    """Text to stand between backticks, in a table too."""
     return " ".join(text.split()).replace("`", "'").replace("|", "\\|")

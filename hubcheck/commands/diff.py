@@ -1,0 +1,92 @@
+"""`hubcheck diff`: is a new version a drop-in for the consumers of the old one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from hubcheck.contract import load_contracts
+from hubcheck.diff import Agreement, Diff, compare
+from hubcheck.errors import UsersError
+from hubcheck.module.locate import find_modules
+from hubcheck.module.opening import opened
+from hubcheck.module.types import Module
+from hubcheck.report.diff import RENDERERS
+from hubcheck.report.formats import Output, output
+from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
+
+
+@click.command(
+    "diff",
+    epilog="Exit codes: 0 compatible or additive; 1 breaking; 2 unusable arguments, or no module at a path;"
+    " 3 values could not be compared.",
+)
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option("--static", is_flag=True, help="Compare what the files declare; run nothing.")
+@click.option("--format", "style", type=click.Choice(list(RENDERERS)), default="text", show_default=True)
+@click.option("--output", "outputs", multiple=True, metavar="FILE", help="A file to report to as well. Repeatable.")
+@click.option("--run-unsafe", is_flag=True, help="Run modules although a safety rule failed.")
+@click.option("--sandbox", type=click.Choice(["required", "auto", "off"]), default="auto", show_default=True)
+def command(
+    old: str, new: str, *, static: bool, style: str, outputs: Sequence[str], run_unsafe: bool, sandbox: str
+) -> int:
+    """Tell whether NEW is a drop-in for the consumers of OLD.
+
+    A signature has to take at least what it took, and to give at least what it gave. Values of the same pictures
+    are compared, too; they are told as a figure, for only consumers know what they can bear.
+
+    \b
+    hubcheck diff exports/m/1 exports/m/2
+    hubcheck diff --static old.tar.gz new.tar.gz --output diff.md
+    """
+    targets = [_target(name) for name in outputs]
+    paths = [_module(name) for name in (old, new)]
+    with ExitStack() as stack:
+        modules = [stack.enter_context(opened(path)) for path in paths]
+        if modules[0].format is None:
+            raise UsersError(f"{old}: {modules[0].problems[0].message}; there is nothing to compare with")
+        contracts = load_contracts()
+        changes = compare(modules[0], modules[1], contracts)
+        rows, incomplete = _values(modules, paths, static, run_unsafe, sandbox)
+    found = Diff(old, new, tuple(changes), tuple(rows), incomplete)
+    click.echo(RENDERERS[style](found), nl=False)
+    for target in targets:
+        target.file.write_text(click.unstyle(RENDERERS[target.format](found)), encoding="utf-8")
+    if found.verdict == "breaking":
+        return EXIT_FINDINGS
+    return EXIT_INCOMPLETE if incomplete else EXIT_CONFORMS
+
+
+def _module(name: str) -> Path:
+    modules = find_modules(Path(name))
+    if len(modules) > 1:
+        raise UsersError(f"{name}: {len(modules)} modules are below it; give one of them, such as {modules[0]}")
+    return modules[0]
+
+
+def _target(name: str) -> Output:
+    target = output(name)
+    if target.format not in RENDERERS:
+        raise UsersError(f"{name}: differences are not written as {target.format}, but as {', '.join(RENDERERS)}")
+    return target
+
+
+def _values(
+    modules: Sequence[Module], paths: Sequence[Path], static: bool, run_unsafe: bool, sandbox: str
+) -> tuple[list[Agreement], str | None]:
+    if static or any(module.format is None for module in modules):
+        return [], None
+    if not run_unsafe:
+        from hubcheck.run import validate
+
+        unsafe = validate(paths, static=True, select=["safety"])
+        for report in unsafe.modules:
+            if report.failures:
+                return [], f"{report.path} was not run: {report.failures[0].rule} failed"
+    from hubcheck.diff_values import agreements
+
+    return agreements(modules[0], modules[1], load_contracts(), sandbox=sandbox)  # type: ignore[arg-type]

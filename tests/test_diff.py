@@ -1,0 +1,174 @@
+"""hubcheck diff: what breaks consumers of the old version, what is more, and what makes no difference to them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hubcheck
+from hubcheck.contract import load_contracts
+from hubcheck.diff import Change, compare
+from hubcheck.module.proto import message_class
+from tests.paths import DATA
+
+GOOD = DATA / "a_good_feature_vector"
+CLASSES = DATA / "b_good_classification"
+
+
+def diff(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hubcheck", "diff", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def changes(old: Path, new: Path) -> list[Change]:
+    return compare(hubcheck.read(old), hubcheck.read(new), load_contracts())
+
+
+Edit = Callable[[Any], object]
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> Callable[[Edit], Path]:
+    """A copy of the good module whose signatures, in every variant, are changed."""
+
+    def make(edit: Edit) -> Path:
+        module = Path(shutil.copytree(GOOD, tmp_path / "edited"))
+        file = module / "saved_model.pb"
+        message = message_class("SavedModel").FromString(file.read_bytes())
+        for variant in message.meta_graphs:
+            for signature in variant.signature_def.values():
+                edit(signature)
+        file.write_bytes(message.SerializeToString())
+        return module
+
+    return make
+
+
+def sizes(side: str, key: str, axis: int, size: int) -> Edit:
+    def edit(signature: Any) -> None:
+        getattr(signature, side)[key].tensor_shape.dim[axis].size = size
+
+    return edit
+
+
+def copied(side: str, key: str, name: str) -> Edit:
+    def edit(signature: Any) -> None:
+        tensors = getattr(signature, side)
+        tensors[name].CopyFrom(tensors[key])
+
+    return edit
+
+
+def dtype(side: str, key: str, value: int) -> Edit:
+    return lambda signature: setattr(getattr(signature, side)[key], "dtype", value)
+
+
+def removed(side: str, key: str) -> Edit:
+    return lambda signature: getattr(signature, side).pop(key)
+
+
+@pytest.mark.parametrize(
+    ("edit", "kind", "says"),
+    [
+        (sizes("inputs", "images", 0, 1), "breaking", "does not take every shape"),
+        (sizes("inputs", "images", 1, -1), "additive", "takes more shapes"),
+        (sizes("inputs", "images", 1, 99), "breaking", "does not take every shape"),
+        (dtype("inputs", "images", 4), "breaking", "another dtype"),
+        (copied("inputs", "images", "scale"), "breaking", "must be fed is new"),
+        (copied("outputs", "default", "TinyCNN/pool"), "additive", "the output is new"),
+        (removed("outputs", "TinyCNN/layer_1"), "breaking", "the output is gone"),
+        (sizes("outputs", "default", 1, 17), "breaking", "another shape"),
+        (sizes("outputs", "default", 1, -1), "breaking", "another shape"),
+        (dtype("outputs", "default", 2), "breaking", "another dtype"),
+    ],
+    ids=str,
+)
+def test_a_change_of_a_signature_is_judged_from_the_consumers_side(edit, kind, says, edited):
+    found = changes(GOOD, edited(edit))
+    assert kind in {change.kind for change in found}
+    assert any(says in change.message and change.kind == kind for change in found), found
+    assert len([c for c in found if c.where.startswith("image_feature_vector") and says in c.message]) == 1
+
+
+@pytest.mark.parametrize("edit", [sizes("inputs", "images", 0, 1), removed("outputs", "TinyCNN/layer_1")], ids=str)
+def test_what_breaks_one_way_is_more_the_other_way(edit, edited):
+    assert {change.kind for change in changes(edited(edit), GOOD)} == {"additive"}
+
+
+@pytest.mark.parametrize("module", sorted(DATA.glob("*/saved_model.pb")), ids=lambda file: file.parent.name)
+def test_a_module_is_a_drop_in_for_itself(module):
+    assert changes(module.parent, module.parent) == []
+
+
+def test_a_missing_variant_or_signature_breaks(tmp_path):
+    module = Path(shutil.copytree(CLASSES, tmp_path / "m"))
+    file = module / "saved_model.pb"
+    message = message_class("SavedModel").FromString(file.read_bytes())
+    kept = next(variant for variant in message.meta_graphs if not variant.meta_info_def.tags)
+    del kept.signature_def["image_classification"]
+    del message.meta_graphs[:]
+    message.meta_graphs.append(kept)
+    file.write_bytes(message.SerializeToString())
+    found = {(change.where, change.message) for change in changes(CLASSES, module) if change.kind == "breaking"}
+    assert {("image_classification", "the signature is gone"), ("variant {train}", "the variant is gone")} <= found
+
+
+def test_another_format_breaks_and_a_callable_counts(fixture_module):
+    tf2 = fixture_module("image-input/batch-size/good")
+    assert any("format" in change.message for change in changes(GOOD, tf2))
+    fixed = changes(tf2, fixture_module("image-input/batch-size/bad"))
+    assert any(change.kind == "breaking" and "images" in change.where for change in fixed)
+
+
+def test_a_version_that_cannot_be_read_breaks_and_an_old_one_cannot_be_compared_with(tmp_path):
+    broken = Path(shutil.copytree(GOOD, tmp_path / "m"))
+    (broken / "saved_model.pb").write_bytes(b"")
+    done = diff("--static", GOOD, broken)
+    assert done.returncode == 1
+    assert "the new version cannot be read: saved_model.pb is empty" in done.stdout
+    done = diff("--static", broken, GOOD)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is nothing to compare with" in done.stderr
+
+
+def test_several_modules_are_no_version(tmp_path):
+    for name in ("a", "b"):
+        shutil.copytree(GOOD, tmp_path / name)
+    assert "2 modules are below it" in diff("--static", GOOD, tmp_path).stderr
+
+
+def test_values_are_told_as_a_figure_and_do_not_change_the_verdict(tmp_path):
+    other = Path(shutil.copytree(GOOD, tmp_path / "m"))
+    shard = other / "variables" / "variables.data-00000-of-00001"
+    data = bytearray(shard.read_bytes())
+    data[2] ^= 0x40
+    shard.write_bytes(data)
+    done = diff(GOOD, GOOD)
+    assert done.returncode == 0, done.stdout
+    assert "values of the same pictures are equal" in done.stdout
+    report = json.loads(diff(GOOD, other, "--format", "json").stdout)
+    (row,) = report["agreements"]
+    if row["difference"] is None:  # TensorFlow noticed that the weights are damaged: they no longer load.
+        assert (row["fails"], report["verdict"]) == (True, "breaking")
+    else:
+        assert report["verdict"] == "compatible"
+
+
+def test_all_formats_tell_the_same_changes(tmp_path):
+    done = diff("--static", GOOD, CLASSES, "--output", tmp_path / "d.json", "--output", tmp_path / "d.md")
+    assert done.returncode == 1
+    report = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))
+    table = (tmp_path / "d.md").read_text(encoding="utf-8").replace("\\", "")
+    flat = " ".join(done.stdout.split())
+    assert report["verdict"] == "breaking"
+    for change in report["changes"]:
+        assert f"{change['kind']} {change['where']} {change['message']}" in flat
+        assert f"{change['kind']} | {change['where']} | {change['message']} |" in table
+    assert diff(GOOD, CLASSES, "--output", tmp_path / "d.sarif").returncode == 2
