@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 # Two at a time: TensorFlow's tests want memory, and the machines that run them have two cores.
 JOBS   ?= 2
 
-.PHONY: demo test bench proto tables docs clean
+.PHONY: demo test bench fuzz proto tables docs clean
 
 demo: $(READY)
 	@$(BIN)/python examples/demo.py
@@ -16,6 +16,13 @@ test: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
+
+# A million mutations, unless told otherwise: make fuzz RUNS=100000 FIRST=500000. The numbers name the mutations, so
+# runs add up. `python -m tests.fuzz.guided FILE` is led by coverage, and needs the extra `fuzz`.
+RUNS  ?= 1000000
+FIRST ?= 0
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz --first $(FIRST) --runs $(RUNS) --publish --keep .fuzz/broken
 
 # The descriptors of the proto schema, from its source.
 proto: $(READY)

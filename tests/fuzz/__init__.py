@@ -1,0 +1,1 @@
+"""Fuzzing: whatever bytes a module is made of, it gets a verdict, soon, in little memory."""

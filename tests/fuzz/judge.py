@@ -1,0 +1,67 @@
+"""What is asked of every mutated module: a verdict without an error of ours, soon."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from hubcheck.commands import show
+from hubcheck.module.opening import opened
+from hubcheck.probe.planning import plan_steps
+from hubcheck.report import json, text
+from hubcheck.results import Report
+from hubcheck.run import Options, Plan, plan, stream
+
+SECONDS = 10
+_OPTIONS = Options(static=True)
+
+
+class Broken(AssertionError):
+    """hubcheck failed on a module; the message is the traceback, or names what took too long."""
+
+
+class Judge:
+    """Judges modules, one after the other, in this process."""
+
+    def __init__(self) -> None:
+        self._ready: Plan = plan(_OPTIONS)
+
+    def __call__(self, path: Path, *, thorough: bool = False) -> list[str]:
+        """The rules that the module breaks. A thorough look also shows it, plans its run, and writes reports.
+
+        Raises:
+            Broken: an error of ours, or it took more than SECONDS.
+        """
+        with _deadline():
+            (report,) = stream([path], _OPTIONS, self._ready)
+            for outcome in report.outcomes:
+                if outcome.status == "broken":
+                    raise Broken(f"{outcome.rule}: {outcome.reason}")
+            if thorough:
+                self._more(path, Report((report,)))
+        return sorted({finding.rule for finding in report.findings})
+
+    def _more(self, path: Path, report: Report) -> None:
+        text.render(report)
+        json.render(report)
+        with opened(path) as module:
+            list(show._lines(module))
+            if module.format is not None:
+                plan_steps(module, self._ready.contracts, larger_batch=5)
+
+
+@contextmanager
+def _deadline() -> Iterator[None]:
+    def late(number: int, frame: FrameType | None) -> None:
+        raise Broken(f"no verdict within {SECONDS} seconds")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

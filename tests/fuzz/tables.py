@@ -1,0 +1,68 @@
+"""Writes checkpoint indexes, so that damage to what is in them does not end at their checksums."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+from hubcheck.module import table
+
+
+def written(entries: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A table of one block with these keys and values, in the order given."""
+    data = _block(b"".join(_entry(key, value) for key, value in entries))
+    index = _block(_entry(b"\xff", _varint(0) + _varint(len(data) - 5)))
+    footer = _varint(len(data)) + _varint(len(index) - 5)
+    handles = (_varint(0) + _varint(0) + footer).ljust(40, b"\0")
+    return data + index + handles + struct.pack("<Q", 0xDB4775248B80FB57)
+
+
+def sealed(data: bytes) -> bytes:
+    """A damaged table whose blocks, as far as its own index block leads to them, have right checksums again."""
+    out = bytearray(data)
+    try:
+        footer = len(data) - 48
+        _, position = table._handle(data, footer)
+        index, _ = table._handle(data, position)
+        _seal(out, index)
+        for _, value in table._block(bytes(out), index):
+            _seal(out, table._handle(value, 0)[0])
+    except (table.TableError, struct.error, IndexError):
+        pass
+    return bytes(out)
+
+
+def _seal(out: bytearray, handle: tuple[int, int]) -> None:
+    offset, size = handle
+    end = offset + size
+    if end + 5 <= len(out):
+        struct.pack_into("<I", out, end + 1, table._masked_crc32c(bytes(out[offset : end + 1])))
+
+
+def _entry(key: bytes, value: bytes) -> bytes:
+    return _varint(0) + _varint(len(key)) + _varint(len(value)) + key + value
+
+
+def _block(entries: bytes) -> bytes:
+    body = entries + struct.pack("<II", 0, 1) + b"\0"
+    return body + struct.pack("<I", table._masked_crc32c(body))
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def repeated(data: bytes, times: int) -> bytes:
+    """A table of one block that its index names many times."""
+    footer = len(data) - 48
+    _, position = table._handle(data, footer)
+    (offset, _), _ = table._handle(data, position)
+    block = data[:offset]
+    index = _block(b"".join(_entry(b"%06d" % i, _varint(0) + _varint(offset - 5)) for i in range(times)))
+    handles = _varint(0) + _varint(0) + _varint(offset) + _varint(len(index) - 5)
+    return block + index + handles.ljust(40, b"\0") + struct.pack("<Q", 0xDB4775248B80FB57)

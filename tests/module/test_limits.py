@@ -1,0 +1,134 @@
+"""What is too large is told in one finding that names the limit, soon, and without much memory."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hubcheck.checks.context import Context
+from hubcheck.checks.readable import readable
+from hubcheck.findings import Fault
+from hubcheck.module.limits import LIMITS, Limits
+from hubcheck.module.opening import opened
+from hubcheck.module.proto import message_class
+from hubcheck.module.wire import more_fields
+from tests.fuzz import tables
+from tests.paths import DATA
+
+GOOD = DATA / "a_good_feature_vector"
+INDEX = "variables/variables.index"
+Damage = Callable[[Path], object]
+
+
+def fields(module: Path) -> None:
+    """More of the smallest fields than a file may have."""
+    (module / "saved_model.pb").write_bytes(b"\x08\x01" * 3000)
+
+
+def text(module: Path) -> None:
+    (module / "saved_model.pb").unlink()
+    (module / "saved_model.pbtxt").write_text("#" * 5000)
+
+
+def edited(change: Callable[[Any], object]) -> Damage:
+    def damage(module: Path) -> None:
+        file = module / "saved_model.pb"
+        message = message_class("SavedModel").FromString(file.read_bytes())
+        change(message)
+        file.write_bytes(message.SerializeToString())
+
+    return damage
+
+
+def variants(message: Any) -> None:
+    for _ in range(5):
+        message.meta_graphs.add().CopyFrom(message.meta_graphs[0])
+
+
+def traces(message: Any) -> None:
+    nodes = message.meta_graphs[0].object_graph_def.nodes
+    nodes.add().children.add(node_id=1, local_name="__call__")
+    nodes.add().function.concrete_functions.extend(["f"] * 10)
+
+
+def index_of(count: int) -> Damage:
+    entries = [(b"", b"\x08\x01"), *((f"v{i:06}".encode(), b"\x08\x01\x12\x00\x28\x04") for i in range(count))]
+    return lambda module: (module / INDEX).write_bytes(tables.written(entries))
+
+
+def files(module: Path) -> None:
+    for number in range(20):
+        (module / f"{number}.txt").touch()
+
+
+def metadata(module: Path) -> None:
+    (module / "keras_metadata.pb").write_bytes(bytes(5000))
+
+
+HITS: dict[str, tuple[Limits, Damage]] = {
+    "proto_bytes": (replace(LIMITS, proto_bytes=5000), lambda module: None),
+    "proto_fields": (replace(LIMITS, proto_fields=2000, unscanned_bytes=1000), fields),
+    "text_bytes": (replace(LIMITS, text_bytes=4000), text),
+    "variants": (replace(LIMITS, variants=4), edited(variants)),
+    "nodes": (replace(LIMITS, nodes=20), lambda module: None),
+    "traces": (replace(LIMITS, traces=4), edited(traces)),
+    "index_bytes": (replace(LIMITS, index_bytes=100), lambda module: None),
+    "tensors": (replace(LIMITS, tensors=20), index_of(30)),
+    "files": (replace(LIMITS, files=10), files),
+    "metadata_bytes": (replace(LIMITS, metadata_bytes=4000), metadata),
+}
+
+
+@pytest.mark.parametrize("limit", HITS)
+def test_a_limit_that_is_hit_is_one_finding_that_names_it(tmp_path: Path, limit: str) -> None:
+    limits, damage = HITS[limit]
+    module = Path(shutil.copytree(GOOD, tmp_path / "module"))
+    damage(module)
+    with opened(module, limits) as read:
+        (fault,) = readable(Context(read, {}))
+    assert isinstance(fault, Fault)
+    assert fault.message is not None
+    assert fault.message.endswith(f"the limit {limit}")
+    assert f"{getattr(limits, limit):,}" in fault.message
+    assert "raise the limit" in (fault.fix or "")
+
+
+def test_one_block_that_an_index_names_often_counts_as_often() -> None:
+    data = tables.written([(b"k", b"v" * 1000)])
+    one = list(tables.table.entries(data))
+    assert len(one) == 1
+    with pytest.raises(ValueError, match="the limit index_bytes"):
+        list(tables.table.entries(tables.repeated(data, 50), replace(LIMITS, index_bytes=20_000)))
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("*/saved_model.pb")), ids=lambda path: path.parent.name)
+def test_fields_are_counted_as_the_parser_meets_them(path: Path) -> None:
+    data = path.read_bytes()
+    count = _count(message_class("SavedModel").FromString(data))
+    # Fields that the schema leaves out are in the bytes, but not in the message; packed numbers are one field.
+    assert more_fields("SavedModel", data, count - 1)
+    assert not more_fields("SavedModel", data, 2 * count)
+
+
+def _count(message: Any) -> int:
+    total = 0
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            total += 1
+        elif hasattr(value, "keys"):
+            nested = field.message_type.fields_by_name["value"].message_type is not None
+            total += sum(3 + (_count(value[key]) if nested else 0) for key in value)
+        else:
+            items = [value] if hasattr(value, "DESCRIPTOR") else value
+            total += sum(1 + _count(item) for item in items)
+    return total
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"\x0b" * 50, b"\x12" + b"\xff" * 9 + b"\x7f", b"\x0f\x0f"])
+def test_bytes_that_are_no_message_are_counted_to_their_end(data: bytes) -> None:
+    assert not more_fields("SavedModel", data, 1000)
