@@ -53,7 +53,7 @@ def _form(context: Context, variant: Variant, key: str) -> Iterator[Fault]:
         yield Fault(Where(variant.name), found, f'"{key}"', {"key": key}, message="there is no default signature {key}")
         return
     yield from _input(context, variant, default)
-    free = context.module.format != "tf1-hub" and len(default.outputs) == 1
+    free = context.module.format == "tf2-saved-model" and len(default.outputs) == 1
     if _DEFAULT not in default.outputs and not free:
         where = Where(variant.name, None, key, "outputs")
         found = ", ".join(default.outputs) or "no output"
