@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from hubcheck.graph.body import Port
 from hubcheck.graph.randomness import is_random, random_functions, random_ops
 from hubcheck.graph.unfold import Frame, Unfolded, Value
 
@@ -15,17 +16,29 @@ SHAPES_ONLY = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLi
 
 
 _NOTHING: dict[int, int] = {}
+_NO_PORTS: Iterator[Port] = iter(())
 
 
 class _Step:
-    """A value in the middle of the search: its sources still to be looked at, and what is known so far."""
+    """A value in the middle of the search: the ports of its frame and the values of others that are still to be
+    looked at, and what is known so far."""
 
-    __slots__ = ("bits", "low", "number", "sources")
+    __slots__ = ("bits", "frame", "known", "low", "number", "others", "ports")
 
-    def __init__(self, number: int, sources: list[Value], bits: int) -> None:
+    def __init__(self, frame: Frame, known: dict[int, int], number: int, bits: int) -> None:
+        self.frame = frame
+        self.known = known
         self.number = self.low = number
-        self.sources = sources
         self.bits = bits
+        self.ports: Iterator[Port] = _NO_PORTS
+        self.others: list[Value] = []
+
+    def meet(self, found: int) -> None:
+        """A source is known already, or stands further up in the search."""
+        if found >= 0:
+            self.bits |= found & 3
+        elif ~found < self.low:
+            self.low = ~found
 
 
 class Origins:
@@ -81,23 +94,27 @@ class Origins:
     def _explore(self, start: Value) -> None:
         """Tarjan's algorithm without recursion; in `_known`, a value that is still open has a negative number."""
         opened: list[tuple[dict[int, int], int]] = []
-        work = [self._open(start, self._key(start), opened)]
+        work = [self._open(*start, opened)]
         while work:
             step = work[-1]
             deeper = None
-            while step.sources:
-                source = step.sources.pop()
-                key = self._key(source)
-                known = self._known.get(source[0], _NOTHING).get(key)
-                if known is None:
-                    deeper = self._open(source, key, opened)
+            frame, known = step.frame, step.known
+            for source, number in step.ports:
+                key = source if frame.body.ops[source] not in self._special else source | number << 40
+                found = known.get(key)
+                if found is None:
+                    deeper = frame, source, number
                     break
-                if known >= 0:
-                    step.bits |= known & 3
-                elif ~known < step.low:
-                    step.low = ~known
+                step.meet(found)
+            while deeper is None and step.others:
+                value = step.others.pop()
+                found = self._known.get(value[0], _NOTHING).get(self._key(value))
+                if found is None:
+                    deeper = value
+                else:
+                    step.meet(found)
             if deeper is not None:
-                work.append(deeper)
+                work.append(self._open(*deeper, opened))
                 continue
             work.pop()
             if step.low == step.number:
@@ -111,22 +128,22 @@ class Origins:
                 if step.low != step.number:
                     work[-1].low = min(work[-1].low, step.low)
 
-    def _open(self, value: Value, key: int, opened: list[tuple[dict[int, int], int]]) -> _Step:
-        frame, node, _ = value
+    def _open(self, frame: Frame, node: int, number: int, opened: list[tuple[dict[int, int], int]]) -> _Step:
         known = self._known.setdefault(frame, {})
-        number = len(opened)
-        known[key] = ~number
+        body = frame.body
+        op = body.ops[node]
+        step = _Step(frame, known, len(opened), IMAGES if (frame, node) in self._images else 0)
+        special = op in self._special
+        key = node | number << 40 if special else node
+        known[key] = ~step.number
         opened.append((known, key))
-        op = frame.body.ops[node]
-        bits = IMAGES if (frame, node) in self._images else 0
-        if op in self._special:
-            bits |= RANDOM if self._runs_randomness(frame, node) else 0
-            return _Step(number, self._special_sources(value), bits)
-        if op in self._random and is_random(frame.body, node):
-            bits |= RANDOM
-        if op in SHAPES_ONLY:
-            return _Step(number, [], bits)
-        return _Step(number, self._graph.inputs(frame, node), bits)
+        if special:
+            step.bits |= RANDOM if self._runs_randomness(frame, node) else 0
+            step.others = self._special_sources((frame, node, number))
+        elif op not in SHAPES_ONLY:
+            step.bits |= RANDOM if op in self._random and is_random(body, node) else 0
+            step.ports = iter(body.inputs(node))
+        return step
 
     def _special_sources(self, value: Value) -> list[Value]:
         frame, node, _ = value

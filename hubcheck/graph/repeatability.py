@@ -12,6 +12,7 @@ from hubcheck.graph.randomness import CLOCKS, is_random, random_functions, rando
 from hubcheck.graph.unfold import Frame, Unfolded, Value
 
 _WRITES = re.compile(r"(Resource)?(Assign|Scatter|CountUpTo|StridedSliceAssign)")
+_WRITERS = ("Resource", "Assign", "Scatter", "CountUpTo", "StridedSliceAssign")
 _READS = frozenset({"ReadVariableOp", "ResourceGather", "ResourceGatherNd"})
 _VARIABLES = frozenset({"Variable", "VariableV2"})
 _COUNTERS = frozenset({"RngReadAndSkip"})
@@ -55,27 +56,37 @@ class _Reached:
         self._graph = graph
         self.random: list[tuple[Frame, int, bool]] = []
         self.writers: list[Value] = []
-        self._drawn: set[tuple[Frame, int]] = set()
         self._entered: set[Frame] = set()
-        self._waiting: list[Value] = []
-        self._seen: dict[Frame, set[int]] = {}
-        self._kinds: dict[str, bool] = {}
+        # Nodes that compute their outputs themselves are visited once, whichever output is taken.
+        self._nodes: list[tuple[Frame, list[int]]] = []
+        self._seen_nodes: dict[Frame, set[int]] = {}
+        self._values: list[Value] = []
+        self._seen_values: set[Value] = set()
+        self._noted = frozenset(random_ops())
         self._add(outputs)
-        for frame in {frame for frame, _, _ in self._waiting}:
+        for frame in [*self._seen_nodes, *(frame for frame, _, _ in self._values)]:
             self._enter(frame)
-        while self._waiting:
-            self._visit(self._waiting.pop())
+        while self._nodes or self._values:
+            if self._nodes:
+                self._visit(*self._nodes.pop())
+            else:
+                self._visit_special(self._values.pop())
 
     def _add(self, values: Iterable[Value]) -> None:
-        """Values to visit; that a node runs is implied by anybody taking its value."""
         special = self._graph.special
         for value in values:
             frame, node, number = value
-            seen = self._seen.setdefault(frame, set())
-            key = node | (number + 2) << 40 if frame.body.ops[node] in special or number == _RUNS else node
-            if key not in seen:
-                seen.add(key)
-                self._waiting.append(value)
+            op = frame.body.ops[node]
+            if op in special:
+                if value not in self._seen_values:
+                    self._seen_values.add(value)
+                    self._values.append(value)
+            elif number == _RUNS and op in self._noted:
+                # What it draws goes nowhere, but what it draws from may.
+                self._add(self._graph.inputs(frame, node))
+            elif node not in self._seen_nodes.setdefault(frame, set()):
+                self._seen_nodes[frame].add(node)
+                self._nodes.append((frame, [node]))
 
     def _enter(self, frame: Frame) -> None:
         if frame not in self._entered:
@@ -84,20 +95,28 @@ class _Reached:
             if frame.call is not None and frame.call.role == "condition":
                 self._add((frame, *result) for result in frame.body.results())
 
-    def _visit(self, value: Value) -> None:
-        frame, node, _ = value
-        op = frame.body.ops[node]
-        if op not in self._kinds:
-            self._kinds[op] = op in random_ops() or _WRITES.match(op) is not None
-        if self._kinds[op]:
-            self._note(value)
-        controls = frame.body.controls(node)
-        if controls:
-            self._add((frame, control, _RUNS) for control in controls)
-        if op in self._graph.special:
-            self._visit_special(value)
-        elif op not in SHAPES_ONLY:
-            self._add(self._graph.inputs(frame, node))
+    def _visit(self, frame: Frame, waiting: list[int]) -> None:
+        """Nodes of one frame and all that they need in it, in a loop of its own: there can be a million."""
+        body, special, seen = frame.body, self._graph.special, self._seen_nodes[frame]
+        ops = body.ops
+        while waiting:
+            node = waiting.pop()
+            op = ops[node]
+            if op in self._noted and is_random(body, node):
+                self.random.append((frame, node, False))
+            elif op.startswith(_WRITERS) and _WRITES.match(op):
+                self.writers.append((frame, node, 0))
+            controls = body.controls(node)
+            if controls:
+                self._add((frame, control, _RUNS) for control in controls)
+            if op in SHAPES_ONLY:
+                continue
+            for source, number in body.inputs(node):
+                if ops[source] in special:
+                    self._add([(frame, source, number)])
+                elif source not in seen:
+                    seen.add(source)
+                    waiting.append(source)
 
     def _visit_special(self, value: Value) -> None:
         frame, node, number = value
@@ -106,21 +125,14 @@ class _Reached:
             self._enter(callee)
         condition = self._graph.condition(frame, node)
         self._add([condition] if condition is not None else [])
+        self._add((frame, control, _RUNS) for control in frame.body.controls(node))
         if callees is None and self._draws_unseen(frame, node):
-            self._note(value, hidden=True)
+            self.random.append((frame, node, True))
         if number == _RUNS and callees is not None:
             self._add((callee, *result) for callee in callees for result in callee.body.results())
             return
         passed = self._graph.passes(value) if number != _RUNS else None
         self._add(self._graph.inputs(frame, node) if passed is None else passed)
-
-    def _note(self, value: Value, *, hidden: bool = False) -> None:
-        frame, node, number = value
-        if not hidden and not is_random(frame.body, node):
-            self.writers.append(value)
-        elif number != _RUNS and (frame, node) not in self._drawn:
-            self._drawn.add((frame, node))
-            self.random.append((frame, node, hidden))
 
     def _draws_unseen(self, frame: Frame, node: int) -> bool:
         view = self._graph.view
