@@ -192,14 +192,18 @@ def _width() -> int:
 
 def _with_progress(reports: Iterator[ModuleReport], total: int, ready: Plan) -> Report:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.text import Text
 
     columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, transient=True) as progress:
         task = progress.add_task("checking", total=total)
 
-        def advancing() -> Iterator[ModuleReport]:
-            for report in reports:
-                yield report
-                progress.advance(task)
+        def show(report: ModuleReport) -> None:
+            # The bar's own console prints above the bar; anything else would print across it.
+            from hubcheck.report import text
 
-        return _run(advancing(), ready, _show)
+            lines = "\n".join(text.module_lines(report, width=_width()))
+            progress.console.print(Text.from_ansi(lines), soft_wrap=True, highlight=False)
+            progress.advance(task)
+
+        return _run(reports, ready, show)

@@ -93,7 +93,13 @@ def labelled(label: str, text: str, *, indent: int, width: int = WIDTH) -> Itera
 def finding_lines(finding: Finding, width: int = WIDTH) -> Iterator[str]:
     """One finding: level, rule and place; what is wrong; found, wanted, fix, source."""
     level = click.style(finding.level, fg=_COLOURS[finding.level], bold=True)
-    yield f"  {level} {click.style(finding.rule, bold=True)}   {click.style(place(finding.where), dim=True)}"
+    head, where = f"  {level} {click.style(finding.rule, bold=True)}", place(finding.where)
+    if len(click.unstyle(head)) + 3 + len(where) <= width:
+        yield f"{head}   {click.style(where, dim=True)}"
+    else:
+        yield head
+        for line in textwrap.wrap(where, width - 4, break_on_hyphens=False):
+            yield f"    {click.style(line, dim=True)}"
     yield from textwrap.wrap(
         finding.message, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
     )
