@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.framework import function_def_to_graph
+from tensorflow.python.framework import convert_to_constants, function_def_to_graph, op_def_registry
 
 from hubcheck.author.errors import AuthorError
 from hubcheck.author.tracing import WRITES
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+_CONTROL_FLOW = frozenset({"If", "StatelessIf", "While", "StatelessWhile", "Case", "StatelessCase"})
 _READS = frozenset({"ReadVariableOp", "Placeholder", "VarHandleOp", "Const"})
 _DROPPED_ATTRIBUTES = ("_class", "_acd_function_control_output", "_has_manual_control_dependencies")
 _DEPTH = 200
@@ -38,14 +39,21 @@ class FlatGraph:
     updates: tuple[str, ...]
 
 
-def flatten(function: Any) -> FlatGraph:
+def flatten(function: Any, *, v1_control_flow: bool = False) -> FlatGraph:
     """Flatten a concrete function.
+
+    Args:
+        v1_control_flow: write conditionals and loops as Switch, Merge and the like, which all readers know.
 
     Raises:
         AuthorError: it calls itself.
     """
     graph = function.graph
     graph_def = graph.as_graph_def()
+    if v1_control_flow and _has_control_flow(graph_def):
+        graph_def = convert_to_constants._run_inline_graph_optimization(
+            function, lower_control_flow=True, aggressive_inlining=True
+        )
     for library_function in graph_def.library.function:
         library_function.attr.pop("api_implements", None)
     functions = {definition.signature.name: definition for definition in graph_def.library.function}
@@ -75,6 +83,11 @@ def flatten(function: Any) -> FlatGraph:
     outputs = tf.nest.map_structure(lambda tensor: _follow(tensor.name, renamed), function.structured_outputs)
     outputs = tf.nest.pack_sequence_as(outputs, [_follow(tensor.name, renamed) for tensor in graph.outputs])
     return FlatGraph(flat, inputs, captures, outputs, tuple(updates))
+
+
+def _has_control_flow(graph_def: Any) -> bool:
+    nodes = [*graph_def.node, *(node for function in graph_def.library.function for node in function.node_def)]
+    return any(node.op in _CONTROL_FLOW for node in nodes)
 
 
 def _called(node: Any, functions: Mapping[str, Any]) -> str | None:
@@ -181,11 +194,6 @@ _FLOATS = {dtype.as_datatype_enum for dtype in (tf.float16, tf.bfloat16, tf.floa
 
 
 def _stateful(op: str) -> bool:
-    definition = tf.raw_ops.__dict__.get(op)
-    if definition is None:
-        return True
-    from tensorflow.python.framework import op_def_registry
-
     registered = op_def_registry.get(op)
     return registered is None or bool(registered.is_stateful)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -145,12 +146,18 @@ def run(model: Any, images: Any, training: bool, taps: Mapping[str, Tap]) -> dic
         AuthorError: a layer was not called.
     """
     records: dict[str, Any] = {}
+    options = {"training": training} if _takes_training(model) else {}
     with _tapped(taps, records), suppress(_Cut):
-        model(images, training=training)
+        model(images, **options)
     for key, tap in taps.items():
         if key not in records:
             raise AuthorError(f"the layer {tap.layer.name!r} is not called when {model.name!r} runs on images")
     return records
+
+
+def _takes_training(model: Any) -> bool:
+    parameters = inspect.signature(model.call).parameters.values()
+    return any(parameter.name == "training" or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
 def _innermost(layer: Any) -> Any:

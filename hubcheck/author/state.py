@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from hubcheck.author.builder import ImageModule
+from hubcheck.author.errors import AuthorError
 
 _DEPTH = 12
 
@@ -69,6 +70,28 @@ def regularizers(module: ImageModule, variables: Iterable[tf.Variable]) -> list[
             if any(id(part) in ours for part in _reachable([loss])):
                 found.setdefault(id(loss), loss)
     return [*module.regularizers, *found.values()]
+
+
+def resources(module: ImageModule, *functions: Any) -> list[Any]:
+    """The lookup tables and the like that traced functions use, where the publisher's functions lead to them.
+
+    Raises:
+        AuthorError: they use one that cannot be found.
+    """
+    variables = {id(variable.handle) for variable in captured_variables(*functions)}
+    captured = [tensor for function in functions for tensor in function.captured_inputs if tensor.dtype == tf.resource]
+    needed = {id(tensor) for tensor in captured} - variables
+    found = {}
+    for thing in _reachable([*module.sources, *(task.function for task in module.tasks.values())]) if needed else ():
+        handle = getattr(thing, "resource_handle", None)
+        if id(handle) in needed:
+            found[id(handle)] = thing
+    if needed - set(found):
+        raise AuthorError(
+            "the module uses a lookup table or another resource that its functions do not lead to: "
+            "keep it in a variable, or in an attribute of an object, that they refer to"
+        )
+    return list(found.values())
 
 
 def _bound(regularizer: Callable[[Any], Any], variable: Any) -> Callable[[], Any]:

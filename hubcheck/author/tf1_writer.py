@@ -45,7 +45,7 @@ def write(program: Program, folder: Path, *, tf1_compat: bool = False) -> None:
     state = _State(variables, unique_names(variables), losses)
     proto = saved_model_pb2.SavedModel()
     for training, trace in traces.items():
-        meta = _meta_graph(program, trace, state)
+        meta = _meta_graph(program, trace, state, tf1_compat)
         if training:
             meta.meta_info_def.tags.append(TRAIN)
         if tf1_compat:
@@ -61,14 +61,15 @@ def write(program: Program, folder: Path, *, tf1_compat: bool = False) -> None:
     (folder / "tfhub_module.pb").write_bytes(_MODULE_DEF)
 
 
-def _meta_graph(program: Program, trace: Any, state: _State) -> Any:
+def _meta_graph(program: Program, trace: Any, state: _State, tf1_compat: bool) -> Any:
     task = program.module.tasks.get(CLASSES)
     with tf.Graph().as_default() as graph:
         handles = _variables(state)
         spec = program.images
         images = tf.compat.v1.placeholder(spec.dtype, spec.shape, name=spec.name)
-        flat = flatten.flatten(trace)
+        flat = flatten.flatten(trace, v1_control_flow=tf1_compat)
         results, updates = _import(flat, [images], handles)
+        results = tf.nest.map_structure(_shaped, results, trace.structured_outputs)
         for update in updates:
             graph.add_to_collection(tf.compat.v1.GraphKeys.UPDATE_OPS, update)
         for loss in state.losses:
@@ -87,6 +88,11 @@ def _meta_graph(program: Program, trace: Any, state: _State) -> Any:
     if task is not None and task.classes:
         _declare_asset(meta, labels.name)
     return meta
+
+
+def _shaped(tensor: tf.Tensor, traced: Any) -> tf.Tensor:
+    """The tensor with the shape that it was traced with, which Merge and Exit nodes do not tell."""
+    return tensor if tensor.shape.is_subtype_of(traced.shape) else tf.ensure_shape(tensor, traced.shape)
 
 
 def _tensor_info(tensor: tf.Tensor) -> Any:

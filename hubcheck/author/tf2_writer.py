@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import fingerprint_pb2
 
 from hubcheck.author.builder import CLASSES
-from hubcheck.author.state import captured_variables, regularizers, variables_of
+from hubcheck.author.state import captured_variables, regularizers, resources, variables_of
 from hubcheck.author.tracing import Program
 
 LABELS = "labels.txt"
@@ -26,6 +26,7 @@ class _Reusable(tf.Module):  # type: ignore[misc]
         # Only the variables are tracked, never Keras objects: those would store weights twice and fail to
         # restore in the session loader.
         self.variables = captured_variables(inference, train)
+        self.resources = resources(program.module, inference, train)
         used = variables_of(train, train.structured_outputs[program.default]["default"])
         self.trainable_variables = [variable for variable in used if variable.trainable]
         self.regularization_losses = [

@@ -186,17 +186,71 @@ def test_functions_inside_functions_are_inlined_in_tf1_format(tmp_path):
     np.testing.assert_allclose(hub.Module(tmp_path / "m")(IMAGES), features(IMAGES), rtol=1e-5)
 
 
-def test_control_flow_is_kept_in_both_formats(tmp_path):
+@pytest.mark.parametrize("tf1_compat", [False, True])
+def test_control_flow_is_kept_in_both_formats(tmp_path, tf1_compat):
+    weights = tf.Variable([1.0, 2.0, 3.0], name="weights")
     module = author.ImageModule("Flow", (HEIGHT, WIDTH))
 
     @module.feature_vector
     def features(images):
         x = tf.reduce_mean(images, [1, 2])
-        x = tf.cond(tf.reduce_sum(x) > 0, lambda: x * 2, lambda: x)
+        x = tf.cond(tf.reduce_sum(x) > 0, lambda: x * weights, lambda: x)
         for _ in tf.range(3):
             x = x + 1.0
         return x
 
+    made = module.export(tmp_path / "m", format=("tf2", "tf1-hub"), tf1_compat=tf1_compat, probe=False)
+    for folder in made.modules.values():
+        np.testing.assert_allclose(hub.Module(folder)(IMAGES), features(IMAGES), rtol=1e-5)
+    ops = {node.op for variant in hubcheck.read(made.modules["tf1-hub"]).variants for node in variant.graph.node}
+    assert bool({"If", "StatelessIf", "While", "StatelessWhile"} & ops) != tf1_compat
+    assert ({"Switch", "Merge", "Enter", "Exit"} <= ops) == tf1_compat
+
+
+def test_a_lookup_table_is_kept_in_tf2_and_refused_in_tf1_format(tmp_path):
+    keys, values = tf.range(4, dtype=tf.int64), tf.constant([0.5, 1.5, 2.5, 3.5])
+    table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), -1.0)
+    module = author.ImageModule("Table", (HEIGHT, WIDTH))
+
+    @module.feature_vector
+    def features(images):
+        return table.lookup(tf.cast(tf.reduce_mean(images, [1, 2]) * 6, tf.int64))
+
+    made = module.export(tmp_path / "m", probe=False)
+    np.testing.assert_allclose(hub.Module(made.path)(IMAGES), features(IMAGES))
+    with pytest.raises(author.AuthorError, match="lookup table"):
+        module.export(tmp_path / "old", format="tf1-hub", probe=False)
+
+
+def test_random_generators_inside_act_in_training(tmp_path):
+    generator = tf.random.Generator.from_seed(3)
+    weights = tf.Variable(tf.ones([3, 4]), name="weights")
+    module = author.ImageModule("Noise", (HEIGHT, WIDTH))
+
+    @module.feature_vector
+    def features(images, training):
+        x = tf.reduce_mean(images, [1, 2])
+        if training:
+            x = x + generator.normal(tf.shape(x))
+        return x @ weights
+
+    made = module.export(tmp_path / "m", format=("tf2", "tf1-hub"), probe=False)
+    for folder in made.modules.values():
+        inference, train = hub.Module(folder), hub.Module(folder, tags={"train"})
+        assert np.array_equal(inference(IMAGES), inference(IMAGES))
+        assert not np.array_equal(train(IMAGES), train(IMAGES))
+
+
+def test_variables_of_one_name_are_told_apart(tmp_path):
+    first, second = (tf.Variable(tf.fill([3, 3], value)) for value in (2.0, 5.0))
+    assert first.name == second.name
+    module = author.ImageModule("Twins", (HEIGHT, WIDTH))
+
+    @module.feature_vector
+    def features(images):
+        return tf.reduce_mean(images, [1, 2]) @ first @ second
+
     made = module.export(tmp_path / "m", format=("tf2", "tf1-hub"), probe=False)
     for folder in made.modules.values():
         np.testing.assert_allclose(hub.Module(folder)(IMAGES), features(IMAGES), rtol=1e-5)
+        assert len(hub.Module(folder).variables) == 2
