@@ -76,7 +76,9 @@ def pinned(context: Context) -> Iterator[Fault | Skip]:
         reach = reach_of(context, variant)
         for body, index in reach.nodes():
             node = body.node(index)
-            if node is not None and node.device and reach.root(body, index).answers:
+            if node is None or not node.device or not reach.root(body, index).answers:
+                continue
+            if _weight(node.device) == "error" or _has_a_choice(body, index):
                 groups.setdefault(node.device, []).append((body, index))
         for device, nodes in groups.items():
             level = _weight(device)
@@ -117,6 +119,20 @@ def _weight(device: str) -> Level | None:
     if placement.elsewhere or placement.kind not in (None, "CPU"):
         return "error"
     return None if placement.kind is None else "note"
+
+
+def _has_a_choice(body: Body, index: int) -> bool:
+    """Whether a node would go elsewhere without its pin to the CPU.
+
+    Lookups and what hands on their result would not; and Keras's recurrent layers have a twin for GPUs.
+    """
+    twin = body.function is not None and "api_preferred_device" in body.proto.attr
+    before = [body.ops[source] for source in body.sources(index)]
+    return not twin and _runs_on_gpu(body.ops[index]) and (not before or any(map(_runs_on_gpu, before)))
+
+
+def _runs_on_gpu(op: str) -> bool:
+    return any(kernel.device != "CPU" for kernel in kernels.kernels(op))
 
 
 def _leaves_gpu(op: str, values: tuple[tuple[str, Texts | None], ...]) -> bool:

@@ -189,6 +189,17 @@ def test_a_module_without_a_way_from_images_to_an_output_is_skipped(tmp_path: Pa
     assert {"device/gpu-kernels", "device/channels-last"} <= set(reasons)
 
 
+@pytest.mark.parametrize("library", [keras, tf_keras])
+def test_lookups_and_recurrent_layers_that_keras_itself_pins_are_told_nothing(library, tmp_path: Path) -> None:
+    images = library.Input([SIZE, SIZE, 3], name="images")
+    words = library.Input([1], dtype="string", name="words")
+    ids = library.layers.StringLookup(vocabulary=["cat", "dog"])(words)
+    rows = library.layers.LSTM(2)(library.layers.Reshape([SIZE, SIZE * 3])(images))
+    both = library.layers.Concatenate()([rows, library.layers.Flatten()(library.layers.Embedding(4, 2)(ids))])
+    library.Model([images, words], both).export(str(tmp_path / "m"))
+    assert told(tmp_path / "m") == []
+
+
 FAMILIES = {
     "keras MobileNetV2": lambda: keras.applications.MobileNetV2((32, 32, 3), 0.35, weights=None, classes=3),
     "tf_keras MobileNet": lambda: tf_keras.applications.MobileNet((32, 32, 3), 0.25, weights=None, classes=3),
