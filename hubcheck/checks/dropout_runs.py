@@ -19,6 +19,9 @@ FEWEST_RUNS = 24
 MASKED = 0.25
 """From this share of the entries on, zeros come from a mask and not from chance."""
 
+FEWEST_ENTRIES = 8
+"""With fewer entries that are ever other than 0, a coincidence looks like a mask."""
+
 SAME_VALUE = 1e-4
 """What a mask lets pass is one value, up to the order in which threads add up."""
 
@@ -93,7 +96,7 @@ def masked_share(runs: np.ndarray[Any, Any]) -> float:
 
     Returns:
         A part of the entries that are not 0 in every run, in [0, 1]; a lower bound, since a mask can repeat by
-        chance.
+        chance. 0 where there are too few such entries to tell.
 
     Raises:
         ValueError: fewer than 8 runs.
@@ -108,7 +111,7 @@ def masked_share(runs: np.ndarray[Any, Any]) -> float:
     entries = numpy.asarray(runs, numpy.float64).reshape(len(runs), -1)
     zero = entries == 0
     alive = ~zero.all(axis=0)
-    if not alive.any():
+    if alive.sum() < FEWEST_ENTRIES:
         return 0.0
     entries, zero = entries[:, alive], zero[:, alive]
     low = numpy.where(zero, numpy.inf, entries).min(axis=0)
