@@ -41,7 +41,8 @@ _MOST_WAITING = 16
 class Options:
     """What to check, and how: the options of `hubcheck validate`, over those of its configuration.
 
-    `config` also says what does not count; so does `baseline`, a file of known findings.
+    `config` also says what does not count; so does `baseline`, a file of known findings. `cache` is a folder of
+    reports of earlier runs.
     """
 
     static: bool = False
@@ -58,6 +59,7 @@ class Options:
     config: Config | None = None
     baseline: Path | None = None
     update_baseline: bool = False
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,10 @@ class Plan:
         if self.only is not None and path in self.only:
             return self.only[path]
         return self.selected if self.policy is None else self.policy.selected(path, self.selected)
+
+    def judged(self, report: ModuleReport) -> ModuleReport:
+        """A module's report after the configuration and the baseline had their say."""
+        return report if self.policy is None else self.policy.apply(report)
 
     def report(self, modules: Iterable[ModuleReport], *, interrupted: bool = False) -> Report:
         """The report of a run that is over; what was interrupted does not change the baseline."""
@@ -218,8 +224,17 @@ def plan(options: Options) -> Plan:
 
 def stream(modules: Sequence[Path], options: Options, ready: Plan) -> Iterator[ModuleReport]:
     """Reports one by one, in the order of `modules`; the next modules run meanwhile."""
-    with Checker(options) as checker:
-        yield from checker.stream(modules, options, ready)
+
+    def checked(paths: Iterable[Path]) -> Iterator[ModuleReport]:
+        with Checker(options) as checker:
+            yield from checker.reports(paths, options, ready)
+
+    reports = checked(modules)
+    if options.cache is not None and options.save_evidence is None:
+        from hubcheck.known import known_or_checked
+
+        reports = known_or_checked(modules, options, ready, checked)
+    yield from map(ready.judged, reports)
 
 
 class Checker:
@@ -240,10 +255,10 @@ class Checker:
             options: what to check; how modules are run is settled already.
             ready: what `plan` made of the options.
         """
-        for report in self._reports(modules, options, ready):
-            yield report if ready.policy is None else ready.policy.apply(report)
+        yield from map(ready.judged, self.reports(modules, options, ready))
 
-    def _reports(self, modules: Iterable[Path], options: Options, ready: Plan) -> Iterator[ModuleReport]:
+    def reports(self, modules: Iterable[Path], options: Options, ready: Plan) -> Iterator[ModuleReport]:
+        """The same before the configuration has its say."""
         waiting: deque[_Started] = deque()
         try:
             for path in modules:

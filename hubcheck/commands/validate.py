@@ -9,6 +9,7 @@ from typing import Literal
 
 import click
 
+from hubcheck.cache import default_folder
 from hubcheck.config import Config, find_config, read_config
 from hubcheck.errors import UsersError
 from hubcheck.report.formats import FORMATS, Output, output, render
@@ -66,6 +67,7 @@ from hubcheck.run import Options, Plan, configured, modules_at, plan, stream
     help="Run modules behind all protections or not at all, with those that this machine has, or with limits only.",
 )
 @click.option("--save-evidence", metavar="DIR", help="A folder for the inputs and outputs of the runs, as .npz files.")
+@click.option("--no-cache", is_flag=True, help="Check again what has not changed since it was checked.")
 @click.option("--run-unsafe", is_flag=True, help="Run a module although a safety rule failed.")
 def command(  # noqa: PLR0913 - one for each option
     paths: Sequence[str],
@@ -85,6 +87,7 @@ def command(  # noqa: PLR0913 - one for each option
     device: Literal["cpu", "gpu", "auto", "all"] | None,
     sandbox: Literal["required", "auto", "off"],
     save_evidence: str | None,
+    no_cache: bool,
     run_unsafe: bool,
 ) -> int:
     """Check modules: each PATH is a module, or a folder with modules below it.
@@ -110,6 +113,7 @@ def command(  # noqa: PLR0913 - one for each option
         save_evidence=Path(save_evidence) if save_evidence is not None else None,
         baseline=Path(baseline) if baseline is not None else None,
         update_baseline=update_baseline,
+        cache=None if no_cache else default_folder(),
     )
     if config is not None:
         options = configured(options, config)

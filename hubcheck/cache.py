@@ -1,0 +1,199 @@
+"""Reports of modules that have not changed: kept on disk, found by the content of all that they depend on.
+
+A key covers the module's files, the rules and contracts, the options, hubcheck's own code and TensorFlow's release.
+Entries are whole or not there, whoever else writes at the same time; a damaged one is as good as none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import hubcheck
+from hubcheck import resources
+from hubcheck.findings import Finding, Node, Outcome, Where
+from hubcheck.module.documents import read_documents
+from hubcheck.module.limits import LIMITS
+from hubcheck.module.locate import is_archive
+from hubcheck.results import DeviceRun, ModuleReport
+
+_LAYOUT = 1
+"""Changes when what an entry holds does."""
+_MOST_IN_BUCKET = 64
+"""Entries of one of the 256 folders; the oldest make room."""
+_LARGEST_ENTRY = 16 << 20
+
+
+def default_folder() -> Path:
+    """Where the user's programs keep what they can do without."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hubcheck" / "reports"
+
+
+class Cache:
+    """Reports on disk.
+
+    Args:
+        folder: where they are.
+        settings: everything besides the module's files that a report depends on.
+        static: whether weights are only looked at from outside, so that their bytes do not matter.
+    """
+
+    def __init__(self, folder: Path, settings: Iterable[str], *, static: bool) -> None:
+        self._folder, self._static = folder, static
+        digest = hashlib.blake2b(digest_size=32)
+        for part in (str(_LAYOUT), hubcheck.__version__, *_own_code(), *settings):
+            _add(digest, part.encode("utf-8", "surrogateescape"))
+        if not static:
+            _add(digest, "\n".join(_tensorflow()).encode())
+        self._settings = digest
+
+    def key(self, path: Path, settings: str) -> str | None:
+        """The key of the module at a path, with settings of its own; None if it cannot be told what it is made of."""
+        digest = self._settings.copy()
+        _add(digest, f"{path}\n{settings}".encode("utf-8", "surrogateescape"))
+        try:
+            for part in _content(path, static=self._static):
+                _add(digest, part)
+        except (OSError, _NotCacheable):
+            return None
+        return digest.hexdigest()
+
+    def get(self, key: str) -> ModuleReport | None:
+        """The report of that key, if there is a whole one."""
+        try:
+            with self._file(key).open("rb") as file:
+                seal, _, text = file.read(_LARGEST_ENTRY).partition(b"\n")
+            if seal.decode() != _seal(text):
+                return None
+            return _report(json.loads(text))
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def put(self, key: str, report: ModuleReport) -> None:
+        """Keep a report; what goes wrong with that is nobody's concern."""
+        text = json.dumps(asdict(report), separators=(",", ":")).encode()
+        file = self._file(key)
+        with suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_room(file.parent)
+            draft = file.with_name(f".{file.name}-{os.getpid()}-{time.monotonic_ns()}")
+            try:
+                draft.write_bytes(_seal(text).encode() + b"\n" + text)
+                draft.replace(file)
+            except OSError:
+                draft.unlink(missing_ok=True)
+                raise
+
+    def _file(self, key: str) -> Path:
+        return self._folder / key[:2] / key[2:]
+
+
+class _NotCacheable(Exception):
+    """The module's files are not all its own."""
+
+
+def _add(digest: Any, part: bytes) -> None:
+    digest.update(len(part).to_bytes(8, "little"))
+    digest.update(part)
+
+
+def _seal(text: bytes) -> str:
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
+
+
+def _content(path: Path, *, static: bool) -> Iterator[bytes]:
+    """The names of a module's files and what is in them."""
+    if is_archive(path):
+        yield _digest(path)
+        return
+    for name, text in sorted(read_documents(path).items()):
+        yield f"{name}\n{text}".encode("utf-8", "surrogateescape")
+    count = 0
+    for folder, children, names in os.walk(path, onerror=_fail):
+        children.sort()
+        here = Path(folder)
+        if any((here / child).is_symlink() for child in children):
+            raise _NotCacheable
+        for name in sorted(names):
+            count += 1
+            if count > LIMITS.files:
+                raise _NotCacheable
+            file = here / name
+            yield os.fsencode(file.relative_to(path))
+            if file.is_symlink():
+                yield os.fsencode(os.path.realpath(file))
+            yield _weights(file) if static and ".data-" in name and here.name == "variables" else _digest(file)
+
+
+def _fail(error: OSError) -> None:
+    raise error
+
+
+def _digest(file: Path) -> bytes:
+    if not file.is_file():
+        raise _NotCacheable
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=32)).digest()
+
+
+def _weights(file: Path) -> bytes:
+    """Of weights the index knows the checksums; a static check asks for little more than whether they are there."""
+    info = file.stat()
+    return f"{info.st_size} {info.st_mtime_ns} {info.st_ino}".encode()
+
+
+def _own_code() -> Iterator[str]:
+    """hubcheck's files and tables, as they are now: a checkout changes without its version."""
+    yield sys.version
+    for folder in (Path(__file__).parent, resources.folder("rules")):
+        for file in sorted(folder.rglob("*")):
+            if file.suffix in (".py", ".toml", ".tsv", ".desc", ".npz"):
+                info = file.stat()
+                yield f"{file} {info.st_size} {info.st_mtime_ns}"
+
+
+def _tensorflow() -> Iterator[str]:
+    """TensorFlow's and its kind's releases, by the names of what is installed beside it; nothing is imported."""
+    found = importlib.util.find_spec("tensorflow")
+    if found is None or found.origin is None:
+        return
+    site = Path(found.origin).parent.parent
+    names = ("tensorflow*", "tf_*", "keras*", "numpy*", "nvidia_*")
+    yield from sorted(str(info) for name in names for info in site.glob(f"{name}.dist-info"))
+    yield from sorted(map(str, Path("/dev").glob("nvidia[0-9]*")))
+    yield os.environ.get("CUDA_VISIBLE_DEVICES", "")
+
+
+def _make_room(bucket: Path) -> None:
+    entries = [entry for entry in os.scandir(bucket) if entry.is_file()]
+    if len(entries) >= _MOST_IN_BUCKET:
+        for entry in sorted(entries, key=lambda entry: entry.stat().st_mtime)[: _MOST_IN_BUCKET // 4]:
+            Path(entry).unlink(missing_ok=True)
+
+
+def _report(data: dict[str, Any]) -> ModuleReport:
+    return ModuleReport(
+        **{
+            **data,
+            "outcomes": tuple(Outcome(**outcome) for outcome in data["outcomes"]),
+            "findings": tuple(map(_finding, data["findings"])),
+            "devices": tuple(DeviceRun(**device) for device in data["devices"]),
+            "protections": None if data["protections"] is None else tuple(data["protections"]),
+            "suppressed": (),
+        }
+    )
+
+
+def _finding(data: dict[str, Any]) -> Finding:
+    where = dict(data["where"])
+    node = Node(**where["node"]) if where["node"] is not None else None
+    return Finding(**{**data, "where": Where(**{**where, "node": node})})

@@ -1,0 +1,123 @@
+"""Which reports of earlier runs answer for modules of this one."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubcheck.cache import Cache
+from hubcheck.findings import Outcome
+from hubcheck.results import ModuleReport
+
+if TYPE_CHECKING:
+    from hubcheck.run import Options, Plan
+
+_RUNS = frozenset(
+    {"module/loads", "module/servable", "behaviour/runs", "behaviour/batch-size", "device/cpu", "device/gpu"}
+)
+"""Rules that fail where a run comes to no result. The machine's load may be the reason, so they are asked anew."""
+
+Check = Callable[[Iterable[Path]], Iterator[ModuleReport]]
+
+
+def known_or_checked(modules: Sequence[Path], options: Options, ready: Plan, check: Check) -> Iterator[ModuleReport]:
+    """The reports in the order of the modules: those that are known, and those that `check` makes of the others.
+
+    `check` is called for the first module that is not known, with all others that are not.
+    """
+    assert options.cache is not None
+    known = KnownReports(options.cache, options, ready)
+    ahead: deque[tuple[Path, ModuleReport | None]] = deque()
+    remaining = iter(modules)
+
+    def unknown() -> Iterator[Path]:
+        yield ahead[0][0]
+        for path in remaining:
+            report = known.get(path)
+            ahead.append((path, report))
+            if report is None:
+                yield path
+
+    for path in remaining:
+        report = known.get(path)
+        if report is None:
+            ahead.append((path, None))
+            break
+        yield report
+    for checked in check(unknown()) if ahead else ():
+        yield from _ready(ahead)
+        path, _ = ahead.popleft()
+        known.put(path, checked)
+        yield checked
+    yield from _ready(ahead)
+
+
+def _ready(ahead: deque[tuple[Path, ModuleReport | None]]) -> Iterator[ModuleReport]:
+    while ahead and ahead[0][1] is not None:
+        yield ahead[0][1]
+        ahead.popleft()
+
+
+class KnownReports:
+    """The cache, as one run asks it.
+
+    Args:
+        folder: where the cache is.
+        options: what is asked for.
+        ready: what that comes to.
+    """
+
+    def __init__(self, folder: Path, options: Options, ready: Plan) -> None:
+        self._cache = Cache(folder, _settings(options, ready), static=options.static)
+        self._ready = ready
+        self._keys: dict[Path, str] = {}
+
+    def get(self, path: Path) -> ModuleReport | None:
+        """The report of a module that has not changed since."""
+        begin = time.monotonic()
+        key = self._key(path)
+        report = self._cache.get(key) if key is not None else None
+        if report is not None:
+            return replace(report, elapsed_s=round(time.monotonic() - begin, 3))
+        if key is not None:
+            self._keys[path] = key
+        return None
+
+    def put(self, path: Path, report: ModuleReport) -> None:
+        """Keep a report that another run would give again; not if the module changed while it was looked at."""
+        key = self._keys.pop(path, None)
+        if key is not None and all(map(_is_settled, report.outcomes)) and self._key(path) == key:
+            self._cache.put(key, report)
+
+    def _key(self, path: Path) -> str | None:
+        return self._cache.key(path, repr(sorted(self._ready.selected_for(path))))
+
+
+def _is_settled(outcome: Outcome) -> bool:
+    failed_in_a_run = outcome.status == "failed" and outcome.decided_by == "probe" and outcome.rule in _RUNS
+    return outcome.complete and outcome.status != "broken" and not failed_in_a_run
+
+
+def _settings(options: Options, ready: Plan) -> Iterator[str]:
+    yield repr(list(ready.rules.values()))
+    yield repr(ready.contracts)
+    yield repr((sorted(ready.waived), options.static, options.fail_on))
+    for rule in ready.rules.values():
+        yield from _code(rule.check)
+        yield from _code(rule.probe)
+    if not options.static:
+        yield repr((options.probe, options.sandbox, options.device, ready.devices))
+
+
+def _code(predicate: str | None) -> Iterator[str]:
+    """The file of a predicate that is not hubcheck's own, as it is now."""
+    name = (predicate or "").partition(":")[0]
+    file = getattr(sys.modules.get(name), "__file__", None) if "." in name else None
+    if file is not None:
+        info = Path(file).stat()
+        yield f"{file} {info.st_size} {info.st_mtime_ns}"

@@ -1,0 +1,189 @@
+"""Unchanged modules are answered from the cache, changed ones never; whatever is wrong with the cache is harmless."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hubcheck.cache import Cache
+from hubcheck.results import ModuleReport
+from hubcheck.run import Options, plan, stream
+from tests.module.test_archive import packed
+from tests.paths import DATA
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(DATA / "e_fixed_batch_1", tmp_path / "modules" / "module"))
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Options:
+    return Options(static=True, cache=tmp_path / "cache")
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The modules that were looked at, and not answered from the cache."""
+    from hubcheck import run
+
+    seen: list[Path] = []
+    opened = run.opened
+
+    def noted(path: Path) -> object:
+        seen.append(path)
+        return opened(path)
+
+    monkeypatch.setattr(run, "opened", noted)
+    return seen
+
+
+def check(options: Options, *modules: Path) -> list[ModuleReport]:
+    return list(stream(modules, options, plan(options)))
+
+
+def told(reports: list[ModuleReport]) -> list[ModuleReport]:
+    """Reports without what differs from run to run."""
+    return [replace(report, elapsed_s=0) for report in reports]
+
+
+def test_an_unchanged_module_is_answered_from_the_cache(module: Path, options: Options, reads: list[Path]) -> None:
+    first, second = check(options, module), check(options, module)
+    assert reads == [module]
+    assert told(first) == told(second)
+    assert [finding.rule for finding in second[0].findings] == ["image-input/batch-size"]
+
+
+def test_without_a_cache_every_run_looks(module: Path, options: Options, reads: list[Path]) -> None:
+    for _ in range(2):
+        check(replace(options, cache=None), module)
+    assert reads == [module, module]
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "model": lambda m: (m / "saved_model.pb").write_bytes((m / "saved_model.pb").read_bytes()[:-1]),
+    "marker": lambda m: (m / "tfhub_module.pb").write_bytes(b"\x08\x02"),
+    "index": lambda m: (m / "variables" / "variables.index").write_bytes(b""),
+    "weights": lambda m: os.utime(m / "variables" / "variables.data-00000-of-00001", (1, 1)),
+    "new file": lambda m: (m / "notes.txt").touch(),
+    "renamed file": lambda m: (m / "tfhub_module.pb").rename(m / "other.pb"),
+    "beside": lambda m: (m.parent / "README.md").write_text("softmax"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_module_is_looked_at_again(module: Path, options: Options, reads: list[Path], change: str) -> None:
+    check(options, module)
+    CHANGES[change](module)
+    check(options, module)
+    assert len(reads) == 2
+
+
+SETTINGS: dict[str, Callable[[Options], Options]] = {
+    "selection": lambda o: replace(o, select=("image-input",)),
+    "level": lambda o: replace(o, fail_on="warning"),
+    "unsafe": lambda o: replace(o, run_unsafe=True),
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_another_question_gets_another_answer(module: Path, options: Options, reads: list[Path], setting: str) -> None:
+    check(options, module)
+    check(SETTINGS[setting](options), module)
+    assert len(reads) == 2
+
+
+def test_bytes_of_weights_count_where_modules_are_run(module: Path, tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache", (), static=False)
+    before = cache.key(module, "")
+    weights = module / "variables" / "variables.data-00000-of-00001"
+    info = weights.stat()
+    weights.write_bytes(bytes(info.st_size))
+    os.utime(weights, ns=(info.st_atime_ns, info.st_mtime_ns))
+    assert cache.key(module, "") != before
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", b"\xff\xfe\n{}", b'0\n{"path": 1}'])
+def test_a_damaged_entry_is_replaced(module: Path, options: Options, reads: list[Path], damage: bytes) -> None:
+    first = check(options, module)
+    assert options.cache is not None
+    (entry,) = (file for file in options.cache.rglob("*") if file.is_file())
+    entry.write_bytes(damage)
+    assert told(check(options, module)) == told(first)
+    assert len(reads) == 2
+    check(options, module)
+    assert len(reads) == 2
+
+
+def test_an_entry_of_another_shape_is_replaced(module: Path, options: Options) -> None:
+    from hubcheck.cache import _seal
+
+    check(options, module)
+    assert options.cache is not None
+    (entry,) = (file for file in options.cache.rglob("*") if file.is_file())
+    text = b'{"path": "x"}'
+    entry.write_bytes(_seal(text).encode() + b"\n" + text)
+    assert check(options, module)[0].path == str(module)
+
+
+def test_a_cache_that_cannot_be_written_is_no_fault(module: Path, options: Options, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert len(check(replace(options, cache=tmp_path / "file" / "cache"), module)) == 1
+
+
+def test_the_order_is_kept_where_some_are_known(module: Path, options: Options, reads: list[Path]) -> None:
+    modules = [Path(shutil.copytree(module, module.parent / f"m{i}")) for i in range(7)]
+    check(options, *modules[1::2])
+    assert [report.path for report in check(options, *modules)] == [str(path) for path in modules]
+    assert sorted(reads) == modules
+
+
+def test_archives_are_known_by_their_bytes(tmp_path: Path, options: Options, reads: list[Path]) -> None:
+    archive = packed(tmp_path / "m.tar.gz")
+    assert told(check(options, archive)) == told(check(options, archive))
+    archive.write_bytes(packed(tmp_path / "n.tar.gz", source=DATA / "e_fixed_batch_1").read_bytes())
+    assert check(options, archive)[0].verdict == "violates"
+    assert len(reads) == 2
+
+
+def test_a_module_behind_a_link_to_a_folder_is_always_looked_at(
+    module: Path, options: Options, reads: list[Path]
+) -> None:
+    (module / "variables").rename(module.parent / "store")
+    (module / "variables").symlink_to(module.parent / "store")
+    check(options, module)
+    check(options, module)
+    assert len(reads) == 2
+
+
+def test_runs_at_the_same_time_share_a_cache(module: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hubcheck", "validate", "--static", str(module)]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "xdg")}
+    running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(4)]
+    shown = {process.communicate()[0].rpartition(b" in ")[0] for process in running}
+    assert len(shown) == 1
+    assert {process.returncode for process in running} == {1}
+    files = [file for file in (tmp_path / "xdg").rglob("*") if file.is_file()]
+    assert len(files) == 1
+    assert not files[0].name.startswith(".")
+
+
+def test_what_is_known_takes_a_fraction_of_the_time(options: Options, tmp_path: Path) -> None:
+    """Static checks three times faster, runs twenty times."""
+    modules = [Path(shutil.copytree(path, tmp_path / path.name)) for path in sorted(DATA.glob("?_*"))]
+    for kind, times in ((options, 3), (replace(options, static=False), 20)):
+        ready = plan(kind)
+        begin = time.monotonic()
+        cold = list(stream(modules[: 7 if kind.static else 2], kind, ready))
+        middle = time.monotonic()
+        warm = list(stream(modules[: 7 if kind.static else 2], kind, ready))
+        assert told(cold) == told(warm)
+        assert (middle - begin) / (time.monotonic() - middle) > times
