@@ -38,10 +38,15 @@ tables: $(READY)
 docs: $(READY)
 	$(BIN)/python -m tests.docs
 
+# Pictures of the HTML report, in build/screenshots; needs Chromium.
+screenshots: $(READY)
+	$(BIN)/python -m tests.screenshots
+
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "hubcheck needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[tensorflow,test]'
+	$(BIN)/python -m compileall -q hubcheck
 	@touch $@
 
 clean:

@@ -36,13 +36,18 @@ def side_by_side(commands: Mapping[str, Sequence[str]], *, runs: int, codes: fro
 
 def _once(command: Sequence[str], codes: frozenset[int]) -> tuple[float, float, float]:
     begin = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_environment())
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - begin
     if process.returncode not in codes:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def _environment() -> dict[str, str]:
+    """Ours, but byte code may be kept: what pip installs has it, and a checkout gets it in the unmeasured run."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def table(title: str, figures: Mapping[str, Figures]) -> None:
