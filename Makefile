@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 # Two at a time: TensorFlow's tests want memory, and the machines that run them have two cores.
 JOBS   ?= 2
 
-.PHONY: demo test bench fuzz proto tables docs clean
+.PHONY: demo test bench fuzz proto tables docs screenshots clean
 
 demo: $(READY)
 	@$(BIN)/python examples/demo.py

@@ -43,11 +43,50 @@ class Suppressed:
 
 
 @dataclass(frozen=True, slots=True)
+class Declared:
+    """One signature of a variant: its tensors by key, as text."""
+
+    variant: str
+    signature: str
+    inputs: tuple[tuple[str, str], ...]
+    outputs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How often values between `low` and `high` came; `dead` is the share of entries that never changed."""
+
+    signature: str
+    device: str
+    low: float
+    high: float
+    counts: tuple[int, ...]
+    dead: float
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that was fed, as a PNG file."""
+
+    name: str
+    png: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibits:
+    """What a report for people shows beside the findings."""
+
+    declared: tuple[Declared, ...] = ()
+    histograms: tuple[Histogram, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ModuleReport:
     """Everything said of one module. `fail_on` is the level from which a finding breaks the verdict.
 
-    `file` is the name of the file in it that was read; `script` the file that publishes the module, if the
-    configuration names it.
+    `file` is the name of the file in it that was read, "" if the module is an archive; `script` the file that
+    publishes the module, if the configuration names it. `exhibits` are there if they were asked for.
     """
 
     path: str
@@ -61,6 +100,7 @@ class ModuleReport:
     suppressed: tuple[Suppressed, ...] = ()
     file: str = "saved_model.pb"
     script: str | None = None
+    exhibits: Exhibits | None = None
 
     @property
     def failures(self) -> tuple[Finding, ...]:

@@ -60,6 +60,7 @@ class Options:
     baseline: Path | None = None
     update_baseline: bool = False
     cache: Path | None = None
+    exhibits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +231,7 @@ def stream(modules: Sequence[Path], options: Options, ready: Plan) -> Iterator[M
             yield from checker.reports(paths, options, ready)
 
     reports = checked(modules)
-    if options.cache is not None and options.save_evidence is None:
+    if options.cache is not None and options.save_evidence is None and not options.exhibits:
         from hubcheck.known import known_or_checked
 
         reports = known_or_checked(modules, options, ready, checked)
@@ -266,7 +267,7 @@ class Checker:
                 if self._pool is None:
                     with started.unpacked:
                         started.evaluation.without_run(self._no_run, complete=options.static)
-                        report = _report(started, options, None)
+                        report = _report(started, options, ready, None)
                     yield report
                     continue
                 waiting.append(started)
@@ -345,7 +346,7 @@ def _finish(started: _Started, options: Options, ready: Plan) -> ModuleReport:
                 from hubcheck.probe.evidence import save_evidence
 
                 save_evidence(options.save_evidence, started.module, ready.contracts, observations, options.probe)
-        return _report(started, options, observations)
+        return _report(started, options, ready, observations)
 
 
 def _pool(options: Options) -> tuple[Pool | None, str]:
@@ -367,7 +368,12 @@ def _pool(options: Options) -> tuple[Pool | None, str]:
         return None, f"--sandbox required: {error}"
 
 
-def _report(started: _Started, options: Options, observations: Any) -> ModuleReport:
+def _report(started: _Started, options: Options, ready: Plan, observations: Any) -> ModuleReport:
+    shown = None
+    if options.exhibits:
+        from hubcheck.exhibits import exhibits
+
+        shown = exhibits(started.module, ready.contracts, observations)
     if observations is not None:
         devices = tuple(DeviceRun(seen.name, seen.ran, seen.reason) for seen in observations.devices)
     else:
@@ -381,5 +387,6 @@ def _report(started: _Started, options: Options, observations: Any) -> ModuleRep
         elapsed_s=round(time.monotonic() - started.begin, 3),
         fail_on=options.fail_on or "error",
         protections=observations.sandbox or None if observations is not None else None,
-        file=started.module.file or "saved_model.pb",
+        file="" if started.module.archive is not None else started.module.file or "saved_model.pb",
+        exhibits=shown,
     )

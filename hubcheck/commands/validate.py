@@ -114,6 +114,7 @@ def command(  # noqa: PLR0913 - one for each option
         baseline=Path(baseline) if baseline is not None else None,
         update_baseline=update_baseline,
         cache=None if no_cache else default_folder(),
+        exhibits="html" in (style, *(target.format for target in files)),
     )
     if config is not None:
         options = configured(options, config)

@@ -64,7 +64,8 @@ def remarks(report: Report) -> list[str]:
 
 def file_of(module: ModuleReport, report: Report) -> str:
     """The file that a finding is shown at, relative to the report's home: the publishing script, or the module's."""
-    return module.script or f"{module_key(module.path, report.home)}/{module.file}"
+    key = module_key(module.path, report.home)
+    return module.script or (f"{key}/{module.file}" if module.file else key)
 
 
 def details(finding: Finding) -> list[tuple[str, str]]:

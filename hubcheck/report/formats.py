@@ -34,6 +34,7 @@ FORMATS: dict[str, Format] = {
         Format("github", "hubcheck.report.github"),
         Format("gitlab", "hubcheck.report.gitlab", ("codequality.json", "code-quality-report.json")),
         Format("markdown", "hubcheck.report.markdown", (".md",)),
+        Format("html", "hubcheck.report.html", (".html", ".htm")),
     )
 }
 

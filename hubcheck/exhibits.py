@@ -1,0 +1,89 @@
+"""What a report for people shows beside the findings: signatures, the pictures that were fed, what came of them."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hubcheck.contract import SignatureContract
+from hubcheck.module.types import INIT_OP_SIGNATURE, Module
+from hubcheck.observations import Observations, Run
+from hubcheck.plain_text import printable
+from hubcheck.results import Declared, Exhibits, Histogram, Picture
+
+_MOST_SIGNATURES = 100
+_BINS = 32
+_LARGEST_SIDE = 96
+
+
+def exhibits(module: Module, contracts: Mapping[str, SignatureContract], observations: Observations | None) -> Exhibits:
+    """The exhibits of one module; without a run there are signatures only."""
+    declared = tuple(_declared(module))[:_MOST_SIGNATURES]
+    if observations is None:
+        return Exhibits(declared)
+    runs = [
+        run
+        for run in observations.runs
+        if run.purpose == "pictures" and run.target.signature in contracts and run.target.variant in ("", "serve")
+        if not run.target.session and run.target.trace is None and run.failure is None
+    ]
+    pictures = tuple(_pictures(runs[0])) if runs else ()
+    return Exhibits(declared, tuple(filter(None, map(_histogram, runs))), pictures)
+
+
+def _declared(module: Module) -> Iterator[Declared]:
+    for variant in module.variants:
+        for signature in variant.signatures.values():
+            if signature.key != INIT_OP_SIGNATURE:
+                inputs, outputs = (
+                    tuple((printable(key), str(tensor)) for key, tensor in tensors.items())
+                    for tensors in (signature.inputs, signature.outputs)
+                )
+                yield Declared(printable(variant.name), printable(signature.key), inputs, outputs)
+
+
+def _histogram(run: Run) -> Histogram | None:
+    import numpy as np
+
+    values = run.outputs["default"].values if "default" in run.outputs else None
+    if values is None or not np.size(values):
+        return None
+    finite = np.asarray(values, np.float64)
+    finite = finite[np.isfinite(finite)]
+    if not finite.size:
+        return None
+    counts, edges = np.histogram(finite, bins=_BINS)
+    flat = np.asarray(values, np.float64).reshape(len(values), -1)
+    dead = float((flat == flat[0]).all(axis=0).mean()) if len(flat) > 1 else 0.0
+    return Histogram(
+        str(run.target.signature), run.device, float(edges[0]), float(edges[-1]), tuple(map(int, counts)), dead
+    )
+
+
+def _pictures(run: Run) -> Iterator[Picture]:
+    """The pictures as they were fed, made smaller by leaving pixels out."""
+    if len(run.size) != 2:
+        return
+    from hubcheck.probe.feeds import paint
+
+    step = max(1, -(-max(run.size) // _LARGEST_SIDE))
+    for name in dict.fromkeys(run.pictures):
+        values = paint(name, (*run.size, 3), run.seed)[::step, ::step]
+        yield Picture(name, _png((values * 255).round().astype("uint8")))
+
+
+def _png(pixels: Any) -> bytes:
+    """Source: PNG specification, RFC 2083: signature, IHDR (8-bit RGB), IDAT with unfiltered rows, IEND."""
+    height, width, _ = pixels.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows, 9)),
+        (b"IEND", b""),
+    )
+    body = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + body

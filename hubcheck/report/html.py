@@ -1,0 +1,181 @@
+"""One HTML file for people: verdict, findings, rules with a filter, signatures and what was seen. It loads nothing.
+
+A content security policy forbids every request and every script but the one of this page, so that nothing that a
+module brings along can do anything here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator
+from html import escape
+from pathlib import Path
+
+import hubcheck
+from hubcheck.findings import Finding, Outcome
+from hubcheck.identity import module_key
+from hubcheck.report import svg
+from hubcheck.report.describe import FORMATS, SUPPRESSIONS, counts, details, place, plural, remarks
+from hubcheck.results import Declared, Exhibits, ModuleReport, Report
+
+_CLASSES = {
+    "error": "bad",
+    "warning": "warn",
+    "note": "info",
+    "violates": "bad",
+    "conforms": "good",
+    "incomplete": "warn",
+    "failed": "bad",
+    "passed": "good",
+    "skipped": "warn",
+    "ignored": "dim",
+    "broken": "bad",
+}
+
+
+def render(report: Report) -> str:
+    """The page."""
+    style, script = (Path(__file__).with_name(f"html.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
+    verdicts = ", ".join(plural(count, verdict) for verdict, count in _verdicts(report).items())
+    return "".join(
+        (
+            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>hubcheck: {escape(verdicts or 'no modules')}</title><style>{style}</style></head><body><main>",
+            *_body(report),
+            f"</main><script>{script}</script></body></html>\n",
+        )
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _verdicts(report: Report) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for module in report.modules:
+        found[module.verdict] = found.get(module.verdict, 0) + 1
+    return found
+
+
+def _body(report: Report) -> Iterator[str]:
+    yield f"<h1>hubcheck <span class='dim'>{hubcheck.__version__}</span></h1>"
+    for remark in remarks(report):
+        yield f'<p class="warn" role="note">{escape(remark)}</p>'
+    yield '<div class="scroll" role="region" aria-label="Modules" tabindex="0"><table>'
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("module", "verdict", "rules"))
+    yield f"<thead><tr>{heads}</tr></thead><tbody>"
+    for number, module in enumerate(report.modules):
+        key = escape(module_key(module.path, report.home))
+        yield f'<tr><td><a href="#m{number}"><code>{key}</code></a></td><td>{_badge(module.verdict)}</td>'
+        yield f"<td>{counts(module)}</td></tr>"
+    yield "</tbody></table></div>"
+    yield _filter()
+    for number, module in enumerate(report.modules):
+        yield from _module(module, report, number)
+
+
+def _badge(word: str) -> str:
+    return f'<span class="badge {_CLASSES[word]}">{word}</span>'
+
+
+def _filter() -> str:
+    boxes = "".join(
+        f'<label><input type="checkbox" value="{status}" checked> {status}</label>'
+        for status in ("failed", "passed", "skipped", "ignored", "broken")
+    )
+    return (
+        '<form id="filter" hidden><fieldset><legend>Show rules</legend>'
+        f'{boxes}<label>with the words <input type="search"></label><output id="shown" aria-live="polite"></output>'
+        "</fieldset></form>"
+    )
+
+
+def _module(module: ModuleReport, report: Report, number: int) -> Iterator[str]:
+    key = escape(module_key(module.path, report.home))
+    yield f'<section class="card" id="m{number}" aria-labelledby="h{number}">'
+    yield f'<h2 id="h{number}"><code>{key}</code> {_badge(module.verdict)}</h2>'
+    yield f'<p class="dim">{FORMATS[module.format]} · {counts(module)} · {module.elapsed_s:.2f} s</p>'
+    ran = [f"{device.name}: {'run' if device.ran else device.reason or 'not run'}" for device in module.devices]
+    if module.protections is not None:
+        ran.append(f"sandbox: {', '.join(module.protections) or 'none'}")
+    yield f'<p class="dim">{escape(" · ".join(ran))}</p>'
+    yield f"<h3>{plural(len(module.findings), 'finding') if module.findings else 'No findings'}</h3>"
+    for finding in module.findings:
+        yield _finding(finding)
+    yield "<h3>Rules</h3>"
+    yield from _rules(module, report)
+    if module.exhibits is not None:
+        yield from _exhibits(module.exhibits, module.findings)
+    yield "</section>"
+
+
+def _finding(finding: Finding, why: str = "") -> str:
+    rows = ""
+    for label, text in details(finding):
+        value = f"<code>{escape(text)}</code>" if label in ("found", "wanted", "again") else escape(text)
+        rows += f"<dt>{label}</dt><dd>{value}</dd>"
+    return (
+        f'<article class="finding {_CLASSES[finding.level]}" data-status="{"ignored" if why else "failed"}">'
+        f"<p>{_badge(finding.level)} <strong>{escape(finding.rule)}</strong>"
+        f' <span class="dim">{escape(place(finding.where))}</span></p>'
+        f"<p>{escape(finding.message)}</p><dl>{rows}</dl>{f'<p>{escape(why)}</p>' if why else ''}</article>"
+    )
+
+
+def _rules(module: ModuleReport, report: Report) -> Iterator[str]:
+    groups: dict[str, list[Outcome]] = {}
+    for outcome in module.outcomes:
+        groups.setdefault(outcome.rule.partition("/")[0], []).append(outcome)
+    for group, outcomes in groups.items():
+        statuses = [outcome.status for outcome in outcomes]
+        told = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
+        head = f'<strong>{escape(group)}</strong> <span class="dim">{told}</span>'
+        yield f'<details class="group"><summary>{head}</summary><ul class="rules">'
+        for outcome in outcomes:
+            yield from _outcome(outcome, module, report)
+        yield "</ul></details>"
+
+
+def _outcome(outcome: Outcome, module: ModuleReport, report: Report) -> Iterator[str]:
+    rule = report.rules.get(outcome.rule)
+    title = f" <span>{escape(rule.title)}</span>" if rule is not None else ""
+    reason = f' <span class="dim">{escape(outcome.reason)}</span>' if outcome.reason else ""
+    yield f'<li data-status="{outcome.status}" data-rule="{escape(outcome.rule)}">{_badge(outcome.status)} '
+    yield f"<code>{escape(outcome.rule)}</code>{title}{reason}"
+    for item in module.suppressed:
+        if item.finding.rule == outcome.rule:
+            yield _finding(item.finding, f"{SUPPRESSIONS[item.kind]}: {item.reason}")
+    yield "</li>"
+
+
+def _exhibits(exhibits: Exhibits, findings: Iterable[Finding]) -> Iterator[str]:
+    yield "<h3>Signatures</h3>"
+    for declared in exhibits.declared:
+        variant = f" of variant {declared.variant}" if declared.variant not in ("", "serve") else ""
+        yield f"<details><summary><code>{escape(declared.signature)}</code>{escape(variant)}</summary>"
+        label = escape(f"{declared.signature}{variant}")
+        yield f'<div class="scroll" role="group" aria-label="Path of {label}" tabindex="0">'
+        yield svg.path(declared, [finding for finding in findings if _is_of(finding, declared)])
+        yield "</div></details>"
+    if exhibits.histograms:
+        yield "<h3>Values</h3>"
+    for data in exhibits.histograms:
+        dead = f"on {escape(data.device)}; {100 * data.dead:.0f} % of the entries are the same for all pictures"
+        caption = f"<figcaption><code>{escape(data.signature)}</code> {dead}</figcaption>"
+        yield f"<figure>{svg.histogram(data)}{caption}</figure>"
+    if exhibits.pictures:
+        yield '<h3>Pictures that were fed</h3><div class="pictures">'
+        for picture in exhibits.pictures:
+            source = f"data:image/png;base64,{base64.b64encode(picture.png).decode()}"
+            yield f'<figure><img alt="" src="{source}"><figcaption>{escape(picture.name)}</figcaption></figure>'
+        yield "</div>"
+
+
+def _is_of(finding: Finding, declared: Declared) -> bool:
+    where = finding.where
+    return where.signature == declared.signature and where.variant in (None, declared.variant)
