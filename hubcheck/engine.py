@@ -68,13 +68,17 @@ def check_predicates(rule: Rule) -> None:
 
 @dataclass(slots=True)
 class _State:
-    """What is known of a rule so far. `open` tells that its static half left the question to a run."""
+    """What is known of a rule so far.
+
+    `open` tells that its static half left the question to a run, `stops` that there is nothing to ask others about.
+    """
 
     status: Literal["passed", "failed", "skipped", "broken"]
     decided_by: Half | None = None
     reason: str | None = None
     open: bool = False
     blocked: bool = False
+    stops: bool = False
     complete: bool = True
     findings: list[Finding] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
@@ -84,7 +88,8 @@ class _State:
 
         A lesser finding than the rule's own level blocks nothing.
         """
-        return any(finding.level == rule.level for finding in self.findings) or (half == "probe" and self.blocked)
+        failed = self.stops or any(finding.level == rule.level for finding in self.findings)
+        return failed or (half == "probe" and self.blocked)
 
 
 class Evaluation:
@@ -185,8 +190,8 @@ class Evaluation:
         skips = list(dict.fromkeys(item for item in said if isinstance(item, Skip)))
         if skips:
             reason = "; ".join(skip.reason for skip in skips)
-            undecided, blocked = any(skip.undecided for skip in skips), any(skip.blocks for skip in skips)
-            return _State("skipped", reason=reason, open=undecided, blocked=blocked)
+            undecided, stops = any(skip.undecided for skip in skips), any(skip.blocks for skip in skips)
+            return _State("skipped", reason=reason, open=undecided, blocked=stops, stops=stops)
         return _State("passed", half, remarks=remarks)
 
     def _skip_for(self, rule: Rule) -> _State | None:
