@@ -124,7 +124,9 @@ def test_a_rule_whose_need_failed_is_skipped_and_names_it():
 
 
 def test_select_and_ignore_take_rules_and_groups():
-    module = document("--static", "--select", "image-input", "--ignore", "image-input/batch-size", BATCH_OF_1)["modules"][0]
+    module = document("--static", "--select", "image-input", "--ignore", "image-input/batch-size", BATCH_OF_1)[
+        "modules"
+    ][0]
     assert module["verdict"] == "conforms"
     counted = {o["rule"] for o in module["outcomes"] if o["status"] != "ignored"}
     assert counted
@@ -212,11 +214,12 @@ def test_explain_of_a_group_lists_its_rules():
     assert "image-input/name: " in hubcheck("explain", "image-input").stdout
 
 
-@pytest.mark.parametrize("command", ["validate", "show", "explain", "rules"])
+@pytest.mark.parametrize("command", ["validate", "show", "explain", "rules", "diff", "replay", "adapt", "new"])
 def test_every_command_has_help_with_an_example(command):
     done = hubcheck(command, "--help")
     assert done.returncode == 0
     assert "Usage" in done.stdout
+    assert done.stdout.count(f"hubcheck {command}") >= 2, "besides the usage, an example"
 
 
 def test_a_reader_that_closes_the_pipe_early_is_no_error():
