@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.graphs import DEFAULT, Entry, Flow, Places, flow_of, has_randomness, node_of
+from hubcheck.checks.graphs import DEFAULT, Entry, Flow, Places, flow_of, may_be_random, node_of
 from hubcheck.findings import Fault, Level, Skip
 from hubcheck.graph.masks import Mask, masks
 from hubcheck.graph.rates import rate, scope
@@ -23,7 +23,7 @@ def no_dropout(context: Context) -> Iterator[Fault | Skip]:
 
 
 def _variant(context: Context, variant: Variant) -> Iterator[Fault | Skip]:
-    if not has_randomness(context, variant):
+    if not may_be_random(context, variant):
         return
     flow = flow_of(context, variant)
     places = Places()

@@ -12,7 +12,7 @@ from hubcheck.expectations import contracted_input
 from hubcheck.findings import Fault, Node, Where
 from hubcheck.graph.body import Port
 from hubcheck.graph.origins import Origins
-from hubcheck.graph.randomness import has_random_op
+from hubcheck.graph.randomness import has_random_op, hides
 from hubcheck.graph.unfold import Frame, Unfolded, Value
 from hubcheck.graph.view import GraphView
 from hubcheck.module.types import ObjectGraph, Signature, Trace, Variant
@@ -108,21 +108,30 @@ def node_of(frame: Frame, node: int) -> Node:
     return Node(frame.body.names[node], frame.op(node), frame.body.function)
 
 
-def has_randomness(context: Context, variant: Variant) -> bool:
-    """Whether the variant has any random op: most have none, and need no closer look."""
+def may_be_random(context: Context, variant: Variant) -> bool:
+    """Whether the variant has a random op, or one that may hide some: most have none, and need no closer look."""
     view = view_of(context, variant)
     objects = context.module.objects
     traces = [view.function(trace.function) for trace in objects.traces] if objects is not None else []
-    return has_random_op(view.reachable([view.main, *(body for body in traces if body is not None)]))
+    bodies = view.reachable([view.main, *(body for body in traces if body is not None)])
+    kinds = {op for body in bodies for op in set(body.ops)}
+    return has_random_op(bodies) or any(hides(op, view.functions) for op in kinds)
+
+
+def signature_flow(context: Context, variant: Variant, signature: Signature) -> Flow:
+    """The same for one signature, whether or not the convention speaks of it."""
+    return _made(context, variant, [signature], None)
 
 
 def _flow(context: Context, variant: Variant) -> Flow:
+    return _made(context, variant, list(_signatures(context, variant)), context.module.objects)
+
+
+def _made(context: Context, variant: Variant, named: list[Signature], objects: ObjectGraph | None) -> Flow:
     view = view_of(context, variant)
-    named = list(_signatures(context, variant))
     parts = (part for signature in named for tensor in signature.inputs.values() for part in tensor.components)
     graph = Unfolded(view, fed={port[0] for part in parts if (port := view.tensor(part)) is not None})
     entries = [_signature_entry(context, variant, signature, graph) for signature in named]
-    objects = context.module.objects
     if objects is not None:
         entries += [e for trace in objects.traces if (e := _trace_entry(objects, variant, trace, graph)) is not None]
     return Flow(graph, Origins(graph, [value for entry in entries for value in entry.images]), tuple(entries))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.graphs import Entry, Places, flow_of, has_randomness, node_of
+from hubcheck.checks.graphs import Entry, Places, flow_of, may_be_random, node_of
 from hubcheck.findings import Fault, Node, Skip
 from hubcheck.graph.rates import scope
 from hubcheck.graph.repeatability import random_nodes
@@ -18,7 +18,7 @@ def deterministic(context: Context) -> Iterator[Fault | Skip]:
     inference = context.module.inference
     if inference is None:
         yield Skip("there is no inference variant")
-    elif has_randomness(context, inference):
+    elif may_be_random(context, inference):
         yield from _inference(context, inference)
 
 
@@ -38,7 +38,7 @@ def _inference(context: Context, variant: Variant) -> Iterator[Fault | Skip]:
                 undecided.setdefault(layer)
     yield from places.faults()
     if undecided and not places:
-        yield Skip(f"whether {', '.join(undecided)} draws random values depends on what is fed", undecided=True)
+        yield Skip(f"the graph does not tell whether {', '.join(undecided)} draws random values", undecided=True)
 
 
 def _fault(entry: Entry, node: Node, layer: str) -> Fault:

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hubcheck.graph import elementwise as ew
-from hubcheck.graph import ops
 from hubcheck.graph.axes import NONE, Axes, moved, reduced
 from hubcheck.graph.meeting import meet, minus_itself
 from hubcheck.graph.origins import Origins
+from hubcheck.graph.randomness import hides
 from hubcheck.graph.shapes import Dims, is_full, shape
 from hubcheck.graph.unfold import Frame, Unfolded, Value
 
@@ -100,7 +100,7 @@ class _Walk:
             yield from self._move(value, inputs, axes)
         elif op == "Einsum":
             yield from self._einsum(value, inputs, axes)
-        elif op in _HIDING or not (ops.is_stock(op) or op.startswith("_")):
+        elif op in _UNFOLLOWED or hides(op, self._graph.view.functions):
             yield Opaque(frame, node)
 
     def _passed(self, value: Value, passed: Sequence[Value], axes: Axes) -> Iterator[Step | Mask]:
@@ -179,10 +179,5 @@ class _Walk:
 
 _MOST_TURNED = 50_000
 """Steps with averaged axes: a graph that turns them this way and that has more of these than nodes."""
-_HIDING = frozenset(
-    """
-    XlaCallModule PyFunc PyFuncStateless EagerPyFunc RemoteCall XlaLaunch XlaLaunchV2 PartitionedCall
-    StatefulPartitionedCall
-    """.split()  # noqa: SIM905
-)
-"""Ops that run something which is not in the graph, or (calls) whose function is not there."""
+_UNFOLLOWED = frozenset({"RemoteCall", "XlaLaunch", "XlaLaunchV2", "PartitionedCall", "StatefulPartitionedCall"})
+"""Calls, of which only those are not passed through whose function is not there."""

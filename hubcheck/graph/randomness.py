@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Literal, cast
 
 from hubcheck import resources
+from hubcheck.graph import ops
 from hubcheck.graph.body import Body
 from hubcheck.graph.view import GraphView
 
@@ -34,6 +35,15 @@ def is_random(body: Body, index: int) -> Randomness | None:
         return None
     fixed: Any = body.attribute(index, "deterministic")  # fractional pooling can be told to keep its regions
     return None if fixed is not None and fixed.b else kind
+
+
+HOST_CODE = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "XlaCallModule"})
+"""Stock ops that run what is not in the graph: Python, or a program compiled elsewhere."""
+
+
+def hides(op: str, functions: Collection[str]) -> bool:
+    """Whether the graph does not tell what an op does: host code, or no op of TensorFlow and no function."""
+    return op in HOST_CODE or not (op.startswith("_") or op in functions or ops.is_stock(op))
 
 
 def has_random_op(bodies: list[Body]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hubcheck.graph.meeting import resolved
 from hubcheck.graph.origins import SHAPES_ONLY
-from hubcheck.graph.randomness import CLOCKS, is_random, random_functions, random_ops
+from hubcheck.graph.randomness import CLOCKS, HOST_CODE, hides, is_random, random_functions, random_ops
 from hubcheck.graph.unfold import Frame, Unfolded, Value
 
 _WRITES = re.compile(r"(Resource)?(Assign|Scatter|CountUpTo|StridedSliceAssign)")
@@ -23,7 +23,8 @@ _RUNS = -1
 
 @dataclass(frozen=True, slots=True)
 class RandomNode:
-    """A node that draws other values in each run; `certain` unless a condition decides whether it runs."""
+    """A node that draws other values in each run; `certain` unless a condition decides whether it runs, or the
+    graph does not tell what it does."""
 
     frame: Frame
     node: int
@@ -41,7 +42,7 @@ def random_nodes(graph: Unfolded, outputs: Iterable[Value]) -> list[RandomNode]:
     return [
         RandomNode(frame, node, certain=not (hidden or frame.guarded or graph.liveness((frame, node, 0)) > 0))
         for frame, node, hidden in reached.random
-        if is_random(frame.body, node) != "stateless" or seeds.depend_on_state(frame, node)
+        if hidden or is_random(frame.body, node) != "stateless" or seeds.depend_on_state(frame, node)
     ]
 
 
@@ -63,6 +64,7 @@ class _Reached:
         self._values: list[Value] = []
         self._seen_values: set[Value] = set()
         self._noted = frozenset(random_ops())
+        self._hiding: dict[str, bool] = {}
         self._add(outputs)
         for frame in [*self._seen_nodes, *(frame for frame, _, _ in self._values)]:
             self._enter(frame)
@@ -102,7 +104,11 @@ class _Reached:
         while waiting:
             node = waiting.pop()
             op = ops[node]
-            if op in self._noted and is_random(body, node):
+            if op not in self._hiding:
+                self._hiding[op] = hides(op, self._graph.view.functions)
+            if self._hiding[op]:
+                self.random.append((frame, node, True))
+            elif op in self._noted and is_random(body, node):
                 self.random.append((frame, node, False))
             elif op.startswith(_WRITERS) and _WRITES.match(op):
                 self.writers.append((frame, node, 0))
@@ -126,7 +132,7 @@ class _Reached:
         condition = self._graph.condition(frame, node)
         self._add([condition] if condition is not None else [])
         self._add((frame, control, _RUNS) for control in frame.body.controls(node))
-        if callees is None and self._draws_unseen(frame, node):
+        if callees is None and (frame.op(node) in HOST_CODE or self._draws_unseen(frame, node)):
             self.random.append((frame, node, True))
         if number == _RUNS and callees is not None:
             self._add((callee, *result) for callee in callees for result in callee.body.results())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, KeysView, Sequence
 from typing import Any
 
 from hubcheck.graph import ops
@@ -33,9 +33,9 @@ class GraphView:
         return len(self.main) + sum(len(function.node_def) for function in self._library.values())
 
     @property
-    def functions(self) -> Sequence[str]:
+    def functions(self) -> KeysView[str]:
         """The names of all functions in the library."""
-        return list(self._library)
+        return self._library.keys()
 
     def function(self, name: str) -> Body | None:
         """The body of a function, None if the library has no such function."""

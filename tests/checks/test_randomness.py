@@ -151,6 +151,13 @@ def test_noise_after_a_condition_that_is_fed_is_found(v1_control_flow: bool) -> 
     assert isinstance(said(branch, v1_control_flow=v1_control_flow)[0], Fault)
 
 
+def test_an_op_that_is_not_in_the_graph_leaves_it_to_a_run() -> None:
+    graph_def = graph_of(lambda: tf.identity(tf.nn.elu(images(), name="hidden") + 1.0, name="output"))
+    next(node for node in graph_def.node if node.name == "hidden").op = "XlaCallModule"
+    (skip,) = deterministic(Context(module_of(variant_of(graph_def, {"default": "output:0"})), CONTRACTS))
+    assert isinstance(skip, Skip) and skip.undecided
+
+
 def test_the_training_variant_may_draw_random_numbers() -> None:
     graph_def = graph_of(lambda: tf.identity(noise(images()), name="output"))
     quiet = graph_of(lambda: tf.identity(images(), name="output"))
