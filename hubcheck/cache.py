@@ -74,13 +74,13 @@ class Cache:
                 seal, _, text = file.read(_LARGEST_ENTRY).partition(b"\n")
             if seal.decode() != _seal(text):
                 return None
-            return _report(json.loads(text))
+            return report_from(text)
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
     def put(self, key: str, report: ModuleReport) -> None:
         """Keep a report; what goes wrong with that is nobody's concern."""
-        text = json.dumps(asdict(report), separators=(",", ":")).encode()
+        text = report_text(report)
         file = self._file(key)
         with suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -180,7 +180,18 @@ def _make_room(bucket: Path) -> None:
             Path(entry).unlink(missing_ok=True)
 
 
-def _report(data: dict[str, Any]) -> ModuleReport:
+def report_text(report: ModuleReport) -> bytes:
+    """A report as one line of JSON; `report_from` is the inverse."""
+    return json.dumps(asdict(report), separators=(",", ":")).encode()
+
+
+def report_from(text: bytes) -> ModuleReport:
+    """The report that report_text wrote.
+
+    Raises:
+        ValueError, TypeError, KeyError: it did not write this.
+    """
+    data = json.loads(text)
     return ModuleReport(
         **{
             **data,

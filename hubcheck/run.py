@@ -227,6 +227,14 @@ def stream(modules: Sequence[Path], options: Options, ready: Plan) -> Iterator[M
     """Reports one by one, in the order of `modules`; the next modules run meanwhile."""
 
     def checked(paths: Iterable[Path]) -> Iterator[ModuleReport]:
+        if options.static and len(modules) > 1 and options.jobs != 1:
+            from hubcheck import fleet
+
+            count = fleet.processes(options, len(modules))
+            if count > 1:
+                for made in fleet.reports(paths, options, count):
+                    yield made if isinstance(made, ModuleReport) else _died(*made, options, ready)
+                return
         with Checker(options) as checker:
             yield from checker.reports(paths, options, ready)
 
@@ -328,8 +336,14 @@ def _unread(path: Path, ready: Plan, error: Exception) -> tuple[Module, Evaluati
     return module, evaluation
 
 
+def _died(path: Path, error: Exception, options: Options, ready: Plan) -> ModuleReport:
+    """The report of a module of which nothing came back."""
+    started = _Started(time.monotonic(), path, *_unread(path, ready, error), None, ExitStack())
+    return _report(started, options, ready, None)
+
+
 def _finish(started: _Started, options: Options, ready: Plan) -> ModuleReport:
-    observations, reason, complete = None, "not run", True
+    observations, reason, complete, broken = None, "not run", True, False
     with started.unpacked:
         if started.run is not None:
             from hubcheck.probe.pool import ProbeError
@@ -337,9 +351,9 @@ def _finish(started: _Started, options: Options, ready: Plan) -> ModuleReport:
             try:
                 observations = started.run.result()
             except ProbeError as error:
-                reason, complete = str(error), False
+                reason, complete, broken = str(error), False, error.internal
         if observations is None:
-            started.evaluation.without_run(reason, complete=complete)
+            started.evaluation.without_run(reason, complete=complete, broken=broken)
         else:
             started.evaluation.probe(observations)
             if options.save_evidence is not None:
