@@ -57,9 +57,9 @@ def export(
         packed = {name: stage / archive.name for name, archive in archives.items()}
         for name, archive in packed.items():
             packages.pack(folders[name], archive)
-        commit(new, target)
+        commit(new, target, replace=overwrite)
         for name, archive in packed.items():
-            commit(archive, archives[name])
+            commit(archive, archives[name], replace=overwrite)
     return Export(
         path,
         {name: target / folder.relative_to(new) for name, folder in folders.items()},
@@ -107,7 +107,7 @@ def _check(target: Path, folders: list[Path], probe: bool) -> tuple[Finding, ...
                 reason = (outcome.reason or "").strip().splitlines()
                 said.append(f"{outcome.rule} could not be checked: {reason[-1] if reason else outcome.status}")
     for text in dict.fromkeys(said):
-        warnings.warn(text, AuthorWarning, stacklevel=5)
+        warnings.warn(text, AuthorWarning, stacklevel=4)
     return report.findings
 
 

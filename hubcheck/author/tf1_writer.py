@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from hubcheck.author import flatten
 from hubcheck.author.builder import CLASSES
 from hubcheck.author.errors import AuthorError
 from hubcheck.author.state import captured_variables, regularizers, unique_names
+from hubcheck.author.tf1_variables import Variables
 from hubcheck.author.tf2_writer import LABELS
 from hubcheck.author.tracing import Program
 
@@ -23,13 +23,6 @@ TRAIN = "train"
 _MODULE_DEF = b"\x08\x03"  # ModuleDef.format = FORMAT_V3
 _ASSET = "SAVEDMODEL-ASSET"
 _UNKNOWN_TO_TF1 = {"VarHandleOp": ("debug_name",), "AssignVariableOp": ("validate_shape",)}
-
-
-@dataclass(frozen=True)
-class _State:
-    variables: Sequence[tf.Variable]
-    names: Sequence[str]
-    losses: Sequence[Any]
 
 
 def write(program: Program, folder: Path, *, tf1_compat: bool = False) -> None:
@@ -42,17 +35,17 @@ def write(program: Program, folder: Path, *, tf1_compat: bool = False) -> None:
         for loss in regularizers(program.module, [variable for variable in variables if variable.trainable])
     ]
     variables = captured_variables(*traces.values(), *losses)
-    state = _State(variables, unique_names(variables), losses)
+    state = Variables(variables, unique_names(variables))
     proto = saved_model_pb2.SavedModel()
     for training, trace in traces.items():
-        meta = _meta_graph(program, trace, state, tf1_compat)
+        meta = _meta_graph(program, trace, state, losses, tf1_compat=tf1_compat)
         if training:
             meta.meta_info_def.tags.append(TRAIN)
         if tf1_compat:
             _forget_new_attributes(meta.graph_def)
         proto.meta_graphs.append(meta)
-    if state.variables:
-        _write_checkpoint(state, folder / "variables")
+    if variables:
+        state.save(folder / "variables")
     task = program.module.tasks.get(CLASSES)
     if task is not None and task.classes:
         (folder / "assets").mkdir()
@@ -61,10 +54,10 @@ def write(program: Program, folder: Path, *, tf1_compat: bool = False) -> None:
     (folder / "tfhub_module.pb").write_bytes(_MODULE_DEF)
 
 
-def _meta_graph(program: Program, trace: Any, state: _State, tf1_compat: bool) -> Any:
+def _meta_graph(program: Program, trace: Any, state: Variables, losses: Sequence[Any], *, tf1_compat: bool) -> Any:
     task = program.module.tasks.get(CLASSES)
     with tf.Graph().as_default() as graph:
-        handles = _variables(state)
+        handles = state.place()
         spec = program.images
         images = tf.compat.v1.placeholder(spec.dtype, spec.shape, name=spec.name)
         flat = flatten.flatten(trace, v1_control_flow=tf1_compat)
@@ -72,13 +65,14 @@ def _meta_graph(program: Program, trace: Any, state: _State, tf1_compat: bool) -
         results = tf.nest.map_structure(_shaped, results, trace.structured_outputs)
         for update in updates:
             graph.add_to_collection(tf.compat.v1.GraphKeys.UPDATE_OPS, update)
-        for loss in state.losses:
+        for loss in losses:
             tensor, _ = _import(flatten.flatten(loss), [], handles)
             graph.add_to_collection(tf.compat.v1.GraphKeys.REGULARIZATION_LOSSES, tensor)
         if task is not None and task.classes:
             labels = tf.constant(_ASSET, name="labels")
             graph.add_to_collection(tf.compat.v1.GraphKeys.ASSET_FILEPATHS, labels)
         meta = tf.compat.v1.train.export_meta_graph(strip_default_attrs=True)
+    state.declare(meta)
     for name, outputs in (*results.items(), (DEFAULT_SIGNATURE, results[program.default])):
         signature = meta.signature_def[name]
         signature.inputs[spec.name].CopyFrom(_tensor_info(images))
@@ -99,31 +93,6 @@ def _tensor_info(tensor: tf.Tensor) -> Any:
     return meta_graph_pb2.TensorInfo(
         name=tensor.name, dtype=tensor.dtype.as_datatype_enum, tensor_shape=tensor.shape.as_proto()
     )
-
-
-def _variables(state: _State) -> dict[int, tf.Tensor]:
-    """Make the variables in the current graph; handles by the id of the eager variable's handle."""
-    handles = {}
-    keys = tf.compat.v1.GraphKeys
-    for variable, name in zip(state.variables, state.names, strict=True):
-        made = tf.compat.v1.Variable(
-            initial_value=_zeros(variable),
-            trainable=variable.trainable,
-            collections=[keys.GLOBAL_VARIABLES, keys.MODEL_VARIABLES],
-            name=name,
-            dtype=variable.dtype,
-            shape=variable.shape,
-            use_resource=True,
-        )
-        if made.op.name != name:
-            raise AuthorError(f"two parts of the module are called {name!r}; give one of them another name")
-        handles[id(variable.handle)] = made.handle
-    return handles
-
-
-def _zeros(variable: tf.Variable) -> Any:
-    # The initial values are never used: loaders restore the checkpoint. A function makes no constant of the size.
-    return lambda: tf.zeros(variable.shape, variable.dtype)
 
 
 def _import(
@@ -161,16 +130,6 @@ def _constant(external: Any) -> tf.Tensor:
             "written with: export format='tf2', or compute the same without the table"
         )
     return tf.constant(external.numpy())
-
-
-def _write_checkpoint(state: _State, folder: Path) -> None:
-    folder.mkdir()
-    tf.raw_ops.SaveV2(
-        prefix=str(folder / "variables"),
-        tensor_names=list(state.names),
-        shape_and_slices=[""] * len(state.names),
-        tensors=[variable.read_value() for variable in state.variables],
-    )
 
 
 def _image_module_info(size: tuple[int, int]) -> bytes:

@@ -45,14 +45,19 @@ def staging(target: Path) -> Iterator[Path]:
         raise
 
 
-def commit(new: Path, target: Path) -> None:
+def commit(new: Path, target: Path, *, replace: bool = True) -> None:
     """Put `new`, a file or folder in a staging folder, in the target's place; the old one ends up where `new` was.
 
     Where the system can exchange two names at once (Linux), no moment is without a whole target. Elsewhere
     the old one is put aside first, and the next export puts it back if a kill came between.
+
+    Raises:
+        FileExistsError: something is there and may not be replaced.
     """
     for _ in range(100):
         if os.path.lexists(target):
+            if not replace:
+                raise FileExistsError(errno.EEXIST, "it appeared meanwhile", str(target))
             if _rename(new, target, _EXCHANGE):
                 return
             _replace_in_two_steps(new, target)

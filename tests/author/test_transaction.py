@@ -119,6 +119,14 @@ def test_without_exchange_a_kill_between_the_steps_loses_nothing(tmp_path):
     assert names(tmp_path) == ["m"]
 
 
+def test_what_appears_meanwhile_is_not_replaced_unasked(tmp_path):
+    with pytest.raises(FileExistsError), staging(tmp_path / "m") as stage:
+        new = write(stage, "mine")
+        (tmp_path / "m").mkdir()
+        commit(new, tmp_path / "m", replace=False)
+    assert names(tmp_path) == ["m"] and names(tmp_path / "m") == []
+
+
 def test_a_link_at_the_target_is_replaced_not_followed(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "file").write_text("real")
