@@ -165,10 +165,12 @@ def validate(
 def configured(options: Options, config: Config) -> Options:
     """The options, and the configuration's where they say nothing."""
     probe = options.probe
-    if probe is None and (config.timeout or config.memory):
+    if config.timeout or config.memory:
         from hubcheck.probe.pool import ProbeOptions
 
-        probe = ProbeOptions(timeout=config.timeout or ProbeOptions().timeout, memory=config.memory)
+        given = probe or ProbeOptions()
+        timeout = given.timeout if probe is not None else config.timeout or given.timeout
+        probe = replace(given, timeout=timeout, memory=given.memory or config.memory)
     return replace(
         options,
         static=options.static or config.static,

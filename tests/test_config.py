@@ -106,6 +106,20 @@ def test_arguments_go_before_the_configuration(project):
     assert validate(project, "exports/batch", "--no-config").returncode == 1
 
 
+def test_limits_of_the_configuration_are_those_of_runs_unless_an_argument_says_otherwise(tmp_path):
+    from hubcheck.probe.pool import ProbeOptions
+    from hubcheck.run import Options
+    from hubcheck.run import configured as merged
+
+    config = configured(tmp_path, "device = 'cpu'\n[limits]\ntimeout = 7\nmemory-mb = 512\n")
+    options = merged(Options(), config)
+    assert options.probe is not None
+    assert (options.device, options.probe.timeout, options.probe.memory) == ("cpu", 7, 512 << 20)
+    given = merged(Options(device="all", probe=ProbeOptions(timeout=3)), config)
+    assert given.probe is not None
+    assert (given.device, given.probe.timeout, given.probe.memory) == ("all", 3, 512 << 20)
+
+
 @pytest.mark.parametrize(
     ("path", "module", "covered"),
     [

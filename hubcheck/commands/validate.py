@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -15,6 +15,9 @@ from hubcheck.errors import UsersError
 from hubcheck.report.formats import FORMATS, Output, output, render
 from hubcheck.results import ModuleReport, Report
 from hubcheck.run import Options, Plan, configured, modules_at, plan, stream
+
+if TYPE_CHECKING:
+    from hubcheck.probe.pool import ProbeOptions
 
 
 @click.command(
@@ -68,6 +71,9 @@ from hubcheck.run import Options, Plan, configured, modules_at, plan, stream
 )
 @click.option("--save-evidence", metavar="DIR", help="A folder for the inputs and outputs of the runs, as .npz files.")
 @click.option("--no-cache", is_flag=True, help="Check again what has not changed since it was checked.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that one module may take.  [default: 180]"
+)
 @click.option("--run-unsafe", is_flag=True, help="Run a module although a safety rule failed.")
 def command(  # noqa: PLR0913 - one for each option
     paths: Sequence[str],
@@ -88,6 +94,7 @@ def command(  # noqa: PLR0913 - one for each option
     sandbox: Literal["required", "auto", "off"],
     save_evidence: str | None,
     no_cache: bool,
+    timeout: float | None,
     run_unsafe: bool,
 ) -> int:
     """Check modules: each PATH is a module, or a folder with modules below it.
@@ -114,6 +121,7 @@ def command(  # noqa: PLR0913 - one for each option
         baseline=Path(baseline) if baseline is not None else None,
         update_baseline=update_baseline,
         cache=None if no_cache else default_folder(),
+        probe=_probe(timeout),
         exhibits="html" in (style, *(target.format for target in files)),
     )
     if config is not None:
@@ -126,6 +134,14 @@ def command(  # noqa: PLR0913 - one for each option
     for target in files:
         _write(report, target)
     return report.exit_code
+
+
+def _probe(timeout: float | None) -> ProbeOptions | None:
+    if timeout is None:
+        return None
+    from hubcheck.probe.pool import ProbeOptions
+
+    return ProbeOptions(timeout=timeout)
 
 
 def _config(file: str | None, without: bool) -> Config | None:
