@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 # Two at a time: TensorFlow's tests want memory, and the machines that run them have two cores.
 JOBS   ?= 2
 
-.PHONY: demo test bench fuzz proto tables docs screenshots clean
+.PHONY: demo test bench fuzz soak proto tables docs screenshots clean
 
 demo: $(READY)
 	@$(BIN)/python examples/demo.py
@@ -23,6 +23,11 @@ RUNS  ?= 1000000
 FIRST ?= 0
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz --first $(FIRST) --runs $(RUNS) --publish --keep .fuzz/broken
+
+# A synthetic hub of so many modules, good and bad, checked while processes are killed: make soak MODULES=200.
+MODULES ?= 2000
+soak: $(READY)
+	$(BIN)/python -m tests.benchmarks.hub $(MODULES) --kill
 
 # The descriptors of the proto schema, from its source.
 proto: $(READY)

@@ -98,7 +98,7 @@ def _through(
         moved = [source for source in inputs[ew.MOVES[op]] if origins.images(source)]
         parts = [known[source] for source in moved if source in known]
         # Of a list that a loop fills, what is put in is enough; of channels put together, all must be known.
-        if len(parts) == len(moved) or op.startswith(("TensorList", "TensorArray")):
+        if parts and (len(parts) == len(moved) or op.startswith(("TensorList", "TensorArray"))):
             mean = (sum(p[0] for p in parts) / len(parts), sum(p[1] for p in parts) / len(parts))
             yield from _outputs(frame, node, mean)
     elif len(inputs) == 2 and inputs[0] != inputs[1]:

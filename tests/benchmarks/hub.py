@@ -1,0 +1,98 @@
+"""A synthetic hub: `python -m tests.benchmarks.hub 2000 [--kill]` makes so many modules, good and bad, and checks them.
+
+Seeds are fixed, so hub number n is always the same. With --kill, random processes of the run are killed on the way,
+and the reports are compared with those of a run in one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from hubcheck.results import ModuleReport
+from hubcheck.run import Options, plan, stream
+from tests.fuzz.campaign import memory_now
+from tests.fuzz.seeds import Seed, seeds
+from tests.fuzz.targets import structure
+
+BROKEN = 0.3
+"""The share of modules that are damaged."""
+
+
+def make(folder: Path, count: int, chosen: list[Seed]) -> list[Path]:
+    """So many modules: copies of the seeds, some of them changed as messages."""
+    made = []
+    for number in range(count):
+        rng = random.Random(number)
+        seed = rng.choice(chosen)
+        files = dict(seed.files)
+        if rng.random() < BROKEN:
+            files.update(structure(rng, seed))
+        module = folder / f"{number:06}-{seed.name}"
+        for name, data in files.items():
+            (module / name).parent.mkdir(parents=True, exist_ok=True)
+            (module / name).write_bytes(data)
+        made.append(module)
+    return made
+
+
+def checked(modules: list[Path], options: Options, *, kill: bool) -> Iterator[ModuleReport]:
+    """The reports; with `kill`, a process is killed after every fiftieth."""
+    rng = random.Random(0)
+    for number, report in enumerate(stream(modules, options, plan(options))):
+        if kill and number % 50 == 25:
+            found = subprocess.run(["pgrep", "-P", str(os.getpid())], capture_output=True, check=False).stdout.split()
+            with_us = [int(pid) for pid in found if b"hubcheck.fleet" in _command(int(pid))]
+            if with_us:
+                os.kill(rng.choice(with_us), signal.SIGKILL)
+        yield replace(report, elapsed_s=0)
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def main() -> None:
+    """Make the hub, check it, and print the rate, the memory of this process, and what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("count", type=int, nargs="?", default=2000)
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--kill", action="store_true")
+    parser.add_argument("--run", action="store_true", help="run the modules, too")
+    given = parser.parse_args()
+    options = Options(static=not given.run, jobs=given.jobs)
+    with tempfile.TemporaryDirectory(prefix="hubcheck-hub-") as folder:
+        modules = make(Path(folder), given.count, seeds())
+        before, begin = memory_now(), time.monotonic()
+        verdicts: Counter[str] = Counter()
+        rules: Counter[str] = Counter()
+        kept = []
+        for report in checked(modules, options, kill=given.kill):
+            verdicts[report.verdict] += 1
+            rules.update({finding.rule for finding in report.findings})
+            if given.kill:
+                kept.append(report)
+        seconds = time.monotonic() - begin
+        print(f"{given.count} modules in {seconds:.1f} s: {given.count / seconds:.1f} a second with {given.jobs} jobs")
+        print(f"this process: {memory_now() / 1e6:.1f} MB, {before / 1e6:.1f} MB before")
+        print(", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items())))
+        print(", ".join(f"{rule} {count}" for rule, count in rules.most_common(8)))
+        if given.kill:
+            same = kept == list(checked(modules, replace(options, jobs=1), kill=False))
+            print("the same as in one process" if same else "NOT the same as in one process")
+
+
+if __name__ == "__main__":
+    main()
