@@ -164,6 +164,9 @@ class ImageModule:
     ) -> Export:
         """Write the module, check it by the rules, and put it at `path` only if it conforms.
 
+        In "tf1-hub" format updates of variables (batch normalisation's) wait in the collection update_ops for a
+        consumer to run them, and gradients are the plain ones: those of tf.custom_gradient are not stored.
+
         Args:
             path: the folder to make; it must not exist unless `overwrite`.
             default: the signature of the primary task, which a call without a signature gets; needed only with both.
