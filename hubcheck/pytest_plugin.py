@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -72,7 +73,8 @@ def _paths(config: pytest.Config) -> list[str]:
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist where the place is."""
     if not hasattr(node.config, _PLACE):
-        setattr(node.config, _PLACE, tempfile.mkdtemp(prefix="hubcheck-pytest-"))
+        # Made by the first worker that has a module, for most runs have none.
+        setattr(node.config, _PLACE, str(Path(tempfile.gettempdir()) / f"hubcheck-pytest-{uuid.uuid4().hex}"))
     node.workerinput[_PLACE] = getattr(node.config, _PLACE)
 
 

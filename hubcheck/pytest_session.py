@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -38,10 +38,10 @@ class Checks:
         self._options = configured(options, config) if config is not None else options
         self._ready = plan(self._options)
         if shared is not None:
-            shared.mkdir(parents=True, exist_ok=True)
+            shared.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._shared = shared
         self._reports: dict[Path, ModuleReport] = {}
-        self._coming: Iterator[ModuleReport] | None = None
+        self._coming: Generator[ModuleReport, None, None] | None = None
         self._checkers: dict[bool, Checker] = {}
 
     @property
@@ -112,16 +112,19 @@ class Checks:
         return ready.report(self._checker(static).stream(modules_at(paths), options, ready))
 
     def close(self) -> None:
-        """End the workers that run modules."""
+        """End the workers that run modules, also in the middle of a run."""
+        if self._coming is not None:
+            self._coming.close()
+            self._coming = None
         for checker in self._checkers.values():
             checker.__exit__(None, None, None)
         self._checkers.clear()
 
-    def _stream(self, paths: Iterable[Path], asked: Mapping[Path, set[str]]) -> Iterator[ModuleReport]:
+    def _stream(self, paths: Iterable[Path], asked: Mapping[Path, set[str]]) -> Generator[ModuleReport, None, None]:
         wanted = {rule for rules in asked.values() for rule in rules}
         static = self._options.static or not any(self._ready.rules[rule].probe for rule in wanted)
         options = replace(self._options, static=static)
-        return self._checker(static).stream(paths, options, replace(self._ready, only=asked))
+        yield from self._checker(static).stream(paths, options, replace(self._ready, only=asked))
 
     def _checker(self, static: bool) -> Checker:
         if static not in self._checkers:
