@@ -127,7 +127,8 @@ def test_a_broken_rule_is_exit_2_with_file_and_reason(tmp_path, kind):
 
 def test_a_broken_signature_is_exit_2_with_file_and_reason(tmp_path):
     (tmp_path / "signatures").mkdir()
-    (tmp_path / "signatures" / "audio.toml").write_text(OWN_SIGNATURE.replace('"float32"', '"floaty"', 1), encoding="utf-8")
+    text = OWN_SIGNATURE.replace('"float32"', '"floaty"', 1)
+    (tmp_path / "signatures" / "audio.toml").write_text(text, encoding="utf-8")
     with pytest.raises(DataFileError, match=r"audio\.toml: inputs\.samples\.dtype: 'floaty'"):
         load_contracts(tmp_path)
 

@@ -53,7 +53,9 @@ def test_without_tensorflow_the_verdict_is_incomplete_and_says_so(wheel, tmp_pat
     home = tmp_path / "venv"
     venv.create(home, with_pip=True)
     subprocess.run([home / "bin" / "pip", "install", "--quiet", str(wheel)], check=True)
-    done = subprocess.run([home / "bin" / "hubcheck", "validate", str(GOOD)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [home / "bin" / "hubcheck", "validate", str(GOOD)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 3, done.stdout + done.stderr
     assert "incomplete" in done.stdout
     assert "TensorFlow" in done.stdout

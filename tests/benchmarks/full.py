@@ -27,16 +27,22 @@ def main() -> None:
     many = [module("tiny")] * 10 + [module("mobilenet_v2")] * 6 + [module("resnet50")] * 4
     hub = _hub(many)
     bare = {path.name: side_by_side({"bare": _bare(str(path))}, runs=3)["bare"].wall for path in dict.fromkeys(many)}
-    figures = side_by_side({"hubcheck validate, 20 modules": [str(BIN / "hubcheck"), "validate", "--no-cache", str(hub)]}, runs=1)
+    figures = side_by_side(
+        {"hubcheck validate, 20 modules": [str(BIN / "hubcheck"), "validate", "--no-cache", str(hub)]}, runs=1
+    )
     ours = figures["hubcheck validate, 20 modules"]
     theirs = sum(bare[path.name] for path in many)
     print(f"\nfull, 20 modules in one call (10 tiny, 6 MobileNetV2, 4 ResNet50)\n  hubcheck {ours.wall:.1f} s")
-    print(f"  the bare script 20 times {theirs:.1f} s\n  x {ours.wall / theirs:.3f}; {ours.memory:.0f} MB in its largest process")
+    print(f"  the bare script 20 times {theirs:.1f} s")
+    print(f"  x {ours.wall / theirs:.3f}; {ours.memory:.0f} MB in its largest process")
 
 
 def both(path: str) -> dict:
     """hubcheck and the bare script on one module."""
-    commands = {"hubcheck validate": [str(BIN / "hubcheck"), "validate", "--no-cache", path], "import, load, call twice": _bare(path)}
+    commands = {
+        "hubcheck validate": [str(BIN / "hubcheck"), "validate", "--no-cache", path],
+        "import, load, call twice": _bare(path),
+    }
     return side_by_side(commands, runs=3)
 
 

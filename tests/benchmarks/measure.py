@@ -19,7 +19,9 @@ class Figures:
     memory: float
 
 
-def side_by_side(commands: Mapping[str, Sequence[str]], *, runs: int, codes: frozenset[int] = frozenset({0})) -> dict[str, Figures]:
+def side_by_side(
+    commands: Mapping[str, Sequence[str]], *, runs: int, codes: frozenset[int] = frozenset({0})
+) -> dict[str, Figures]:
     """Run every command once unmeasured, then all in turn `runs` times.
 
     Raises:

@@ -41,7 +41,9 @@ def tiny(path: str) -> None:
 def _publish(path: str, architecture: str, model: object, features: str) -> None:
     from hubcheck import author
 
-    module = author.from_keras(model, architecture=architecture, features=features, logits="predictions", pixels=(-1, 1))
+    module = author.from_keras(
+        model, architecture=architecture, features=features, logits="predictions", pixels=(-1, 1)
+    )
     module.export(path, default="image_feature_vector", probe=False)
 
 

@@ -17,7 +17,13 @@ def main() -> None:
         path = str(module(name))
         figures = side_by_side(
             {
-                "hubcheck validate --static --no-cache": [str(BIN / "hubcheck"), "validate", "--static", "--no-cache", path],
+                "hubcheck validate --static --no-cache": [
+                    str(BIN / "hubcheck"),
+                    "validate",
+                    "--static",
+                    "--no-cache",
+                    path,
+                ],
                 "saved_model_cli show --all": [str(BIN / "saved_model_cli"), "show", "--dir", path, "--all"],
             },
             runs=5,

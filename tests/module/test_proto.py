@@ -53,7 +53,9 @@ def our_messages() -> list[descriptor_pb2.DescriptorProto]:
     return list(next(file for file in files if file.package == "tensorflow").message_type)
 
 
-@pytest.mark.parametrize("message", [m for m in our_messages() if m.name not in OF_OTHER_PROJECTS], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "message", [m for m in our_messages() if m.name not in OF_OTHER_PROJECTS], ids=lambda m: m.name
+)
 def test_every_field_has_tensorflows_number_and_type(message):
     theirs = tensorflows_descriptors()[message.name]
     compare(message, theirs)
@@ -84,9 +86,11 @@ def test_the_checked_in_descriptors_are_those_of_the_source(tmp_path):
     out = tmp_path / "fresh.desc"
     command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{SCHEMA.parent}", "--include_imports"]
     subprocess.run([*command, f"--descriptor_set_out={out}", str(SCHEMA)], check=True)
-    fresh = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes())
-    checked_in = descriptor_pb2.FileDescriptorSet.FromString(SCHEMA.with_suffix(".desc").read_bytes())
-    assert {f.name: f for f in fresh.file}["saved_model.proto"] == {f.name: f for f in checked_in.file}["saved_model.proto"]
+    fresh, checked_in = (
+        {file.name: file for file in descriptor_pb2.FileDescriptorSet.FromString(path.read_bytes()).file}
+        for path in (out, SCHEMA.with_suffix(".desc"))
+    )
+    assert fresh["saved_model.proto"] == checked_in["saved_model.proto"]
 
 
 @pytest.mark.parametrize("code", [OURS_THEN_TENSORFLOW, TENSORFLOW_THEN_OURS])
