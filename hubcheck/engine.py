@@ -25,6 +25,7 @@ from hubcheck.rules import Rule, matching
 Predicate = Callable[..., Iterator[Fault | Skip | Remark]]
 Half = Literal["static", "probe"]
 
+_MOST_FAULTS = 200
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
@@ -179,7 +180,7 @@ class Evaluation:
         if blocker is not None:
             return _State("skipped", reason=f"needs {blocker}", blocked=half == "static" or rule.check is None)
         try:
-            said = list(predicate(name)(context, **rule.params))
+            said = list(_first(predicate(name)(context, **rule.params)))
         except Exception:
             return _State("broken", reason=traceback.format_exc())
         faults = [item for item in said if isinstance(item, Fault)]
@@ -225,6 +226,18 @@ def _combined(static: _State, seen: _State) -> _State:
     if static.status == "passed" or static.open:
         return seen
     return static
+
+
+def _first(said: Iterator[Fault | Skip | Remark]) -> Iterator[Fault | Skip | Remark]:
+    """No more faults than anybody reads: a hostile file has as many as it has nodes."""
+    faults = 0
+    for item in said:
+        faults += isinstance(item, Fault)
+        if isinstance(item, Fault) and faults > _MOST_FAULTS:
+            message = f"there are more findings of this rule than the {_MOST_FAULTS} that are told"
+            yield replace(item, where=Where(), found="", wanted="", message=message)
+            return
+        yield item
 
 
 def _in_order_of_needs(rules: Mapping[str, Rule]) -> list[Rule]:

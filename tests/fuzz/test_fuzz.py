@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import hubcheck
 from tests.fuzz import campaign
 from tests.fuzz.judge import Judge
 from tests.fuzz.mazes import MAZES, module
@@ -47,3 +48,10 @@ def test_a_run_can_be_told_from_none() -> None:
     """The mutations reach what stands behind the reader: many rules, not the first one alone, are broken by them."""
     result = campaign.run(seeds(), first=0, runs=150, seconds=20, only="structure")
     assert len(result.findings) > 5
+
+
+def test_findings_of_one_rule_are_told_up_to_a_number(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(module(MAZES["signatures"][0], 1000))
+    findings = hubcheck.validate(tmp_path, static=True).findings
+    assert [finding.rule for finding in findings] == ["safety/custom-ops"] * 201
+    assert "more findings of this rule" in findings[-1].message
