@@ -137,8 +137,9 @@ class Evaluation:
             for rule in self._order
         )
 
-    def without_run(self, reason: str, *, complete: bool) -> None:
-        """Close what only a run could decide. `complete` is False if a run was wanted and could not be had."""
+    def without_run(self, reason: str, *, complete: bool, broken: bool = False) -> None:
+        """Close what only a run could decide. `complete` is False if a run was wanted and could not be had, and
+        `broken` tells that hubcheck itself is why."""
         for rule in self._order:
             state = self._states.get(rule.id)
             if state is None:
@@ -146,6 +147,9 @@ class Evaluation:
             elif state.open:
                 state = replace(state, reason=f"{state.reason}; {reason}", open=False, complete=complete)
             self._states[rule.id] = state
+        if broken:
+            first = next(rule for rule in self._order if rule.probe is not None and rule.check is None)
+            self._states[first.id] = _State("broken", reason=reason)
 
     def probe(self, observations: Any) -> None:
         """Ask the probe half of every rule that has one."""

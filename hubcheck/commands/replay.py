@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hubcheck.contract import load_contracts
-from hubcheck.module.reader import read
+from hubcheck.module.opening import opened
 from hubcheck.plain_text import printable
 from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
 
@@ -59,19 +59,20 @@ def command(
     if reason is not None:
         click.echo(f"cannot run it: {reason}", err=True)
         return EXIT_INCOMPLETE
-    module, contracts = read(path), load_contracts(*folders)
+    contracts = load_contracts(*folders)
     wanted = Wanted(variant, signature, trace, loss, session, tuple(calls.split(",")))
     options = ProbeOptions(timeout=timeout, larger_batch=larger_batch, seed=seed)
-    try:
-        with Pool(jobs=1, sandbox=sandbox, devices=choice.devices) as pool:  # type: ignore[arg-type]
-            seen = replay(module, contracts, wanted, pool=pool, options=options)
-    except (ProbeError, SandboxUnavailable) as error:
-        click.echo(f"cannot run it: {error}", err=True)
-        return EXIT_INCOMPLETE
-    for line in describe(seen):
-        click.echo(line)
-    if evidence is not None:
-        for file in save_evidence(evidence, module, contracts, seen, options):
-            click.echo(f"wrote {printable(str(file))}")
+    with opened(path) as module:
+        try:
+            with Pool(jobs=1, sandbox=sandbox, devices=choice.devices) as pool:  # type: ignore[arg-type]
+                seen = replay(module, contracts, wanted, pool=pool, options=options)
+        except (ProbeError, SandboxUnavailable) as error:
+            click.echo(f"cannot run it: {error}", err=True)
+            return EXIT_INCOMPLETE
+        for line in describe(seen):
+            click.echo(line)
+        if evidence is not None:
+            for file in save_evidence(evidence, module, contracts, seen, options):
+                click.echo(f"wrote {printable(str(file))}")
     failed = any(load.failure for load in seen.loads) or any(run.failure for run in seen.runs)
     return EXIT_FINDINGS if failed else EXIT_CONFORMS

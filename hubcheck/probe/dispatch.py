@@ -14,11 +14,13 @@ from typing import Any
 from hubcheck.probe import control
 from hubcheck.probe.collect import Collector
 from hubcheck.probe.failures import from_end
-from hubcheck.probe.frames import BadFrame, Decoder, encode
+from hubcheck.probe.frames import MAX_JSON, BadFrame, Decoder, encode
 from hubcheck.probe.jobs import Finished, Job, Part, ProbeError
 from hubcheck.probe.launch import ServerProcess
 from hubcheck.probe.memory import fair_share
 from hubcheck.probe.plan import to_json
+
+_PATIENCE = 30.0
 
 
 @dataclass(slots=True)
@@ -171,12 +173,19 @@ class Dispatcher:
             "memory": memory,
             "sandbox": part.limits.sandbox,
         }
-        try:
-            ours.sendall(encode(to_json(part.plan)))
-            control.send(server.channel, message, theirs.fileno())
-        except OSError:
+        plan = encode(to_json(part.plan))
+        if len(plan) > MAX_JSON:
             ours.close()
-            _refuse(job, "the probe server is gone")
+            theirs.close()
+            self._give_up(job, "its signatures have too long names to be run")
+            return
+        try:
+            control.send(server.channel, message, theirs.fileno())
+            ours.settimeout(_PATIENCE)
+            ours.sendall(plan)
+        except OSError as error:
+            ours.close()
+            self._give_up(job, f"the probe server does not answer: {error}")
             return
         finally:
             theirs.close()
@@ -238,8 +247,7 @@ class Dispatcher:
         cause, code, tail = message["cause"], message.get("code", 0), message["tail"]
         ours = cause == "lost" or (cause == "exit" and code == 70)
         if collector.crash is not None or (ours and not running.protocol):
-            _refuse(job, f"hubcheck's worker failed: {collector.crash or tail}", internal=True)
-            self._waiting = deque(entry for entry in self._waiting if entry[0] is not job)
+            self._give_up(job, f"hubcheck's worker failed: {collector.crash or tail}", internal=True)
             return
         if not collector.done or running.protocol:
             cause = "protocol" if running.protocol else cause
@@ -254,6 +262,10 @@ class Dispatcher:
         if len(job.finished) == len(job.parts):
             with contextlib.suppress(Exception):  # cancelled or refused meanwhile
                 job.future.set_result(job.observations())
+
+    def _give_up(self, job: Job, reason: str, *, internal: bool = False) -> None:
+        _refuse(job, reason, internal=internal)
+        self._waiting = deque(entry for entry in self._waiting if entry[0] is not job)
 
     def _forget(self, running: _Running) -> None:
         self._running.pop(running.number, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +19,10 @@ _UNKNOWN_SIZE = 96
 """Height and width, in pixels, of images for a module that tells no size."""
 
 _LARGEST_FIXED_BATCH = 256
+_LARGEST_ROW = 1 << 26
+"""Numbers in one row of a batch: an image of 4,700 x 4,700 pixels."""
+
+_MOST_TRACES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ def subjects(
     if default is not None and not any(_same_tensors(default, signature) for signature, _ in tasks):
         yield _signature(module, variant, default, tasks[0][1], "default" if inference else "training")
     if inference and module.objects is not None:
-        for number, trace in enumerate(module.objects.traces):
+        for number, trace in enumerate(module.objects.traces[:_MOST_TRACES]):
             yield from _trace(module, variant, number, trace, tasks[0][1])
 
 
@@ -130,9 +135,13 @@ def _subject(
             and (axis >= len(declared) or declared[axis] is None)
         )
         low, high = (wanted.low, wanted.high) if wanted.low is not None and wanted.high is not None else (0.0, 1.0)
-        inputs[key] = Input(tensor.dtype, tuple(dim or 1 for dim in dims[1:]), open_axes, low, high)
+        inputs[key] = Input(tensor.dtype, tuple(1 if dim is None else dim for dim in dims[1:]), open_axes, low, high)
+        size = math.prod(inputs[key].row)
+        if size <= 0 or size > _LARGEST_ROW:
+            shape = ", ".join(map(str, inputs[key].row))
+            return NotRun(target, "", f'a row of its input "{key}" is [{shape}], which cannot be fed')
     fixed = next(iter(batches), None)
-    if fixed is not None and (len(batches) > 1 or fixed == 0 or fixed > _LARGEST_FIXED_BATCH):
+    if fixed is not None and (len(batches) > 1 or fixed <= 0 or fixed > _LARGEST_FIXED_BATCH):
         return NotRun(target, "", f"it fixes its batch to {' and '.join(map(str, sorted(batches)))}")
     inputs.update({key: Input("bool", (), (), 0, 1, flag) for key, flag in (flags or {}).items()})
     return Subject(target, inputs, keep, fixed, part)

@@ -73,6 +73,17 @@ def allocate(folder: Path) -> str:
         held.append(bytearray(1 << 28))
 
 
+def need_much(folder: Path) -> str:
+    """What a large but honest module needs."""
+    held = bytearray(700 << 20)
+    return f"had {len(held) >> 20} MiB"
+
+
+def stumble(folder: Path) -> str:
+    """An error of hubcheck's own."""
+    raise SystemExit(70)
+
+
 def loop(folder: Path) -> str:
     while True:
         pass
@@ -124,7 +135,23 @@ def lie(folder: Path) -> str:
 
 
 ACTIONS: tuple[Callable[[Path], str], ...] = (
-    *(write, read, execute, connect, fork, daemon, terminate, loosen, allocate, loop, abort, segfault, fill),
+    *(
+        write,
+        read,
+        execute,
+        connect,
+        fork,
+        daemon,
+        terminate,
+        loosen,
+        allocate,
+        need_much,
+        stumble,
+        loop,
+        abort,
+        segfault,
+        fill,
+    ),
     *(print_much, rubbish, endless_frame, lie),
 )
 
@@ -144,6 +171,8 @@ def work(channel: socket.socket, plan: Plan) -> None:
     channel.sendall(encode({"kind": "begin", "step": 0}))
     try:
         told = ACTIONS[plan.seed - 1000](Path(plan.path))
+    except SystemExit:
+        raise
     except BaseException as error:
         told = f"{type(error).__name__}: {error}"
     error_of_load = {"type": "Told", "message": told}

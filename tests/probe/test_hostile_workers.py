@@ -17,7 +17,7 @@ from hubcheck.module.types import Module
 from hubcheck.observations import Failure, Observations
 from hubcheck.probe import landlock, seccomp, system
 from hubcheck.probe.planning import plan_steps
-from hubcheck.probe.pool import Pool, ProbeOptions
+from hubcheck.probe.pool import Pool, ProbeError, ProbeOptions
 from tests.paths import DATA
 from tests.probe import hostile_server as hostile
 
@@ -115,6 +115,25 @@ def test_a_worker_that_dies_hangs_or_talks_nonsense_is_told_in_one_line(action, 
 def test_a_worker_that_takes_all_memory_is_stopped(module, scratch):
     told = failure(seen(module, hostile.allocate))
     assert told.kind == "memory" or "MemoryError" in told.message, told
+
+
+def test_what_does_not_fit_beside_others_gets_all_the_memory_alone(module, scratch, monkeypatch):
+    """A share of the memory is no verdict: the module runs again when nothing else does."""
+    shares = {1: 2 * GIB, 2: GIB // 2}
+    monkeypatch.setattr("hubcheck.probe.dispatch.fair_share", shares.__getitem__)
+    options = ProbeOptions(seed=hostile.seed_of(hostile.need_much), timeout=30.0)
+    with Pool(jobs=2, command=COMMAND) as pool:
+        futures = [pool.submit(module, load_contracts(), options) for _ in range(3)]
+        told = [failure(future.result(timeout=100)).message for future in futures]
+    assert told == ["Told: had 700 MiB"] * 3
+
+
+def test_an_error_of_our_own_is_no_fault_of_the_module(module, scratch):
+    with Pool(jobs=1, command=COMMAND) as pool:
+        options = ProbeOptions(seed=hostile.seed_of(hostile.stumble))
+        with pytest.raises(ProbeError) as caught:
+            pool.submit(module, load_contracts(), options).result(timeout=60)
+    assert caught.value.internal
 
 
 def test_a_worker_that_fills_the_disk_is_stopped(module, scratch):

@@ -65,6 +65,13 @@ def test_an_absurd_batch_is_not_run(batch):
     assert str(batch) in planned.not_run[0].reason
 
 
+@pytest.mark.parametrize("side", [0, -3, 2**40])
+def test_an_absurd_size_is_not_run(side):
+    planned = plan_steps(module(images(None, side, 8, 3)), CONTRACTS)
+    assert calls(planned) == []
+    assert str(side) in planned.not_run[0].reason
+
+
 def test_open_sizes_are_the_expected_one_and_a_second_one():
     with_info = module(images(None, None, None, 3), image_size=(20, 30))
     found = by_purpose(plan_steps(with_info, CONTRACTS))

@@ -1,0 +1,44 @@
+"""Where the time of a run goes: TensorFlow's import, loading, calls, repetitions, serving; and its peak memory."""
+
+from __future__ import annotations
+
+import time
+
+from hubcheck.contract import load_contracts
+from hubcheck.module.reader import read
+from hubcheck.observations import Observations
+from hubcheck.probe.pool import Pool
+from tests.benchmarks.models import module
+
+
+def main() -> None:
+    """One table: the seconds of each kind of step, with one worker and with two."""
+    print("\nprobe, seconds by kind of step (wall), MB of the largest worker")
+    print(
+        f"  {'module':14}{'workers':>8}{'ready':>8}{'load':>8}{'calls':>8}{'repeat':>8}{'serve':>8}{'all':>8}{'MB':>8}"
+    )
+    for name in ("tiny", "mobilenet_v2", "resnet50"):
+        facts = read(module(name))
+        for jobs in (1, 2):
+            begin = time.perf_counter()
+            with Pool(jobs=jobs) as pool:
+                seen = pool.submit(facts, load_contracts()).result()
+            whole = time.perf_counter() - begin
+            parts = _seconds(seen)
+            ready = max(0.0, whole - (sum(parts) if jobs == 1 else max(parts[0] / 2 + parts[1], sum(parts[2:]))))
+            columns = [ready, *parts, whole]
+            print(f"  {name:14}{jobs:8}" + "".join(f"{x:8.2f}" for x in columns) + f"{seen.peak_memory / 2**20:8.0f}")
+
+
+def _seconds(seen: Observations) -> list[float]:
+    """Of loading, calls, repetitions, and of everything in a session."""
+    load = sum(entry.seconds for entry in seen.loads if not entry.session)
+    calls = sum(run.seconds for run in seen.runs if run.purpose != "repeated" and not run.target.session)
+    repeated = sum(run.seconds for run in seen.runs if run.purpose == "repeated")
+    serving = sum(entry.seconds for entry in seen.loads if entry.session)
+    serving += sum(run.seconds for run in seen.runs if run.target.session)
+    return [load, calls, repeated, serving]
+
+
+if __name__ == "__main__":
+    main()

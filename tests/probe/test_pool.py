@@ -1,0 +1,154 @@
+"""The pool and what is around it: missing parts, evidence, and calls made again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import CancelledError
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hubcheck.contract import load_contracts
+from hubcheck.module.reader import read
+from hubcheck.observations import Observations
+from hubcheck.probe import sandbox, seccomp
+from hubcheck.probe.environment import tensorflow_missing
+from hubcheck.probe.evidence import save_evidence
+from hubcheck.probe.pool import Pool, ProbeError, ProbeOptions, SandboxUnavailable
+from hubcheck.probe.replay import NoSuchCall, Wanted, describe, replay
+from tests.paths import DATA
+
+CONTRACTS = load_contracts()
+MODULE = read(DATA / "b_good_classification")
+OPTIONS = ProbeOptions(seed=3, larger_batch=6)
+
+
+@pytest.fixture(scope="module")
+def pool():
+    with Pool(jobs=1) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def seen(pool) -> Observations:
+    return pool.submit(MODULE, CONTRACTS, OPTIONS).result(timeout=120)
+
+
+def test_one_run_serves_every_rule(seen):
+    """16 pictures for each signature: that is all."""
+    runs = [run for run in seen.runs if run.target.variant == "" and not run.target.session]
+    assert sum(run.batch for run in runs) == 2 * (6 + 3 + 2 + 1 + 6)
+    assert all(run.failure is None for run in seen.runs)
+    assert [load.session for load in seen.loads] == [False, False, True]
+
+
+def test_the_same_pictures_give_the_same_values_in_another_worker(pool, seen):
+    again = pool.submit(MODULE, CONTRACTS, OPTIONS).result(timeout=120)
+    for one, other in zip(seen.runs, again.runs, strict=True):
+        if one.purpose == "pictures" and one.target.variant == "":
+            np.testing.assert_array_equal(one.outputs["default"].values, other.outputs["default"].values)
+
+
+def test_evidence_is_what_was_fed_and_what_came_back(seen, tmp_path):
+    files = save_evidence(tmp_path, MODULE, CONTRACTS, seen, OPTIONS)
+    names = {file.name for file in files}
+    assert {"inference.image_classification.cpu.npz", "train.image_feature_vector.cpu.npz"} <= names
+    assert any("session" in name for name in names)
+    with np.load(tmp_path / MODULE.path.name / "inference.image_classification.cpu.npz") as stored:
+        assert stored["pictures.images"].shape == (6, 32, 24, 3)
+        assert stored["pictures.images"].min() >= 0
+        assert stored["pictures.images"].max() <= 1
+        values = next(r for r in seen.runs if r.target.signature == "image_classification").outputs["default"].values
+        np.testing.assert_array_equal(stored["pictures.default.result"], values)
+    with np.load(tmp_path / MODULE.path.name / "train.image_feature_vector.cpu.npz") as stored:
+        assert stored["repeated.default.result"].shape[:2] == (24, 4)
+
+
+def test_a_call_is_made_again_with_the_same_pictures(pool, seen):
+    wanted = Wanted(signature="image_classification", calls=("pictures", "alone"))
+    again = replay(MODULE, CONTRACTS, wanted, pool=pool, options=OPTIONS)
+    assert [(run.purpose, run.batch) for run in again.runs] == [("pictures", 6), ("alone", 1)]
+    first = next(run for run in seen.runs if run.target.signature == "image_classification")
+    np.testing.assert_array_equal(again.runs[0].outputs["default"].values, first.outputs["default"].values)
+    text = "\n".join(describe(again))
+    assert "of its largest value apart from `pictures`" in text
+    assert "seed 3" in text
+
+
+def test_only_what_is_there_can_be_called(pool):
+    with pytest.raises(NoSuchCall, match="image_feature_vector"):
+        replay(MODULE, CONTRACTS, Wanted(signature="image_features"), pool=pool)
+
+
+def test_the_command_shows_a_finding_again(tmp_path):
+    command = [sys.executable, "-m", "hubcheck", "replay", str(DATA / "a_good_feature_vector"), "--variant", "train"]
+    command += ["--signature", "image_feature_vector", "--calls", "repeated", "--save-evidence", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "repeated 24 times" in done.stdout
+    assert len(list(tmp_path.rglob("*.npz"))) == 1
+
+
+def test_options_of_a_run_are_those_of_its_replay(seen):
+    assert seen.settings == ("--seed", "3", "--larger-batch", "6")
+    assert ProbeOptions().settings == ()
+
+
+def test_what_is_missing_is_told_before_anything_starts(monkeypatch):
+    monkeypatch.setattr(seccomp, "available", lambda: False)
+    assert "seccomp" in (sandbox.unavailable() or "")
+    with pytest.raises(SandboxUnavailable, match="seccomp"):
+        Pool(sandbox="required")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "TensorFlow is not installed" in (tensorflow_missing() or "")
+
+
+def test_a_server_that_cannot_start_is_told_and_not_waited_for(tmp_path):
+    broken = tmp_path / "server.py"
+    broken.write_text("raise SystemExit('no server here')\n", encoding="utf-8")
+    with Pool(command=[sys.executable, str(broken)]) as pool:
+        future = pool.submit(MODULE, CONTRACTS)
+        with pytest.raises(ProbeError, match="no server here"):
+            future.result(timeout=60)
+        with pytest.raises(ProbeError):
+            pool.submit(MODULE, CONTRACTS).result(timeout=60)
+
+
+def test_what_has_not_run_when_the_pool_closes_is_cancelled(tmp_path):
+    with Pool(jobs=1) as pool:
+        futures = [pool.submit(MODULE, CONTRACTS) for _ in range(4)]
+    for future in futures:
+        with pytest.raises((CancelledError, ProbeError)):
+            future.result(timeout=1)
+    with pytest.raises(ProbeError, match="closed"):
+        pool.submit(MODULE, CONTRACTS)
+
+
+def test_a_cancelled_module_does_not_run(pool):
+    futures = [pool.submit(MODULE, CONTRACTS) for _ in range(3)]
+    assert futures[2].cancel()
+    assert futures[1].result(timeout=120).runs
+    assert futures[2].cancelled()
+
+
+def test_a_module_with_links_to_files_elsewhere_can_be_read(tmp_path):
+    """Model caches keep files in one folder and link to them from another."""
+    store, folder = tmp_path / "store", tmp_path / "module"
+    for file in sorted(path for path in MODULE.folder.rglob("*") if path.is_file()):
+        kept = store / file.name
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_bytes(file.read_bytes())
+        link = folder / file.relative_to(MODULE.folder)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(kept)
+    with Pool(jobs=1) as pool:
+        seen = pool.submit(read(folder), CONTRACTS).result(timeout=120)
+    assert [load.failure for load in seen.loads if load.failure] == []
+
+
+def test_a_module_need_not_be_named_by_an_absolute_path(tmp_path, monkeypatch, pool):
+    monkeypatch.chdir(DATA)
+    seen = pool.submit(read(Path("a_good_feature_vector")), CONTRACTS).result(timeout=120)
+    assert [load.failure for load in seen.loads if load.failure] == []
