@@ -5,9 +5,9 @@ FILE is one of the module's files; its corpus, made from the seeds, is kept belo
 
 from __future__ import annotations
 
+import os
 import random
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def main() -> None:
     chosen = seeds()
     corpus = _corpus(kind, chosen)
     around = {name: data for name, data in chosen[0].files.items() if name != KINDS[kind] and _belongs(name, kind)}
-    judge, folder = Judge(), Path(tempfile.mkdtemp(prefix="hubcheck-fuzz-"))
+    judge, folder = Judge(), Path(".fuzz", "work", str(os.getpid()))
 
     def one(data: bytes) -> None:
         if not data:
