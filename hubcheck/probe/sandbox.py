@@ -20,6 +20,7 @@ Mode = Literal["required", "auto", "off"]
 _PR_SET_NO_NEW_PRIVS = 38
 _MAX_FILE = 1 << 28
 _FILES = "files (Landlock)"
+_FOLDERS = ("variables", "assets", "assets.extra")
 _SYSTEM = (
     *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/opt/conda/lib"),
     *("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo"),
@@ -101,6 +102,16 @@ def enter(scratch: Path, module: str, settings: Mapping[str, Any], *, device: st
     return Protections(tuple(active), tuple(missing))
 
 
+def _linked(module: Path) -> Iterator[str]:
+    """What the links in a module lead to: files anywhere in it, and the folders that TensorFlow reads."""
+    folders = [module, *(module / name for name in _FOLDERS)]
+    yield from (os.path.realpath(folder) for folder in folders[1:] if folder.is_symlink())
+    for folder in folders:
+        for root, _, names in os.walk(folder):
+            files = (Path(root, name) for name in names)
+            yield from (os.path.realpath(file) for file in files if file.is_symlink() and file.is_file())
+
+
 def _limits(settings: Mapping[str, Any], *, device: str) -> None:
     """Limits that the kernel keeps by itself; the server watches memory and time besides."""
     seconds = int(settings["timeout"] * (os.cpu_count() or 1)) + 5
@@ -122,13 +133,9 @@ def _lower(limit: int, value: int) -> None:
 
 
 def _readable(module: str) -> Iterator[str]:
-    """The module, with the files that its links name (model caches are full of them), and what Python needs."""
+    """The module, with what its links name (model caches are full of them), and what Python needs."""
     yield module
-    for root, _, names in os.walk(module):
-        for name in names:
-            file = os.path.join(root, name)  # noqa: PTH118 (strings, for Landlock)
-            if os.path.islink(file):  # noqa: PTH114
-                yield os.path.realpath(file)
+    yield from _linked(Path(module))
     yield from _SYSTEM
     yield from {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()}
     for package in ("hubcheck", "tensorflow", "numpy", "google", "keras"):

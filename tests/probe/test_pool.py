@@ -143,9 +143,14 @@ def test_a_module_with_links_to_files_elsewhere_can_be_read(tmp_path):
         link = folder / file.relative_to(MODULE.folder)
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(kept)
+    folders = tmp_path / "folders"
+    folders.mkdir()
+    for item in MODULE.folder.iterdir():
+        (folders / item.name).symlink_to(item)
     with Pool(jobs=1) as pool:
-        seen = pool.submit(read(folder), CONTRACTS).result(timeout=120)
-    assert [load.failure for load in seen.loads if load.failure] == []
+        for path in (folder, folders):
+            seen = pool.submit(read(path), CONTRACTS).result(timeout=120)
+            assert [load.failure for load in seen.loads if load.failure] == []
 
 
 def test_a_module_need_not_be_named_by_an_absolute_path(tmp_path, monkeypatch, pool):
