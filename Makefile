@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 # Two at a time: TensorFlow's tests want memory, and the machines that run them have two cores.
 JOBS   ?= 2
 
-.PHONY: demo test bench fuzz soak proto tables docs screenshots clean
+.PHONY: demo test bench sweep fuzz soak proto tables docs screenshots clean
 
 demo: $(READY)
 	@$(BIN)/python examples/demo.py
@@ -16,6 +16,10 @@ test: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
+
+# Every architecture of keras.applications against the rules that read graphs: no false alarm (half an hour).
+sweep: $(READY)
+	$(BIN)/python -m tests.sweep
 
 # A million mutations, unless told otherwise: make fuzz RUNS=100000 FIRST=500000. The numbers name the mutations, so
 # runs add up. `python -m tests.fuzz.guided FILE` is led by coverage, and needs the extra `fuzz`.

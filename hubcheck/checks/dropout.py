@@ -8,8 +8,10 @@ from functools import partial
 from hubcheck.checks.context import Context
 from hubcheck.checks.graphs import DEFAULT, Entry, Flow, Places, flow_of, may_be_random, node_of
 from hubcheck.findings import Fault, Level, Skip
-from hubcheck.graph.masks import Mask, masks
+from hubcheck.graph.masks import Mask, Opaque, masks
+from hubcheck.graph.pause import without_collection
 from hubcheck.graph.rates import rate, scope
+from hubcheck.graph.unfold import Value
 from hubcheck.module.types import Variant
 
 
@@ -18,8 +20,9 @@ def no_dropout(context: Context) -> Iterator[Fault | Skip]:
 
     A mask that several outputs share is one fault, told of the most important of them.
     """
-    for variant in context.module.variants:
-        yield from _variant(context, variant)
+    with without_collection():
+        for variant in context.module.variants:
+            yield from _variant(context, variant)
 
 
 def _variant(context: Context, variant: Variant) -> Iterator[Fault | Skip]:
@@ -27,8 +30,12 @@ def _variant(context: Context, variant: Variant) -> Iterator[Fault | Skip]:
         return
     flow = flow_of(context, variant)
     places = Places()
+    known: dict[Value, list[Mask | Opaque]] = {}
     for level, entry, key in _outputs(flow):
-        for found in masks(flow.graph, flow.origins, [entry.outputs[key]]):
+        output = entry.outputs[key]
+        if output not in known:
+            known[output] = list(masks(flow.graph, flow.origins, [output]))
+        for found in known[output]:
             node = node_of(found.frame, found.node)
             if isinstance(found, Mask):
                 places.add(node, entry, partial(_fault, flow, found, entry, key, level))

@@ -93,10 +93,18 @@ class Places:
             self._others[key].setdefault(entry.label)
 
     def faults(self) -> Iterator[Fault]:
-        """Each fault with the other places where it was met."""
-        for key, fault in self._faults.items():
-            others = ", ".join(self._others[key])
-            yield replace(fault, found=f"{fault.found} (also in {others})") if others else fault
+        """Each fault with the other places where it was met; of very many, the first ones."""
+        for number, (key, fault) in enumerate(self._faults.items(), 1):
+            notes = [f"also in {', '.join(self._others[key])}"] if self._others[key] else []
+            if number == _MOST_FAULTS and len(self._faults) > number:
+                notes.append(f"and {len(self._faults) - number:,} nodes more like this one")
+            yield replace(fault, found=f"{fault.found} ({'; '.join(notes)})") if notes else fault
+            if number == _MOST_FAULTS:
+                return
+
+
+_MOST_FAULTS = 50
+"""Nodes that a rule names in a variant: nobody reads more, and a model can have a random op in each of its layers."""
 
 
 def _label(where: Where) -> str:
@@ -110,12 +118,15 @@ def node_of(frame: Frame, node: int) -> Node:
 
 def may_be_random(context: Context, variant: Variant) -> bool:
     """Whether the variant has a random op, or one that may hide some: most have none, and need no closer look."""
-    view = view_of(context, variant)
-    objects = context.module.objects
-    traces = [view.function(trace.function) for trace in objects.traces] if objects is not None else []
-    bodies = view.reachable([view.main, *(body for body in traces if body is not None)])
-    kinds = {op for body in bodies for op in set(body.ops)}
-    return has_random_op(bodies) or any(hides(op, view.functions) for op in kinds)
+    key = ("may be random", variant.tags)
+    if key not in context.memo:
+        view = view_of(context, variant)
+        objects = context.module.objects
+        traces = [view.function(trace.function) for trace in objects.traces] if objects is not None else []
+        bodies = view.reachable([view.main, *(body for body in traces if body is not None)])
+        kinds = {op for body in bodies for op in body.ops}
+        context.memo[key] = has_random_op(bodies) or any(hides(op, view.functions) for op in kinds)
+    return cast(bool, context.memo[key])
 
 
 def signature_flow(context: Context, variant: Variant, signature: Signature) -> Flow:

@@ -8,8 +8,10 @@ from functools import partial
 from hubcheck.checks.context import Context
 from hubcheck.checks.graphs import Entry, Places, flow_of, may_be_random, node_of
 from hubcheck.findings import Fault, Node, Skip
+from hubcheck.graph.pause import without_collection
 from hubcheck.graph.rates import scope
-from hubcheck.graph.repeatability import random_nodes
+from hubcheck.graph.repeatability import RandomNode, random_nodes
+from hubcheck.graph.unfold import Value
 from hubcheck.module.types import Variant
 
 
@@ -18,18 +20,24 @@ def deterministic(context: Context) -> Iterator[Fault | Skip]:
     inference = context.module.inference
     if inference is None:
         yield Skip("there is no inference variant")
-    elif may_be_random(context, inference):
-        yield from _inference(context, inference)
+        return
+    with without_collection():
+        if may_be_random(context, inference):
+            yield from _inference(context, inference)
 
 
 def _inference(context: Context, variant: Variant) -> Iterator[Fault | Skip]:
     flow = flow_of(context, variant)
     places = Places()
     undecided: dict[str, None] = {}
+    known: dict[frozenset[Value], list[RandomNode]] = {}
     for entry in flow.entries:
         if entry.trace is not None and entry.trace.training:
             continue
-        for found in random_nodes(flow.graph, entry.outputs.values()):
+        outputs = frozenset(entry.outputs.values())
+        if outputs not in known:
+            known[outputs] = random_nodes(flow.graph, entry.outputs.values())
+        for found in known[outputs]:
             node = node_of(found.frame, found.node)
             layer = scope(found.frame, found.node) or node.name
             if found.certain:
