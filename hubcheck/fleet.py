@@ -22,7 +22,7 @@ from hubcheck.cache import report_from, report_text
 from hubcheck.results import ModuleReport
 
 if TYPE_CHECKING:
-    from hubcheck.run import Options
+    from hubcheck.options import Options
 
 _WORTH_IT = 64
 """Modules from which on other processes are started unasked: each takes a tenth of a second to start."""
@@ -130,7 +130,8 @@ class _Fleet:
 
 def work() -> None:
     """A process of the fleet: paths come in, reports go out, until the other side is gone."""
-    from hubcheck.run import Checker, plan
+    from hubcheck.checker import Checker
+    from hubcheck.plan import plan
 
     source, out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not stand between reports

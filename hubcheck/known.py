@@ -15,7 +15,8 @@ from hubcheck.findings import Outcome
 from hubcheck.results import ModuleReport
 
 if TYPE_CHECKING:
-    from hubcheck.run import Options, Plan
+    from hubcheck.options import Options
+    from hubcheck.plan import Plan
 
 _RUNS = frozenset(
     {"module/loads", "module/servable", "behaviour/runs", "behaviour/batch-size", "device/cpu", "device/gpu"}

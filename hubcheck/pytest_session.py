@@ -11,13 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from hubcheck.checker import Checker
 from hubcheck.config import Config, covers, find_config
 from hubcheck.findings import Finding, Level
 from hubcheck.identity import module_key
+from hubcheck.options import Options, configured
+from hubcheck.plan import plan
 from hubcheck.report.stored import from_data, to_data
 from hubcheck.results import ModuleReport, Report
 from hubcheck.rules import matching
-from hubcheck.run import Checker, Options, configured, modules_at, plan
+from hubcheck.run import modules_at
 
 
 class Checks:

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from hubcheck.cache import Cache
+from hubcheck.options import Options
+from hubcheck.plan import plan
 from hubcheck.results import ModuleReport
-from hubcheck.run import Options, plan, stream
+from hubcheck.run import stream
 from tests.module.test_archive import packed
 from tests.paths import DATA
 

@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from hubcheck.fleet import processes
+from hubcheck.options import Options
+from hubcheck.plan import plan
 from hubcheck.results import ModuleReport
-from hubcheck.run import Options, plan, stream
+from hubcheck.run import stream
 from tests.paths import DATA
 
 STATIC = Options(static=True, jobs=1)

@@ -15,12 +15,12 @@ PACKAGE = ROOT / "hubcheck"
 GOOD = DATA / "a_good_feature_vector"
 
 MAY_NOT_IMPORT = {
-    "module": {"graph", "checks", "rules", "contract", "engine", "probe", "report", "author", "cli", "run"},
-    "graph": {"checks", "rules", "contract", "engine", "probe", "report", "author", "cli", "run"},
-    "checks": {"engine", "rules", "probe", "report", "author", "cli", "run"},
-    "engine": {"probe", "report", "author", "cli", "run", "module.reader"},
-    "report": {"probe", "author", "cli", "run", "engine"},
-    "probe": {"engine", "rules", "checks", "report", "author", "cli", "run"},
+    "module": {"graph", "checks", "rules", "contract", "engine", "probe", "report", "author", "cli", "run", "plan", "checker", "fleet", "commands"},
+    "graph": {"checks", "rules", "contract", "engine", "probe", "report", "author", "cli", "run", "plan", "checker", "fleet", "commands"},
+    "checks": {"engine", "rules", "probe", "report", "author", "cli", "run", "plan", "checker", "fleet", "commands"},
+    "engine": {"probe", "report", "author", "cli", "run", "plan", "checker", "fleet", "commands", "module.reader"},
+    "report": {"probe", "author", "cli", "run", "plan", "checker", "fleet", "commands", "engine"},
+    "probe": {"engine", "rules", "checks", "report", "author", "cli", "run", "plan", "checker", "fleet", "commands"},
 }
 """For each part, the parts that it knows nothing of."""
 

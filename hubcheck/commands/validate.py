@@ -12,9 +12,11 @@ import click
 from hubcheck.cache import default_folder
 from hubcheck.config import Config, find_config, read_config
 from hubcheck.errors import UsersError
+from hubcheck.options import Options, configured
+from hubcheck.plan import Plan, plan
 from hubcheck.report.formats import FORMATS, Output, output, render
 from hubcheck.results import ModuleReport, Report
-from hubcheck.run import Options, Plan, configured, modules_at, plan, stream
+from hubcheck.run import modules_at, stream
 
 if TYPE_CHECKING:
     from hubcheck.probe.pool import ProbeOptions

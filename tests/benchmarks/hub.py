@@ -18,8 +18,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from hubcheck.options import Options
+from hubcheck.plan import plan
 from hubcheck.results import ModuleReport
-from hubcheck.run import Options, plan, stream
+from hubcheck.run import stream
 from tests.fuzz.campaign import memory_now
 from tests.fuzz.seeds import Seed, seeds
 from tests.fuzz.targets import structure

@@ -10,10 +10,12 @@ from types import FrameType
 
 from hubcheck.commands import show
 from hubcheck.module.opening import opened
+from hubcheck.options import Options
+from hubcheck.plan import Plan, plan
 from hubcheck.probe.planning import plan_steps
 from hubcheck.report import json, text
 from hubcheck.results import Report
-from hubcheck.run import Options, Plan, plan, stream
+from hubcheck.run import stream
 
 SECONDS = 10
 _OPTIONS = Options(static=True)

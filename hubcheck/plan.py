@@ -1,0 +1,86 @@
+"""Options to a plan: which rules are asked of which module, by which contracts, and what does not count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubcheck.contract import SignatureContract, load_contracts
+from hubcheck.engine import check_predicates
+from hubcheck.identity import home
+from hubcheck.options import Options
+from hubcheck.results import ModuleReport, Report
+from hubcheck.rules import Rule, load_rules, matching, select
+
+if TYPE_CHECKING:
+    from hubcheck.policy import Policy
+    from hubcheck.probe.devices import Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the options come to: the rules, the contracts, which rules to report, and which needs to waive."""
+
+    rules: dict[str, Rule]
+    contracts: dict[str, SignatureContract]
+    selected: set[str]
+    waived: frozenset[str]
+    home: Path
+    policy: Policy | None = None
+    devices: Choice | None = None
+    only: Mapping[Path, set[str]] | None = None
+
+    def selected_for(self, path: Path) -> set[str]:
+        """The rules to report of a module; `only` may name them module by module."""
+        if self.only is not None and path in self.only:
+            return self.only[path]
+        return self.selected if self.policy is None else self.policy.selected(path, self.selected)
+
+    def judged(self, report: ModuleReport) -> ModuleReport:
+        """A module's report after the configuration and the baseline had their say."""
+        return report if self.policy is None else self.policy.apply(report)
+
+    def report(self, modules: Iterable[ModuleReport], *, interrupted: bool = False) -> Report:
+        """The report of a run that is over; what was interrupted does not change the baseline."""
+        done = tuple(modules)
+        notices: tuple[str, ...] = ()
+        if self.policy is not None and not interrupted:
+            self.policy.update()
+            notices = tuple(self.policy.notices())
+        missing = self.devices.missing if self.devices is not None else None
+        incomplete = f"--device: {missing}" if missing else None
+        return Report(done, interrupted, incomplete, notices=notices, home=str(self.home), rules=self.rules)
+
+
+def plan(options: Options) -> Plan:
+    """The rules and contracts that the options name.
+
+    Raises:
+        UnknownRule, DataFileError, UnknownPredicate: they cannot be used.
+    """
+    from hubcheck.extensions import rule_folders
+
+    folders = (*rule_folders(), *options.rules)
+    rules = load_rules(*folders)
+    contracts = load_contracts(*folders)
+    for rule in rules.values():
+        if any(rule.file.is_relative_to(folder) for folder in folders):
+            check_predicates(rule)
+    policy = None
+    if options.config is not None or options.baseline is not None:
+        from hubcheck.policy import Policy, adjusted
+
+        rules = adjusted(rules, options.config) if options.config is not None else rules
+        policy = Policy(options.config, options.baseline, rules, updating=options.update_baseline)
+    selected = select(options.select, rules) if options.select else set(rules)
+    selected -= select(options.ignore, rules)
+    waived = frozenset(matching("safety", rules)) if options.run_unsafe else frozenset()
+    devices = None
+    if not options.static:
+        from hubcheck.probe.devices import choose
+
+        devices = choose(options.device or "auto")
+    where = options.config.home if options.config else home()
+    return Plan(rules, contracts, selected, waived, where, policy, devices)
