@@ -42,7 +42,9 @@ def document(module: ImageModule, default: str, written: Mapping[str, Module]) -
 
 def _summary(module: ImageModule, facts: Module) -> str:
     tasks = [f"{load_contracts()[name].title.lower()}" for name in module.tasks]
-    weights = sum(entry.elements for entry in facts.checkpoint.entries.values()) if facts.checkpoint else 0
+    entries = facts.checkpoint.entries.values() if facts.checkpoint else ()
+    # Seeds and the object graph lie in the checkpoint too.
+    weights = sum(entry.elements for entry in entries if "float" in entry.dtype)
     return f"{module.architecture} for {' and '.join(tasks)}, with {weights:,} weights."
 
 

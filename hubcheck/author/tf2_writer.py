@@ -26,7 +26,8 @@ class _Reusable(tf.Module):  # type: ignore[misc]
         # Only the variables are tracked, never Keras objects: those would store weights twice and fail to
         # restore in the session loader.
         self.variables = captured_variables(inference, train)
-        self.resources = resources(program.module, inference, train)
+        if tables := resources(program.module, inference, train):
+            self.resources = tables
         used = variables_of(train, train.structured_outputs[program.default]["default"])
         self.trainable_variables = [variable for variable in used if variable.trainable]
         self.regularization_losses = [

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import hubcheck
 from hubcheck import author, hub
-from tests.author.networks import FEATURES, HEIGHT, LABELS, WIDTH, pictures, plain_module
+from tests.author.networks import FEATURES, HEIGHT, LABELS, WIDTH, Net, pictures, plain_module
 
 IMAGES = pictures()
 TASKS = ("image_feature_vector", "image_classification")
@@ -184,6 +184,27 @@ def test_functions_inside_functions_are_inlined_in_tf1_format(tmp_path):
         "Call" in node.op for variant in hubcheck.read(tmp_path / "m").variants for node in variant.graph.node
     )
     np.testing.assert_allclose(hub.Module(tmp_path / "m")(IMAGES), features(IMAGES), rtol=1e-5)
+
+
+def test_updates_inside_functions_are_the_consumers_to_run_in_tf1_format(tmp_path):
+    net = Net()
+
+    @tf.function
+    def normalized(x, training):
+        return net.normalized(x, training)
+
+    module = author.ImageModule("Nested", (HEIGHT, WIDTH))
+
+    @module.feature_vector
+    def features(images, training):
+        return tf.reduce_mean(normalized(net.convolved(images), training), [1, 2])
+
+    module.export(tmp_path / "m", format="tf1-hub", probe=False)
+    for trainable in (False, True):
+        loaded = hub.Module(tmp_path / "m", trainable=trainable, tags={"train"})
+        wanted = features(IMAGES, training=True).numpy()
+        np.testing.assert_allclose(loaded(IMAGES), wanted, rtol=1e-5, atol=1e-6)
+        assert np.any(loaded.variable_map["mean"].numpy() != 0) == trainable
 
 
 @pytest.mark.parametrize("tf1_compat", [False, True])
