@@ -75,7 +75,8 @@ def deterministic(context: Context) -> Iterator[Fault | Skip]:
                     replay=replay(target, "pictures", "again"),
                 )
     if not looked:
-        yield Skip(NO_VALUES)
+        late = [entry.reason for entry in seen.not_run if entry.purpose == "again"]
+        yield Skip(late[0] if late else NO_VALUES)
 
 
 @once

@@ -54,7 +54,8 @@ def default_is_a_task(context: Context) -> Iterator[Fault | Skip]:
             apart = _found(distances[nearest], nearest)
             yield Fault(where(target, "outputs"), apart, wanted, message=message, replay=again)
     if not looked:
-        yield Skip("the default signature is the task signature itself")
+        late = [entry.reason for entry in seen.not_run if entry.purpose == "pictures"]
+        yield Skip(late[0] if late else "the default signature is the task signature itself")
 
 
 @confirming(linear_scores)

@@ -162,7 +162,8 @@ class Collector:
         step = self._plan.steps[number]
         if not isinstance(step, CallStep) or not step.optional or len(self.not_run) > len(self._plan.steps):
             raise BadFrame("a step that may not be left out")
-        reason = f"one call takes {_seconds(message):.1f} s: {step.repeat} of them do not fit in the time limit"
+        took, more = _seconds(message), f"{step.repeat} of them do" if step.repeat > 1 else "another one does"
+        reason = f"one call takes {took:.1f} s: {more} not fit in the time limit" if took else "the time limit was near"
         self.not_run.append(NotRun(step.target, self._plan.device, reason, step.purpose))
 
 

@@ -30,7 +30,6 @@ _DEVICES = {
         "TF_ENABLE_ONEDNN_OPTS": "0",
         "NVIDIA_TF32_OVERRIDE": "0",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-        "TF_DETERMINISTIC_OPS": "1",
         "TF_CUDNN_USE_AUTOTUNE": "0",
     },
 }

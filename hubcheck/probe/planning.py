@@ -164,5 +164,6 @@ def _call(
             feeds[key] = Feed(part.dtype, (len(rows), *row), rows, part.low, part.high)
     first = next((feed.shape for feed in feeds.values() if feed.pictures), ())
     size = first[1:3] if len(first) == 4 else ()
-    optional = purpose == "repeated"
+    # Of a slow module, what task signatures do in inference comes first.
+    optional = purpose in ("again", "repeated") or subject.part != "task" or subject.target.session
     return CallStep(subject.target, purpose, feeds, subject.keep, len(rows), size, optional, condition, repeat)

@@ -45,7 +45,7 @@ class Worker:
                 self._load(number, step)
             elif self._loaded is not None and self._wanted(step):
                 if step.optional and self._too_late(step):
-                    self._send({"kind": "late", "step": number, "seconds": self._seconds[step.target]})
+                    self._send({"kind": "late", "step": number, "seconds": self._seconds.get(step.target, 0.0)})
                     continue
                 for _ in range(step.repeat):
                     self._call(number, step)
@@ -82,7 +82,7 @@ class Worker:
 
     def _too_late(self, step: CallStep) -> bool:
         limit, needed = self._plan.soft_deadline, self._seconds.get(step.target, 0.0) * step.repeat
-        return limit > 0 and time.monotonic() - self._started + needed > limit and step.target in self._seconds
+        return limit > 0 and time.monotonic() - self._started + needed > limit
 
     def _load(self, number: int, step: LoadStep) -> None:
         self._send({"kind": "begin", "step": number})

@@ -152,6 +152,18 @@ def test_an_honest_worker_is_understood():
     np.testing.assert_array_equal(collector.runs[0].outputs["default"].values, np.ones((2, 3)))
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(12.5, "one call takes 12.5 s: 3 of them"), (0.0, "time limit was near")]
+)
+def test_a_call_that_was_left_out_is_told_with_its_reason(seconds, words):
+    collector = Collector(PLAN)
+    collector.take({"kind": "late", "step": 2, "seconds": seconds}, b"")
+    (left,) = collector.not_run
+    assert (left.purpose, words in left.reason) == ("repeated", True), left
+    with pytest.raises(BadFrame):
+        collector.take({"kind": "late", "step": 1, "seconds": 1.0}, b"")
+
+
 @given(st.data())
 def test_a_dishonest_worker_is_refused_or_understood_but_never_believed_more(data):
     """Some frame of an honest worker is left out, doubled, or changed in one value."""
