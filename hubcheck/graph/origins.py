@@ -15,6 +15,8 @@ SHAPES_ONLY = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLi
 """Ops whose results tell no more of their inputs than sizes."""
 
 
+_FEW = 60
+"""Nodes that make a mask by hand; a layer's statistics hang on the whole network."""
 _NOTHING: dict[int, int] = {}
 _NO_PORTS: Iterator[Port] = iter(())
 
@@ -143,7 +145,36 @@ class Origins:
         elif op not in SHAPES_ONLY:
             step.bits |= RANDOM if op in self._random and is_random(body, node) else 0
             step.ports = iter(body.inputs(node))
+            if op == "ReadVariableOp":
+                step.others = self._just_written(frame, node)
         return step
+
+    def _just_written(self, frame: Frame, node: int) -> list[Value]:
+        """What was assigned to a variable right before it is read, where that is a mask: parameters are not drawn,
+        and averages of the batch that are kept in a variable count as parameters."""
+        body = frame.body
+        handle = body.input(node, 0)
+        values = (
+            (frame, *body.inputs(control)[1])
+            for control in body.controls(node)
+            if body.ops[control] == "AssignVariableOp" and body.input(control, 0) == handle
+        )
+        return [value for value in values if self._is_drawn(value)]
+
+    def _is_drawn(self, value: Value) -> bool:
+        """Whether a few ops make a value, of random numbers alone."""
+        waiting, seen, drawn = [value], {value}, False
+        while waiting and len(seen) < _FEW:
+            frame, node, _ = waiting.pop()
+            op = frame.body.ops[node]
+            drawn = drawn or (op in self._random and is_random(frame.body, node) is not None)
+            if (frame, node) in self._images or op == "ReadVariableOp":
+                return False
+            for source in [] if op in SHAPES_ONLY else self._graph.inputs(frame, node):
+                if source not in seen:
+                    seen.add(source)
+                    waiting.append(source)
+        return drawn and not waiting
 
     def _special_sources(self, value: Value) -> list[Value]:
         frame, node, _ = value

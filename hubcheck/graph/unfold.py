@@ -11,6 +11,8 @@ from typing import TypeGuard
 from hubcheck.graph.body import ARGUMENT, Body, Port
 from hubcheck.graph.calls import FUNCTION_OPS, Call
 from hubcheck.graph.constants import Constant
+from hubcheck.graph.draws import SETTLES, is_settled
+from hubcheck.graph.elementwise import SELECTS
 from hubcheck.graph.folding import Fold, fold
 from hubcheck.graph.view import GraphView
 
@@ -65,7 +67,7 @@ class Unfolded:
         self.view = view
         self.main = Frame(view.main)
         self._fed = frozenset(fed)
-        self._special = frozenset({ARGUMENT, "IdentityN", *MERGES, *FUNCTION_OPS, *view.functions})
+        self._special = frozenset({ARGUMENT, "IdentityN", *MERGES, *SELECTS, *SETTLES, *FUNCTION_OPS, *view.functions})
         # Functions that call others twice, a few dozen times over, unfold without end.
         self._budget = _LEAST_BUDGET + _TIMES_UNFOLDED * view.size
         self._deciding = 0
@@ -92,8 +94,9 @@ class Unfolded:
     def passes(self, value: Value) -> list[Value] | None:
         """The values of which this one is, unchanged, one or the other; None if its node computes it.
 
-        Arguments are what the caller gives, results what the function returns; of a conditional whose
-        condition is a constant, only the branch that is taken; of a loop, its start and its last turn.
+        Arguments are what the caller gives, results what the function returns; of a conditional or a selection
+        whose condition is a constant, only what is taken; of a loop, its start and its last turn. A random draw
+        that always has the same outcome is made of nothing.
         """
         frame, node, number = value
         op = frame.body.ops[node]
@@ -105,6 +108,10 @@ class Unfolded:
             return self.inputs(frame, node)[number : number + 1] or None
         if op in MERGES:
             return [source for source in self.inputs(frame, node) if self.liveness(source) >= 0]
+        if op in SELECTS:
+            return self._selected(frame, node)
+        if op in SETTLES:
+            return [] if is_settled(self, value) else None
         return self._returned(frame, node, number)
 
     def callees(self, frame: Frame, node: int) -> list[Frame] | None:
@@ -135,7 +142,7 @@ class Unfolded:
         op = frame.body.ops[node]
         if op in MERGES:
             return "same", self.inputs(frame, node)
-        passed = self.passes(value)
+        passed = None if op in SELECTS or op in SETTLES else self.passes(value)
         if passed is not None:
             return "same", passed
         if op == "Const":
@@ -219,6 +226,13 @@ class Unfolded:
             return [(frame.caller, *given)]
         turn = [f for f in frame.caller.entered[frame.site] or () if f.call is not None and f.call.role == "loop"]
         return [(frame.caller, *given), *(r for r in self._result(turn, argument) if not _is_argument(r, argument))]
+
+    def _selected(self, frame: Frame, node: int) -> list[Value] | None:
+        inputs = self.inputs(frame, node)
+        condition = self.constant(inputs[0]) if len(inputs) == 3 else None
+        if condition is None or condition.scalar is None:
+            return None
+        return [inputs[1] if condition.scalar else inputs[2]]
 
     def _returned(self, frame: Frame, node: int, number: int) -> list[Value] | None:
         callees = self.callees(frame, node)

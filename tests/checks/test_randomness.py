@@ -133,6 +133,16 @@ def test_only_the_branch_of_a_constant_condition_counts(flag: bool, v1_control_f
     assert [type(item) for item in found] == ([Fault] if flag else [])
 
 
+@pytest.mark.parametrize("keep_prob", [1.0, 0.5])
+def test_a_keep_prob_that_is_one_unless_fed_drops_nothing(keep_prob: float) -> None:
+    found = said(lambda x: tf1.nn.dropout(x, keep_prob=tf1.placeholder_with_default(keep_prob, [])))
+    assert [type(item) for item in found] == ([Fault] if keep_prob < 1 else [])
+
+
+def test_a_noisy_value_that_is_never_selected_does_not_count() -> None:
+    assert said(lambda x: tf.where(tf.constant(False), noise(x), x)) == []
+
+
 @pytest.mark.parametrize("v1_control_flow", [False, True])
 def test_a_condition_that_is_fed_leaves_it_to_a_run(v1_control_flow: bool) -> None:
     def branch(x: tf.Tensor) -> tf.Tensor:

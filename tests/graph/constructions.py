@@ -20,6 +20,7 @@ class Weights(tf.Module):
         self.second = tf.Variable(tf.random.stateless_normal([3, 3, CHANNELS, CHANNELS], [1, 3]), name="second")
         self.dense = tf.Variable(tf.random.stateless_normal([CHANNELS, CHANNELS], [1, 4]), name="dense")
         self.scale = tf.Variable(tf.ones([CHANNELS]), name="scale")
+        self.kept = tf.Variable(tf.ones([CHANNELS]), name="kept", trainable=False)
         self.seed = tf.Variable([3, 4], dtype=tf.int32, name="seed", trainable=False)
         self.generator = tf.random.Generator.from_seed(1)
         self.held: list[Any] = []

@@ -131,6 +131,18 @@ def dropout_in_a_learning_phase_that_is_off(w: Weights, images: tf.Tensor) -> tf
 
 
 @no_dropout_on_output
+def a_keep_prob_that_is_one_unless_it_is_fed(w: Weights, images: tf.Tensor) -> tf.Tensor:
+    return tf1.nn.dropout(w.features(images), keep_prob=tf1.placeholder_with_default(1.0, [], "keep_prob"))
+
+
+@no_dropout_on_output
+def an_old_keep_prob_that_is_one_unless_it_is_fed(w: Weights, images: tf.Tensor) -> tf.Tensor:
+    x = w.features(images)
+    keep_prob = tf1.placeholder_with_default(1.0, [])
+    return tf1.div(x, keep_prob) * tf.floor(keep_prob + tf1.random_uniform(tf.shape(x)))
+
+
+@no_dropout_on_output
 def dropout_in_the_inner_condition_that_is_off(w: Weights, images: tf.Tensor) -> tf.Tensor:
     x = w.features(images)
     off = tf.constant(False)

@@ -306,6 +306,21 @@ def a_mask_made_by_a_function(w: Weights, images: tf.Tensor) -> tf.Tensor:
 
 
 @dropout_on_output()
+def a_mask_that_is_kept_in_a_variable(w: Weights, images: tf.Tensor) -> tf.Tensor:
+    w.kept.assign(tf.cast(tf.random.uniform([CHANNELS]) > 0.5, tf.float32))
+    return w.features(images) * w.kept
+
+
+@dropout_on_output()
+def a_selection_that_is_always_taken(w: Weights, images: tf.Tensor) -> tf.Tensor:
+    @tf.function
+    def head(x: tf.Tensor, training: tf.Tensor) -> tf.Tensor:
+        return tf.where(training, tf.nn.dropout(x, 0.5), x)
+
+    return head(w.features(images), tf.constant(True))
+
+
+@dropout_on_output()
 def dropout_in_map_fn(w: Weights, images: tf.Tensor) -> tf.Tensor:
     return tf.map_fn(lambda x: tf.nn.dropout(x, 0.5), w.features(images))
 

@@ -195,6 +195,30 @@ def a_case_that_is_never_taken(w: Weights, images: tf.Tensor) -> tf.Tensor:
 
 
 @no_dropout_on_output
+def a_selection_that_is_never_taken(w: Weights, images: tf.Tensor) -> tf.Tensor:
+    @tf.function
+    def head(x: tf.Tensor, training: tf.Tensor) -> tf.Tensor:
+        return tf.where(training, tf.nn.dropout(x, 0.5), x)
+
+    return head(w.features(images), tf.constant(False))
+
+
+@no_dropout_on_output
+def a_rate_of_zero(w: Weights, images: tf.Tensor) -> tf.Tensor:
+    @tf.function
+    def head(x: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+        return tf.nn.dropout(x, rate)
+
+    return head(w.features(images), tf.constant(0.0))
+
+
+@no_dropout_on_output
+def a_mask_that_drops_nothing(w: Weights, images: tf.Tensor) -> tf.Tensor:
+    x = w.features(images)
+    return x * tf.cast(tf.random.uniform(tf.shape(x), 1.0, 2.0) > 0.5, tf.float32)
+
+
+@no_dropout_on_output
 def dropout_in_the_loops_hidden_state(w: Weights, images: tf.Tensor) -> tf.Tensor:
     def turn(i: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return i + 1, tf.tanh(tf.nn.dropout(x, 0.5) @ w.dense)

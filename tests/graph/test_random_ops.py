@@ -1,0 +1,49 @@
+"""The table of random ops against the TensorFlow that is installed."""
+
+from __future__ import annotations
+
+import pytest
+import tensorflow as tf
+
+from hubcheck.graph.ops import is_stock
+from hubcheck.graph.randomness import hides, random_ops
+from tools import make_random_ops
+
+
+def test_the_table_is_what_the_command_writes(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    if make_random_ops.TABLE.read_text().split("\t")[0].removeprefix("# TensorFlow ") != tf.version.VERSION:
+        pytest.skip("the table was written from another TensorFlow")
+    written = tmp_path / "random-ops.tsv"  # type: ignore[operator]
+    monkeypatch.setattr(make_random_ops, "TABLE", written)
+    kept = make_random_ops.TABLE
+    make_random_ops.main()
+    assert kept.read_text().splitlines()[1:] == [f"{op}\t{kind}" for op, kind in random_ops().items()]
+
+
+@pytest.mark.parametrize(
+    ("op", "kind"),
+    [
+        ("RandomUniform", "stateful"),
+        ("Multinomial", "stateful"),
+        ("StatefulUniform", "stateful"),
+        ("FractionalMaxPool", "stateful"),
+        ("StatelessRandomUniformV2", "stateless"),
+        ("StatelessRandomBinomial", "stateless"),
+        ("StatelessShuffle", "stateless"),
+    ],
+)
+def test_ops_that_draw_are_in_the_table(op: str, kind: str) -> None:
+    assert random_ops()[op] == kind
+
+
+@pytest.mark.parametrize("op", ["StatelessRandomGetKeyCounter", "RngReadAndSkip", "Conv2D", "RandomShuffleQueue", "If"])
+def test_ops_that_only_help_are_not(op: str) -> None:
+    assert is_stock(op) and op not in random_ops()
+
+
+def test_ops_that_hide_what_they_do() -> None:
+    assert [op for op in ("Conv2D", "PyFunc", "XlaCallModule", "Mine", "_Arg", "f") if hides(op, {"f"})] == [
+        "PyFunc",
+        "XlaCallModule",
+        "Mine",
+    ]
