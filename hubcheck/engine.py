@@ -84,13 +84,12 @@ class _State:
     findings: list[Finding] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
 
-    def blocks(self, rule: Rule, half: Half) -> bool:
-        """Whether rules that need this one mean nothing now: it failed, or, for what a run decides, was never asked.
+    def blocks(self, rule: Rule) -> bool:
+        """Whether rules that need this one mean nothing now: it failed, or could not be asked because another did.
 
         A lesser finding than the rule's own level blocks nothing.
         """
-        failed = self.stops or any(finding.level == rule.level for finding in self.findings)
-        return failed or (half == "probe" and self.blocked)
+        return self.stops or self.blocked or any(finding.level == rule.level for finding in self.findings)
 
 
 class Evaluation:
@@ -209,7 +208,7 @@ class Evaluation:
         for need in needs:
             for other in matching(need, self._rules):
                 state = self._states.get(other)
-                if other not in self._waived and state is not None and state.blocks(self._rules[other], half):
+                if other not in self._waived and state is not None and state.blocks(self._rules[other]):
                     return other
         return None
 

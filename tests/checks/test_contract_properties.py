@@ -63,16 +63,17 @@ def _faults(drawn: dict) -> Iterator[str]:
     if drawn["surplus"]:
         yield "image-input/sole"
     found = drawn["input"] == "images" or not drawn["surplus"] or _rank(drawn["input_shape"]) == 4
-    batch_is_wrong = False
+    no_batch = False
     if found:
         if drawn["input_dtype"] != FLOAT32:
             yield "image-input/dtype"
         if _rank(drawn["input_shape"]) != 4:
             yield "image-input/rank"
+            no_batch = True
         else:
             batch, height, width, channels = drawn["input_shape"]
-            batch_is_wrong = batch != -1
-            if batch_is_wrong:
+            no_batch = batch != -1
+            if no_batch:
                 yield "image-input/batch-size"
             if -1 in (height, width):
                 yield "image-input/image-size"
@@ -87,7 +88,7 @@ def _faults(drawn: dict) -> Iterator[str]:
         if _rank(drawn["output_shape"]) != 2:
             yield "output/rank"
         else:
-            if drawn["output_shape"][0] != -1 and not batch_is_wrong:
+            if drawn["output_shape"][0] != -1 and not no_batch:
                 yield "output/batch-size"
             if drawn["output_shape"][1] == -1:
                 yield "output/width"
@@ -156,7 +157,7 @@ UNKNOWN_RANK_AND_FIXED_OUTPUT_BATCH = {
     "hidden": "TinyCNN/layer_1",
     "attached": True,
 }
-"""A need that was itself skipped does not skip what needs it."""
+"""Without a batch in the input there is none to ask of the output: one fault, one finding."""
 
 
 @settings(max_examples=150, deadline=None)
