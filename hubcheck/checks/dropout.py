@@ -66,5 +66,6 @@ def _fault(flow: Flow, mask: Mask, entry: Entry, key: str, level: Level | None) 
         found=f"{node.op} with a random mask" + (f", rate {drops:g}" if drops is not None else ""),
         wanted="no dropout on outputs",
         details={"layer": layer, "rate": "unknown" if drops is None else f"{drops:g}"},
+        message="{layer} puts a random mask on the output" if drops is None else None,
         level=level,
     )
