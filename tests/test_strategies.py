@@ -40,7 +40,7 @@ def smallest(batches: st.SearchStrategy, wrong: Callable[[np.ndarray], bool]) ->
     """What a property that does not hold is reported with."""
     seen = []
 
-    @settings(database=None, max_examples=60)
+    @settings(database=None, derandomize=True, max_examples=200)
     @given(batches)
     def holds(images):
         if wrong(images):
