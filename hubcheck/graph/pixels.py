@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from hubcheck.graph import elementwise as ew
 from hubcheck.graph.constants import Constant
 from hubcheck.graph.origins import Origins
-from hubcheck.graph.unfold import MERGES, SWITCHES, Frame, Unfolded, Value
+from hubcheck.graph.switches import MERGES, SWITCHES
+from hubcheck.graph.unfold import Frame, Unfolded, Value
 
 _LAYERS = frozenset(
     """

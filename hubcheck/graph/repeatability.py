@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hubcheck.graph.meeting import resolved
 from hubcheck.graph.origins import SHAPES_ONLY
 from hubcheck.graph.randomness import CLOCKS, HOST_CODE, hides, is_random, random_functions, random_ops
+from hubcheck.graph.switches import liveness
 from hubcheck.graph.unfold import Frame, Unfolded, Value
 
 _WRITES = re.compile(r"(Resource)?(Assign|Scatter|CountUpTo|StridedSliceAssign)")
@@ -40,7 +41,7 @@ def random_nodes(graph: Unfolded, outputs: Iterable[Value]) -> list[RandomNode]:
     written = {_variable(graph, value) for value in reached.writers}
     seeds = _Seeds(graph, written)
     return [
-        RandomNode(frame, node, certain=not (hidden or frame.guarded or graph.liveness((frame, node, 0)) > 0))
+        RandomNode(frame, node, certain=not (hidden or frame.guarded or liveness(graph, (frame, node, 0)) > 0))
         for frame, node, hidden in reached.random
         if hidden or is_random(frame.body, node) != "stateless" or seeds.depend_on_state(frame, node)
     ]

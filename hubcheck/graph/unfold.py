@@ -14,11 +14,9 @@ from hubcheck.graph.constants import Constant
 from hubcheck.graph.draws import SETTLES, is_settled
 from hubcheck.graph.elementwise import SELECTS
 from hubcheck.graph.folding import Fold, fold
+from hubcheck.graph.switches import MERGES, SWITCHES, liveness, predicate
 from hubcheck.graph.view import GraphView
 
-MERGES = frozenset({"Merge", "RefMerge"})
-SWITCHES = frozenset({"Switch", "RefSwitch"})
-_LOOP_ENDS = frozenset({"NextIteration", "RefNextIteration"})
 _DEEPEST = 256
 """Calls within calls; deeper ones lead back to themselves or are made to wear a reader out."""
 
@@ -107,7 +105,7 @@ class Unfolded:
         if op == "IdentityN":
             return self.inputs(frame, node)[number : number + 1] or None
         if op in MERGES:
-            return [source for source in self.inputs(frame, node) if self.liveness(source) >= 0]
+            return [source for source in self.inputs(frame, node) if liveness(self, source) >= 0]
         if op in SELECTS:
             return self._selected(frame, node)
         if op in SETTLES:
@@ -126,7 +124,9 @@ class Unfolded:
         return entered
 
     def condition(self, frame: Frame, node: int) -> Value | None:
-        """The value on which it depends what a node passes on: the predicate of an undecided If or Case."""
+        """The value on which it depends what a node passes on: the predicate of an undecided conditional."""
+        if frame.body.ops[node] in MERGES:
+            return predicate(frame, node)
         callees = self.callees(frame, node)
         if callees and len(callees) > 1 and callees[0].call is not None and callees[0].call.role in _CHOICES:
             return next(iter(self.inputs(frame, node)), None)
@@ -152,68 +152,6 @@ class Unfolded:
         if op in SWITCHES:
             return "same", self.inputs(frame, node)[:1]
         return op, self.inputs(frame, node)
-
-    def liveness(self, value: Value) -> int:
-        """How many undecided TF1 conditionals stand around a value; -1 if a constant condition switches it off.
-
-        A node without all of its inputs does not run; Merge runs as soon as it has one.
-        """
-        if not self._has_switches(value[0]):
-            return 0
-        waiting = [value]
-        while waiting:
-            frame, node, number = waiting[-1]
-            key = (node, number if frame.body.ops[node] in SWITCHES else 0)
-            if frame.live.get(key, _PENDING) >= -1:
-                waiting.pop()
-                continue
-            sources = self._needed(frame, node)
-            missing = [s for s in sources if self._live(s) is None]
-            if missing and key not in frame.live:
-                frame.live[key] = _PENDING
-                waiting += missing
-                continue
-            waiting.pop()
-            frame.live[key] = self._judge(frame, node, number, [self._known_depth(s) for s in sources])
-        return self._known_depth(value)
-
-    def _known_depth(self, value: Value) -> int:
-        depth = self._live(value)
-        return 0 if depth is None or depth == _PENDING else depth
-
-    def _live(self, value: Value) -> int | None:
-        frame, node, number = value
-        return frame.live.get((node, number if frame.body.ops[node] in SWITCHES else 0))
-
-    def _needed(self, frame: Frame, node: int) -> list[Value]:
-        if frame.body.ops[node] in _LOOP_ENDS:
-            return []
-        return [*self.inputs(frame, node), *((frame, control, 0) for control in frame.body.controls(node))]
-
-    def _judge(self, frame: Frame, node: int, number: int, inputs: Sequence[int]) -> int:
-        op = frame.body.ops[node]
-        if op in MERGES:
-            alive = [depth for depth in inputs if depth >= 0]
-            if len(alive) < len(inputs) or any(frame.body.ops[s] in _LOOP_ENDS for s, _ in frame.body.inputs(node)):
-                return max(alive, default=_DEAD)
-            return max(max(alive, default=0) - 1, 0)
-        if any(depth < 0 for depth in inputs):
-            return _DEAD
-        depth = max(inputs, default=0)
-        if op not in SWITCHES or len(frame.body.inputs(node)) < 2:
-            return depth
-        source, port = frame.body.inputs(node)[1]
-        if frame.body.ops[source] == "LoopCond":
-            return depth
-        taken = self.constant((frame, source, port))
-        if taken is None:
-            return depth + 1
-        return depth if bool(taken.scalar) == (number == 1) else _DEAD
-
-    def _has_switches(self, frame: Frame) -> bool:
-        if _ANY_SWITCH not in frame.live:
-            frame.live[_ANY_SWITCH] = 0 if SWITCHES.isdisjoint(frame.body.ops) else 1
-        return frame.live[_ANY_SWITCH] == 1
 
     def _given(self, frame: Frame, argument: int) -> list[Value] | None:
         if frame.caller is None:
@@ -292,9 +230,6 @@ _TIMES_UNFOLDED = 12
 _MOST_DECISIONS = 16
 """Conditions that hang on the results of other conditionals, which are looked at in turn."""
 _CHOICES = frozenset({"then", "else", "branch"})
-_DEAD = -1
-_PENDING = -2
-_ANY_SWITCH = (-1, -1)
 
 
 def _given_to(call: Call, inputs: Sequence[Port], argument: int) -> Port | None:

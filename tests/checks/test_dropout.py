@@ -16,14 +16,14 @@ from hubcheck.contract import load_contracts
 from hubcheck.findings import Fault, Skip
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module
-from tests.graph import dropout_tf1, masked_tf2, unmasked_tf2
+from tests.graph import dropout_tf1, masked_tf2, masked_then_tf2, unmasked_tf2
 from tests.graph.constructions import HEIGHT, WIDTH, Construction, Weights, constructions
 from tests.graph.dropout_keras import CONSTRUCTIONS as KERAS
 from tests.graph.dropout_keras import KerasConstruction
 
 CONTRACTS = load_contracts()
 TF1 = constructions(dropout_tf1)
-TF2 = constructions(masked_tf2) + constructions(unmasked_tf2)
+TF2 = [*constructions(masked_tf2), *constructions(masked_then_tf2), *constructions(unmasked_tf2)]
 IMAGES = tf.TensorSpec([None, HEIGHT, WIDTH, 3], tf.float32, name="images")
 
 

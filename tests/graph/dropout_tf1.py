@@ -108,6 +108,18 @@ def dropout_of_whole_channels_before_pooling(w: Weights, images: tf.Tensor) -> t
     return tf1.reduce_mean(x, [1, 2], keep_dims=False)
 
 
+@dropout_on_output()
+def features_or_zeros_by_a_random_condition(w: Weights, images: tf.Tensor) -> tf.Tensor:
+    x = w.features(images)
+    return tf1.cond(tf1.random_uniform([]) < 0.5, lambda: x, lambda: tf.zeros([1, CHANNELS]))
+
+
+@no_dropout_on_output
+def a_random_condition_between_two_branches(w: Weights, images: tf.Tensor) -> tf.Tensor:
+    x = w.features(images)
+    return tf1.cond(tf1.random_uniform([]) < 0.5, lambda: x @ w.dense, lambda: x)
+
+
 @no_dropout_on_output
 def old_dropout_then_dense(w: Weights, images: tf.Tensor) -> tf.Tensor:
     return tf1.nn.dropout(w.features(images), rate=0.5) @ w.dense + w.scale
