@@ -85,11 +85,11 @@ class _State:
     remarks: list[Remark] = field(default_factory=list)
 
     def blocks(self, rule: Rule) -> bool:
-        """Whether rules that need this one mean nothing now: it failed, or could not be asked because another did.
+        """Whether rules that need this one mean nothing now: it failed, by a finding of the rule's own level.
 
-        A lesser finding than the rule's own level blocks nothing.
+        That it was skipped blocks nothing: what a rule needs, its file lists. Else one fault would hide others.
         """
-        return self.stops or self.blocked or any(finding.level == rule.level for finding in self.findings)
+        return self.stops or any(finding.level == rule.level for finding in self.findings)
 
 
 class Evaluation:
