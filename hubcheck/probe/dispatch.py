@@ -88,7 +88,8 @@ class Dispatcher:
             if not self._closing:
                 self._closing = True
                 self._waker.send(b"!")
-        self._thread.join()
+        if threading.current_thread() is not self._thread:  # it may be a garbage collection there that closes
+            self._thread.join()
 
     def _run(self) -> None:
         try:

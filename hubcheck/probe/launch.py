@@ -34,7 +34,7 @@ class ServerProcess:
         # -P: a file called tensorflow.py in the current folder is not TensorFlow.
         arguments = list(command) if command is not None else [sys.executable, "-P", file]
         here = str(Path(__file__).resolve().parents[2])
-        arguments += [str(theirs.fileno()), str(self.scratch), "", os.pathsep.join([here, *filter(None, sys.path)])]
+        arguments += [str(theirs.fileno()), str(self.scratch), os.pathsep.join([here, *filter(None, sys.path)])]
         try:
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import weakref
 from collections.abc import Mapping, Sequence
@@ -82,7 +81,6 @@ class Pool:
         self._devices, self._absent = tuple(devices), tuple(absent)
         self._dispatcher = Dispatcher(self._devices, self._jobs, command)
         self._close = weakref.finalize(self, self._dispatcher.close)
-        atexit.register(self._close)
 
     def submit(
         self, module: Module, contracts: Mapping[str, SignatureContract], options: ProbeOptions | None = None
@@ -119,7 +117,6 @@ class Pool:
     def close(self) -> None:
         """End everything that runs, and wait until it has ended. Futures that are not done get cancelled."""
         self._close()
-        atexit.unregister(self._close)
 
     def __enter__(self) -> Pool:
         return self

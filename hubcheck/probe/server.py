@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":  # run as a file: hubcheck need not be on the path of a bare interpreter
-    sys.path.extend(entry for entry in sys.argv[4].split(os.pathsep) if entry)
+    sys.path.extend(entry for entry in sys.argv[3].split(os.pathsep) if entry)
 
 from hubcheck.probe import control, sandbox, system
 from hubcheck.probe.frames import Decoder, encode
@@ -249,7 +249,7 @@ def _ending_with(channel: socket.socket, scratch: Path) -> Iterator[None]:
 
 
 def main(arguments: list[str], work: Work | None = None) -> None:
-    """`arguments`: the channel's descriptor, the scratch folder, and "nice" to yield to other processes."""
+    """`arguments`: the channel's descriptor and the scratch folder."""
     channel = socket.socket(fileno=int(arguments[0]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 if __name__ == "__main__":
-    sys.path.extend(entry for entry in sys.argv[4].split(os.pathsep) if entry)
+    sys.path.extend(entry for entry in sys.argv[3].split(os.pathsep) if entry)
 
 from hubcheck.probe import server
 from hubcheck.probe.frames import encode
