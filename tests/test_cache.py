@@ -35,16 +35,16 @@ def options(tmp_path: Path) -> Options:
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The modules that were looked at, and not answered from the cache."""
-    from hubcheck import run
+    from hubcheck import checker
 
     seen: list[Path] = []
-    opened = run.opened
+    opened = checker.opened
 
     def noted(path: Path) -> object:
         seen.append(path)
         return opened(path)
 
-    monkeypatch.setattr(run, "opened", noted)
+    monkeypatch.setattr(checker, "opened", noted)
     return seen
 
 
