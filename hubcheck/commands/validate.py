@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from hubcheck.cache import default_folder
 from hubcheck.config import Config, find_config, read_config
 from hubcheck.errors import UsersError
 from hubcheck.options import Options, configured
@@ -122,7 +121,7 @@ def command(  # noqa: PLR0913 - one for each option
         save_evidence=Path(save_evidence) if save_evidence is not None else None,
         baseline=Path(baseline) if baseline is not None else None,
         update_baseline=update_baseline,
-        cache=None if no_cache else default_folder(),
+        cache=None if no_cache else _cache_folder(),
         probe=_probe(timeout),
         exhibits="html" in (style, *(target.format for target in files)),
     )
@@ -206,11 +205,19 @@ def _show(report: ModuleReport) -> None:
         click.echo(line)
 
 
+def _cache_folder() -> Path:
+    from hubcheck.cache import default_folder
+
+    return default_folder()
+
+
 def _width() -> int:
     """The terminal's width, within what reads well; 80 columns where there is none."""
+    if not sys.stdout.isatty():
+        return 80
     import shutil
 
-    return min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120) if sys.stdout.isatty() else 80
+    return min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120)
 
 
 def _with_progress(reports: Iterator[ModuleReport], total: int, ready: Plan) -> Report:
