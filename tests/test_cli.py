@@ -203,6 +203,19 @@ def test_show_needs_no_tensorflow_and_tells_the_signatures():
         assert text in done.stdout
 
 
+def test_the_graph_of_a_signature_is_outlined_with_what_was_found_on_it():
+    done = hubcheck("show", "--graph", "image_feature_vector", DATA / "c_dropout_on_features_train")
+    assert done.returncode == 0
+    inference, train = done.stdout.split("variant {train}")
+    for text in ("conv1/Conv2D", "[?, 16, 12, 8]", '-> "default"'):
+        assert text in inference
+    assert "! output/no-dropout" in train
+    assert "!" not in inference
+    missing = hubcheck("show", "--graph", "nothing", DATA / "c_dropout_on_features_train")
+    assert missing.returncode == 2
+    assert "its signatures are default, image_feature_vector" in missing.stderr
+
+
 def test_explain_prints_reason_and_both_examples():
     done = hubcheck("explain", "image-input/batch-size")
     assert done.returncode == 0

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hubcheck.contract import load_contracts
+from hubcheck.errors import UsersError
 from hubcheck.module.locate import find_modules
 from hubcheck.module.opening import opened
-from hubcheck.module.types import Module, Tensor, Variant
+from hubcheck.module.types import Module, Shape, Tensor, Variant
 from hubcheck.plain_text import printable
+
+if TYPE_CHECKING:
+    from hubcheck.graph.outline import Line
 
 
 @click.command("show")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-def command(paths: Sequence[str]) -> int:
+@click.option("--graph", "graph", metavar="SIGNATURE", help="The way from input to outputs of this signature instead.")
+def command(paths: Sequence[str], *, graph: str | None) -> int:
     """Show what modules declare: format, signatures, image size, callable, weights. No TensorFlow is needed.
 
     \b
     hubcheck show exports/mobilenet_v2
+    hubcheck show exports/mobilenet_v2 --graph image_feature_vector
     """
     problems = False
     for found in [found for path in paths for found in find_modules(Path(path))]:
         with opened(found) as module:
             problems = problems or module.format is None or bool(module.problems)
-            for line in _lines(module):
+            for line in _lines(module) if graph is None else _graph_lines(module, graph):
                 click.echo(line)
     return 1 if problems else 0
 
@@ -49,6 +56,42 @@ def _lines(module: Module) -> Iterator[str]:
         yield click.style(f"  {' and '.join(names)}", dim=True)
         yield text
     yield ""
+
+
+def _graph_lines(module: Module, signature: str) -> Iterator[str]:
+    """The outline of a signature in every variant, with what the static rules found marked on it."""
+    from hubcheck.checks.context import Context
+    from hubcheck.checks.outlines import signature_outline
+    from hubcheck.engine import Evaluation
+    from hubcheck.rules import load_rules
+
+    having = [variant for variant in module.variants if signature in variant.signatures]
+    if not having:
+        names = sorted({key for variant in module.variants for key in variant.signatures})
+        problem = module.problems[0].message if module.problems else f"its signatures are {', '.join(names) or 'none'}"
+        raise UsersError(printable(f"{module.path} has no signature {signature}; {problem}"))
+    context = Context(module, load_contracts())
+    evaluation = Evaluation(context, load_rules())
+    evaluation.static()
+    evaluation.without_run("not run", complete=True)
+    findings = list(evaluation.findings())
+    for variant in having:
+        yield click.style(f"{printable(str(module.path))}  {signature}  {_name(variant)}", bold=True)
+        told = [finding for finding in findings if finding.where.variant in (None, variant.name)]
+        for line in signature_outline(context, variant, signature, told):
+            yield from _outlined(line)
+        yield ""
+
+
+def _outlined(line: Line) -> Iterator[str]:
+    """A step on the way: its name, ops, shape and outputs; below it, what was found there."""
+    indent = "  " * (line.depth + 1)
+    shape = f"  {Shape(line.dims)}" if line.dims is not None else ""
+    ops = f"  {line.summary}" if line.summary != line.name else ""
+    outputs = "".join(f'  -> "{key}"' for key in line.outputs)
+    yield f"{indent}{printable(line.name)}{click.style(printable(ops + shape), dim=True)}{printable(outputs)}"
+    for mark in line.marks:
+        yield click.style(f"{indent}  ! {printable(mark)}", fg="red")
 
 
 def _name(variant: Variant) -> str:
