@@ -305,9 +305,14 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path, scrat
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, scratch: Path) -> None:
     packed(tmp_path / "m.tgz", member("assets/big", data=os.urandom(64 << 20)))
     environment = {**os.environ, "TMPDIR": str(scratch)}
-    command = [sys.executable, "-m", "hubcheck", "validate", "--static", str(tmp_path / "m.tgz")]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while not list(scratch.glob("hubcheck-*/module/*")) and process.poll() is None:
-            time.sleep(0.002)
-        process.send_signal(signal.SIGINT)
+    command = [sys.executable, "-m", "hubcheck", "validate", "--static", "--no-cache", str(tmp_path / "m.tgz")]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    for _ in range(10):
+        with subprocess.Popen(command, env=environment, **quiet) as process:
+            while not list(scratch.glob("hubcheck-*/module/*")) and process.poll() is None:
+                time.sleep(0.002)
+            process.send_signal(signal.SIGINT)
+        if process.returncode:
+            break
+        # It was done before the signal came; the next one may be slower.
     assert process.returncode == 130
