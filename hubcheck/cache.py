@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import hubcheck
 from hubcheck import resources
-from hubcheck.findings import Finding, Node, Outcome, Where
 from hubcheck.module.documents import read_documents
 from hubcheck.module.limits import LIMITS
 from hubcheck.module.locate import is_archive
-from hubcheck.results import DeviceRun, ModuleReport
+from hubcheck.results import ModuleReport
+from hubcheck.stored import report_from, report_text
 
-_LAYOUT = 1
+_LAYOUT = 2
 """Changes when what an entry holds does."""
 _MOST_IN_BUCKET = 64
 """Entries of one of the 256 folders; the oldest make room."""
@@ -178,33 +176,3 @@ def _make_room(bucket: Path) -> None:
     if len(entries) >= _MOST_IN_BUCKET:
         for entry in sorted(entries, key=lambda entry: entry.stat().st_mtime)[: _MOST_IN_BUCKET // 4]:
             Path(entry).unlink(missing_ok=True)
-
-
-def report_text(report: ModuleReport) -> bytes:
-    """A report as one line of JSON; `report_from` is the inverse."""
-    return json.dumps(asdict(report), separators=(",", ":")).encode()
-
-
-def report_from(text: bytes) -> ModuleReport:
-    """The report that report_text wrote.
-
-    Raises:
-        ValueError, TypeError, KeyError: it did not write this.
-    """
-    data = json.loads(text)
-    return ModuleReport(
-        **{
-            **data,
-            "outcomes": tuple(Outcome(**outcome) for outcome in data["outcomes"]),
-            "findings": tuple(map(_finding, data["findings"])),
-            "devices": tuple(DeviceRun(**device) for device in data["devices"]),
-            "protections": None if data["protections"] is None else tuple(data["protections"]),
-            "suppressed": (),
-        }
-    )
-
-
-def _finding(data: dict[str, Any]) -> Finding:
-    where = dict(data["where"])
-    node = Node(**where["node"]) if where["node"] is not None else None
-    return Finding(**{**data, "where": Where(**{**where, "node": node})})

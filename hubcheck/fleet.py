@@ -18,8 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.cache import report_from, report_text
 from hubcheck.results import ModuleReport
+from hubcheck.stored import report_from, report_text
 
 if TYPE_CHECKING:
     from hubcheck.options import Options

@@ -84,7 +84,7 @@ class KnownReports:
         key = self._key(path)
         report = self._cache.get(key) if key is not None else None
         if report is not None:
-            return replace(report, elapsed_s=round(time.monotonic() - begin, 3))
+            return replace(report, elapsed_s=round(time.monotonic() - begin, 3), known=True)
         if key is not None:
             self._keys[path] = key
         return None
@@ -107,7 +107,7 @@ def _is_settled(outcome: Outcome) -> bool:
 def _settings(options: Options, ready: Plan) -> Iterator[str]:
     yield repr(list(ready.rules.values()))
     yield repr(ready.contracts)
-    yield repr((sorted(ready.waived), options.static, options.fail_on))
+    yield repr((sorted(ready.waived), options.static, options.fail_on, options.exhibits))
     for rule in ready.rules.values():
         yield from _code(rule.check)
         yield from _code(rule.probe)

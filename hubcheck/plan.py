@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from hubcheck.contract import SignatureContract, load_contracts
 from hubcheck.engine import check_predicates
 from hubcheck.identity import home
+from hubcheck.kept import Kept
 from hubcheck.options import Options
 from hubcheck.results import ModuleReport, Report
 from hubcheck.rules import Rule, load_rules, matching, select
+from hubcheck.tally import tallied
 
 if TYPE_CHECKING:
     from hubcheck.policy import Policy
@@ -44,14 +46,15 @@ class Plan:
 
     def report(self, modules: Iterable[ModuleReport], *, interrupted: bool = False) -> Report:
         """The report of a run that is over; what was interrupted does not change the baseline."""
-        done = tuple(modules)
+        done = modules if isinstance(modules, Kept) else tuple(modules)
+        tally = done.tally if isinstance(done, Kept) else tallied(done)
         notices: tuple[str, ...] = ()
         if self.policy is not None and not interrupted:
             self.policy.update()
             notices = tuple(self.policy.notices())
         missing = self.devices.missing if self.devices is not None else None
         incomplete = f"--device: {missing}" if missing else None
-        return Report(done, interrupted, incomplete, notices=notices, home=str(self.home), rules=self.rules)
+        return Report(done, tally, interrupted, incomplete, notices=notices, home=str(self.home), rules=self.rules)
 
 
 def plan(options: Options) -> Plan:

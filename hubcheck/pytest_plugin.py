@@ -215,7 +215,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def _text(report: Report) -> str:
     from hubcheck.report.text import render
 
-    return render(report)
+    return "".join(render(report))
 
 
 @pytest.fixture

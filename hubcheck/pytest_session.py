@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,10 +16,10 @@ from hubcheck.findings import Finding, Level
 from hubcheck.identity import module_key
 from hubcheck.options import Options, configured
 from hubcheck.plan import plan
-from hubcheck.report.stored import from_data, to_data
 from hubcheck.results import ModuleReport, Report
 from hubcheck.rules import matching
 from hubcheck.run import modules_at
+from hubcheck.stored import report_from, report_text
 
 
 class Checks:
@@ -142,8 +141,8 @@ class Checks:
         with _locked(name.with_suffix(".lock")):
             if not seen.exists():
                 (report,) = self._stream([path], asked)
-                seen.write_text(json.dumps(to_data(report)), encoding="utf-8")
-        made = from_data(json.loads(seen.read_text(encoding="utf-8")))
+                seen.write_bytes(report_text(report))
+        made = report_from(seen.read_bytes())
         return replace(made, fail_on=self._options.fail_on or "error")
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from hubcheck.findings import LEVELS, Finding, Level, Outcome
 from hubcheck.module.types import Format
 from hubcheck.rules import Rule
+
+if TYPE_CHECKING:
+    from hubcheck.tally import Tally
 
 Verdict = Literal["conforms", "violates", "incomplete"]
 SuppressionKind = Literal["ignore", "xfail", "baseline"]
@@ -86,7 +89,8 @@ class ModuleReport:
     """Everything said of one module. `fail_on` is the level from which a finding breaks the verdict.
 
     `file` is the name of the file in it that was read, "" if the module is an archive; `script` the file that
-    publishes the module, if the configuration names it. `exhibits` are there if they were asked for.
+    publishes the module, if the configuration names it. `exhibits` are there if they were asked for. `known` tells
+    that the module was not checked again, since it has not changed.
     """
 
     path: str
@@ -101,6 +105,7 @@ class ModuleReport:
     file: str = "saved_model.pb"
     script: str | None = None
     exhibits: Exhibits | None = None
+    known: bool = False
 
     @property
     def failures(self) -> tuple[Finding, ...]:
@@ -123,12 +128,13 @@ class ModuleReport:
 class Report:
     """The reports of all modules, in the order in which they were given.
 
-    `interrupted` tells a Ctrl-C; `incomplete` why something that was asked for could not be run at all. `notices`
-    are remarks on the configuration and the baseline. `home` is the folder that paths in reports are relative to,
-    `rules` are the rules that were asked, by id.
+    `tally` is what they add up to. `interrupted` tells a Ctrl-C; `incomplete` why something that was asked for could
+    not be run at all. `notices` are remarks on the configuration and the baseline. `home` is the folder that paths in
+    reports are relative to, `rules` are the rules that were asked, by id.
     """
 
-    modules: tuple[ModuleReport, ...]
+    modules: Sequence[ModuleReport]
+    tally: Tally = field(repr=False)
     interrupted: bool = False
     incomplete: str | None = None
     notices: tuple[str, ...] = ()
@@ -142,13 +148,13 @@ class Report:
     @property
     def exit_code(self) -> int:
         """0 conforms, 1 findings, 3 incomplete, 70 an error of hubcheck's own, 130 interrupted."""
-        if any(module.count("broken") for module in self.modules):
+        if self.tally.broken:
             return EXIT_INTERNAL
         if self.interrupted:
             return EXIT_INTERRUPTED
-        if any(module.failures for module in self.modules):
+        if self.tally.failing:
             return EXIT_FINDINGS
-        if self.incomplete or any(module.verdict == "incomplete" for module in self.modules):
+        if self.incomplete or self.tally.verdicts["incomplete"]:
             return EXIT_INCOMPLETE
         return EXIT_CONFORMS
 
@@ -162,4 +168,4 @@ class Report:
             from hubcheck.report.text import render
 
             failures = tuple(finding for module in self.modules for finding in module.failures)
-            raise FindingsError("\n" + render(self), failures)
+            raise FindingsError("\n" + "".join(render(self)), failures)

@@ -109,7 +109,7 @@ def stream(modules: Sequence[Path], options: Options, ready: Plan) -> Iterator[M
             yield from checker.reports(paths, options, ready)
 
     reports = checked(modules)
-    if options.cache is not None and options.save_evidence is None and not options.exhibits:
+    if options.cache is not None and options.save_evidence is None:
         from hubcheck.known import known_or_checked
 
         reports = known_or_checked(modules, options, ready, checked)

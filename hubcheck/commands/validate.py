@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
+from hubcheck.commands.telling import told, write
 from hubcheck.config import Config, find_config, read_config
-from hubcheck.errors import UsersError
 from hubcheck.options import Options, configured
-from hubcheck.plan import Plan, plan
-from hubcheck.report.formats import FORMATS, Output, output, render
-from hubcheck.results import ModuleReport, Report
+from hubcheck.plan import plan
+from hubcheck.report.formats import FORMATS, output
 from hubcheck.run import modules_at, stream
 
 if TYPE_CHECKING:
@@ -131,9 +129,9 @@ def command(  # noqa: PLR0913 - one for each option
         raise click.UsageError("--update-baseline needs --baseline, or a baseline in the configuration")
     modules = modules_at(paths)
     ready = plan(options)
-    report = _shown(stream(modules, options, ready), len(modules), style, ready)
+    report = told(stream(modules, options, ready), len(modules), style, ready)
     for target in files:
-        _write(report, target)
+        write(report, target)
     return report.exit_code
 
 
@@ -151,33 +149,6 @@ def _config(file: str | None, without: bool) -> Config | None:
     return read_config(Path(file)) if file is not None else find_config()
 
 
-def _shown(reports: Iterator[ModuleReport], total: int, style: str, ready: Plan) -> Report:
-    """Validate, with the report on standard output: text and lines of JSON as they come, else when all is done."""
-    if style == "text":
-        from hubcheck.report import text
-
-        watched = total > 1 and sys.stdout.isatty()
-        report = _with_progress(reports, total, ready) if watched else _run(reports, ready, _show)
-        for line in text.summary_lines(report):
-            click.echo(line)
-    elif style == "jsonl":
-        from hubcheck.report import jsonl
-
-        report = _run(reports, ready, lambda module: click.echo(jsonl.module_line(module), nl=False))
-        click.echo(jsonl.last_line(report), nl=False)
-    else:
-        report = _run(reports, ready)
-        click.echo(render(report, style), nl=False)
-    return report
-
-
-def _write(report: Report, target: Output) -> None:
-    try:
-        target.file.write_text(render(report, target.format), encoding="utf-8")
-    except OSError as error:
-        raise UsersError(f"{target.file}: cannot be written: {error.strerror}") from None
-
-
 def _folder(name: str) -> Path:
     folder = Path(name)
     if not folder.is_dir():
@@ -185,55 +156,7 @@ def _folder(name: str) -> Path:
     return folder
 
 
-def _run(reports: Iterator[ModuleReport], ready: Plan, show: Callable[[ModuleReport], None] | None = None) -> Report:
-    """Validate, and show each report when it is there. Ctrl-C keeps what was finished."""
-    done: list[ModuleReport] = []
-    try:
-        for report in reports:
-            done.append(report)
-            if show is not None:
-                show(report)
-    except KeyboardInterrupt:
-        return ready.report(done, interrupted=True)
-    return ready.report(done)
-
-
-def _show(report: ModuleReport) -> None:
-    from hubcheck.report import text
-
-    for line in text.module_lines(report, width=_width()):
-        click.echo(line)
-
-
 def _cache_folder() -> Path:
     from hubcheck.cache import default_folder
 
     return default_folder()
-
-
-def _width() -> int:
-    """The terminal's width, within what reads well; 80 columns where there is none."""
-    if not sys.stdout.isatty():
-        return 80
-    import shutil
-
-    return min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120)
-
-
-def _with_progress(reports: Iterator[ModuleReport], total: int, ready: Plan) -> Report:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-    from rich.text import Text
-
-    columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True) as progress:
-        task = progress.add_task("checking", total=total)
-
-        def show(report: ModuleReport) -> None:
-            # The bar's own console prints above the bar; anything else would print across it.
-            from hubcheck.report import text
-
-            lines = "\n".join(text.module_lines(report, width=_width()))
-            progress.console.print(Text.from_ansi(lines), soft_wrap=True, highlight=False)
-            progress.advance(task)
-
-        return _run(reports, ready, show)

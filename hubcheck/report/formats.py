@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,11 @@ class UnknownFormat(UsersError):
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A way to write a report. `module` has `render(report) -> str`; `suffixes` tell it from a file's name."""
+    """A way to write a report; `suffixes` tell it from a file's name.
+
+    `module` has `render(report)`, which gives the text piece by piece, so that a report of many modules is written
+    without ever being in memory as a whole.
+    """
 
     name: str
     module: str
@@ -68,7 +73,12 @@ def output(text: str) -> Output:
     return Output(file, chosen)
 
 
-def render(report: Report, name: str) -> str:
-    """The report in the format of that name."""
-    text: str = importlib.import_module(FORMATS[name].module).render(report)
+def pieces(report: Report, name: str) -> Iterator[str]:
+    """The report in the format of that name, piece by piece."""
+    text: Iterator[str] = importlib.import_module(FORMATS[name].module).render(report)
     return text
+
+
+def render(report: Report, name: str) -> str:
+    """The same as one text."""
+    return "".join(pieces(report, name))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from hubcheck.findings import Finding
 from hubcheck.identity import module_key
 from hubcheck.report.describe import SUPPRESSIONS, counts, details, file_of, place, remarks, set_aside, skip_reasons
@@ -10,11 +12,11 @@ from hubcheck.results import ModuleReport, Report
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 
 
-def render(report: Report) -> str:
+def render(report: Report) -> Iterator[str]:
     """One command for each finding, and for each module the verdict, with what was skipped and set aside."""
-    lines = [line for module in report.modules for line in _module(module, report)]
-    lines += [_command("warning", remark, title="hubcheck") for remark in remarks(report)]
-    return "".join(line + "\n" for line in lines)
+    for module in report.modules:
+        yield from (line + "\n" for line in _module(module, report))
+    yield from (_command("warning", remark, title="hubcheck") + "\n" for remark in remarks(report))
 
 
 def _module(module: ModuleReport, report: Report) -> list[str]:

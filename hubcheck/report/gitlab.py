@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from typing import Any
 
 from hubcheck.identity import fingerprints, module_key
 from hubcheck.report.describe import file_of, place
+from hubcheck.report.json import array
 from hubcheck.results import ModuleReport, Report
 
 _SEVERITIES = {"error": "major", "warning": "minor", "note": "info"}
 
 
-def render(report: Report) -> str:
+def render(report: Report) -> Iterator[str]:
     """The array that a job keeps as its artifact `reports: codequality`."""
-    rows = [row for module in report.modules for row in _rows(module, report)]
-    return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+    yield from array(row for module in report.modules for row in _rows(module, report))
+    yield "\n"
 
 
 def _rows(module: ModuleReport, report: Report) -> list[dict[str, Any]]:

@@ -34,49 +34,71 @@ _CLASSES = {
 }
 
 
-def render(report: Report) -> str:
+def render(report: Report) -> Iterator[str]:
     """The page."""
     style, script = (Path(__file__).with_name(f"html.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
-    verdicts = ", ".join(plural(count, verdict) for verdict, count in _verdicts(report).items())
-    return "".join(
-        (
-            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>hubcheck: {escape(verdicts or 'no modules')}</title><style>{style}</style></head><body><main>",
-            *_body(report),
-            f"</main><script>{script}</script></body></html>\n",
-        )
-    )
+    verdicts = ", ".join(plural(count, verdict) for verdict, count in report.tally.verdicts.items())
+    yield '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    yield f"<title>hubcheck: {escape(verdicts or 'no modules')}</title><style>{style}</style></head><body><main>"
+    yield from _body(report)
+    yield f"</main><script>{script}</script></body></html>\n"
 
 
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _verdicts(report: Report) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for module in report.modules:
-        found[module.verdict] = found.get(module.verdict, 0) + 1
-    return found
-
-
 def _body(report: Report) -> Iterator[str]:
     yield f"<h1>hubcheck <span class='dim'>{hubcheck.__version__}</span></h1>"
     for remark in remarks(report):
         yield f'<p class="warn" role="note">{escape(remark)}</p>'
-    yield '<div class="scroll" role="region" aria-label="Modules" tabindex="0"><table>'
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("module", "verdict", "rules"))
-    yield f"<thead><tr>{heads}</tr></thead><tbody>"
-    for number, module in enumerate(report.modules):
-        key = escape(module_key(module.path, report.home))
-        yield f'<tr><td><a href="#m{number}"><code>{key}</code></a></td><td>{_badge(module.verdict)}</td>'
-        yield f"<td>{counts(module)}</td></tr>"
-    yield "</tbody></table></div>"
+    if report.tally.modules > 1:
+        yield from _summary(report)
+    rows = (
+        (_link(number, module.path, report), _badge(module.verdict), counts(module))
+        for number, module in enumerate(report.modules)
+    )
+    yield from _table("Modules", ("module", "verdict", "rules"), rows)
     yield _filter()
     for number, module in enumerate(report.modules):
         yield from _module(module, report, number)
+
+
+def _summary(report: Report) -> Iterator[str]:
+    """What all modules add up to."""
+    tally = report.tally
+    known = f", {tally.known} as in an earlier run" if tally.known else ""
+    yield f"<p>{plural(tally.modules, 'module')}{known}: "
+    yield ", ".join(f"{count} {_badge(verdict)}" for verdict, count in tally.verdicts.items())
+    yield "</p>"
+    if tally.rules:
+        broken = (
+            (_badge(row.level), f"<code>{escape(row.rule)}</code>", str(row.modules), str(row.findings))
+            for row in tally.rules
+        )
+        yield from _table("Rules that were broken", ("level", "rule", "modules", "findings"), broken)
+    if tally.worst:
+        worst = (
+            (_link(-module.minus_place, module.path, report), str(module.errors), str(module.others))
+            for module in tally.worst
+        )
+        yield from _table("Worst modules", ("module", "errors", "other findings"), worst)
+
+
+def _table(name: str, heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    yield f'<h2>{name}</h2><div class="scroll" role="region" aria-label="{name}" tabindex="0"><table>'
+    cells = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    yield f"<thead><tr>{cells}</tr></thead><tbody>"
+    for row in rows:
+        yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
+    yield "</tbody></table></div>"
+
+
+def _link(number: int, path: str, report: Report) -> str:
+    return f'<a href="#m{number}"><code>{escape(module_key(path, report.home))}</code></a>'
 
 
 def _badge(word: str) -> str:

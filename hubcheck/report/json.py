@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -12,20 +13,27 @@ from hubcheck.report.describe import remarks
 from hubcheck.results import ModuleReport, Report
 
 
-def render(report: Report) -> str:
-    """The document, indented, with a newline at its end."""
-    return json.dumps(document(report), indent=1, ensure_ascii=False) + "\n"
-
-
-def document(report: Report) -> dict[str, Any]:
-    """The report as plain data. `notices` are there only where there is something to notice."""
+def render(report: Report) -> Iterator[str]:
+    """The document, indented, with a newline at its end; `notices` are there if there is something to notice."""
+    yield f'{{\n "hubcheck": {_text(hubcheck.__version__)},\n "exit_code": {report.exit_code},\n "modules": '
+    yield from array(map(module_document, report.modules), depth=1)
     notices = remarks(report)
-    return {
-        "hubcheck": hubcheck.__version__,
-        "exit_code": report.exit_code,
-        "modules": [module_document(module) for module in report.modules],
-        **({"notices": notices} if notices else {}),
-    }
+    if notices:
+        yield f',\n "notices": {_text(notices, margin=" ")}'
+    yield "\n}\n"
+
+
+def array(rows: Iterable[Any], *, depth: int = 0) -> Iterator[str]:
+    """An array of JSON, row by row, so indented that it can stand that deep in a document."""
+    margin, between = " " * depth, "["
+    for row in rows:
+        yield f"{between}\n{margin} {_text(row, margin=margin + ' ')}"
+        between = ","
+    yield "[]" if between == "[" else f"\n{margin}]"
+
+
+def _text(value: Any, *, margin: str = "") -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False).replace("\n", "\n" + margin)
 
 
 def module_document(module: ModuleReport) -> dict[str, Any]:

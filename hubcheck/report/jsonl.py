@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
 
 import hubcheck
 from hubcheck.report.describe import remarks
 from hubcheck.report.json import module_document
 from hubcheck.results import ModuleReport, Report
+from hubcheck.tally import Tally
 
 
-def render(report: Report) -> str:
+def render(report: Report) -> Iterator[str]:
     """All lines."""
-    return "".join([*map(module_line, report.modules), last_line(report)])
+    yield from map(module_line, report.modules)
+    yield last_line(report)
 
 
 def module_line(module: ModuleReport) -> str:
@@ -21,6 +26,22 @@ def module_line(module: ModuleReport) -> str:
 
 
 def last_line(report: Report) -> str:
-    """The line of the whole run, which is the only one with an exit code."""
-    whole = {"hubcheck": hubcheck.__version__, "exit_code": report.exit_code, "notices": remarks(report)}
+    """The line of the whole run, which is the only one with an exit code and with what all modules add up to."""
+    whole = {
+        "hubcheck": hubcheck.__version__,
+        "exit_code": report.exit_code,
+        "notices": remarks(report),
+        "summary": _summary(report.tally),
+    }
     return json.dumps(whole, ensure_ascii=False) + "\n"
+
+
+def _summary(tally: Tally) -> dict[str, Any]:
+    return {
+        "modules": tally.modules,
+        "known": tally.known,
+        "verdicts": tally.verdicts,
+        "levels": tally.levels,
+        "rules": [asdict(row) for row in tally.rules],
+        "worst": [{"path": module.path, "errors": module.errors, "others": module.others} for module in tally.worst],
+    }

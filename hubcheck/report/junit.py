@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from hubcheck.findings import Finding, Outcome
@@ -13,20 +14,27 @@ from hubcheck.results import ModuleReport, Report
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def render(report: Report) -> str:
+def render(report: Report) -> Iterator[str]:
     """The document. Findings below the level that fails are on the standard output of their case."""
-    root = Element("testsuites", name="hubcheck")
-    for remark in remarks(report):
-        properties = root.find("properties")
-        properties = SubElement(root, "properties") if properties is None else properties
-        SubElement(properties, "property", name="notice", value=_xml(remark))
+    yield '<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="hubcheck">\n'
+    noticed = remarks(report)
+    if noticed:
+        properties = Element("properties")
+        for remark in noticed:
+            SubElement(properties, "property", name="notice", value=_xml(remark))
+        yield _written(properties)
     for module in report.modules:
-        _suite(SubElement(root, "testsuite"), module, report)
-    indent(root, " ")
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+        yield _written(_suite(module, report))
+    yield "</testsuites>\n"
 
 
-def _suite(suite: Element, module: ModuleReport, report: Report) -> None:
+def _written(element: Element) -> str:
+    indent(element, " ", level=1)
+    return f" {tostring(element, encoding='unicode').rstrip()}\n"
+
+
+def _suite(module: ModuleReport, report: Report) -> Element:
+    suite = Element("testsuite")
     key = _xml(module_key(module.path, report.home))
     failed = {finding.rule for finding in module.failures}
     suite.attrib = {
@@ -44,6 +52,7 @@ def _suite(suite: Element, module: ModuleReport, report: Report) -> None:
         time = suite.attrib["time"] if number == 0 else "0.000"
         case = SubElement(suite, "testcase", classname=key, name=outcome.rule, time=time)
         _case(case, outcome, module)
+    return suite
 
 
 def _case(case: Element, outcome: Outcome, module: ModuleReport) -> None:

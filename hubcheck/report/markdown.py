@@ -24,11 +24,16 @@ _SIGNS = {"conforms": "✅", "violates": "❌", "incomplete": "⚠️", "error":
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
 
 
-def render(report: Report) -> str:
+def render(report: Report) -> Iterator[str]:
     """A table of the modules, then a section for each with what is to be told of it."""
-    lines = ["## hubcheck", ""]
-    lines += [f"> {escaped(remark)}\n>" for remark in remarks(report)]
-    lines += ["", "| module | format | verdict | rules |", "|---|---|---|---|"]
+    yield from (line + "\n" for line in _lines(report))
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield "## hubcheck"
+    yield ""
+    yield from (f"> {escaped(remark)}\n>" for remark in remarks(report))
+    yield from ("", "| module | format | verdict | rules |", "|---|---|---|---|")
     for module in report.modules:
         cells = (
             f"`{code(module_key(module.path, report.home))}`",
@@ -36,10 +41,10 @@ def render(report: Report) -> str:
             _verdict(module),
             counts(module),
         )
-        lines.append(f"| {' | '.join(cells)} |")
+        yield f"| {' | '.join(cells)} |"
     for module in report.modules:
-        lines += ["", *_section(module, report)]
-    return "\n".join(lines) + "\n"
+        yield ""
+        yield from _section(module, report)
 
 
 def _verdict(module: ModuleReport) -> str:

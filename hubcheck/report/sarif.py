@@ -6,6 +6,8 @@ Paths are relative to the checkout, as GitHub wants them. What does not count is
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,18 +24,20 @@ _MOST_RESULTS = 25_000
 _LONGEST_DESCRIPTION = 1024
 
 
-def render(report: Report) -> str:
+def render(report: Report) -> Iterator[str]:
     """The log file, with one run."""
-    return json.dumps(document(report), indent=1, ensure_ascii=False) + "\n"
+    yield json.dumps(document(report), indent=1, ensure_ascii=False) + "\n"
 
 
 def document(report: Report) -> dict[str, Any]:
     """The log as plain data. GitHub refuses more than 25,000 results; what is beyond is told instead of listed."""
     places = {rule: number for number, rule in enumerate(report.rules)}
-    results = [result for module in report.modules for result in _results(module, report, places)]
+    found = (result for module in report.modules for result in _results(module, report, places))
+    results = list(islice(found, _MOST_RESULTS))
+    beyond = sum(1 for _ in found)
     notifications = [*remarks(report), *_broken(report)]
-    if len(results) > _MOST_RESULTS:
-        notifications.append(f"{len(results) - _MOST_RESULTS} more findings are not listed here")
+    if beyond:
+        notifications.append(f"{beyond} more findings are not listed here")
     run = {
         "tool": {
             "driver": {
@@ -52,7 +56,7 @@ def document(report: Report) -> dict[str, Any]:
                 "toolExecutionNotifications": [{"level": "warning", "message": {"text": t}} for t in notifications],
             }
         ],
-        "results": results[:_MOST_RESULTS],
+        "results": results,
         "properties": {"modules": [_summary(module, report) for module in report.modules]},
     }
     return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}

@@ -23,7 +23,8 @@ from hubcheck.report.describe import (
     set_aside,
     skip_reasons,
 )
-from hubcheck.results import ModuleReport, Report
+from hubcheck.results import ModuleReport, Report, Verdict
+from hubcheck.tally import Tally
 
 WIDTH = 80
 _COLOURS = {
@@ -35,12 +36,15 @@ _COLOURS = {
     "incomplete": "yellow",
 }
 _LABEL = 9
+_FLEET = 10
+"""Modules from which on tables tell more than the list of them."""
 
 
-def render(report: Report, *, width: int = WIDTH) -> str:
+def render(report: Report, *, width: int = WIDTH) -> Iterator[str]:
     """The whole report as plain text."""
-    lines = [line for module in report.modules for line in module_lines(module, width=width)]
-    return click.unstyle("\n".join([*lines, *summary_lines(report)]) + "\n")
+    for module in report.modules:
+        yield from (click.unstyle(line) + "\n" for line in module_lines(module, width=width))
+    yield from (click.unstyle(line) + "\n" for line in summary_lines(report))
 
 
 def module_lines(module: ModuleReport, *, width: int = WIDTH) -> Iterator[str]:
@@ -56,7 +60,8 @@ def module_lines(module: ModuleReport, *, width: int = WIDTH) -> Iterator[str]:
         if outcome.status == "broken":
             yield click.style(f"  internal error in rule {outcome.rule}; please report it:", fg="red", bold=True)
             yield textwrap.indent(outcome.reason or "", "    ")
-    yield click.style(f"  {counts(module)} in {module.elapsed_s:.2f} s", dim=True)
+    when = "as in an earlier run" if module.known else f"in {module.elapsed_s:.2f} s"
+    yield click.style(f"  {counts(module)} {when}", dim=True)
     yield ""
 
 
@@ -64,18 +69,35 @@ def summary_lines(report: Report) -> Iterator[str]:
     """The last lines: verdicts over all modules, and what keeps the whole from being complete."""
     for remark in remarks(report):
         yield click.style(remark, fg="yellow", bold=True)
-    if len(report.modules) < 2:
+    tally = report.tally
+    if tally.modules < 2:
         return
-    verdicts = [module.verdict for module in report.modules]
-    words = {"conforms": "conform", "violates": "violate", "incomplete": "incomplete"}
+    if tally.modules >= _FLEET:
+        yield from _tables(tally)
+    words: dict[Verdict, str] = {"conforms": "conform", "violates": "violate", "incomplete": "incomplete"}
     shown = [
         click.style(f"{count} {verdict if count == 1 else several}", fg=_COLOURS[verdict], bold=True)
         for verdict, several in words.items()
-        if (count := verdicts.count(verdict))  # type: ignore[arg-type]
+        if (count := tally.verdicts[verdict])
     ]
-    levels = [(level, sum(finding.level == level for finding in report.findings)) for level in LEVELS]
-    found = ", ".join(plural(count, level) for level, count in levels if count) or "no findings"
-    yield f"{plural(len(verdicts), 'module')}: {', '.join(shown)}; {found}"
+    found = ", ".join(plural(count, level) for level in LEVELS if (count := tally.levels[level])) or "no findings"
+    known = f" ({tally.known} as in an earlier run)" if tally.known else ""
+    yield f"{plural(tally.modules, 'module')}{known}: {', '.join(shown)}; {found}"
+
+
+def _tables(tally: Tally) -> Iterator[str]:
+    """The rules that were broken, and the worst modules."""
+    if tally.rules:
+        yield click.style(f"{'modules':>9} {'findings':>9}  rule", bold=True)
+        for row in tally.rules:
+            level = click.style(row.level, fg=_COLOURS[row.level])
+            yield f"{row.modules:9} {row.findings:9}  {level} {row.rule}"
+        yield ""
+    if tally.worst:
+        yield click.style(f"{'errors':>9} {'others':>9}  worst modules", bold=True)
+        for module in tally.worst:
+            yield f"{module.errors:9} {module.others:9}  {printable(module.path)}"
+        yield ""
 
 
 def labelled(label: str, text: str, *, indent: int, width: int = WIDTH) -> Iterator[str]:

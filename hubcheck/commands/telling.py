@@ -1,0 +1,133 @@
+"""Reports as they come: text and lines of JSON at once, other formats when all is done, files beside them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hubcheck.errors import UsersError
+from hubcheck.kept import Kept
+from hubcheck.plan import Plan
+from hubcheck.report.formats import Output, pieces
+from hubcheck.results import ModuleReport, Report
+
+if TYPE_CHECKING:
+    from hubcheck.commands.progress import Bar
+
+_AT_ONCE = ("text", "jsonl")
+
+
+def told(reports: Iterator[ModuleReport], total: int, style: str, ready: Plan) -> Report:
+    """Have the modules checked, with the report on standard output. Ctrl-C keeps what was finished.
+
+    Where a person watches, a bar shows how far it is.
+    """
+    done, interrupted = Kept(), False
+    with ExitStack() as stack:
+        bar = stack.enter_context(_bar(total)) if _is_watched(total, style) else None
+        show = _shower(style, bar)
+        try:
+            for report in reports:
+                done.add(report)
+                show(report)
+                if bar is not None:
+                    bar.advance()
+        except KeyboardInterrupt:
+            interrupted = True
+    whole = ready.report(done, interrupted=interrupted)
+    for piece in _rest(whole, style):
+        click.echo(piece, nl=False)
+    return whole
+
+
+def write(report: Report, target: Output) -> None:
+    """Write a report to a file, whole or not at all.
+
+    Raises:
+        UsersError: the file cannot be written.
+    """
+    file = target.file
+    # A pipe or a device is written to as it is; there is nothing to spoil.
+    draft = file if file.exists() and not file.is_file() else file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        try:
+            with draft.open("w", encoding="utf-8") as stream:
+                stream.writelines(pieces(report, target.format))
+            if draft != file:
+                draft.replace(_followed(file))
+        except BaseException:
+            if draft != file:
+                draft.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise UsersError(f"{file}: cannot be written: {error.strerror}") from None
+
+
+def _followed(file: Path) -> Path:
+    return file.resolve() if file.is_symlink() else file
+
+
+def _shower(style: str, bar: Bar | None) -> Callable[[ModuleReport], None]:
+    if style == "text":
+        from hubcheck.report import text
+
+        width = _width()
+
+        def show(report: ModuleReport) -> None:
+            for line in text.module_lines(report, width=width):
+                if bar is not None and bar.above:
+                    bar.show(line)
+                else:
+                    click.echo(line)
+
+        return show
+    if style == "jsonl":
+        from hubcheck.report import jsonl
+
+        return lambda report: click.echo(jsonl.module_line(report), nl=False)
+    return lambda report: None
+
+
+def _rest(report: Report, style: str) -> Iterator[str]:
+    """What could not be told before all was done."""
+    if style == "text":
+        from hubcheck.report import text
+
+        return (line + "\n" for line in text.summary_lines(report))
+    if style == "jsonl":
+        from hubcheck.report import jsonl
+
+        return iter((jsonl.last_line(report),))
+    return pieces(report, style)
+
+
+def _is_watched(total: int, style: str) -> bool:
+    """Whether there is a terminal for a bar, on which nothing else is written behind its back."""
+    if total < 2:
+        return False
+    return sys.stdout.isatty() if style == "text" else sys.stderr.isatty() and not _shares_terminal(style)
+
+
+def _shares_terminal(style: str) -> bool:
+    return style in _AT_ONCE and sys.stdout.isatty()
+
+
+def _bar(total: int) -> AbstractContextManager[Bar]:
+    from hubcheck.commands.progress import bar
+
+    return bar(total)
+
+
+def _width() -> int:
+    """The terminal's width, within what reads well; 80 columns where there is none."""
+    if not sys.stdout.isatty():
+        return 80
+    import shutil
+
+    return min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120)

@@ -1,0 +1,121 @@
+"""What the modules of a fleet add up to: the same in text, JSON lines and HTML, and nothing but a recount."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from hubcheck.commands.group import cli
+from hubcheck.errors import UsersError
+from tests.paths import DATA
+
+SOURCES = ("a_good_feature_vector", "e_fixed_batch_1", "c_dropout_on_features_train", "e_fixed_batch_1")
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fleet")
+    for number in range(14):
+        shutil.copytree(DATA / SOURCES[number % 4], folder / f"m{number:02}")
+    broken = folder / "m14"
+    broken.mkdir()
+    (broken / "saved_model.pb").write_bytes(b"no model")
+    return folder
+
+
+def told(fleet: Path, *options: str) -> str:
+    return CliRunner().invoke(cli, ["validate", "--static", "--no-cache", *options, str(fleet)]).output
+
+
+@pytest.fixture(scope="module")
+def modules(fleet: Path) -> list[dict[str, Any]]:
+    return json.loads(told(fleet, "--format", "json"))["modules"]
+
+
+@pytest.fixture(scope="module")
+def by_rule(modules: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
+    """For each broken rule, how many modules and findings."""
+    findings = Counter(finding["rule"] for module in modules for finding in module["findings"])
+    broken = Counter(rule for module in modules for rule in {finding["rule"] for finding in module["findings"]})
+    return {rule: (broken[rule], findings[rule]) for rule in findings}
+
+
+def errors_of(module: dict[str, Any]) -> int:
+    return sum(finding["level"] == "error" for finding in module["findings"])
+
+
+def test_the_text_ends_with_the_rules_by_count_and_the_worst_modules(
+    fleet: Path, modules: list[dict[str, Any]], by_rule: dict[str, tuple[int, int]]
+) -> None:
+    text = told(fleet)
+    rows = re.findall(r"^ +(\d+) +(\d+)  (?:error|warning|note) (\S+)$", text, re.MULTILINE)
+    assert {rule: (int(count), int(found)) for count, found, rule in rows} == by_rule
+    counts = [int(count) for count, _, _ in rows]
+    assert counts == sorted(counts, reverse=True)
+    worst = re.findall(r"^ +(\d+) +\d+  (/\S+)$", text, re.MULTILINE)
+    expected = sorted(modules, key=lambda module: -errors_of(module))
+    assert [int(errors) for errors, _ in worst] == [errors_of(module) for module in expected[: len(worst)]]
+    assert len(worst) == min(10, sum(module["verdict"] == "violates" for module in modules))
+    assert text.splitlines()[-1].startswith("15 modules: ")
+
+
+def test_a_few_modules_need_no_table(fleet: Path) -> None:
+    text = told(fleet / "m00", str(fleet / "m01"))
+    assert "worst modules" not in text
+    assert text.splitlines()[-1].startswith("2 modules: 1 conform")
+
+
+def test_the_last_line_of_json_has_the_same(
+    fleet: Path, modules: list[dict[str, Any]], by_rule: dict[str, tuple[int, int]]
+) -> None:
+    summary = json.loads(told(fleet, "--format", "jsonl").splitlines()[-1])["summary"]
+    assert summary["modules"] == len(modules)
+    assert summary["verdicts"] == Counter(module["verdict"] for module in modules)
+    assert summary["levels"] == Counter(finding["level"] for module in modules for finding in module["findings"])
+    assert {row["rule"]: (row["modules"], row["findings"]) for row in summary["rules"]} == by_rule
+    paths = {module["path"]: module for module in modules}
+    assert all(errors_of(paths[row["path"]]) == row["errors"] for row in summary["worst"])
+
+
+def test_the_page_has_the_same_and_leads_to_the_worst(fleet: Path, by_rule: dict[str, tuple[int, int]]) -> None:
+    page = told(fleet, "--format", "html")
+    rows = re.findall(r"<td><code>([^<]+)</code></td><td>(\d+)</td><td>(\d+)</td>", page)
+    assert {rule: (int(count), int(found)) for rule, count, found in rows} == by_rule
+    worst = page.partition('aria-label="Worst modules"')[2].partition("</table>")[0]
+    links = re.findall(r'href="#(m\d+)"><code>([^<]+)</code>', worst)
+    assert links
+    for anchor, name in links:
+        assert f'id="h{anchor[1:]}"><code>{name}</code>' in page
+
+
+def test_modules_that_did_not_change_are_told_as_known(
+    fleet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    runner = CliRunner()
+    first, second = (runner.invoke(cli, ["validate", "--static", str(fleet)]).output for _ in range(2))
+    assert "earlier run" not in first
+    assert "15 modules (15 as in an earlier run): " in second
+
+
+def test_an_output_that_cannot_be_written_is_one_sentence(fleet: Path) -> None:
+    done = CliRunner().invoke(cli, ["validate", "--static", str(fleet / "m00"), "--output", "json=/dev/full"])
+    assert isinstance(done.exception, UsersError)
+    assert str(done.exception) == "/dev/full: cannot be written: No space left on device"
+
+
+def test_a_file_behind_a_link_is_replaced_and_the_link_stays(fleet: Path, tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("old")
+    target = tmp_path / "link.json"
+    target.symlink_to("report.json")
+    assert told(fleet, "--output", str(target))
+    assert target.is_symlink()
+    assert json.loads((tmp_path / "report.json").read_text())["modules"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["link.json", "report.json"]

@@ -1,0 +1,77 @@
+"""Reports of many modules are kept on disk, and come back as they were."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hubcheck.kept import Kept
+from hubcheck.options import Options
+from hubcheck.plan import plan
+from hubcheck.results import Histogram, ModuleReport, Picture, Suppressed
+from hubcheck.run import stream
+from hubcheck.stored import report_from, report_text
+from hubcheck.tally import tallied
+from tests.paths import DATA
+
+OPTIONS = Options(static=True, jobs=1, exhibits=True)
+
+
+@pytest.fixture(scope="module")
+def reports() -> list[ModuleReport]:
+    modules = sorted(DATA.glob("?_*"))[:8]
+    made = list(stream(modules, OPTIONS, plan(OPTIONS)))
+    return [replace(made[number % len(made)], elapsed_s=number) for number in range(150)]
+
+
+def test_reports_come_back_as_they_were(reports: list[ModuleReport]) -> None:
+    kept = Kept()
+    for report in reports:
+        kept.add(report)
+    assert len(kept) == len(reports)
+    assert list(kept) == reports
+    assert list(reversed(kept)) == reports[::-1]
+    assert kept[-1] == reports[-1]
+    assert list(kept[60:70:3]) == reports[60:70:3]
+    with pytest.raises(IndexError):
+        kept[150]
+
+
+def test_reports_can_be_added_after_others_were_read(reports: list[ModuleReport]) -> None:
+    kept = Kept()
+    for number, report in enumerate(reports):
+        kept.add(report)
+        assert kept[number // 2] == reports[number // 2]
+
+
+def test_what_they_add_up_to_is_counted_on_the_way(reports: list[ModuleReport]) -> None:
+    kept = Kept()
+    for report in reports:
+        kept.add(report)
+    assert kept.tally == tallied(reports)
+    assert kept.tally.levels["error"] == sum(f.level == "error" for report in reports for f in report.findings)
+
+
+def test_a_stored_report_loses_nothing(reports: list[ModuleReport]) -> None:
+    bad = next(report for report in reports if report.findings)
+    assert bad.exhibits is not None
+    full = replace(
+        bad,
+        suppressed=(Suppressed(bad.findings[0], "xfail", "known\nsince \u2028 ever"),),
+        protections=("landlock",),
+        exhibits=replace(
+            bad.exhibits,
+            histograms=(Histogram("s", "cpu", -1.5, 2.0, (1, 2, 3), 0.25),),
+            pictures=(Picture("noise", b"\x89PNG\x00\xff"),),
+        ),
+    )
+    text = report_text(full)
+    assert b"\n" not in text
+    assert report_from(text) == full
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"path": 1, "more": 2}', b"null"])
+def test_what_is_no_report_is_refused(text: bytes) -> None:
+    with pytest.raises((ValueError, TypeError, KeyError, AttributeError)):
+        report_from(text)
