@@ -49,18 +49,18 @@ def moved(graph: Unfolded, value: Value, axes: Axes) -> Axes | None:
             if order is None or max(axes) >= len(order.values):
                 return None
             return tuple(sorted(int(order.values[axis]) for axis in axes))
-        case "ExpandDims":
+        case "ExpandDims" if len(inputs) == 2:
             added, dims = graph.constant(inputs[1]), shape(graph, value)
             if added is None or added.scalar is None or not dims:
                 return None
             new = int(added.scalar) % len(dims)
             return tuple(axis - (axis > new) for axis in axes if axis != new)
-        case "Squeeze":
+        case "Squeeze" if inputs:
             return _unsqueezed(shape(graph, inputs[0]), frame.body.attribute(node, "squeeze_dims"), axes)
         case "StridedSlice":
             masks = (frame.body.attribute(node, f"{name}_mask") for name in ("new_axis", "shrink_axis", "ellipsis"))
             return axes if not any(mask is not None and mask.i for mask in masks) else None
-        case "BroadcastTo":
+        case "BroadcastTo" if inputs:
             before, after = shape(graph, inputs[0]), shape(graph, value)
             return axes if before is not None and after is not None and len(before) == len(after) else None
         case _:

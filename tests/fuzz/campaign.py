@@ -78,6 +78,7 @@ def run(
 def laid_out(folder: Path, files: dict[str, bytes]) -> Iterator[Path]:
     """A module with these files; an empty one is not written. An archive among them is the module."""
     module = folder / "module"
+    module.mkdir()
     for name, data in files.items():
         if data:
             (module / name).parent.mkdir(parents=True, exist_ok=True)

@@ -43,12 +43,12 @@ class Judge:
                 if outcome.status == "broken":
                     raise Broken(f"{outcome.rule}: {outcome.reason}")
             if thorough:
-                self._more(path, Report((report,)))
+                self._more(path, self._ready.report((report,)))
         return sorted({finding.rule for finding in report.findings})
 
     def _more(self, path: Path, report: Report) -> None:
-        text.render(report)
-        json.render(report)
+        "".join(text.render(report))
+        "".join(json.render(report))
         with opened(path) as module:
             list(show._lines(module))
             if module.format is not None:
