@@ -19,7 +19,7 @@ from typing import Any
 import hubcheck
 from hubcheck import resources
 from hubcheck.module.documents import read_documents
-from hubcheck.module.limits import LIMITS
+from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.module.locate import is_archive
 from hubcheck.results import ModuleReport
 from hubcheck.stored import report_from, report_text
@@ -54,12 +54,12 @@ class Cache:
             _add(digest, "\n".join(_tensorflow()).encode())
         self._settings = digest
 
-    def key(self, path: Path, settings: str) -> str | None:
+    def key(self, path: Path, settings: str, limits: Limits = LIMITS) -> str | None:
         """The key of the module at a path, with settings of its own; None if it cannot be told what it is made of."""
         digest = self._settings.copy()
         _add(digest, f"{path}\n{settings}".encode("utf-8", "surrogateescape"))
         try:
-            for part in _content(path, static=self._static):
+            for part in _content(path, limits, static=self._static):
                 _add(digest, part)
         except (OSError, _NotCacheable):
             return None
@@ -108,7 +108,7 @@ def _seal(text: bytes) -> str:
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
-def _content(path: Path, *, static: bool) -> Iterator[bytes]:
+def _content(path: Path, limits: Limits, *, static: bool) -> Iterator[bytes]:
     """The names of a module's files and what is in them."""
     if is_archive(path):
         yield _digest(path)
@@ -123,7 +123,7 @@ def _content(path: Path, *, static: bool) -> Iterator[bytes]:
             raise _NotCacheable
         for name in sorted(names):
             count += 1
-            if count > LIMITS.files:
+            if count > limits.files:
                 raise _NotCacheable
             file = here / name
             yield os.fsencode(file.relative_to(path))

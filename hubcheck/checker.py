@@ -96,7 +96,7 @@ class _Started:
 def _start(path: Path, ready: Plan, pool: Pool | None, options: Options) -> _Started:
     begin, unpacked = time.monotonic(), ExitStack()
     try:
-        module = unpacked.enter_context(opened(path))
+        module = unpacked.enter_context(opened(path, options.limits))
     except Exception as error:
         return _Started(begin, path, *_unread(path, ready, error), None, unpacked)
     evaluation = _evaluation(module, ready)

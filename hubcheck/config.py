@@ -11,7 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,10 @@ from typing import Any, Literal
 from hubcheck import resources
 from hubcheck.data_files import DataFileError, validate
 from hubcheck.findings import Level
+from hubcheck.module.limits import LIMITS, Limits
 
+_OF_RUNS = ("timeout", "memory-mb")
+"""Limits of running modules; the others are of reading them."""
 _OWN_FILE, _SHARED_FILE = "hubcheck.toml", "pyproject.toml"
 
 
@@ -53,6 +56,7 @@ class Config:
     xfail: tuple[Entry, ...] = ()
     timeout: float | None = None
     memory: int | None = None
+    limits: Limits = LIMITS
 
     @property
     def home(self) -> Path:
@@ -102,6 +106,16 @@ def read_config(file: Path) -> Config:
     return found
 
 
+def limits_at_hand() -> Limits:
+    """The limits of the nearest configuration, for commands that need nothing else of it.
+
+    Raises:
+        DataFileError: it is there and cannot be used.
+    """
+    config = find_config()
+    return LIMITS if config is None else config.limits
+
+
 def covers(path: str, module: str) -> bool:
     """Whether an entry's path means a module: as a glob with `*`, `**` and `?`, or as a folder above the module."""
     return _pattern(path).fullmatch(module) is not None
@@ -145,6 +159,7 @@ def _parse(file: Path, content: bytes) -> Config | None:
         xfail=_entries(data.get("xfail", ())),
         timeout=limits.get("timeout"),
         memory=megabytes * 1024 * 1024 if megabytes is not None else None,
+        limits=replace(LIMITS, **{k.replace("-", "_"): v for k, v in limits.items() if k not in _OF_RUNS}),
     )
 
 

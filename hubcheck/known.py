@@ -76,6 +76,7 @@ class KnownReports:
     def __init__(self, folder: Path, options: Options, ready: Plan) -> None:
         self._cache = Cache(folder, _settings(options, ready), static=options.static)
         self._ready = ready
+        self._limits = options.limits
         self._keys: dict[Path, str] = {}
 
     def get(self, path: Path) -> ModuleReport | None:
@@ -96,7 +97,7 @@ class KnownReports:
             self._cache.put(key, report)
 
     def _key(self, path: Path) -> str | None:
-        return self._cache.key(path, repr(sorted(self._ready.selected_for(path))))
+        return self._cache.key(path, repr(sorted(self._ready.selected_for(path))), self._limits)
 
 
 def _is_settled(outcome: Outcome) -> bool:
@@ -107,7 +108,7 @@ def _is_settled(outcome: Outcome) -> bool:
 def _settings(options: Options, ready: Plan) -> Iterator[str]:
     yield repr(list(ready.rules.values()))
     yield repr(ready.contracts)
-    yield repr((sorted(ready.waived), options.static, options.fail_on, options.exhibits))
+    yield repr((sorted(ready.waived), options.static, options.fail_on, options.exhibits, options.limits))
     for rule in ready.rules.values():
         yield from _code(rule.check)
         yield from _code(rule.probe)

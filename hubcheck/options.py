@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubcheck.findings import Level
+from hubcheck.module.limits import LIMITS, Limits
 
 if TYPE_CHECKING:
     from hubcheck.config import Config
@@ -20,7 +21,7 @@ class Options:
     """What to check, and how: the options of `hubcheck validate`, over those of its configuration.
 
     `config` also says what does not count; so does `baseline`, a file of known findings. `cache` is a folder of
-    reports of earlier runs.
+    reports of earlier runs. `limits` are how much of a module is read.
     """
 
     static: bool = False
@@ -39,6 +40,7 @@ class Options:
     update_baseline: bool = False
     cache: Path | None = None
     exhibits: bool = False
+    limits: Limits = LIMITS
 
 
 def configured(options: Options, config: Config) -> Options:
@@ -60,4 +62,5 @@ def configured(options: Options, config: Config) -> Options:
         probe=probe,
         config=config,
         baseline=options.baseline or config.baseline,
+        limits=config.limits,
     )

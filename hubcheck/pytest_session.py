@@ -111,7 +111,7 @@ class Checks:
             fail_on=fail_on or self._options.fail_on,
         )
         ready = plan(options)
-        return ready.report(self._checker(static).stream(modules_at(paths), options, ready))
+        return ready.report(self._checker(static).stream(modules_at(paths, options.limits), options, ready))
 
     def close(self) -> None:
         """End the workers that run modules, also in the middle of a run."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubcheck.checker import Checker, report_of_the_dead
 from hubcheck.findings import Level
+from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.module.locate import find_modules
 from hubcheck.options import Options, configured
 from hubcheck.plan import Plan, plan
@@ -34,6 +36,7 @@ def validate(
     sandbox: Mode = "auto",
     save_evidence: str | os.PathLike[str] | None = None,
     probe: ProbeOptions | None = None,
+    limits: Limits | None = None,
     config: str | os.PathLike[str] | None = None,
 ) -> Report:
     """Check that modules keep the Common Signatures for Images.
@@ -51,6 +54,7 @@ def validate(
         sandbox: "auto" takes the protections that this machine has, "required" insists on all, "off" keeps limits only.
         save_evidence: a folder for the inputs and outputs of the runs, as .npz files.
         probe: how modules are run: deadline, memory, sizes of batches.
+        limits: how much of a module is read, at most: a hubcheck.module.limits.Limits.
         config: a hubcheck.toml or pyproject.toml; none is looked for. What the arguments above say goes first.
 
     Returns:
@@ -79,18 +83,20 @@ def validate(
         from hubcheck.config import read_config
 
         options = configured(options, read_config(Path(config)))
-    modules = modules_at(paths)
+    if limits is not None:
+        options = replace(options, limits=limits)
+    modules = modules_at(paths, options.limits)
     ready = plan(options)
     return ready.report(stream(modules, options, ready))
 
 
-def modules_at(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+def modules_at(paths: Iterable[str | os.PathLike[str]], limits: Limits = LIMITS) -> list[Path]:
     """Every module at or below the paths, once each.
 
     Raises:
         NotAModule: there is none at one of them.
     """
-    return list(dict.fromkeys(module for path in paths for module in find_modules(Path(path))))
+    return list(dict.fromkeys(module for path in paths for module in find_modules(Path(path), limits)))
 
 
 def stream(modules: Sequence[Path], options: Options, ready: Plan) -> Iterator[ModuleReport]:

@@ -40,9 +40,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     seen: list[Path] = []
     opened = checker.opened
 
-    def noted(path: Path) -> object:
+    def noted(path: Path, *arguments: object) -> object:
         seen.append(path)
-        return opened(path)
+        return opened(path, *arguments)
 
     monkeypatch.setattr(checker, "opened", noted)
     return seen
@@ -94,6 +94,7 @@ SETTINGS: dict[str, Callable[[Options], Options]] = {
     "selection": lambda o: replace(o, select=("image-input",)),
     "level": lambda o: replace(o, fail_on="warning"),
     "unsafe": lambda o: replace(o, run_unsafe=True),
+    "limits": lambda o: replace(o, limits=replace(o.limits, nodes=10)),
 }
 
 

@@ -42,7 +42,10 @@ def _variant(context: Context, variant: Variant) -> Iterator[Fault | Skip]:
             elif level is None:
                 yield Skip(f"the graph does not tell what {node.op} ({node.name}) does on the way to an output", True)
     yield from places.faults()
-    if flow.graph.exhausted:
+    if flow.graph.exhausted == "depth":
+        deepest = context.module.limits.function_depth
+        yield Skip(f"functions are called within functions more than {deepest:,} deep, the limit function-depth", True)
+    elif flow.graph.exhausted:
         yield Skip("functions are called within functions too often to follow them all", True)
 
 

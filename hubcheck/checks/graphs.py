@@ -141,7 +141,8 @@ def _flow(context: Context, variant: Variant) -> Flow:
 def _made(context: Context, variant: Variant, named: list[Signature], objects: ObjectGraph | None) -> Flow:
     view = view_of(context, variant)
     parts = (part for signature in named for tensor in signature.inputs.values() for part in tensor.components)
-    graph = Unfolded(view, fed={port[0] for part in parts if (port := view.tensor(part)) is not None})
+    fed = {port[0] for part in parts if (port := view.tensor(part)) is not None}
+    graph = Unfolded(view, fed=fed, deepest=context.module.limits.function_depth)
     entries = [_signature_entry(context, variant, signature, graph) for signature in named]
     if objects is not None:
         entries += [e for trace in objects.traces if (e := _trace_entry(objects, variant, trace, graph)) is not None]

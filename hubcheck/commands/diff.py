@@ -8,9 +8,11 @@ from pathlib import Path
 
 import click
 
+from hubcheck.config import limits_at_hand
 from hubcheck.contract import load_contracts
 from hubcheck.diff import Agreement, Diff, compare
 from hubcheck.errors import UsersError
+from hubcheck.module.limits import Limits
 from hubcheck.module.locate import find_modules
 from hubcheck.module.opening import opened
 from hubcheck.module.types import Module
@@ -44,9 +46,10 @@ def command(
     hubcheck diff --static old.tar.gz new.tar.gz --output diff.md
     """
     targets = [_target(name) for name in outputs]
-    paths = [_module(name) for name in (old, new)]
+    limits = limits_at_hand()
+    paths = [_module(name, limits) for name in (old, new)]
     with ExitStack() as stack:
-        modules = [stack.enter_context(opened(path)) for path in paths]
+        modules = [stack.enter_context(opened(path, limits)) for path in paths]
         if modules[0].format is None:
             raise UsersError(f"{old}: {modules[0].problems[0].message}; there is nothing to compare with")
         contracts = load_contracts()
@@ -61,8 +64,8 @@ def command(
     return EXIT_INCOMPLETE if incomplete else EXIT_CONFORMS
 
 
-def _module(name: str) -> Path:
-    modules = find_modules(Path(name))
+def _module(name: str, limits: Limits) -> Path:
+    modules = find_modules(Path(name), limits)
     if len(modules) > 1:
         raise UsersError(f"{name}: {len(modules)} modules are below it; give one of them, such as {modules[0]}")
     return modules[0]
@@ -83,7 +86,7 @@ def _values(
     if not run_unsafe:
         from hubcheck.run import validate
 
-        unsafe = validate(paths, static=True, select=["safety"])
+        unsafe = validate(paths, static=True, select=["safety"], limits=modules[0].limits)
         for report in unsafe.modules:
             if report.failures:
                 return [], f"{report.path} was not run: {report.failures[0].rule} failed"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from hubcheck.config import limits_at_hand
 from hubcheck.contract import load_contracts
 from hubcheck.module.opening import opened
 from hubcheck.plain_text import printable
@@ -62,7 +63,7 @@ def command(
     contracts = load_contracts(*folders)
     wanted = Wanted(variant, signature, trace, loss, session, tuple(calls.split(",")))
     options = ProbeOptions(timeout=timeout, larger_batch=larger_batch, seed=seed)
-    with opened(path) as module:
+    with opened(path, limits_at_hand()) as module:
         try:
             with Pool(jobs=1, sandbox=sandbox, devices=choice.devices) as pool:  # type: ignore[arg-type]
                 seen = replay(module, contracts, wanted, pool=pool, options=options)

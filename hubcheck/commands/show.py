@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hubcheck.config import limits_at_hand
 from hubcheck.contract import load_contracts
 from hubcheck.errors import UsersError
 from hubcheck.module.locate import find_modules
@@ -30,8 +31,9 @@ def command(paths: Sequence[str], *, graph: str | None) -> int:
     hubcheck show exports/mobilenet_v2 --graph image_feature_vector
     """
     problems = False
-    for found in [found for path in paths for found in find_modules(Path(path))]:
-        with opened(found) as module:
+    limits = limits_at_hand()
+    for found in [found for path in paths for found in find_modules(Path(path), limits)]:
+        with opened(found, limits) as module:
             problems = problems or module.format is None or bool(module.problems)
             for line in _lines(module) if graph is None else _graph_lines(module, graph):
                 click.echo(line)

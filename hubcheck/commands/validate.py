@@ -127,7 +127,7 @@ def command(  # noqa: PLR0913 - one for each option
         options = configured(options, config)
     if update_baseline and options.baseline is None:
         raise click.UsageError("--update-baseline needs --baseline, or a baseline in the configuration")
-    modules = modules_at(paths)
+    modules = modules_at(paths, options.limits)
     ready = plan(options)
     report = told(stream(modules, options, ready), len(modules), style, ready)
     for target in files:

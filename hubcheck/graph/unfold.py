@@ -6,7 +6,7 @@ So a value can be followed through calls, branches and loops without mixing up t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TypeGuard
+from typing import Literal, TypeGuard
 
 from hubcheck.graph.body import ARGUMENT, Body, Port
 from hubcheck.graph.calls import FUNCTION_OPS, Call
@@ -16,9 +16,7 @@ from hubcheck.graph.elementwise import SELECTS
 from hubcheck.graph.folding import Fold, fold
 from hubcheck.graph.switches import MERGES, SWITCHES, liveness, predicate
 from hubcheck.graph.view import GraphView
-
-_DEEPEST = 256
-"""Calls within calls; deeper ones lead back to themselves or are made to wear a reader out."""
+from hubcheck.module.limits import LIMITS
 
 
 class Frame:
@@ -59,9 +57,12 @@ class Unfolded:
     Args:
         view: the graph.
         fed: nodes of the main graph that a signature feeds: they are nobody's constants.
+        deepest: calls within calls that are followed; deeper ones mostly lead back to themselves.
+
+    `exhausted` tells that not all calls were followed: "depth" or "size" of them is why.
     """
 
-    def __init__(self, view: GraphView, *, fed: Collection[int] = ()) -> None:
+    def __init__(self, view: GraphView, *, fed: Collection[int] = (), deepest: int = LIMITS.function_depth) -> None:
         self.view = view
         self.main = Frame(view.main)
         self._fed = frozenset(fed)
@@ -69,7 +70,8 @@ class Unfolded:
         # Functions that call others twice, a few dozen times over, unfold without end.
         self._budget = _LEAST_BUDGET + _TIMES_UNFOLDED * view.size
         self._deciding = 0
-        self.exhausted = False
+        self._deepest = deepest
+        self.exhausted: Literal["depth", "size"] | None = None
 
     def root(self, function: str, bindings: Mapping[int, Port]) -> Frame | None:
         """A frame for a function that is called from outside, None if the graph has no such function."""
@@ -197,8 +199,8 @@ class Unfolded:
         if not calls or not _all_there(bodies) or not all(call.bound for call in calls):
             return None
         taken, decided = self._taken(frame, node, calls)
-        if frame.depth >= _DEEPEST or self._budget < 0:
-            self.exhausted = True
+        if frame.depth >= self._deepest or self._budget < 0:
+            self.exhausted = "size" if self._budget < 0 else "depth"
             return None
         self._budget -= sum(len(bodies[position]) for position in taken)
         guarded = frame.guarded or not decided
@@ -229,6 +231,8 @@ _TIMES_UNFOLDED = 12
 """So many nodes, and so many times those of the file, are looked at in calls: what exporters write needs a few."""
 _MOST_DECISIONS = 16
 """Conditions that hang on the results of other conditionals, which are looked at in turn."""
+_LONGEST_CHAIN = 256
+"""Nodes in a row that do nothing."""
 _CHOICES = frozenset({"then", "else", "branch"})
 
 
@@ -241,7 +245,7 @@ def _given_to(call: Call, inputs: Sequence[Port], argument: int) -> Port | None:
 def _is_argument(value: Value, argument: int) -> bool:
     """Whether a loop's body hands this argument on as it is, so that it is the same in each turn."""
     frame, node, _ = value
-    for _ in range(_DEEPEST):
+    for _ in range(_LONGEST_CHAIN):
         if node == argument:
             return True
         if frame.body.ops[node] != "Identity" or not frame.body.inputs(node):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.module.locate import NotAModule, is_archive, is_module
 from hubcheck.module.opening import opened
 from hubcheck.module.types import INIT_OP_SIGNATURE, Module, Signature, Tensor, Variant
@@ -150,8 +151,12 @@ class ModuleSpec:
         return f"<ModuleSpec {self.facts.path} ({self.facts.format})>"
 
 
-def load_module_spec(path: str | os.PathLike[str]) -> ModuleSpec:
+def load_module_spec(path: str | os.PathLike[str], *, limits: Limits = LIMITS) -> ModuleSpec:
     """The spec of the module in a folder, or in a .tar.gz, .tgz or .zip file of one.
+
+    Args:
+        path: where it is.
+        limits: how much of it is read, at most.
 
     Raises:
         FileNotFoundError: there is nothing at the path.
@@ -165,7 +170,7 @@ def load_module_spec(path: str | os.PathLike[str]) -> ModuleSpec:
     if place.is_file() and not is_archive(place):
         raise NotAModule(f"{place}: neither a module's folder nor a .tar.gz, .tgz or .zip file of one")
     stack = ExitStack()
-    facts = stack.enter_context(opened(place))
+    facts = stack.enter_context(opened(place, limits))
     if facts.format is None or facts.problems:
         stack.close()
         if facts.problems:

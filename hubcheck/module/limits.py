@@ -11,6 +11,8 @@ MIB = 1 << 20
 class Limits:
     """Upper bounds, far above what exporters write. A finding that one of them causes names it.
 
+    Each is a key of `[limits]` in the configuration, with `-` for `_`.
+
     Args:
         proto_bytes: of saved_model.pb; no protobuf message can have more.
         proto_fields: in saved_model.pb, at all depths; looked for in files above `unscanned_bytes` only.
@@ -30,6 +32,9 @@ class Limits:
         archive_ratio: how many times larger an archive may become, where it becomes larger than `archive_small`:
             weights that are all zero become a thousand times larger, but real ones hardly twice.
         archive_small: bytes of an unpacked archive, see there.
+        function_depth: of functions that call functions.
+        input_numbers: in one row of an input, such as an image, that a run feeds.
+        fixed_batch: rows that a run feeds to a module that takes no other batch.
     """
 
     proto_bytes: int = (2 << 30) - 1
@@ -49,16 +54,27 @@ class Limits:
     archive_bytes: int = 16 << 30
     archive_ratio: int = 100
     archive_small: int = 1 << 30
+    function_depth: int = 256
+    input_numbers: int = 1 << 26
+    fixed_batch: int = 256
 
 
 class LimitExceeded(ValueError):
-    """A limit is hit; the message names it."""
+    """A limit is hit; the message names it, and `fix` says how to raise it."""
 
     names_a_limit = True
 
     def __init__(self, limits: Limits, name: str, unit: str) -> None:
-        super().__init__(f"more than {getattr(limits, name):,} {unit}, the limit {name}")
+        super().__init__(f"more than {getattr(limits, name):,} {unit}, the limit {key(name)}")
+        self.fix = (
+            f"If the module is meant to be so large, raise the limit: {key(name)} below [limits] in hubcheck.toml,"
+            " or below [tool.hubcheck.limits] in pyproject.toml; else export it again."
+        )
 
 
 LIMITS = Limits()
-FIX = "If the module is meant to be so large, raise the limit; else export it again."
+
+
+def key(name: str) -> str:
+    """What a limit is called in the configuration."""
+    return name.replace("_", "-")

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from hubcheck.errors import UsersError
+from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.plain_text import printable
 
 ARCHIVES = (".tar.gz", ".tgz", ".zip")
@@ -26,7 +27,7 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(ARCHIVES) and path.is_file()
 
 
-def find_modules(path: Path) -> list[Path]:
+def find_modules(path: Path, limits: Limits = LIMITS) -> list[Path]:
     """The module at `path`, or all modules below it, in order of their paths; a module is not searched further.
 
     An archive below `path` is one of them if it holds a module, or cannot be read; one at `path` always is.
@@ -54,17 +55,16 @@ def find_modules(path: Path) -> list[Path]:
             found.append(Path(folder))
             children.clear()
         else:
-            found += _archives(Path(folder), files)
+            found += _archives(Path(folder), files, limits)
     if not found:
         raise NotAModule(f"{path}: no module here or below; one is a folder with saved_model.pb in it")
     return sorted(found)
 
 
-def _archives(folder: Path, files: list[str]) -> list[Path]:
+def _archives(folder: Path, files: list[str], limits: Limits) -> list[Path]:
     named = [folder / name for name in files if is_archive(folder / name)]
     if not named:
         return []
     from hubcheck.module.archive import names_module
-    from hubcheck.module.limits import LIMITS
 
-    return [archive for archive in named if names_module(archive, LIMITS)]
+    return [archive for archive in named if names_module(archive, limits)]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.module.limits import FIX, LIMITS, LimitExceeded, Limits
+from hubcheck.module.limits import LIMITS, LimitExceeded, Limits
 from hubcheck.module.locate import NotAModule, find_modules, is_archive
 from hubcheck.module.reader import read
 from hubcheck.module.types import Archive, Module, Problem
@@ -40,7 +40,7 @@ def _archived(path: Path, limits: Limits, stack: ExitStack) -> Module:
     try:
         content = stack.enter_context(unpacked(path, limits))
     except LimitExceeded as error:
-        return _unreadable(path, Archive(), f"{path.name} was not unpacked: {error}", FIX)
+        return _unreadable(path, Archive(), f"{path.name} was not unpacked: {error}", error.fix)
     except BadArchive as error:
         return _unreadable(path, Archive(), f"{path.name} cannot be read: {error}", _PACK_AGAIN)
     except OSError as error:
@@ -52,7 +52,7 @@ def _inside(path: Path, content: Unpacked, limits: Limits) -> Module:
     if content.folder is None:
         return Module(path=path, format=None, file=path.name, archive=content.facts)
     try:
-        roots = [found for found in find_modules(content.folder) if found.is_dir()]
+        roots = [found for found in find_modules(content.folder, limits) if found.is_dir()]
     except NotAModule:
         roots = []
     if not roots:

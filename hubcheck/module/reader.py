@@ -14,7 +14,7 @@ from hubcheck.module.assets import Texts, assets
 from hubcheck.module.documents import read_documents
 from hubcheck.module.files import read_file, read_within
 from hubcheck.module.folder import files, links_out
-from hubcheck.module.limits import FIX, LIMITS, LimitExceeded, Limits
+from hubcheck.module.limits import LIMITS, LimitExceeded, Limits
 from hubcheck.module.proto import DecodeError, parse, parse_text
 from hubcheck.module.types import Checkpoint, Format, Module, Problem, Variable, Variant
 from hubcheck.module.v1_variables import collection_variables, restored_variables
@@ -46,13 +46,13 @@ def read(path: str | os.PathLike[str], limits: Limits = LIMITS) -> Module:
     root = Path(path)
     try:
         name, proto = _saved_model(root, limits)
-        kind = _format(root, proto)
+        kind = _format(root, proto, limits)
         listed = files(root, limits)
         _check_size(name, proto, limits)
         graph = next((mg.object_graph_def for mg in proto.meta_graphs if mg.object_graph_def.nodes), None)
         restored = objects.object_graph(graph, limits) if graph is not None else None
     except LimitExceeded as error:
-        problem = Problem(f"the module is too large to be read: {error}", FIX)
+        problem = Problem(f"the module is too large to be read: {error}", error.fix)
         return Module(path=root, format=None, file=_file_name(root), problems=(problem,))
     except _Unreadable as error:
         return Module(path=root, format=None, file=_file_name(root), problems=(error.problem,))
@@ -71,6 +71,7 @@ def read(path: str | os.PathLike[str], limits: Limits = LIMITS) -> Module:
         symlinks=dict(links_out(root)),
         keras_metadata=_keras_metadata(root, limits, problems),
         problems=tuple(dict.fromkeys(problems)),
+        limits=limits,
     )
 
 
@@ -96,7 +97,7 @@ def _bytes(file: Path, limits: Limits, limit: str) -> bytes:
     try:
         data = read_within(file, limits, limit)
     except LimitExceeded as error:
-        raise _Unreadable(f"{file.name} cannot be read: {error}", FIX) from None
+        raise _Unreadable(f"{file.name} cannot be read: {error}", error.fix) from None
     except OSError as error:
         raise _Unreadable(f"{file.name} cannot be read: {error.strerror}", "Make the file readable.") from None
     if data.startswith(_LFS):
@@ -139,13 +140,13 @@ def _saved_model(root: Path, limits: Limits) -> tuple[str, Any]:
     return name, proto
 
 
-def _format(root: Path, proto: Any) -> Format:
+def _format(root: Path, proto: Any, limits: Limits) -> Format:
     marker = root / "tfhub_module.pb"
     if not os.path.lexists(marker):
         return "tf2-saved-model" if any(mg.object_graph_def.nodes for mg in proto.meta_graphs) else "tf1-saved-model"
     fix = "Write the two bytes 08 03 into tfhub_module.pb, as every TF1 Hub module has them."
     try:
-        definition = parse("ModuleDef", _bytes(marker, LIMITS, "unscanned_bytes"))
+        definition = parse("ModuleDef", _bytes(marker, limits, "unscanned_bytes"))
     except DecodeError:
         raise _Unreadable("tfhub_module.pb is not a ModuleDef: truncated, or another kind of file", fix) from None
     if definition.format != 3:
@@ -177,7 +178,7 @@ def _checkpoint(root: Path, problems: list[Problem], limits: Limits) -> Checkpoi
             return None
         found = checkpoints.read_index(index, limits)
     except LimitExceeded as error:
-        problems.append(Problem(f"variables/variables.index cannot be read: {error}", FIX))
+        problems.append(Problem(f"variables/variables.index cannot be read: {error}", error.fix))
         return None
     except checkpoints.CheckpointError as error:
         fix = "Copy the checkpoint again from where the module was exported."
@@ -213,7 +214,7 @@ def _keras_metadata(root: Path, limits: Limits, problems: list[Problem]) -> byte
     try:
         return read_within(root / "keras_metadata.pb", limits, "metadata_bytes")
     except LimitExceeded as error:
-        problems.append(Problem(f"keras_metadata.pb cannot be read: {error}", FIX))
+        problems.append(Problem(f"keras_metadata.pb cannot be read: {error}", error.fix))
         return None
     except OSError:
         return None
@@ -279,7 +280,7 @@ def _stored_objects(parts: _Parts, problems: list[Problem]) -> Any | None:
     try:
         stored = checkpoints.read_object_graph(index, parts.root / "variables", "variables", parts.limits)
     except LimitExceeded as error:
-        problems.append(Problem(f"variables/ cannot be read: {error}", FIX))
+        problems.append(Problem(f"variables/ cannot be read: {error}", error.fix))
         return None
     lost = stored is None and checkpoints.OBJECT_GRAPH_KEY in index.entries
     if lost and not any(problem.message.startswith("variables/") for problem in problems):

@@ -5,22 +5,23 @@ Source: google/snappy, format_description.txt.
 
 from __future__ import annotations
 
-LIMIT = 64 << 20
-"""No block of a checkpoint index is larger; a header that promises more is not believed."""
-
 
 class SnappyError(ValueError):
     """The bytes are not a snappy stream."""
 
 
-def decompress(data: bytes) -> bytes:
+def decompress(data: bytes, largest: int) -> bytes:
     """The uncompressed bytes.
 
+    Args:
+        data: the stream.
+        largest: the most bytes to believe its header.
+
     Raises:
-        SnappyError: the stream is cut off, refers to what is not there, or is larger than LIMIT.
+        SnappyError: the stream is cut off, refers to what is not there, or promises too much.
     """
     try:
-        length, position = _length(data)
+        length, position = _length(data, largest)
         out = bytearray()
         while position < len(data):
             tag = data[position]
@@ -49,13 +50,13 @@ def decompress(data: bytes) -> bytes:
     return bytes(out)
 
 
-def _length(data: bytes) -> tuple[int, int]:
+def _length(data: bytes, largest: int) -> tuple[int, int]:
     result = 0
     for position in range(5):
         byte = data[position]
         result |= (byte & 0x7F) << (7 * position)
         if byte < 0x80:
-            if result > LIMIT:
+            if result > largest:
                 break
             return result, position + 1
     raise SnappyError("the stream promises more bytes than a block can have")

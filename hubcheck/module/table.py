@@ -38,9 +38,9 @@ def entries(data: bytes, limits: Limits = LIMITS) -> Iterator[tuple[bytes, bytes
     _, position = _handle(data, footer)
     index, _ = _handle(data, position)
     left = limits.index_bytes
-    for _, value in _block(data, index):
+    for _, value in _block(data, index, limits):
         block, _ = _handle(value, 0)
-        content = _read_block(data, block)
+        content = _read_block(data, block, limits)
         left -= len(content)
         if left < 0:
             raise LimitExceeded(limits, "index_bytes", "bytes are in its blocks")
@@ -67,11 +67,11 @@ def _handle(data: bytes, position: int) -> tuple[tuple[int, int], int]:
     return (offset, size), position
 
 
-def _block(data: bytes, handle: tuple[int, int]) -> Iterator[tuple[bytes, bytes]]:
-    yield from _entries(_read_block(data, handle))
+def _block(data: bytes, handle: tuple[int, int], limits: Limits) -> Iterator[tuple[bytes, bytes]]:
+    yield from _entries(_read_block(data, handle, limits))
 
 
-def _read_block(data: bytes, handle: tuple[int, int]) -> bytes:
+def _read_block(data: bytes, handle: tuple[int, int], limits: Limits) -> bytes:
     offset, size = handle
     end = offset + size
     if end + _TRAILER > len(data) or size < 4:
@@ -79,16 +79,16 @@ def _read_block(data: bytes, handle: tuple[int, int]) -> bytes:
     stored = struct.unpack_from("<I", data, end + 1)[0]
     if stored != _masked_crc32c(data[offset : end + 1]):
         raise TableError("a block does not match its checksum")
-    return _contents(data[offset:end], data[end])
+    return _contents(data[offset:end], data[end], limits)
 
 
-def _contents(block: bytes, compression: int) -> bytes:
+def _contents(block: bytes, compression: int, limits: Limits) -> bytes:
     if compression == 0:
         return block
     if compression != 1:
         raise TableError(f"a block has the unknown compression {compression}")
     try:
-        return decompress(block)
+        return decompress(block, limits.index_bytes)
     except SnappyError as error:
         raise TableError(str(error)) from None
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from hubcheck.module.limits import LIMITS, Limits
+
 Format = Literal["tf1-hub", "tf1-saved-model", "tf2-saved-model"]
 Encoding = Literal["dense", "sparse", "composite"]
 
@@ -221,6 +223,7 @@ class Module:
     `documents` the texts for people in or beside it (MODULE.md, README.md). `symlinks` leave the module:
     links that resolve to a place outside its root, each with that place. `keras_metadata` is the content of
     keras_metadata.pb. A module that comes as an `archive` is unpacked: `folder` is where, `path` is the archive.
+    `limits` are those it was read with, which bound what is looked at later, too.
     """
 
     path: Path
@@ -236,6 +239,7 @@ class Module:
     problems: tuple[Problem, ...] = ()
     archive: Archive | None = None
     unpacked: Path | None = None
+    limits: Limits = LIMITS
 
     @property
     def folder(self) -> Path:

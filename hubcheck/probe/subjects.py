@@ -18,10 +18,6 @@ Part = Literal["task", "default", "training"]
 _UNKNOWN_SIZE = 96
 """Height and width, in pixels, of images for a module that tells no size."""
 
-_LARGEST_FIXED_BATCH = 256
-_LARGEST_ROW = 1 << 26
-"""Numbers in one row of a batch: an image of 4,700 x 4,700 pixels."""
-
 _MOST_TRACES = 32
 
 
@@ -137,12 +133,16 @@ def _subject(
         low, high = (wanted.low, wanted.high) if wanted.low is not None and wanted.high is not None else (0.0, 1.0)
         inputs[key] = Input(tensor.dtype, tuple(1 if dim is None else dim for dim in dims[1:]), open_axes, low, high)
         size = math.prod(inputs[key].row)
-        if size <= 0 or size > _LARGEST_ROW:
+        most = module.limits.input_numbers
+        if size <= 0 or size > most:
             shape = ", ".join(map(str, inputs[key].row))
-            return NotRun(target, "", f'a row of its input "{key}" is [{shape}], which cannot be fed')
+            why = f"more than {most:,} numbers, the limit input-numbers" if size > most else "which cannot be fed"
+            return NotRun(target, "", f'a row of its input "{key}" is [{shape}], {why}')
     fixed = next(iter(batches), None)
-    if fixed is not None and (len(batches) > 1 or fixed <= 0 or fixed > _LARGEST_FIXED_BATCH):
-        return NotRun(target, "", f"it fixes its batch to {' and '.join(map(str, sorted(batches)))}")
+    most = module.limits.fixed_batch
+    if fixed is not None and (len(batches) > 1 or fixed <= 0 or fixed > most):
+        above = f", more than {most:,}, the limit fixed-batch" if len(batches) == 1 and fixed > most else ""
+        return NotRun(target, "", f"it fixes its batch to {' and '.join(map(str, sorted(batches)))}{above}")
     inputs.update({key: Input("bool", (), (), 0, 1, flag) for key, flag in (flags or {}).items()})
     return Subject(target, inputs, keep, fixed, part)
 

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterable
 
 from hubcheck.module import table
+from hubcheck.module.limits import LIMITS
 
 
 def written(entries: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -25,7 +26,7 @@ def sealed(data: bytes) -> bytes:
         _, position = table._handle(data, footer)
         index, _ = table._handle(data, position)
         _seal(out, index)
-        for _, value in table._block(bytes(out), index):
+        for _, value in table._block(bytes(out), index, LIMITS):
             _seal(out, table._handle(value, 0)[0])
     except (table.TableError, struct.error, IndexError):
         pass

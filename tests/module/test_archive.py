@@ -22,7 +22,7 @@ import pytest
 
 import hubcheck
 from hubcheck.findings import Finding
-from hubcheck.module.limits import LIMITS, Limits
+from hubcheck.module.limits import LIMITS, Limits, key
 from hubcheck.module.locate import find_modules
 from hubcheck.module.opening import opened
 from tests.paths import DATA
@@ -258,12 +258,12 @@ BOMBS: dict[str, tuple[Limits, Edit]] = {
 @pytest.mark.parametrize("limit", BOMBS)
 def test_a_tar_bomb_is_one_problem_that_names_the_limit(tmp_path: Path, limit: str) -> None:
     limits, edit = BOMBS[limit]
-    assert limited(packed(tmp_path / "m.tar.gz", edit), limits).endswith(f"the limit {limit}")
+    assert limited(packed(tmp_path / "m.tar.gz", edit), limits).endswith(f"the limit {key(limit)}")
 
 
 def test_a_zip_bomb_is_one_problem_that_names_the_limit(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "m.zip", entry("assets/zeros", data=bytes(32 << 20)))
-    assert limited(archive, replace(LIMITS, archive_bytes=1 << 20)).endswith("the limit archive_bytes")
+    assert limited(archive, replace(LIMITS, archive_bytes=1 << 20)).endswith("the limit archive-bytes")
 
 
 def test_a_zip_that_lies_about_sizes_is_one_problem(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hubcheck.checks.context import Context
 from hubcheck.checks.readable import readable
 from hubcheck.findings import Fault
-from hubcheck.module.limits import LIMITS, Limits
+from hubcheck.module.limits import LIMITS, Limits, key
 from hubcheck.module.opening import opened
 from hubcheck.module.proto import message_class
 from hubcheck.module.wire import more_fields
@@ -93,16 +93,16 @@ def test_a_limit_that_is_hit_is_one_finding_that_names_it(tmp_path: Path, limit:
         (fault,) = readable(Context(read, {}))
     assert isinstance(fault, Fault)
     assert fault.message is not None
-    assert fault.message.endswith(f"the limit {limit}")
+    assert fault.message.endswith(f"the limit {key(limit)}")
     assert f"{getattr(limits, limit):,}" in fault.message
-    assert "raise the limit" in (fault.fix or "")
+    assert f"raise the limit: {key(limit)} below [limits]" in (fault.fix or "")
 
 
 def test_one_block_that_an_index_names_often_counts_as_often() -> None:
     data = tables.written([(b"k", b"v" * 1000)])
     one = list(tables.table.entries(data))
     assert len(one) == 1
-    with pytest.raises(ValueError, match="the limit index_bytes"):
+    with pytest.raises(ValueError, match="the limit index-bytes"):
         list(tables.table.entries(tables.repeated(data, 50), replace(LIMITS, index_bytes=20_000)))
 
 
