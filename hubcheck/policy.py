@@ -18,9 +18,7 @@ from hubcheck.findings import LEVELS, Finding, Level, Outcome
 from hubcheck.identity import fingerprints, module_key
 from hubcheck.results import ModuleReport, Suppressed, SuppressionKind
 from hubcheck.rules import Rule, UnknownRule, matching, select
-
-_Use = Literal["idle", "open", "used"]
-"""What became of a pattern of an entry: every rule held that it names, some could not be decided, or it was needed."""
+from hubcheck.uses import Uses
 
 
 class Policy:
@@ -31,6 +29,10 @@ class Policy:
         baseline: the file of known findings, if there is one.
         rules: all rules by id, with the levels that `adjusted` gave them.
         updating: the baseline is to be written anew, so that it need not be there yet.
+
+    Attributes:
+        uses: what became of the entries of the configuration.
+        gone: the known findings that were not found any more.
 
     Raises:
         DataFileError: an entry names no rule, or the baseline cannot be used.
@@ -44,8 +46,8 @@ class Policy:
         self._file = baseline
         self._known = [] if baseline is None or (updating and not baseline.exists()) else read_baseline(baseline)
         self._updating = updating
-        self._uses: dict[tuple[str, int, str], _Use] = {}
-        self._gone: list[Known] = []
+        self.uses = Uses()
+        self.gone: list[Known] = []
         self._kept: list[Known] = list(self._known)
         for kind, number, entry in self._entries():
             _rules_of(entry.rules, rules, config, f"{kind}.{number}.rules")
@@ -75,8 +77,13 @@ class Policy:
             script=self._script(path),
         )
 
-    def notices(self) -> Iterator[str]:
-        """Entries of the configuration and of the baseline that have nothing to say any more."""
+    def notices(self, *, whole: bool = True) -> Iterator[str]:
+        """Entries of the configuration and of the baseline that have nothing to say any more.
+
+        Args:
+            whole: False tells that only a part of what was asked for was checked: then only entries for which there
+                is no module are told.
+        """
         for kind, number, entry in self._entries():
             assert self._config is not None
             place = f"{self._config.file.name}: {kind}"
@@ -85,12 +92,12 @@ class Policy:
             if kind == "select":
                 continue
             for pattern in entry.rules:
-                if self._uses.get((kind, number, pattern)) == "idle":
+                if whole and self.uses.is_idle((kind, number, pattern)):
                     where = "" if entry.path == "**" else f" for {entry.path!r}"
                     yield f"{place}: {pattern} holds{where} now; the entry can go"
         if self._updating or self._file is None:
             return
-        for known in self._gone:
+        for known in self.gone if whole else ():
             yield f"{self._file.name}: {known.rule} is fixed in {known.module}; --update-baseline takes it out"
         for module in sorted(
             {known.module for known in self._known if not (self._file.parent / known.module).exists()}
@@ -139,12 +146,8 @@ class Policy:
             active = [finding for finding in active if finding.rule not in rules]
             aside += [Suppressed(finding, kind, entry.reason) for finding in found]
             key = (kind, number, pattern)
-            if found:
-                self._uses[key] = "used"
-            elif not all(self._decided(rule, report) for rule in rules):
-                self._uses[key] = "used" if self._uses.get(key) == "used" else "open"
-            else:
-                self._uses.setdefault(key, "idle")
+            decided = all(self._decided(rule, report) for rule in rules)
+            self.uses.note(key, "used" if found else "idle" if decided else "open")
         return active
 
     def _compare(self, report: ModuleReport, active: list[Finding], aside: list[Suppressed]) -> list[Finding]:
@@ -157,7 +160,7 @@ class Policy:
         found = set(names.values())
         gone = [row for row in of_module if row.fingerprint not in found and self._decided(row.rule, report)]
         now = [finding for finding in active if self._updating or names[finding] in known]
-        self._gone += gone
+        self.gone += gone
         present = {Known(key, finding.rule, names[finding], finding.message) for finding in now}
         undecided = [row for row in of_module if row not in gone and row.fingerprint not in found]
         self._kept = [row for row in self._kept if row.module != key] + undecided + sorted(present)

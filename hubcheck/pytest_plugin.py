@@ -2,6 +2,7 @@
 
     pytest --hubcheck exports/
     pytest exports/m/saved_model.pb::image-input/dtype
+    pytest exports/m.tar.gz::image-input/dtype
 
 Modules are read and run once per test run, whichever worker of pytest-xdist needs one first; what was seen is shared
 with the others through a folder that lives as long as the run.
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from hubcheck.results import Report
 
 _FILES = ("saved_model.pb", "saved_model.pbtxt")
+_ARCHIVES = (".tar.gz", ".tgz", ".zip")
 _PLACE = "hubcheck_shared"
+_SEEN = "hubcheck_seen"
+_NARROWED = "hubcheck_narrowed"
 
 
 class HubcheckWarning(UserWarning):
@@ -89,14 +93,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """A module's main file, if it was asked for."""
-    if file_path.name not in _FILES:
+    """A module's main file, or the archive of one, if it was asked for."""
+    packed = file_path.name.lower().endswith(_ARCHIVES)
+    if file_path.name not in _FILES and not packed:
         return None
     if file_path.name == _FILES[1] and (file_path.parent / _FILES[0]).exists():
         return None
     if not parent.session.isinitpath(file_path) and not any(
-        root == file_path.parent or root in file_path.parents for root in _roots(parent.config)
+        root == file_path or root in file_path.parents for root in _roots(parent.config)
     ):
+        return None
+    if packed and not _checks(parent.config).is_module(file_path):
         return None
     return ModuleFile.from_parent(parent, path=file_path)
 
@@ -126,12 +133,17 @@ def _checks(config: pytest.Config) -> Checks:
 class ModuleFile(pytest.File):
     """One module."""
 
+    @property
+    def module(self) -> Path:
+        """Where the module is: the folder, or the archive."""
+        return self.path.parent if self.path.name in _FILES else self.path
+
     def collect(self) -> Iterable[pytest.Item]:
         """A test for each rule that is selected for it."""
         checks = _checks(self.config)
-        for rule in checks.rules_of(self.path.parent):
+        for rule in checks.rules_of(self.module):
             item = RuleItem.from_parent(self, name=rule)
-            reason = checks.expected_to_fail(self.path.parent, rule)
+            reason = checks.expected_to_fail(self.module, rule)
             if reason is not None:
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=True, raises=ModuleFault))
             yield item
@@ -140,10 +152,16 @@ class ModuleFile(pytest.File):
 class RuleItem(pytest.Item):
     """One rule, asked of one module."""
 
+    @property
+    def module(self) -> Path:
+        """Where the module is."""
+        assert isinstance(self.parent, ModuleFile)
+        return self.parent.module
+
     def runtest(self) -> None:
         """Fail with the findings of the rule, or skip with the reason why there is no answer."""
         checks = _checks(self.config)
-        report = checks.report(self.path.parent, self._rules_by_module())
+        report = checks.report(self.module, self._rules_by_module())
         outcome = next(outcome for outcome in report.outcomes if outcome.rule == self.name)
         failures, lesser = checks.findings(report, self.name)
         for finding in lesser:
@@ -163,7 +181,7 @@ class RuleItem(pytest.Item):
         asked: dict[Path, set[str]] = {}
         for item in self.session.items:
             if isinstance(item, RuleItem):
-                asked.setdefault(item.path.parent, set()).add(item.name)
+                asked.setdefault(item.module, set()).add(item.name)
         return asked
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
@@ -174,7 +192,53 @@ class RuleItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """The module's file has no lines to point at."""
-        return self.path, 0, f"{self.path.parent.name}: {self.name}"
+        return self.path, 0, f"{self.module.name}: {self.name}"
+
+
+def pytest_deselected(items: Iterable[pytest.Item]) -> None:
+    """Note that something which was collected is not run."""
+    for item in items:
+        setattr(item.config, _NARROWED, True)
+        return
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Note whether the run came to its end; a worker of pytest-xdist hands over what it saw."""
+    config = session.config
+    ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+    if session.shouldstop or session.shouldfail or not ended:
+        setattr(config, _NARROWED, True)
+    output: dict[str, Any] | None = getattr(config, "workeroutput", None)
+    checks: Checks | None = getattr(config, "hubcheck_checks", None)
+    if output is not None and checks is not None:
+        output[_SEEN] = {**checks.seen(), _NARROWED: getattr(config, _NARROWED, False)}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take what a worker of pytest-xdist saw; of one that died, nothing is known."""
+    seen = getattr(node, "workeroutput", {}).get(_SEEN)
+    if seen is None:
+        if error is not None:
+            setattr(node.config, _NARROWED, True)
+        return
+    if seen.pop(_NARROWED):
+        setattr(node.config, _NARROWED, True)
+    _checks(node.config).add(seen)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell what the configuration need not say any more."""
+    checks: Checks | None = getattr(config, "hubcheck_checks", None)
+    if checks is None:
+        return
+    narrowed = getattr(config, _NARROWED, False) or config.getoption("lf", False)
+    whole = not narrowed and not any("::" in argument for argument in config.args)
+    notices = checks.notices(whole=whole)
+    if notices:
+        terminalreporter.section("hubcheck")
+        for notice in notices:
+            terminalreporter.line(notice)
 
 
 def _shown(finding: Finding) -> str:

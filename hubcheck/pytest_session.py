@@ -6,14 +6,16 @@ import fcntl
 import hashlib
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from hubcheck.baseline import Known
 from hubcheck.checker import Checker
 from hubcheck.config import Config, covers, find_config
 from hubcheck.findings import Finding, Level
 from hubcheck.identity import module_key
+from hubcheck.module.archive import names_module
 from hubcheck.options import Options, configured
 from hubcheck.plan import plan
 from hubcheck.results import ModuleReport, Report
@@ -55,6 +57,10 @@ class Checks:
         policy = self._ready.policy
         chosen = self._ready.selected if policy is None else policy.selected(path, self._ready.selected)
         return [rule for rule in self._ready.rules if rule in chosen]
+
+    def is_module(self, archive: Path) -> bool:
+        """Whether an archive is one of a module, or cannot be read."""
+        return names_module(archive, self._options.limits)
 
     def expected_to_fail(self, path: Path, rule: str) -> str | None:
         """The reason that the configuration gives for the failure of a rule on a module, if it gives one."""
@@ -112,6 +118,29 @@ class Checks:
         )
         ready = plan(options)
         return ready.report(self._checker(static).stream(modules_at(paths, options.limits), options, ready))
+
+    def seen(self) -> dict[str, Any]:
+        """What this process saw of the configuration's use, as plain data for `add`."""
+        policy = self._ready.policy
+        if policy is None:
+            return {}
+        return {"uses": policy.uses.rows(), "gone": [asdict(known) for known in policy.gone]}
+
+    def add(self, seen: dict[str, Any]) -> None:
+        """Add what another process of the run saw."""
+        policy = self._ready.policy
+        if policy is not None and seen:
+            policy.uses.add(seen["uses"])
+            policy.gone += (Known(**row) for row in seen["gone"])
+
+    def notices(self, *, whole: bool) -> list[str]:
+        """Entries of the configuration that have nothing to say any more, as `validate` tells them.
+
+        Args:
+            whole: whether every test that was asked for was run.
+        """
+        policy = self._ready.policy
+        return [] if policy is None else list(policy.notices(whole=whole))
 
     def close(self) -> None:
         """End the workers that run modules, also in the middle of a run."""

@@ -171,6 +171,97 @@ def test_workers_of_xdist_share_what_was_seen(project, distribution):
     assert "dimension 0 is 1, so only batches of 1 are accepted" in shared.stdout
 
 
+@pytest.fixture
+def packed(project: Path) -> Path:
+    """The same modules in archives, beside an archive that is none of a module."""
+    for name, kind in (("good", "gztar"), ("batch", "zip")):
+        shutil.make_archive(str(project / "exports" / name), kind, project / "exports" / name)
+    shutil.make_archive(str(project / "exports" / "pictures"), "zip", Path(__file__).parent, "report")
+    for name in ("good", "batch", "classes"):
+        shutil.rmtree(project / "exports" / name)
+    return project
+
+
+def test_archives_of_modules_are_test_files(packed):
+    done = run(packed, *STATIC, "-v")
+    assert "exports/good.tar.gz::image-input/dtype PASSED" in done.stdout
+    assert "exports/good.tar.gz::package/layout PASSED" in done.stdout
+    assert "FAILED exports/batch.zip::image-input/batch-size" in done.stdout
+    assert counts(done)["failed"] == 1
+    assert "pictures.zip" not in done.stdout
+
+
+def test_an_archive_is_an_argument_like_any_file(packed):
+    done = run(packed, "exports/batch.zip::image-input/batch-size", "exports/good.tar.gz", "--hubcheck-static")
+    assert counts(done)["failed"] == 1
+    assert counts(done)["passed"] > 20
+    assert "batch.zip::image-input/dtype" not in run(packed, "exports/batch.zip::image-input/batch-size", "-v").stdout
+    assert run(packed, "exports/pictures.zip").returncode == pytest.ExitCode.USAGE_ERROR  # as for any other file
+
+
+def test_a_damaged_archive_is_a_finding(packed):
+    (packed / "exports" / "good.tar.gz").write_bytes(b"not at all")
+    assert "FAILED exports/good.tar.gz::module/readable" in run(packed, *STATIC).stdout
+
+
+STALE = """
+[[ignore]]
+rules = ["image-input/name"]
+path = "exports/good"
+reason = "called pixels until 2.0"
+
+[[ignore]]
+rules = ["image-input/batch-size"]
+path = "exports/batch"
+reason = "one at a time"
+
+[[xfail]]
+rules = ["image-input"]
+path = "exports/moved"
+reason = "to be exported again"
+"""
+IDLE = "hubcheck.toml: ignore: image-input/name holds for 'exports/good' now; the entry can go"
+GONE = "hubcheck.toml: xfail: no module is at 'exports/moved'; the entry can go"
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2", "--dist", "load")])
+def test_what_the_configuration_need_not_say_is_told_at_the_end(project, workers):
+    (project / "hubcheck.toml").write_text(STALE, encoding="utf-8")
+    done = run(project, *STATIC, *workers)
+    assert done.stdout.count(IDLE) == done.stdout.count(GONE) == 1, done.stdout
+    assert "image-input/batch-size holds" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "narrow",
+    [("-k", "dtype"), ("-x",), ("-n", "2", "-k", "image-input"), ("--deselect", "exports/good"), ("--lf",)],
+    ids=" ".join,
+)
+def test_a_part_of_a_run_says_nothing_of_entries_that_the_rest_may_need(project, narrow):
+    (project / "hubcheck.toml").write_text(STALE.replace("one at a time", "x").replace("exports/batch", "exports/none"))
+    if "--lf" in narrow:
+        run(project, *STATIC)
+    done = run(project, *STATIC, *narrow)
+    assert IDLE not in done.stdout
+    assert GONE in done.stdout
+
+
+def test_nothing_is_told_where_there_is_no_module(project):
+    (project / "hubcheck.toml").write_text(STALE, encoding="utf-8")
+    (project / "test_own.py").write_text("def test_own(): pass\n", encoding="utf-8")
+    assert "hubcheck.toml" not in run(project, "test_own.py").stdout
+
+
+def test_what_is_fixed_in_the_baseline_is_told_too(project):
+    (project / "hubcheck.toml").write_text('baseline = "known.json"\n', encoding="utf-8")
+    rows = [("exports/batch", "image-input/batch-size"), ("exports/batch", "image-input/dtype")]
+    known = [{"module": m, "rule": r, "fingerprint": "0", "message": "m"} for m, r in rows]
+    (project / "known.json").write_text(json.dumps({"hubcheck-baseline": 1, "findings": known}), encoding="utf-8")
+    for workers in ((), ("-n", "2")):
+        done = run(project, *STATIC, *workers)
+        assert "known.json: image-input/dtype is fixed in exports/batch; --update-baseline takes it out" in done.stdout
+
+
 TESTS = """
 import shutil
 import pytest
