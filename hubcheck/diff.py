@@ -32,14 +32,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How near the values of one signature are, for the same pictures.
+    """How near the values of one output of a signature are, for the same pictures; None: nothing of it was compared.
 
-    `difference` is the largest one, relative to the largest value; `correlation` that of all values. Both are
-    None where the values could not be compared, for the `reason`. `fails` tells that the new version does not run
-    where the old one did.
+    `difference` is the largest one, relative to the largest value, and None where the values could not be compared,
+    for the `reason`. `correlation` is that of how the values change from picture to picture, None where they do not:
+    1 says that the new version sees the same in them, on whatever scale. `fails` tells that the new version does not
+    run where the old one did.
     """
 
     signature: str
+    output: str | None = None
     difference: float | None = None
     correlation: float | None = None
     reason: str | None = None

@@ -60,13 +60,22 @@ class Planned:
         others = (*repeated, *self.serving)
         return (tuple(calls), others) if others else (tuple(calls),)
 
-    def chosen(self, target: Target | None, purposes: Collection[str]) -> Planned:
-        """Only these calls of this target, unconditionally; with no target, the loads alone."""
+    def chosen(self, target: Target | None, purposes: Collection[str], *, keep: Collection[str] = ()) -> Planned:
+        """Only these calls of this target, unconditionally; with no target, the loads alone.
+
+        Args:
+            target: what to call.
+            purposes: which of its calls.
+            keep: outputs whose values are wanted, too.
+        """
         variants = []
         for variant in self.variants:
             steps = [step for step in (*variant.calls, *variant.repeated) if _is(step, target, purposes)]
             if steps or target is None:
-                calls = tuple(replace(step, condition="always", optional=False) for step in steps)
+                calls = tuple(
+                    replace(step, condition="always", optional=False, keep=tuple(dict.fromkeys((*step.keep, *keep))))
+                    for step in steps
+                )
                 variants.append(VariantSteps(variant.load, calls, ()))
         serving = [step for step in self.serving if isinstance(step, CallStep) and _is(step, target, purposes)]
         wanted = bool(serving) or (target is None and "load" in purposes)

@@ -25,7 +25,8 @@ class NoSuchCall(UsersError):
 class Wanted:
     """What to call: a signature, a trace of the callable by its name, or a regularization loss by its number.
 
-    With none of them, the variants are loaded and nothing is called. `calls` are purposes, as findings name them.
+    With none of them, the variants are loaded and nothing is called. `calls` are purposes, as findings name them;
+    `keep` are outputs whose values are wanted besides those that the convention names.
     """
 
     variant: str | None = None
@@ -34,6 +35,7 @@ class Wanted:
     loss: int | None = None
     session: bool = False
     calls: tuple[str, ...] = ("pictures",)
+    keep: tuple[str, ...] = ()
 
 
 def replay(
@@ -52,7 +54,7 @@ def replay(
     """
     options = options or ProbeOptions()
     planned = plan_steps(module, contracts, larger_batch=options.larger_batch)
-    chosen = planned.chosen(_target(planned, wanted), wanted.calls)
+    chosen = planned.chosen(_target(planned, wanted), wanted.calls, keep=wanted.keep)
     return pool.submit_planned(module, chosen, options).result()
 
 

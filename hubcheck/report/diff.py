@@ -58,7 +58,7 @@ def markdown(diff: Diff) -> str:
             cells = (f"{_SIGNS[change.kind]} {change.kind}", escaped(_shown(change.where)), escaped(change.message))
             lines.append(f"| {' | '.join((*cells, *values))} |")
         lines.append("")
-    lines += [f"- `{code(row.signature)}`: {escaped(agreement(row))}" for row in diff.agreements]
+    lines += [f"- `{code(_place(row))}`: {escaped(agreement(row))}" for row in diff.agreements]
     if diff.incomplete:
         lines.append(f"- incomplete: {escaped(diff.incomplete)}")
     return "\n".join(lines) + "\n"
@@ -77,6 +77,10 @@ def agreement(row: Agreement) -> str:
     return f"values of the same pictures differ by up to {100 * row.difference:.3g} % of the largest one{together}"
 
 
+def _place(row: Agreement) -> str:
+    return row.signature if row.output is None else f'{row.signature} · outputs["{row.output}"]'
+
+
 def _lines(diff: Diff) -> Iterator[str]:
     verdict = click.style(diff.verdict, fg=_COLOURS[diff.verdict], bold=True)
     names = (click.style(printable(name), bold=True) for name in (diff.old, diff.new))
@@ -85,7 +89,8 @@ def _lines(diff: Diff) -> Iterator[str]:
     for change in diff.changes:
         yield from _change(change)
     for row in diff.agreements:
-        yield from labelled(row.signature, agreement(row), indent=2)
+        yield f"  {click.style(printable(_place(row)), bold=True)}"
+        yield from textwrap.wrap(agreement(row), WIDTH, initial_indent="    ", subsequent_indent="    ")
     if diff.incomplete:
         yield from labelled("incomplete", diff.incomplete, indent=2)
 
