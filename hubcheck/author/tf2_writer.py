@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 
 import tensorflow as tf
@@ -11,6 +10,7 @@ from tensorflow.core.protobuf import fingerprint_pb2
 from hubcheck.author.builder import CLASSES
 from hubcheck.author.state import captured_variables, regularizers, resources, variables_of
 from hubcheck.author.tracing import Program
+from hubcheck.releases import settle_fingerprint
 
 LABELS = "labels.txt"
 DEFAULT_SIGNATURE = "serving_default"
@@ -59,9 +59,7 @@ def _labels(program: Program, folder: Path) -> Path | None:
 
 
 def _settle_fingerprint(file: Path) -> None:
-    """Put an id that follows from the module in the place of a random one: the same module gives the same bytes."""
     if file.exists():
         fingerprint = fingerprint_pb2.FingerprintDef.FromString(file.read_bytes())
-        fingerprint.uuid = ""
-        fingerprint.uuid = str(uuid.uuid5(uuid.NAMESPACE_OID, fingerprint.SerializeToString(deterministic=True).hex()))
+        settle_fingerprint(fingerprint)
         file.write_bytes(fingerprint.SerializeToString(deterministic=True))

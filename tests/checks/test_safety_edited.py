@@ -13,7 +13,8 @@ from google.protobuf import text_format
 from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tests.checks.hostile import Honest, save, told, unreached
+from hubcheck.graph import ops
+from tests.checks.hostile import Honest, safety_report, save, told, unreached
 
 MetaGraph = Any
 
@@ -171,6 +172,16 @@ def test_an_op_of_nobody_knows_whom_is_found_even_where_nothing_runs_it(good: Pa
         "error safety/custom-ops SomebodysFastConv",
         "error safety/custom-ops TRTEngineOp",
     ]
+
+
+def test_an_op_of_a_tensorflow_later_than_the_table_is_not_called_foreign(good: Path) -> None:
+    def change(meta: MetaGraph) -> None:
+        meta.graph_def.versions.producer = ops.tensorflow_version()[1] + 1
+        meta.graph_def.node.add(name="a", op="ConvOfNextYear")
+
+    (outcome,) = [o for o in safety_report(edit(good, change)).outcomes if o.rule == "safety/custom-ops"]
+    assert outcome.status == "skipped"
+    assert (outcome.reason or "").startswith("ConvOfNextYear: not in TensorFlow")
 
 
 def test_python_code_in_the_metadata_of_early_keras_2_is_a_warning(good: Path) -> None:

@@ -8,7 +8,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -164,6 +164,7 @@ def test_a_call_that_was_left_out_is_told_with_its_reason(seconds, words):
         collector.take({"kind": "late", "step": 1, "seconds": 1.0}, b"")
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_dishonest_worker_is_refused_or_understood_but_never_believed_more(data):
     """Some frame of an honest worker is left out, doubled, or changed in one value."""
