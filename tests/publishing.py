@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hubcheck import resources
+from hubcheck.fixtures import twin
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,8 @@ class Script:
 
     @property
     def twin(self) -> str:
-        """The name of the good script that a bad one is to be compared with: the one of the longest same name."""
-        form = self.path.stem.removeprefix("bad")
-        goods = [good.stem.removeprefix("good") for good in self.path.parent.glob("good*.py")]
-        fitting = [good for good in goods if form == good or not good or form.startswith(good + "_")]
-        return "good" + max(fitting, key=len) if fitting else ""
+        """The name of the good script that a bad one is to be compared with."""
+        return twin(self.path.stem, [good.stem for good in self.path.parent.glob("good*.py")]) or ""
 
 
 def scripts() -> list[Script]:

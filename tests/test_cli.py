@@ -216,17 +216,6 @@ def test_the_graph_of_a_signature_is_outlined_with_what_was_found_on_it():
     assert "its signatures are default, image_feature_vector" in missing.stderr
 
 
-def test_explain_prints_reason_and_both_examples():
-    done = hubcheck("explain", "image-input/batch-size")
-    assert done.returncode == 0
-    for text in ("why", "fix", "bad.py", "good.py", "Image input", "def publish"):
-        assert text in done.stdout
-
-
-def test_explain_of_a_group_lists_its_rules():
-    assert "image-input/name: " in hubcheck("explain", "image-input").stdout
-
-
 @pytest.mark.parametrize("command", ["validate", "show", "explain", "rules", "diff", "replay", "adapt", "new"])
 def test_every_command_has_help_with_an_example(command):
     done = hubcheck(command, "--help")

@@ -1,4 +1,4 @@
-"""`hubcheck explain RULE`: why a rule is there, an example that breaks it, and the same example mended."""
+"""`hubcheck explain RULE`: why a rule is there, a script that keeps it, and what breaks it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 
 from hubcheck.extensions import rule_folders
-from hubcheck.fixtures import examples
+from hubcheck.fixtures import Example, examples, twin
 from hubcheck.rules import Rule, load_rules, select
+
+_COLOURS = {"-": "red", "+": "green", "@": "cyan"}
 
 
 @click.command("explain")
@@ -45,10 +47,39 @@ def _print(rule: Rule) -> None:
     for label, text in rows:
         for line in labelled(label, text, indent=2):
             click.echo(line)
-    for example in examples(rule.id):
-        click.echo()
-        click.secho(f"{example.name}: {example.title}", fg="green" if example.good else "red", bold=True)
-        click.echo(_coloured(example.code) if sys.stdout.isatty() else example.code.rstrip())
+    found = examples(rule.id)
+    goods = {example.file.stem: example for example in found if example.good}
+    bads: dict[str | None, list[Example]] = {}
+    for example in found:
+        if not example.good:
+            bads.setdefault(twin(example.file.stem, goods), []).append(example)
+    # The diff is the lesson; so a good script is shown whole, and of what breaks the rule only the difference.
+    for name, good in goods.items():
+        _print_whole(good)
+        for bad in bads.get(name, ()):
+            _print_bad(bad, good)
+    for bad in bads.get(None, ()):
+        _print_whole(bad)
+
+
+def _print_bad(bad: Example, good: Example) -> None:
+    diff = bad.mended(good)
+    if diff is None:
+        _print_whole(bad)
+        return
+    _print_title(bad)
+    for line in diff:
+        click.secho(line, fg=_COLOURS.get(line[:1]), bold=line.startswith(("---", "+++")))
+
+
+def _print_whole(example: Example) -> None:
+    _print_title(example)
+    click.echo(_coloured(example.code) if sys.stdout.isatty() else example.code.rstrip())
+
+
+def _print_title(example: Example) -> None:
+    click.echo()
+    click.secho(f"{example.name}: {example.title}", fg="green" if example.good else "red", bold=True)
 
 
 def _coloured(code: str) -> str:

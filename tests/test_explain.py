@@ -1,0 +1,70 @@
+"""hubcheck explain: the reason of a rule, scripts that keep it, and of those that break it what differs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hubcheck.commands.group import cli
+from hubcheck.fixtures import Example, examples, twin
+from hubcheck.rules import load_rules
+
+RULES = list(load_rules())
+
+
+def explained(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["explain", *arguments])
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_is_explained_with_all_its_examples(rule: str) -> None:
+    done = explained(rule)
+    assert done.exit_code == 0, done.output
+    for example in examples(rule):
+        assert f"{example.name}: {example.title}" in done.output
+        if example.good:
+            assert example.code.rstrip() in done.output
+    for label in ("why", "fix", "spec"):
+        assert f"\n  {label} " in done.output
+
+
+def test_what_breaks_a_rule_is_a_difference_that_mends_it() -> None:
+    text = explained("output/width").output
+    assert "\n--- bad.py\n+++ good.py\n@@" in text
+    assert "\n-        return tf.reshape(x, [tf.shape(x)[0], tf.reduce_prod(tf.shape(x)[1:])])\n" in text
+    assert "\n+        return tf.reshape(x, [tf.shape(x)[0], 12 * 16 * FEATURES])\n" in text
+    assert text.count("def publish") == 1
+
+
+def test_a_form_is_compared_with_the_good_script_of_the_same_form() -> None:
+    text = explained("output/no-dropout").output
+    for pair in ("bad_hub.py\n+++ good_hub.py", "bad_mask.py\n+++ good.py", "bad_keras_spatial.py\n+++ good_keras.py"):
+        assert f"--- {pair}" in text
+    assert text.count("def publish") == 3
+    goods = ("good", "good_tf1", "good_tf1_deep")
+    found = [twin(bad, goods) for bad in ("bad", "bad_tf1", "bad_tf1_deep_x", "bad_tf12")]
+    assert found == ["good", "good_tf1", "good_tf1_deep", "good"]
+    assert twin("bad", ["good_tf1"]) is None
+
+
+def test_scripts_with_little_in_common_are_shown_whole() -> None:
+    rewritten = Example(Path("bad.py"), "title", "\n".join(f"line {number}" for number in range(10)), ())
+    good = Example(Path("bad.py"), "title", "\n".join(f"another {number}" for number in range(10)), ())
+    assert rewritten.mended(good) is None
+    assert rewritten.mended(rewritten) == []
+
+
+def test_what_is_for_tests_only_is_left_out() -> None:
+    for example in examples("output/no-dropout"):
+        assert "FINDINGS" not in example.code
+        assert not example.code.startswith(('"', "\n"))
+
+
+def test_a_group_lists_its_rules() -> None:
+    assert "image-input/name: " in explained("image-input").output
+
+
+def test_nothing_is_coloured_but_on_a_terminal() -> None:
+    assert "\x1b" not in explained("output/width").output
