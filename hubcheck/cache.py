@@ -50,8 +50,6 @@ class Cache:
         digest = hashlib.blake2b(digest_size=32)
         for part in (str(_LAYOUT), hubcheck.__version__, *_own_code(), *settings):
             _add(digest, part.encode("utf-8", "surrogateescape"))
-        if not static:
-            _add(digest, "\n".join(_tensorflow()).encode())
         self._settings = digest
 
     def key(self, path: Path, settings: str, limits: Limits = LIMITS) -> str | None:
@@ -159,7 +157,7 @@ def _own_code() -> Iterator[str]:
                 yield f"{file} {info.st_size} {info.st_mtime_ns}"
 
 
-def _tensorflow() -> Iterator[str]:
+def tensorflow_releases() -> Iterator[str]:
     """TensorFlow's and its kind's releases, by the names of what is installed beside it; nothing is imported."""
     found = importlib.util.find_spec("tensorflow")
     if found is None or found.origin is None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubcheck.checks.context import Context
 from hubcheck.engine import Evaluation
+from hubcheck.errors import Unchecked
 from hubcheck.module.opening import opened
 from hubcheck.module.types import Module
 from hubcheck.options import Options
@@ -119,9 +120,15 @@ def _unread(path: Path, ready: Plan, error: Exception) -> tuple[Module, Evaluati
     return module, evaluation
 
 
-def report_of_the_dead(path: Path, error: Exception, options: Options, ready: Plan) -> ModuleReport:
-    """The report of a module of which nothing came back."""
-    started = _Started(time.monotonic(), path, *_unread(path, ready, error), None, ExitStack())
+def report_without_check(path: Path, error: Exception, options: Options, ready: Plan) -> ModuleReport:
+    """The report of a module of which nothing came back: what checked it died, or it could not be checked at all."""
+    if isinstance(error, Unchecked):
+        module = Module(path=path, format=None, file="")
+        evaluation = _evaluation(module, ready)
+        evaluation.without_run(str(error), complete=False)
+    else:
+        module, evaluation = _unread(path, ready, error)
+    started = _Started(time.monotonic(), path, module, evaluation, None, ExitStack())
     return _report(started, options, ready, None)
 
 

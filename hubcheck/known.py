@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.cache import Cache
+from hubcheck.cache import Cache, tensorflow_releases
 from hubcheck.findings import Outcome
 from hubcheck.results import ModuleReport
 
@@ -26,13 +26,16 @@ _RUNS = frozenset(
 Check = Callable[[Iterable[Path]], Iterator[ModuleReport]]
 
 
-def known_or_checked(modules: Sequence[Path], options: Options, ready: Plan, check: Check) -> Iterator[ModuleReport]:
+def known_or_checked(
+    modules: Sequence[Path], options: Options, ready: Plan, check: Check, environment: Iterable[str] | None = None
+) -> Generator[ModuleReport, None, None]:
     """The reports in the order of the modules: those that are known, and those that `check` makes of the others.
 
-    `check` is called for the first module that is not known, with all others that are not.
+    `check` is called for the first module that is not known, with all others that are not. `environment` tells
+    TensorFlow's releases where they are run, if that is not here.
     """
     assert options.cache is not None
-    known = KnownReports(options.cache, options, ready)
+    known = KnownReports(options.cache, options, ready, environment)
     ahead: deque[tuple[Path, ModuleReport | None]] = deque()
     remaining = iter(modules)
 
@@ -71,10 +74,11 @@ class KnownReports:
         folder: where the cache is.
         options: what is asked for.
         ready: what that comes to.
+        environment: TensorFlow's releases where modules are run, if that is not here.
     """
 
-    def __init__(self, folder: Path, options: Options, ready: Plan) -> None:
-        self._cache = Cache(folder, _settings(options, ready), static=options.static)
+    def __init__(self, folder: Path, options: Options, ready: Plan, environment: Iterable[str] | None = None) -> None:
+        self._cache = Cache(folder, _settings(options, ready, environment), static=options.static)
         self._ready = ready
         self._limits = options.limits
         self._keys: dict[Path, str] = {}
@@ -105,7 +109,7 @@ def _is_settled(outcome: Outcome) -> bool:
     return outcome.complete and outcome.status != "broken" and not failed_in_a_run
 
 
-def _settings(options: Options, ready: Plan) -> Iterator[str]:
+def _settings(options: Options, ready: Plan, environment: Iterable[str] | None) -> Iterator[str]:
     yield repr(list(ready.rules.values()))
     yield repr(ready.contracts)
     yield repr((sorted(ready.waived), options.static, options.fail_on, options.exhibits, options.limits))
@@ -114,6 +118,7 @@ def _settings(options: Options, ready: Plan) -> Iterator[str]:
         yield from _code(rule.probe)
     if not options.static:
         yield repr((options.probe, options.sandbox, options.device, ready.devices))
+        yield from tensorflow_releases() if environment is None else environment
 
 
 def _code(predicate: str | None) -> Iterator[str]:

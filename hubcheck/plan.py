@@ -81,7 +81,7 @@ def plan(options: Options) -> Plan:
     selected -= select(options.ignore, rules)
     waived = frozenset(matching("safety", rules)) if options.run_unsafe else frozenset()
     devices = None
-    if not options.static:
+    if not options.static and options.cluster is None:
         from hubcheck.probe.devices import choose
 
         devices = choose(options.device or "auto")

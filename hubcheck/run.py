@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.checker import Checker, report_of_the_dead
+from hubcheck.checker import Checker, report_without_check
 from hubcheck.findings import Level
 from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.module.locate import find_modules
@@ -17,6 +18,7 @@ from hubcheck.plan import Plan, plan
 from hubcheck.results import ModuleReport, Report
 
 if TYPE_CHECKING:
+    from hubcheck.fleet.cluster import Cluster
     from hubcheck.probe.devices import Wish
     from hubcheck.probe.pool import ProbeOptions
     from hubcheck.probe.sandbox import Mode
@@ -38,6 +40,7 @@ def validate(
     probe: ProbeOptions | None = None,
     limits: Limits | None = None,
     config: str | os.PathLike[str] | None = None,
+    cluster: str | None = None,
 ) -> Report:
     """Check that modules keep the Common Signatures for Images.
 
@@ -56,6 +59,7 @@ def validate(
         probe: how modules are run: deadline, memory, sizes of batches.
         limits: how much of a module is read, at most: a hubcheck.module.limits.Limits.
         config: a hubcheck.toml or pyproject.toml; none is looked for. What the arguments above say goes first.
+        cluster: the address of a Dask scheduler whose workers check the modules, or "local" for workers here.
 
     Returns:
         A Report with one ModuleReport for each module, in the order of the paths.
@@ -64,6 +68,7 @@ def validate(
         NotAModule: there is no module at a path.
         UnknownRule: a selection matches nothing.
         DataFileError: a rule, signature or configuration file cannot be used.
+        UsersError: the cluster cannot be reached.
     """
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     options = Options(
@@ -78,6 +83,7 @@ def validate(
         sandbox=sandbox,
         save_evidence=Path(save_evidence) if save_evidence is not None else None,
         probe=probe,
+        cluster=cluster,
     )
     if config is not None:
         from hubcheck.config import read_config
@@ -101,22 +107,45 @@ def modules_at(paths: Iterable[str | os.PathLike[str]], limits: Limits = LIMITS)
 
 def stream(modules: Sequence[Path], options: Options, ready: Plan) -> Iterator[ModuleReport]:
     """Reports one by one, in the order of `modules`; the next modules run meanwhile."""
+    reports: Generator[ModuleReport, None, None]
+    with ExitStack() as stack:
+        cluster = _cluster(options, stack)
 
-    def checked(paths: Iterable[Path]) -> Iterator[ModuleReport]:
-        if options.static and len(modules) > 1 and options.jobs != 1:
-            from hubcheck import fleet
+        def checked(paths: Iterable[Path]) -> Generator[ModuleReport, None, None]:
+            made = cluster.reports(paths) if cluster is not None else _locally(paths, len(modules), options, ready)
+            for report in made:
+                yield report if isinstance(report, ModuleReport) else report_without_check(*report, options, ready)
 
-            count = fleet.processes(options, len(modules))
-            if count > 1:
-                for made in fleet.reports(paths, options, count):
-                    yield made if isinstance(made, ModuleReport) else report_of_the_dead(*made, options, ready)
-                return
-        with Checker(options) as checker:
-            yield from checker.reports(paths, options, ready)
+        if options.cache is not None and options.save_evidence is None:
+            from hubcheck.known import known_or_checked
 
-    reports = checked(modules)
-    if options.cache is not None and options.save_evidence is None:
-        from hubcheck.known import known_or_checked
+            environment = cluster.environment if cluster is not None else None
+            reports = known_or_checked(modules, options, ready, checked, environment)
+        else:
+            reports = checked(modules)
+        # Who leaves early ends what is under way before the cluster goes.
+        stack.callback(reports.close)
+        for report in reports:
+            yield ready.judged(report)
 
-        reports = known_or_checked(modules, options, ready, checked)
-    yield from map(ready.judged, reports)
+
+def _cluster(options: Options, stack: ExitStack) -> Cluster | None:
+    if options.cluster is None:
+        return None
+    from hubcheck.fleet.cluster import connected
+
+    return stack.enter_context(connected(options))
+
+
+def _locally(
+    paths: Iterable[Path], count: int, options: Options, ready: Plan
+) -> Iterator[ModuleReport | tuple[Path, Exception]]:
+    if options.static and count > 1 and options.jobs != 1:
+        from hubcheck.fleet import local
+
+        processes = local.processes(options, count)
+        if processes > 1:
+            yield from local.reports(paths, options, processes)
+            return
+    with Checker(options) as checker:
+        yield from checker.reports(paths, options, ready)

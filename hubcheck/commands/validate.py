@@ -57,6 +57,11 @@ if TYPE_CHECKING:
 @click.option("--no-config", is_flag=True, help="Use no configuration.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Modules run at a time.  [default: one per core]")
 @click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Have a Dask cluster check them: the address of its scheduler, or `local` for workers on this machine.",
+)
+@click.option(
     "--device",
     type=click.Choice(["cpu", "gpu", "auto", "all"]),
     help="Where to run modules: auto takes a GPU too if there is one; gpu and all insist.  [default: auto]",
@@ -89,6 +94,7 @@ def command(  # noqa: PLR0913 - one for each option
     config_file: str | None,
     no_config: bool,
     jobs: int | None,
+    cluster: str | None,
     device: Literal["cpu", "gpu", "auto", "all"] | None,
     sandbox: Literal["required", "auto", "off"],
     save_evidence: str | None,
@@ -113,6 +119,7 @@ def command(  # noqa: PLR0913 - one for each option
         rules=tuple(_folder(name) for name in rule_folders),
         fail_on=fail_on,
         jobs=jobs,
+        cluster=cluster,
         run_unsafe=run_unsafe,
         device=device,
         sandbox=sandbox,

@@ -1,7 +1,7 @@
 """A synthetic hub: `python -m tests.benchmarks.hub 2000 [--kill]` makes so many modules, good and bad, and checks them.
 
-Seeds are fixed, so hub number n is always the same. With --kill, random processes of the run are killed on the way,
-and the reports are compared with those of a run in one process.
+Seeds are fixed, so hub number n is always the same. With --kill, random processes of the run are killed on the way (of
+`--cluster local`, Dask workers), and the reports are compared with those of a run in one process.
 """
 
 from __future__ import annotations
@@ -48,22 +48,25 @@ def make(folder: Path, count: int, chosen: list[Seed]) -> list[Path]:
 
 
 def checked(modules: list[Path], options: Options, *, kill: bool) -> Iterator[ModuleReport]:
-    """The reports; with `kill`, a process is killed after every fiftieth."""
+    """The reports; with `kill`, a process is killed after every fiftieth, or in the middle of few."""
     rng = random.Random(0)
+    every = min(50, len(modules) // 2)
     for number, report in enumerate(stream(modules, options, plan(options))):
-        if kill and number % 50 == 25:
-            found = subprocess.run(["pgrep", "-P", str(os.getpid())], capture_output=True, check=False).stdout.split()
-            with_us = [int(pid) for pid in found if b"hubcheck.fleet" in _command(int(pid))]
+        if kill and number % every == every // 2:
+            with_us = _workers("spawn_main" if options.cluster else "hubcheck.fleet.helpers")
             if with_us:
                 os.kill(rng.choice(with_us), signal.SIGKILL)
         yield replace(report, elapsed_s=0)
 
 
-def _command(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
+def _workers(name: str) -> list[int]:
+    """The processes below this one that are called so."""
+    rows = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    parents = {int(row.split()[0]): int(row.split()[1]) for row in rows.splitlines()}
+    ours = {os.getpid()}
+    for _ in range(4):
+        ours |= {pid for pid, parent in parents.items() if parent in ours}
+    return [pid for row in rows.splitlines() if name in row and (pid := int(row.split()[0])) in ours]
 
 
 def main() -> None:
@@ -73,8 +76,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--kill", action="store_true")
     parser.add_argument("--run", action="store_true", help="run the modules, too")
+    parser.add_argument("--cluster", help="by the workers of a Dask cluster: its address, or `local`")
     given = parser.parse_args()
-    options = Options(static=not given.run, jobs=given.jobs)
+    options = Options(static=not given.run, jobs=given.jobs, cluster=given.cluster)
     with tempfile.TemporaryDirectory(prefix="hubcheck-hub-") as folder:
         modules = make(Path(folder), given.count, seeds())
         before, begin = memory_now(), time.monotonic()
@@ -92,7 +96,7 @@ def main() -> None:
         print(", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items())))
         print(", ".join(f"{rule} {count}" for rule, count in rules.most_common(8)))
         if given.kill:
-            same = kept == list(checked(modules, replace(options, jobs=1), kill=False))
+            same = kept == list(checked(modules, replace(options, jobs=1, cluster=None), kill=False))
             print("the same as in one process" if same else "NOT the same as in one process")
 
 

@@ -1,0 +1,71 @@
+"""A small hub, and what one process says of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hubcheck.options import Options
+from hubcheck.plan import plan
+from hubcheck.results import ModuleReport
+from hubcheck.run import stream
+from tests.paths import DATA
+
+STATIC = Options(static=True, jobs=1)
+DEADLY = """
+import os
+
+def check(context):
+    '''Dies.'''
+    if context.module.path.name == "m001":
+        os._exit(9)
+    return iter(())
+"""
+RULE = """
+id = "house/deadly"
+title = "T"
+level = "error"
+check = "deadly_rules.deadly:check"
+message = "m"
+why = "w"
+fix = "f"
+[source]
+section = "s"
+requirement = "r"
+"""
+
+
+@pytest.fixture(scope="package")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("hub")
+    sources = sorted(DATA.glob("?_*"))
+    return [Path(shutil.copytree(sources[i % len(sources)], folder / f"m{i:03}")) for i in range(40)]
+
+
+@pytest.fixture(scope="package")
+def alone(hub: list[Path]) -> list[ModuleReport]:
+    return told(stream(hub, STATIC, plan(STATIC)))
+
+
+@pytest.fixture
+def deadly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a rule that kills its process on module m001; it stands for whatever may."""
+    (tmp_path / "deadly_rules").mkdir()
+    (tmp_path / "deadly_rules" / "deadly.py").write_text(DEADLY)
+    (tmp_path / "rules" / "house").mkdir(parents=True)
+    (tmp_path / "rules" / "house" / "deadly.toml").write_text(RULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path / "rules"
+
+
+def told(reports: Iterator[ModuleReport], on_each: Callable[[int], object] = bool) -> list[ModuleReport]:
+    """Reports without what differs from run to run; `on_each` is called with the number of those that have come."""
+    came = []
+    for report in reports:
+        came.append(replace(report, elapsed_s=0))
+        on_each(len(came))
+    return came

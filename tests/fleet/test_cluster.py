@@ -1,0 +1,198 @@
+"""A Dask cluster tells what one process does, whatever dies meanwhile, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hubcheck.errors import UsersError
+from hubcheck.options import Options
+from hubcheck.plan import plan
+from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INTERRUPTED, ModuleReport
+from hubcheck.run import stream
+from tests.fleet.conftest import STATIC, told
+from tests.paths import DATA
+
+pytest.importorskip("distributed", reason="needs Dask, the extra `dask`")
+
+LOCAL = replace(STATIC, jobs=2, cluster="local")
+PATIENCE = 60
+
+
+def check(modules: list[Path], options: Options) -> Iterator[ModuleReport]:
+    return stream(modules, options, plan(options))
+
+
+def descendants(pid: int) -> dict[int, str]:
+    """The command lines of all processes below one."""
+    rows = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    children: dict[int, list[tuple[int, str]]] = {}
+    for row in rows.splitlines():
+        child, parent, command = row.split(None, 2)
+        children.setdefault(int(parent), []).append((int(child), command))
+    found, waiting = {}, [pid]
+    while waiting:
+        for child, command in children.get(waiting.pop(), ()):
+            found[child] = command
+            waiting.append(child)
+    return found
+
+
+def workers() -> list[int]:
+    """The Dask workers below this process; their nannies, which start them again, are not among them."""
+    return [pid for pid, command in descendants(os.getpid()).items() if "spawn_main" in command]
+
+
+def until(met: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not met():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def scheduler() -> Iterator[tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]]:
+    """A scheduler of somebody else, with one worker: its address and the two processes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    first = subprocess.Popen([*dask, "scheduler", "--host", address, "--no-dashboard"], **quiet)
+    second = subprocess.Popen([*dask, "worker", address, "--nthreads", "2", "--no-dashboard"], **quiet)
+    yield address, first, second
+    for process in (second, first):
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_workers_of_this_machine_tell_what_one_process_does(hub: list[Path], alone: list[ModuleReport]) -> None:
+    assert told(check(hub, LOCAL)) == alone
+    assert workers() == []
+
+
+def test_a_worker_killed_in_the_middle_loses_nothing_and_tells_nothing_twice(
+    hub: list[Path], alone: list[ModuleReport]
+) -> None:
+    killed = []
+
+    def kill(count: int) -> None:
+        if count == 10:
+            killed.append(workers()[0])
+            os.kill(killed[0], signal.SIGKILL)
+
+    assert told(check(hub, LOCAL), kill) == alone
+    assert killed
+
+
+def test_a_module_that_kills_what_checks_it_is_told_and_the_others_go_on(hub: list[Path], deadly: Path) -> None:
+    reports = list(check(hub[:6], replace(LOCAL, rules=(deadly,))))
+    assert [report.count("broken") for report in reports] == [0, 1, 0, 0, 0, 0]
+    assert "died twice" in next(o.reason or "" for o in reports[1].outcomes if o.status == "broken")
+
+
+def test_another_cluster_tells_the_same(
+    hub: list[Path], alone: list[ModuleReport], scheduler: tuple[str, object, object]
+) -> None:
+    for _ in range(2):
+        assert told(check(hub, replace(STATIC, cluster=scheduler[0]))) == alone
+
+
+def test_what_a_worker_does_not_see_is_not_judged(hub: list[Path], scheduler: tuple[str, object, object]) -> None:
+    handle = os.open(hub[0].parent, os.O_RDONLY)
+    hidden = Path(f"/proc/self/fd/{handle}/m001")
+    try:
+        reports = list(check([hub[0], hidden, hub[2]], replace(STATIC, cluster=scheduler[0])))
+    finally:
+        os.close(handle)
+    assert [report.verdict == "incomplete" for report in reports] == [False, True, False]
+    assert reports[1].findings == ()
+    assert {outcome.status for outcome in reports[1].outcomes} == {"skipped"}
+    assert "does not see the folder" in (reports[1].outcomes[0].reason or "")
+
+
+def test_without_its_scheduler_what_is_left_is_incomplete(
+    hub: list[Path], scheduler: tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]
+) -> None:
+    many = hub * 20
+
+    def kill(count: int) -> None:
+        if count == 3:
+            os.killpg(scheduler[1].pid, signal.SIGKILL)
+
+    reports = told(check(many, replace(STATIC, cluster=scheduler[0])), kill)
+    assert [report.path for report in reports] == [str(path) for path in many]
+    assert reports[-1].verdict == "incomplete"
+    assert "is gone" in (reports[-1].outcomes[0].reason or "")
+
+
+def test_where_no_scheduler_answers_one_sentence_says_so(hub: list[Path]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        sentence = rf"^--cluster: no Dask scheduler answers at {re.escape(address)}: [^\n]+$"
+        with pytest.raises(UsersError, match=sentence):
+            list(check(hub, replace(STATIC, cluster=address)))
+    with pytest.raises(UsersError, match=r"^--cluster: no Dask scheduler answers at nonsense: [^\n]+$"):
+        list(check(hub, replace(STATIC, cluster="nonsense")))
+
+
+def command(hub: list[Path], *more: str) -> list[str]:
+    return [sys.executable, "-m", "hubcheck", "validate", "--static", "--cluster", "local", str(hub[0].parent), *more]
+
+
+def test_the_command_has_the_usual_exit_codes(hub: list[Path]) -> None:
+    done = subprocess.run([*command(hub, "--no-cache"), "--jobs", "1"], capture_output=True, text=True, check=False)
+    assert done.returncode == EXIT_FINDINGS, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1].startswith("40 modules: ")
+
+
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
+def test_what_is_ended_leaves_no_process_and_goes_on_where_it_was(
+    hub: list[Path], tmp_path: Path, blow: signal.Signals
+) -> None:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    with subprocess.Popen(command(hub), stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        first = next(line for line in process.stdout if "passed" in line)
+        below = descendants(process.pid)
+        process.send_signal(blow)
+        rest = process.stdout.read()
+    assert below
+    assert process.returncode in ((EXIT_INTERRUPTED, EXIT_FINDINGS) if blow == signal.SIGINT else (-blow,))
+    until(lambda: not [pid for pid in below if Path(f"/proc/{pid}").exists()], f"still there: {below}")
+    finished = (first + rest).count(" passed, ")
+    again = subprocess.run(command(hub), capture_output=True, text=True, env=environment, check=False)
+    known = int(re.search(r"\((\d+) as in an earlier run\)", again.stdout.splitlines()[-1])[1])  # type: ignore[index]
+    assert known >= finished > 0
+
+
+def test_a_script_that_validates_is_not_run_again_by_the_workers(tmp_path: Path) -> None:
+    script = tmp_path / "publish.py"
+    script.write_text(
+        "import hubcheck\n"
+        "print('published')\n"
+        f"report = hubcheck.validate({str(DATA / 'a_good_feature_vector')!r}, static=True, cluster='local', jobs=1)\n"
+        "print(report.exit_code)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["published", str(EXIT_CONFORMS)], done.stderr
+
+
+def test_modules_are_run_by_the_workers(hub: list[Path]) -> None:
+    options = Options(jobs=1, cluster="local", select=("behaviour", "module/loads"))
+    good, fixed = check([DATA / "a_good_feature_vector", DATA / "e_fixed_batch_1"], options)
+    assert good.verdict == "conforms"
+    assert [(device.name, device.ran) for device in good.devices if device.name == "cpu"] == [("cpu", True)]
+    assert (fixed.path, fixed.count("broken")) == (str(DATA / "e_fixed_batch_1"), 0)
