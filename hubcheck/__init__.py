@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hubcheck.findings import Finding as Finding
     from hubcheck.module.locate import NotAModule as NotAModule
-    from hubcheck.module.reader import read as read
+    from hubcheck.places import read as read
     from hubcheck.results import FindingsError as FindingsError
     from hubcheck.results import Report as Report
     from hubcheck.run import validate as validate
@@ -28,7 +28,7 @@ _HOMES = {
     "FindingsError": "hubcheck.results",
     "NotAModule": "hubcheck.module.locate",
     "Report": "hubcheck.results",
-    "read": "hubcheck.module.reader",
+    "read": "hubcheck.places",
     "validate": "hubcheck.run",
 }
 _SUBPACKAGES = {"author", "hub"}

@@ -8,16 +8,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from hubcheck.checks.context import Context
 from hubcheck.engine import Evaluation
-from hubcheck.errors import Unchecked
-from hubcheck.module.opening import opened
+from hubcheck.errors import Unchecked, Unreachable
+from hubcheck.module.address import Place
 from hubcheck.module.types import Module
 from hubcheck.options import Options
+from hubcheck.places import opened
 from hubcheck.plan import Plan
 from hubcheck.results import DeviceRun, ModuleReport
 
@@ -40,17 +40,17 @@ class Checker:
     def __init__(self, options: Options) -> None:
         self._pool, self._no_run = _pool(options)
 
-    def stream(self, modules: Iterable[Path], options: Options, ready: Plan) -> Iterator[ModuleReport]:
+    def stream(self, modules: Iterable[Place], options: Options, ready: Plan) -> Iterator[ModuleReport]:
         """Reports one by one, in the order of `modules`; the next modules run meanwhile.
 
         Args:
-            modules: their folders.
+            modules: where they are.
             options: what to check; how modules are run is settled already.
             ready: what `plan` made of the options.
         """
         yield from map(ready.judged, self.reports(modules, options, ready))
 
-    def reports(self, modules: Iterable[Path], options: Options, ready: Plan) -> Iterator[ModuleReport]:
+    def reports(self, modules: Iterable[Place], options: Options, ready: Plan) -> Iterator[ModuleReport]:
         """The same before the configuration has its say."""
         waiting: deque[_Started] = deque()
         try:
@@ -87,17 +87,23 @@ class Checker:
 @dataclass(frozen=True, slots=True)
 class _Started:
     begin: float
-    path: Path
+    path: Place
     module: Module
     evaluation: Evaluation
     run: Future[Any] | None
     unpacked: ExitStack
 
 
-def _start(path: Path, ready: Plan, pool: Pool | None, options: Options) -> _Started:
+def _start(path: Place, ready: Plan, pool: Pool | None, options: Options) -> _Started:
     begin, unpacked = time.monotonic(), ExitStack()
     try:
-        module = unpacked.enter_context(opened(path, options.limits))
+        found = opened(path, options.limits, store=options.store, weights=pool is not None)
+        module = unpacked.enter_context(found)
+    except Unreachable as error:
+        module = Module(path=path, format=None, file="")
+        evaluation = _evaluation(module, ready)
+        evaluation.without_module(str(error))
+        return _Started(begin, path, module, evaluation, None, unpacked)
     except Exception as error:
         return _Started(begin, path, *_unread(path, ready, error), None, unpacked)
     evaluation = _evaluation(module, ready)
@@ -112,7 +118,7 @@ def _evaluation(module: Module, ready: Plan) -> Evaluation:
     return Evaluation(Context(module, ready.contracts), ready.rules, selected=selected, waived=ready.waived)
 
 
-def _unread(path: Path, ready: Plan, error: Exception) -> tuple[Module, Evaluation]:
+def _unread(path: Place, ready: Plan, error: Exception) -> tuple[Module, Evaluation]:
     """A module on which the reader itself failed: hubcheck's fault, told as such, and the others go on."""
     module = Module(path=path, format=None, file="")
     evaluation = _evaluation(module, ready)
@@ -120,12 +126,12 @@ def _unread(path: Path, ready: Plan, error: Exception) -> tuple[Module, Evaluati
     return module, evaluation
 
 
-def report_without_check(path: Path, error: Exception, options: Options, ready: Plan) -> ModuleReport:
+def report_without_check(path: Place, error: Exception, options: Options, ready: Plan) -> ModuleReport:
     """The report of a module of which nothing came back: what checked it died, or it could not be checked at all."""
     if isinstance(error, Unchecked):
         module = Module(path=path, format=None, file="")
         evaluation = _evaluation(module, ready)
-        evaluation.without_run(str(error), complete=False)
+        evaluation.without_module(str(error))
     else:
         module, evaluation = _unread(path, ready, error)
     started = _Started(time.monotonic(), path, module, evaluation, None, ExitStack())

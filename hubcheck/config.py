@@ -19,6 +19,7 @@ from typing import Any, Literal
 from hubcheck import resources
 from hubcheck.data_files import DataFileError, validate
 from hubcheck.findings import Level
+from hubcheck.module.address import is_uri
 from hubcheck.module.limits import LIMITS, Limits
 
 _OF_RUNS = ("timeout", "memory-mb")
@@ -153,7 +154,9 @@ def _parse(file: Path, content: bytes) -> Config | None:
         rules=tuple(_folder(file, home / name) for name in data.get("rules", ())),
         baseline=home / data["baseline"] if "baseline" in data else None,
         levels=data.get("levels", {}),
-        scripts={os.path.normpath(path): script for path, script in data.get("scripts", {}).items()},
+        scripts={
+            path if is_uri(path) else os.path.normpath(path): script for path, script in data.get("scripts", {}).items()
+        },
         select=_entries(data.get("select", ())),
         ignore=_entries(data.get("ignore", ())),
         xfail=_entries(data.get("xfail", ())),
@@ -165,6 +168,10 @@ def _parse(file: Path, content: bytes) -> Config | None:
 
 def _entries(rows: Any) -> tuple[Entry, ...]:
     return tuple(Entry(tuple(row["rules"]), row["reason"].strip(), row.get("path", "**")) for row in rows)
+
+
+def _module(path: str) -> str:
+    return path if is_uri(path) else os.path.normpath(path)
 
 
 def _folder(file: Path, folder: Path) -> Path:

@@ -129,6 +129,11 @@ class Evaluation:
             self._states[rule.id] = _State("skipped", reason="hubcheck failed on this module", blocked=True)
         self._states[self._order[0].id] = _State("broken", reason=reason)
 
+    def without_module(self, reason: str) -> None:
+        """Close every rule, because the module could not be had, for no fault of its own."""
+        for rule in self._order:
+            self._states[rule.id] = _State("skipped", reason=reason, blocked=True, complete=False)
+
     def wants_run(self) -> bool:
         """Whether running the module could still decide anything."""
         return any(

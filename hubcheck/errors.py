@@ -11,3 +11,11 @@ class UsersError(ValueError):
 
 class Unchecked(RuntimeError):
     """A module could not be checked, through no fault of its own or of hubcheck's; the message says why."""
+
+
+class Unreachable(UsersError):
+    """A server does not give what it was asked for; no fault of the module. `again` tells that it may do so later."""
+
+    def __init__(self, uri: str, cause: str, *, again: bool = False, wait: float = 0) -> None:
+        super().__init__(f"{uri} cannot be fetched: {cause}")
+        self.cause, self.again, self.wait = cause, again, wait

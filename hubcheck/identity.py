@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from hubcheck.findings import Finding
+from hubcheck.module.address import Address, place
 from hubcheck.results import ModuleReport
 
 _COUNTERS = re.compile(r"_?\d+")
@@ -19,7 +20,10 @@ def home(start: Path | None = None) -> Path:
 
 
 def module_key(path: str | os.PathLike[str], base: str | os.PathLike[str]) -> str:
-    """The module's path below `base`, with slashes; of a module elsewhere only its name, which travels."""
+    """The module's path below `base`, with slashes; of a module elsewhere only its name, which travels; its URI."""
+    where = place(path)
+    if isinstance(where, Address):
+        return where.public
     relative = os.path.relpath(os.path.abspath(path), os.path.abspath(base))  # noqa: PTH100
     return Path(path).absolute().name if relative.startswith("..") else Path(relative).as_posix()
 

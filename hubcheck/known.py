@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hubcheck.cache import Cache, tensorflow_releases
 from hubcheck.findings import Outcome
+from hubcheck.module.address import Place
 from hubcheck.results import ModuleReport
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ _RUNS = frozenset(
 )
 """Rules that fail where a run comes to no result. The machine's load may be the reason, so they are asked anew."""
 
-Check = Callable[[Iterable[Path]], Iterator[ModuleReport]]
+Check = Callable[[Iterable[Place]], Iterator[ModuleReport]]
 
 
 def known_or_checked(
-    modules: Sequence[Path], options: Options, ready: Plan, check: Check, environment: Iterable[str] | None = None
+    modules: Sequence[Place], options: Options, ready: Plan, check: Check, environment: Iterable[str] | None = None
 ) -> Generator[ModuleReport, None, None]:
     """The reports in the order of the modules: those that are known, and those that `check` makes of the others.
 
@@ -36,10 +37,10 @@ def known_or_checked(
     """
     assert options.cache is not None
     known = KnownReports(options.cache, options, ready, environment)
-    ahead: deque[tuple[Path, ModuleReport | None]] = deque()
+    ahead: deque[tuple[Place, ModuleReport | None]] = deque()
     remaining = iter(modules)
 
-    def unknown() -> Iterator[Path]:
+    def unknown() -> Iterator[Place]:
         yield ahead[0][0]
         for path in remaining:
             report = known.get(path)
@@ -61,7 +62,7 @@ def known_or_checked(
     yield from _ready(ahead)
 
 
-def _ready(ahead: deque[tuple[Path, ModuleReport | None]]) -> Iterator[ModuleReport]:
+def _ready(ahead: deque[tuple[Place, ModuleReport | None]]) -> Iterator[ModuleReport]:
     while ahead and ahead[0][1] is not None:
         yield ahead[0][1]
         ahead.popleft()
@@ -81,9 +82,9 @@ class KnownReports:
         self._cache = Cache(folder, _settings(options, ready, environment), static=options.static)
         self._ready = ready
         self._limits = options.limits
-        self._keys: dict[Path, str] = {}
+        self._keys: dict[Place, str] = {}
 
-    def get(self, path: Path) -> ModuleReport | None:
+    def get(self, path: Place) -> ModuleReport | None:
         """The report of a module that has not changed since."""
         begin = time.monotonic()
         key = self._key(path)
@@ -94,13 +95,15 @@ class KnownReports:
             self._keys[path] = key
         return None
 
-    def put(self, path: Path, report: ModuleReport) -> None:
+    def put(self, path: Place, report: ModuleReport) -> None:
         """Keep a report that another run would give again; not if the module changed while it was looked at."""
         key = self._keys.pop(path, None)
         if key is not None and all(map(_is_settled, report.outcomes)) and self._key(path) == key:
             self._cache.put(key, report)
 
-    def _key(self, path: Path) -> str | None:
+    def _key(self, path: Place) -> str | None:
+        if not isinstance(path, Path):
+            return None  # what is on a server is not known before it is fetched
         return self._cache.key(path, repr(sorted(self._ready.selected_for(path))), self._limits)
 
 

@@ -21,8 +21,8 @@ class Options:
     """What to check, and how: the options of `hubcheck validate`, over those of its configuration.
 
     `config` also says what does not count; so does `baseline`, a file of known findings. `cache` is a folder of
-    reports of earlier runs. `limits` are how much of a module is read. `cluster` is the address of a Dask scheduler, or
-    "local".
+    reports of earlier runs, `store` one of modules that were fetched from servers. `limits` are how much of a module
+    is read. `cluster` is the address of a Dask scheduler, or "local".
     """
 
     static: bool = False
@@ -42,6 +42,7 @@ class Options:
     cache: Path | None = None
     exhibits: bool = False
     limits: Limits = LIMITS
+    store: Path | None = None
     cluster: str | None = None
 
 

@@ -11,6 +11,7 @@ from hubcheck.contract import SignatureContract, load_contracts
 from hubcheck.engine import check_predicates
 from hubcheck.identity import home
 from hubcheck.kept import Kept
+from hubcheck.module.address import Place
 from hubcheck.options import Options
 from hubcheck.results import ModuleReport, Report
 from hubcheck.rules import Rule, load_rules, matching, select
@@ -34,9 +35,9 @@ class Plan:
     devices: Choice | None = None
     only: Mapping[Path, set[str]] | None = None
 
-    def selected_for(self, path: Path) -> set[str]:
+    def selected_for(self, path: Place) -> set[str]:
         """The rules to report of a module; `only` may name them module by module."""
-        if self.only is not None and path in self.only:
+        if self.only is not None and isinstance(path, Path) and path in self.only:
             return self.only[path]
         return self.selected if self.policy is None else self.policy.selected(path, self.selected)
 

@@ -16,6 +16,7 @@ from hubcheck.config import Config, Entry, covers
 from hubcheck.data_files import DataFileError
 from hubcheck.findings import LEVELS, Finding, Level, Outcome
 from hubcheck.identity import fingerprints, module_key
+from hubcheck.module.address import Place, is_uri, place
 from hubcheck.results import ModuleReport, Suppressed, SuppressionKind
 from hubcheck.rules import Rule, UnknownRule, matching, select
 from hubcheck.uses import Uses
@@ -52,7 +53,7 @@ class Policy:
         for kind, number, entry in self._entries():
             _rules_of(entry.rules, rules, config, f"{kind}.{number}.rules")
 
-    def selected(self, path: Path, chosen: set[str]) -> set[str]:
+    def selected(self, path: Place, chosen: set[str]) -> set[str]:
         """Those of the chosen rules that the configuration selects for a module."""
         entries = [entry for entry in (self._config.select if self._config else ()) if self._covers(entry, path)]
         if not entries:
@@ -62,7 +63,7 @@ class Policy:
     def apply(self, report: ModuleReport) -> ModuleReport:
         """The report with what does not count set aside."""
         report = self._levelled(report)
-        path = Path(report.path)
+        path = place(report.path)
         active, aside = list(report.findings), list[Suppressed]()
         for kind in ("ignore", "xfail"):
             for number, entry in enumerate(getattr(self._config, kind) if self._config else ()):
@@ -99,15 +100,18 @@ class Policy:
             return
         for known in self.gone if whole else ():
             yield f"{self._file.name}: {known.rule} is fixed in {known.module}; --update-baseline takes it out"
-        for module in sorted(
-            {known.module for known in self._known if not (self._file.parent / known.module).exists()}
-        ):
+        for module in sorted({known.module for known in self._known if not self._may_exist(known)}):
             yield f"{self._file.name}: no module is at {module!r}; --update-baseline takes it out"
 
     def update(self) -> None:
         """Write the baseline: what was found now, and what of the old one could not be judged in this run."""
         if self._file is not None and self._updating:
-            write_baseline(self._file, [row for row in self._kept if (self._file.parent / row.module).exists()])
+            write_baseline(self._file, [row for row in self._kept if self._may_exist(row)])
+
+    def _may_exist(self, known: Known) -> bool:
+        """Whether there may still be a module with this finding; servers are not asked."""
+        assert self._file is not None
+        return is_uri(known.module) or (self._file.parent / known.module).exists()
 
     def _entries(self) -> Iterator[tuple[SuppressionKind | Literal["select"], int, Entry]]:
         if self._config is not None:
@@ -116,12 +120,14 @@ class Policy:
                 for number, entry in enumerate(getattr(self._config, kind)):
                     yield kind, number, entry
 
-    def _covers(self, entry: Entry, path: Path) -> bool:
+    def _covers(self, entry: Entry, path: Place) -> bool:
         assert self._config is not None
         return covers(entry.path, module_key(path, self._config.home))
 
     def _is_stale(self, entry: Entry) -> bool:
         assert self._config is not None
+        if is_uri(entry.path):
+            return False  # nobody asks a server for that
         return not entry.path.startswith("**") and not any(self._config.home.glob(entry.path.rstrip("/")))
 
     def _levelled(self, report: ModuleReport) -> ModuleReport:
@@ -175,10 +181,10 @@ class Policy:
         ran = self._rules[rule].probe is None or any(device.ran for device in report.devices)
         return status in ("passed", "failed") and ran
 
-    def _script(self, path: Path) -> str | None:
+    def _script(self, path: Place) -> str | None:
         return self._config.scripts.get(module_key(path, self._config.home)) if self._config is not None else None
 
-    def _reason_for_selecting(self, path: Path) -> str | None:
+    def _reason_for_selecting(self, path: Place) -> str | None:
         entries = [entry for entry in (self._config.select if self._config else ()) if self._covers(entry, path)]
         return "; ".join(entry.reason for entry in entries) or None
 

@@ -117,7 +117,7 @@ class Checks:
             fail_on=fail_on or self._options.fail_on,
         )
         ready = plan(options)
-        return ready.report(self._checker(static).stream(modules_at(paths, options.limits), options, ready))
+        return ready.report(self._checker(static).stream(modules_at(paths, options), options, ready))
 
     def seen(self) -> dict[str, Any]:
         """What this process saw of the configuration's use, as plain data for `add`."""

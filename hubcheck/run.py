@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from hubcheck.checker import Checker, report_without_check
 from hubcheck.findings import Level
-from hubcheck.module.limits import LIMITS, Limits
-from hubcheck.module.locate import find_modules
+from hubcheck.module.address import Place
+from hubcheck.module.limits import Limits
 from hubcheck.options import Options, configured
+from hubcheck.places import default_store, find
 from hubcheck.plan import Plan, plan
 from hubcheck.results import ModuleReport, Report
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from hubcheck.probe.sandbox import Mode
 
 
-def validate(
+def validate(  # noqa: PLR0913 - one for each option
     path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     static: bool = False,
@@ -39,13 +40,14 @@ def validate(
     save_evidence: str | os.PathLike[str] | None = None,
     probe: ProbeOptions | None = None,
     limits: Limits | None = None,
+    cache: bool = True,
     config: str | os.PathLike[str] | None = None,
     cluster: str | None = None,
 ) -> Report:
     """Check that modules keep the Common Signatures for Images.
 
     Args:
-        path: a module, a folder with modules below it, or several of these.
+        path: a module, a folder with modules below it, or several of these; URIs are texts.
         static: decide from files alone, without TensorFlow.
         select: only these rules ("image-input/name") or groups ("image-input").
         ignore: all but these.
@@ -58,6 +60,7 @@ def validate(
         save_evidence: a folder for the inputs and outputs of the runs, as .npz files.
         probe: how modules are run: deadline, memory, sizes of batches.
         limits: how much of a module is read, at most: a hubcheck.module.limits.Limits.
+        cache: keep what is fetched from servers, and fetch again only what has changed.
         config: a hubcheck.toml or pyproject.toml; none is looked for. What the arguments above say goes first.
         cluster: the address of a Dask scheduler whose workers check the modules, or "local" for workers here.
 
@@ -65,7 +68,7 @@ def validate(
         A Report with one ModuleReport for each module, in the order of the paths.
 
     Raises:
-        NotAModule: there is no module at a path.
+        NotAModule: there is no module at a path or URI.
         UnknownRule: a selection matches nothing.
         DataFileError: a rule, signature or configuration file cannot be used.
         UsersError: the cluster cannot be reached.
@@ -83,6 +86,7 @@ def validate(
         sandbox=sandbox,
         save_evidence=Path(save_evidence) if save_evidence is not None else None,
         probe=probe,
+        store=default_store() if cache else None,
         cluster=cluster,
     )
     if config is not None:
@@ -91,27 +95,27 @@ def validate(
         options = configured(options, read_config(Path(config)))
     if limits is not None:
         options = replace(options, limits=limits)
-    modules = modules_at(paths, options.limits)
+    modules = modules_at(paths, options)
     ready = plan(options)
     return ready.report(stream(modules, options, ready))
 
 
-def modules_at(paths: Iterable[str | os.PathLike[str]], limits: Limits = LIMITS) -> list[Path]:
-    """Every module at or below the paths, once each.
+def modules_at(paths: Iterable[str | os.PathLike[str]], options: Options) -> list[Place]:
+    """Every module at or below the paths and URIs, once each.
 
     Raises:
         NotAModule: there is none at one of them.
     """
-    return list(dict.fromkeys(module for path in paths for module in find_modules(Path(path), limits)))
+    return list(dict.fromkeys(module for path in paths for module in find(path, options.limits, store=options.store)))
 
 
-def stream(modules: Sequence[Path], options: Options, ready: Plan) -> Iterator[ModuleReport]:
+def stream(modules: Sequence[Place], options: Options, ready: Plan) -> Iterator[ModuleReport]:
     """Reports one by one, in the order of `modules`; the next modules run meanwhile."""
     reports: Generator[ModuleReport, None, None]
     with ExitStack() as stack:
         cluster = _cluster(options, stack)
 
-        def checked(paths: Iterable[Path]) -> Generator[ModuleReport, None, None]:
+        def checked(paths: Iterable[Place]) -> Generator[ModuleReport, None, None]:
             made = cluster.reports(paths) if cluster is not None else _locally(paths, len(modules), options, ready)
             for report in made:
                 yield report if isinstance(report, ModuleReport) else report_without_check(*report, options, ready)
@@ -138,8 +142,8 @@ def _cluster(options: Options, stack: ExitStack) -> Cluster | None:
 
 
 def _locally(
-    paths: Iterable[Path], count: int, options: Options, ready: Plan
-) -> Iterator[ModuleReport | tuple[Path, Exception]]:
+    paths: Iterable[Place], count: int, options: Options, ready: Plan
+) -> Iterator[ModuleReport | tuple[Place, Exception]]:
     if options.static and count > 1 and options.jobs != 1:
         from hubcheck.fleet import local
 

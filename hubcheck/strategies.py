@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubcheck.errors import UsersError
@@ -71,9 +70,9 @@ def _size(module: str | os.PathLike[str] | Module | Size) -> Size:
         return module
     from hubcheck.contract import load_contracts
     from hubcheck.expectations import declared_size, expected_image_size
-    from hubcheck.module.reader import read
+    from hubcheck.places import read
 
-    facts = module if isinstance(module, Module) else read(Path(module))
+    facts = module if isinstance(module, Module) else read(module)
     contracts = [contract for contract in load_contracts().values() if "images" in contract.inputs]
     for contract in contracts:
         size = expected_image_size(facts, contract.inputs["images"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 import click
 
@@ -12,10 +11,10 @@ from hubcheck.config import limits_at_hand
 from hubcheck.contract import load_contracts
 from hubcheck.diff import Agreement, Diff, compare
 from hubcheck.errors import UsersError
+from hubcheck.module.address import Place
 from hubcheck.module.limits import Limits
-from hubcheck.module.locate import find_modules
-from hubcheck.module.opening import opened
 from hubcheck.module.types import Module
+from hubcheck.places import default_store, find, opened
 from hubcheck.report.diff import RENDERERS
 from hubcheck.report.formats import Output, output
 from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
@@ -49,7 +48,9 @@ def command(
     limits = limits_at_hand()
     paths = [_module(name, limits) for name in (old, new)]
     with ExitStack() as stack:
-        modules = [stack.enter_context(opened(path, limits)) for path in paths]
+        modules = [
+            stack.enter_context(opened(path, limits, store=default_store(), weights=not static)) for path in paths
+        ]
         if modules[0].format is None:
             raise UsersError(f"{old}: {modules[0].problems[0].message}; there is nothing to compare with")
         contracts = load_contracts()
@@ -64,8 +65,8 @@ def command(
     return EXIT_INCOMPLETE if incomplete else EXIT_CONFORMS
 
 
-def _module(name: str, limits: Limits) -> Path:
-    modules = find_modules(Path(name), limits)
+def _module(name: str, limits: Limits) -> Place:
+    modules = find(name, limits, store=default_store())
     if len(modules) > 1:
         raise UsersError(f"{name}: {len(modules)} modules are below it; give one of them, such as {modules[0]}")
     return modules[0]
@@ -79,7 +80,7 @@ def _target(name: str) -> Output:
 
 
 def _values(
-    modules: Sequence[Module], paths: Sequence[Path], static: bool, run_unsafe: bool, sandbox: str
+    modules: Sequence[Module], paths: Sequence[Place], static: bool, run_unsafe: bool, sandbox: str
 ) -> tuple[list[Agreement], str | None]:
     if static or any(module.format is None for module in modules):
         return [], None

@@ -8,13 +8,14 @@ import click
 
 from hubcheck.config import limits_at_hand
 from hubcheck.contract import load_contracts
-from hubcheck.module.opening import opened
+from hubcheck.errors import UsersError
+from hubcheck.places import default_store, find, opened
 from hubcheck.plain_text import printable
 from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
 
 
 @click.command("replay")
-@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.argument("path")
 @click.option("--variant", metavar="TAGS", help="The variant, by its tags.  [default: inference]")
 @click.option("--signature", metavar="NAME", help="Call this signature.")
 @click.option("--trace", metavar="NAME", help='Call this trace of the callable: "training=True".')
@@ -29,7 +30,7 @@ from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
 @click.option("--rules", "folders", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--save-evidence", "evidence", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
 def command(
-    path: Path,
+    path: str,
     *,
     variant: str | None,
     signature: str | None,
@@ -63,7 +64,11 @@ def command(
     contracts = load_contracts(*folders)
     wanted = Wanted(variant, signature, trace, loss, session, tuple(calls.split(",")))
     options = ProbeOptions(timeout=timeout, larger_batch=larger_batch, seed=seed)
-    with opened(path, limits_at_hand()) as module:
+    limits, store = limits_at_hand(), default_store()
+    found = find(path, limits, store=store)
+    if len(found) > 1:
+        raise UsersError(f"{path}: {len(found)} modules are below it; give one of them, such as {found[0]}")
+    with opened(found[0], limits, store=store) as module:
         try:
             with Pool(jobs=1, sandbox=sandbox, devices=choice.devices) as pool:  # type: ignore[arg-type]
                 seen = replay(module, contracts, wanted, pool=pool, options=options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,9 +10,8 @@ import click
 from hubcheck.config import limits_at_hand
 from hubcheck.contract import load_contracts
 from hubcheck.errors import UsersError
-from hubcheck.module.locate import find_modules
-from hubcheck.module.opening import opened
 from hubcheck.module.types import Module, Shape, Tensor, Variant
+from hubcheck.places import default_store, find, opened
 from hubcheck.plain_text import printable
 
 if TYPE_CHECKING:
@@ -32,8 +30,9 @@ def command(paths: Sequence[str], *, graph: str | None) -> int:
     """
     problems = False
     limits = limits_at_hand()
-    for found in [found for path in paths for found in find_modules(Path(path), limits)]:
-        with opened(found, limits) as module:
+    store = default_store()
+    for found in [found for path in paths for found in find(path, limits, store=store)]:
+        with opened(found, limits, store=store, weights=False) as module:
             problems = problems or module.format is None or bool(module.problems)
             for line in _lines(module) if graph is None else _graph_lines(module, graph):
                 click.echo(line)

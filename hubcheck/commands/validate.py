@@ -11,6 +11,7 @@ import click
 from hubcheck.commands.telling import told, write
 from hubcheck.config import Config, find_config, read_config
 from hubcheck.options import Options, configured
+from hubcheck.places import default_store
 from hubcheck.plan import plan
 from hubcheck.report.formats import FORMATS, output
 from hubcheck.run import modules_at, stream
@@ -74,7 +75,7 @@ if TYPE_CHECKING:
     help="Run modules behind all protections or not at all, with those that this machine has, or with limits only.",
 )
 @click.option("--save-evidence", metavar="DIR", help="A folder for the inputs and outputs of the runs, as .npz files.")
-@click.option("--no-cache", is_flag=True, help="Check again what has not changed since it was checked.")
+@click.option("--no-cache", is_flag=True, help="Check and fetch again what has not changed since, and keep nothing.")
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that one module may take.  [default: 180]"
 )
@@ -102,13 +103,14 @@ def command(  # noqa: PLR0913 - one for each option
     timeout: float | None,
     run_unsafe: bool,
 ) -> int:
-    """Check modules: each PATH is a module, or a folder with modules below it.
+    """Check modules: each PATH is a module, or a folder with modules below it, or the URI of one.
 
     \b
     hubcheck validate exports/mobilenet_v2
     hubcheck validate --static exports/ --format json
     hubcheck validate exports/ --output report.sarif --output junit=tests.xml
     hubcheck validate exports/ --baseline known.json --update-baseline
+    hubcheck validate --static https://example.com/modules/mobilenet_v2
     """
     files = [output(name) for name in outputs]
     config = _config(config_file, no_config)
@@ -127,6 +129,7 @@ def command(  # noqa: PLR0913 - one for each option
         baseline=Path(baseline) if baseline is not None else None,
         update_baseline=update_baseline,
         cache=None if no_cache else _cache_folder(),
+        store=None if no_cache else default_store(),
         probe=_probe(timeout),
         exhibits="html" in (style, *(target.format for target in files)),
     )
@@ -134,7 +137,7 @@ def command(  # noqa: PLR0913 - one for each option
         options = configured(options, config)
     if update_baseline and options.baseline is None:
         raise click.UsageError("--update-baseline needs --baseline, or a baseline in the configuration")
-    modules = modules_at(paths, options.limits)
+    modules = modules_at(paths, options)
     ready = plan(options)
     report = told(stream(modules, options, ready), len(modules), style, ready)
     for target in files:

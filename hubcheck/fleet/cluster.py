@@ -24,6 +24,7 @@ import hubcheck
 from hubcheck.errors import Unchecked, UsersError
 from hubcheck.fleet.helpers import Helpers, WorkerDied
 from hubcheck.fleet.order import in_order
+from hubcheck.module.address import Place
 from hubcheck.stored import report_from
 
 try:
@@ -64,7 +65,7 @@ class Cluster:
         self.environment = sorted({line for _, lines in found.values() for line in lines})
         """TensorFlow's releases on the workers, for the cache."""
 
-    def reports(self, paths: Iterable[Path]) -> Iterator[ModuleReport | tuple[Path, Exception]]:
+    def reports(self, paths: Iterable[Place]) -> Iterator[ModuleReport | tuple[Place, Exception]]:
         """The modules' reports in their order; the path and the reason where there is none."""
         client = self._client
         client.register_plugin(_Plugin(self._options, Path.cwd()), name=self._name)
@@ -78,7 +79,7 @@ class Cluster:
                 if not self._gone:
                     client.unregister_worker_plugin(self._name)
 
-    def _submitted(self, number: int, path: Path) -> Any | None:
+    def _submitted(self, number: int, path: Place) -> Any | None:
         """The future of a module's report; None if the scheduler is gone."""
         if self._gone:
             return None
@@ -87,7 +88,7 @@ class Cluster:
         except distributed.client.ClosedClientError:
             return None
 
-    def _result(self, path: Path, future: Any) -> ModuleReport | tuple[Path, Exception]:
+    def _result(self, path: Place, future: Any) -> ModuleReport | tuple[Place, Exception]:
         try:
             return report_from(self._awaited(future))
         except distributed.KilledWorker as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubcheck.errors import Unchecked
+from hubcheck.module.address import place
 from hubcheck.stored import report_text
 
 if TYPE_CHECKING:
@@ -107,8 +108,8 @@ def work() -> None:
     ready = plan(options)
     with Checker(options) as checker:
         for line in source:
-            path = Path(os.fsdecode(bytes.fromhex(line.decode())))
-            if not path.exists():
+            path = place(os.fsdecode(bytes.fromhex(line.decode())))
+            if isinstance(path, Path) and not path.exists():
                 out.write(_NOT_HERE)
             else:
                 (report,) = checker.reports([path], options, ready)

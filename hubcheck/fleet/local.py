@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from hubcheck.errors import Unchecked
 from hubcheck.fleet.helpers import Helpers, WorkerDied
 from hubcheck.fleet.order import in_order
+from hubcheck.module.address import Place
 from hubcheck.stored import report_from
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def processes(options: Options, modules: int) -> int:
 
 
 def reports(
-    paths: Iterable[Path], options: Options, count: int
-) -> Iterator[ModuleReport | tuple[Path, WorkerDied | Unchecked]]:
+    paths: Iterable[Place], options: Options, count: int
+) -> Iterator[ModuleReport | tuple[Place, WorkerDied | Unchecked]]:
     """The modules' reports in their order; the path and the reason where there is none."""
     helpers = Helpers(options, Path.cwd())
     pool = ThreadPoolExecutor(count, thread_name_prefix="hubcheck-fleet")
@@ -51,7 +52,7 @@ def reports(
         pool.shutdown(cancel_futures=True)
 
 
-def _result(path: Path, future: Future[bytes]) -> ModuleReport | tuple[Path, WorkerDied | Unchecked]:
+def _result(path: Place, future: Future[bytes]) -> ModuleReport | tuple[Place, WorkerDied | Unchecked]:
     try:
         return report_from(future.result())
     except (WorkerDied, Unchecked) as error:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hubcheck.module.address import place as where
 from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.module.locate import NotAModule, is_archive, is_module
-from hubcheck.module.opening import opened
 from hubcheck.module.types import INIT_OP_SIGNATURE, Module, Signature, Tensor, Variant
+from hubcheck.places import default_store, opened
 
 TRAIN = frozenset({"train"})
 SERVE = frozenset({"serve"})
@@ -152,7 +153,7 @@ class ModuleSpec:
 
 
 def load_module_spec(path: str | os.PathLike[str], *, limits: Limits = LIMITS) -> ModuleSpec:
-    """The spec of the module in a folder, or in a .tar.gz, .tgz or .zip file of one.
+    """The spec of the module in a folder, in a .tar.gz, .tgz or .zip file of one, or at the URI of either.
 
     Args:
         path: where it is.
@@ -160,23 +161,29 @@ def load_module_spec(path: str | os.PathLike[str], *, limits: Limits = LIMITS) -
 
     Raises:
         FileNotFoundError: there is nothing at the path.
+        Unreachable: a server does not give the module.
         ValueError: what is there is no readable module; says what is wrong.
     """
-    place = Path(path)
-    if not place.exists():
-        raise FileNotFoundError(f"{place}: there is no module here: no such file or folder")
-    if place.is_dir() and not is_module(place):
-        raise NotAModule(f"{place}: there is no module here: saved_model.pb is missing")
-    if place.is_file() and not is_archive(place):
-        raise NotAModule(f"{place}: neither a module's folder nor a .tar.gz, .tgz or .zip file of one")
+    place = where(path)
+    if isinstance(place, Path):
+        _check(place)
     stack = ExitStack()
-    facts = stack.enter_context(opened(place, limits))
+    facts = stack.enter_context(opened(place, limits, store=default_store()))
     if facts.format is None or facts.problems:
         stack.close()
         if facts.problems:
             raise NotAModule(f"{place}: {facts.problems[0].message}. {facts.problems[0].fix}")
         raise NotAModule(f"{place} was not unpacked: `hubcheck validate {place}` tells what is unsafe in it")
     return ModuleSpec(facts, stack)
+
+
+def _check(path: Path) -> None:
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no module here: no such file or folder")
+    if path.is_dir() and not is_module(path):
+        raise NotAModule(f"{path}: there is no module here: saved_model.pb is missing")
+    if path.is_file() and not is_archive(path):
+        raise NotAModule(f"{path}: neither a module's folder nor a .tar.gz, .tgz or .zip file of one")
 
 
 def _info(tensors: Mapping[str, Tensor]) -> dict[str, TensorInfo]:

@@ -6,21 +6,20 @@ anything else (a link, a device, a name that leads elsewhere) is not unpacked at
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 
 from hubcheck.module.limits import LimitExceeded, Limits
 from hubcheck.module.locate import MODULE_FILES
 from hubcheck.module.members import CHUNK, BadArchive, Member, foreign_errors, members
+from hubcheck.module.names import is_too_long, leads_out
 from hubcheck.module.scratch import private_folder
 from hubcheck.module.types import Archive
 
 _MOST_TOLD = 20
-_LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +82,9 @@ def _refusal(member: Member, name: str, names: dict[str, bool]) -> str | None:
     """Why a member may not be unpacked."""
     if member.kind not in ("file", "folder"):
         return f"is a {member.kind}"
-    parts = PurePosixPath(name).parts
-    if "\0" in name or "\\" in name or ".." in parts or name.startswith("/") or PureWindowsPath(name).drive:
+    if leads_out(name):
         return "has a name that leads out of the archive"
-    if any(len(os.fsencode(part)) > _LONGEST_NAME for part in parts) or len(os.fsencode(name)) > 2048:
+    if is_too_long(name):
         return "has a name that is too long"
     if name in names and (names[name] or member.kind == "file"):
         return "is in the archive twice"

@@ -6,22 +6,24 @@ from pathlib import Path
 
 from hubcheck.module.files import read_file
 
-_NAMES = ("MODULE.md", "README.md")
-_LIMIT = 1 << 20
+NAMES = ("MODULE.md", "README.md")
+LARGEST = 1 << 20
+
+
+def documents_beside(module: str) -> tuple[str, ...]:
+    """The names that a document beside a module of this name may have."""
+    return (*NAMES, *(f"{module}.{suffix}" for suffix in ("md", *NAMES)))
 
 
 def read_documents(root: Path) -> dict[str, str]:
     """The texts found, by path relative to the module."""
     absolute = root.absolute()
-    candidates = {name: root / name for name in _NAMES}
-    candidates |= {f"../{name}": absolute.parent / name for name in _NAMES}
-    candidates |= {
-        f"../{absolute.name}.{suffix}": absolute.parent / f"{absolute.name}.{suffix}" for suffix in ("md", *_NAMES)
-    }
+    candidates = {name: root / name for name in NAMES}
+    candidates |= {f"../{name}": absolute.parent / name for name in documents_beside(absolute.name)}
     found = {}
     for name, file in candidates.items():
         try:
-            found[name] = read_file(file, largest=_LIMIT).decode("utf-8")
+            found[name] = read_file(file, largest=LARGEST).decode("utf-8")
         except (OSError, ValueError):
             continue
     return found

@@ -35,6 +35,9 @@ class Limits:
         function_depth: of functions that call functions.
         input_numbers: in one row of an input, such as an image, that a run feeds.
         fixed_batch: rows that a run feeds to a module that takes no other batch.
+        remote_bytes: fetched from a server for one module.
+        remote_seconds: that a server may take for the next bytes.
+        cache_bytes: of what was fetched that are kept on disk; the oldest go first.
     """
 
     proto_bytes: int = (2 << 30) - 1
@@ -57,6 +60,9 @@ class Limits:
     function_depth: int = 256
     input_numbers: int = 1 << 26
     fixed_batch: int = 256
+    remote_bytes: int = 16 << 30
+    remote_seconds: int = 60
+    cache_bytes: int = 16 << 30
 
 
 class LimitExceeded(ValueError):

@@ -29,23 +29,24 @@ def opened(path: Path, limits: Limits = LIMITS) -> Iterator[Module]:
         yield read(path, limits)
         return
     with ExitStack() as stack:
-        yield _archived(path, limits, stack)
+        content = archive_content(path, limits, stack)
+        yield content if isinstance(content, Module) else _inside(path, content, limits)
 
 
-def _archived(path: Path, limits: Limits, stack: ExitStack) -> Module:
+def archive_content(path: Path, limits: Limits, stack: ExitStack) -> Unpacked | Module:
+    """What is in an archive, there until the stack is closed; a Module that says why if it cannot be unpacked."""
     # Static checks of folders have no use for what reads archives.
     from hubcheck.module.archive import unpacked
     from hubcheck.module.members import BadArchive
 
     try:
-        content = stack.enter_context(unpacked(path, limits))
+        return stack.enter_context(unpacked(path, limits))
     except LimitExceeded as error:
         return _unreadable(path, Archive(), f"{path.name} was not unpacked: {error}", error.fix)
     except BadArchive as error:
         return _unreadable(path, Archive(), f"{path.name} cannot be read: {error}", _PACK_AGAIN)
     except OSError as error:
         return _unreadable(path, Archive(), f"{path.name} cannot be unpacked: {error.strerror or error}", _PACK_AGAIN)
-    return _inside(path, content, limits)
 
 
 def _inside(path: Path, content: Unpacked, limits: Limits) -> Module:

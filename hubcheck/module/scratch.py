@@ -18,10 +18,10 @@ _YOUNG = 60
 
 
 @contextmanager
-def private_folder() -> Iterator[Path]:
-    """An empty folder that only this user can look into."""
-    _sweep()
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name:
+def private_folder(parent: Path | None = None) -> Iterator[Path]:
+    """An empty folder that only this user can look into, below `parent` or where temporary files are."""
+    _sweep(Path(tempfile.gettempdir()) if parent is None else parent)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         # Whoever can take this lock knows that the process which made the folder is gone.
         with (folder / _LOCK).open("w") as lock:
@@ -29,9 +29,9 @@ def private_folder() -> Iterator[Path]:
             yield folder
 
 
-def _sweep() -> None:
+def _sweep(parent: Path) -> None:
     """Remove what killed processes left behind."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    for folder in parent.glob(f"{_PREFIX}*"):
         with suppress(OSError):
             info = folder.stat(follow_symlinks=False)
             if info.st_uid != os.getuid() or time.time() - info.st_mtime < _YOUNG:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from hubcheck.module.address import Place
 from hubcheck.module.limits import LIMITS, Limits
 
 Format = Literal["tf1-hub", "tf1-saved-model", "tf2-saved-model"]
@@ -222,11 +223,12 @@ class Module:
     says that it could not be. `files` are the module's files, relative to its root;
     `documents` the texts for people in or beside it (MODULE.md, README.md). `symlinks` leave the module:
     links that resolve to a place outside its root, each with that place. `keras_metadata` is the content of
-    keras_metadata.pb. A module that comes as an `archive` is unpacked: `folder` is where, `path` is the archive.
+    keras_metadata.pb. A module that comes as an `archive` is unpacked: `folder` is where, `path` is the archive. One
+    that comes from a server is laid out there, too, and `path` is its URI.
     `limits` are those it was read with, which bound what is looked at later, too.
     """
 
-    path: Path
+    path: Place
     format: Format | None
     file: str
     variants: tuple[Variant, ...] = ()
@@ -244,7 +246,7 @@ class Module:
     @property
     def folder(self) -> Path:
         """Where the files lie."""
-        return self.unpacked or self.path
+        return self.unpacked or Path(self.path)
 
     @property
     def default_signature(self) -> str:

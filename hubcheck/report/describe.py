@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from hubcheck.findings import Finding, Outcome, Where
 from hubcheck.identity import module_key
+from hubcheck.module.address import Address, is_uri
 from hubcheck.module.types import Format
 from hubcheck.results import ModuleReport, Report, Suppressed, SuppressionKind
 
@@ -65,7 +66,11 @@ def remarks(report: Report) -> list[str]:
 def file_of(module: ModuleReport, report: Report) -> str:
     """The file that a finding is shown at, relative to the report's home: the publishing script, or the module's."""
     key = module_key(module.path, report.home)
-    return module.script or (f"{key}/{module.file}" if module.file else key)
+    if module.script is not None:
+        return module.script
+    if is_uri(key):
+        return str(Address(key).below(module.file))
+    return f"{key}/{module.file}" if module.file else key
 
 
 def details(finding: Finding) -> list[tuple[str, str]]:

@@ -15,6 +15,8 @@ from urllib.parse import quote
 import hubcheck
 from hubcheck.findings import Finding
 from hubcheck.identity import fingerprints, module_key
+from hubcheck.module.address import Address
+from hubcheck.module.address import place as located
 from hubcheck.report.describe import counts, details, file_of, place, remarks
 from hubcheck.results import EXIT_INTERNAL, EXIT_INTERRUPTED, ModuleReport, Report, Suppressed
 from hubcheck.rules import Rule
@@ -130,9 +132,11 @@ def _result(
 
 
 def _artifact(module: ModuleReport, report: Report) -> dict[str, Any]:
-    path = Path(module.path).absolute()
-    if module.script is None and not path.is_relative_to(Path(report.home).absolute()):
-        return {"uri": (path / module.file).as_uri()}
+    where = located(module.path)
+    if module.script is None and isinstance(where, Address):
+        return {"uri": where.below(module.file).encoded}
+    if module.script is None and not Path(where).absolute().is_relative_to(Path(report.home).absolute()):
+        return {"uri": (Path(where).absolute() / module.file).as_uri()}
     return {"uri": quote(file_of(module, report)), "uriBaseId": "%SRCROOT%"}
 
 

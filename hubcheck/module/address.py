@@ -1,0 +1,87 @@
+"""Where a module is: a path, or a URI that is kept as it was given, for pathlib would make `https:/` of `https://`."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+_URI = re.compile(r"[a-z][a-z0-9+.-]+(://|::)", re.IGNORECASE)
+_RESERVED = "/:@!$&'()*+,;=?#[]%~"
+_SECRET = re.compile(r"(://)[^/@?#]*@")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """A URI, or a chain of them: `zip://m::https://host/modules.zip`."""
+
+    uri: str
+
+    @property
+    def scheme(self) -> str:
+        """ "https", "gs", "memory", ..., in small letters."""
+        return re.split("://|::", self.uri, maxsplit=1)[0].lower()
+
+    @property
+    def name(self) -> str:
+        """The last name in it, without a query: what the file or folder is called."""
+        head, chained, rest = self.uri.partition("::")
+        text = head.partition("://")[2] if not chained or head.partition("://")[2] else rest
+        if self.scheme in ("http", "https"):
+            text = text.partition("#")[0].partition("?")[0]
+        return unquote(text.rstrip("/").rpartition("/")[2])
+
+    def below(self, name: str) -> Address:
+        """The address of a file or folder in this one; itself for "". A query stays at the end."""
+        if not name:
+            return self
+        first, chained, rest = self.uri.partition("::")
+        if self.scheme not in ("http", "https"):
+            return Address(f"{first}{'' if first.endswith('/') else '/'}{name}{chained}{rest}")
+        parts = urlsplit(self.uri)
+        return Address(urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name)}", fragment="")))
+
+    @property
+    def parent(self) -> Address | None:
+        """The address of the folder that this lies in; None if that cannot be told."""
+        if not self.name or "::" in self.uri:
+            return None
+        if self.scheme not in ("http", "https"):
+            return Address(self.uri.rstrip("/").rpartition("/")[0])
+        parts = urlsplit(self.uri)
+        return Address(urlunsplit(parts._replace(path=parts.path.rstrip("/").rpartition("/")[0], fragment="")))
+
+    @property
+    def encoded(self) -> str:
+        """The URI in the letters that URIs have; of a chain the parts after the first look like a path."""
+        scheme, slashes, rest = self.public.partition("://")
+        return f"{scheme}{slashes}{quote(rest, safe='/' if '::' in rest else _RESERVED)}"
+
+    @property
+    def public(self) -> str:
+        """The URI without a name and password in it: fit for files that outlive the run."""
+        return _SECRET.sub(r"\1", self.uri)
+
+    def __str__(self) -> str:
+        return self.uri
+
+    def __fspath__(self) -> str:
+        return self.uri
+
+
+Place = Path | Address
+
+
+def is_uri(text: str) -> bool:
+    """Whether a text is a URI, and no path."""
+    return _URI.match(text) is not None
+
+
+def place(text: str | os.PathLike[str]) -> Place:
+    """The path or the URI that a user gave."""
+    if isinstance(text, Path | Address):
+        return text
+    name = os.fspath(text)
+    return Address(name) if is_uri(name) else Path(name)

@@ -1,0 +1,92 @@
+"""A URI to the modules at or below it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from hubcheck.errors import Unreachable, UsersError
+from hubcheck.module.address import Address
+from hubcheck.module.limits import LimitExceeded, Limits
+from hubcheck.module.locate import ARCHIVES, MODULE_FILES, NotAModule, find_modules
+from hubcheck.remote import handles, packed
+from hubcheck.remote.layout import known_files
+from hubcheck.remote.retrying import patiently
+from hubcheck.remote.source import Listing, Source, connect
+from hubcheck.remote.walk import folders
+
+
+def find(address: Address, limits: Limits, store: Path | None) -> list[Address]:
+    """The module at a URI, or all below it, in order; what a server does not list has to be named.
+
+    Every archive below it counts as one: whether a module is in it is told when it is fetched. Where a server fails
+    for now, the URI stands for itself, so that the reason becomes part of its report.
+
+    Raises:
+        NotAModule: there is nothing, or no module.
+        Unreachable: the server will not give it.
+        UsersError: what speaks with the server is not installed.
+    """
+    try:
+        if handles.is_handle(address):
+            handles.require(address)
+            return [address]
+        if address.scheme == "file":
+            return _files(address, limits)
+        if packed.is_packed(address):
+            return packed.find(address, limits, store)
+        return _find(connect(address, limits), limits)
+    except LimitExceeded as error:
+        raise UsersError(f"{address}: {error}; give the modules one by one, or raise it") from None
+    except Unreachable as error:
+        if error.again:
+            return [address]
+        raise
+
+
+def _find(source: Source, limits: Limits) -> list[Address]:
+    address = source.address
+    if address.name.lower().endswith(ARCHIVES):
+        if patiently(partial(source.info, "")) is None:
+            raise NotAModule(f"{address}: no such file")
+        return [address]
+    if address.name in MODULE_FILES and patiently(partial(source.info, "")) is not None:
+        raise NotAModule(f"{address}: give the folder that it is in")
+    denied = None
+    try:
+        if known_files(source, MODULE_FILES):
+            return [address]
+    except Unreachable as error:
+        if error.again:
+            raise
+        denied = error
+    found = sorted(_below(source, limits))
+    if found:
+        return found
+    if denied is not None:
+        raise denied
+    raise NotAModule(
+        f"{address}: no module here, nor a list of modules; one is a folder with saved_model.pb in it, or an archive"
+    )
+
+
+def _below(source: Source, limits: Limits) -> list[Address]:
+    found = []
+    for folder, listing in folders(source, limits, lambda listing: not _is_module(listing)):
+        if _is_module(listing):
+            found.append(folder)
+        else:
+            found += [f"{folder}/{name}".lstrip("/") for name in listing.files if name.lower().endswith(ARCHIVES)]
+    return [Address(source.uri_of(name)) for name in found]
+
+
+def _is_module(listing: Listing) -> bool:
+    return any(name in listing.files for name in MODULE_FILES)
+
+
+def _files(address: Address, limits: Limits) -> list[Address]:
+    root = packed.local(address)
+    found = find_modules(root, limits)
+    if found == [root]:
+        return [address]
+    return [Address(module.absolute().as_uri()) for module in found]

@@ -1,0 +1,34 @@
+"""What the tests of modules on servers share: a cache of their own, and no waiting between tries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hubcheck.remote import retrying
+from tests.paths import DATA
+from tests.remote.server import Server, serving
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of what was fetched, of this test alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    return tmp_path / "xdg" / "hubcheck" / "modules"
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long it would have been waited between tries."""
+    waited: list[float] = []
+    monkeypatch.setattr(retrying, "pause", waited.append)
+    return waited
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server of the sample modules that lists nothing."""
+    with serving(DATA) as running:
+        yield running

@@ -1,0 +1,187 @@
+"""A web server on the loopback, as well or as badly behaved as a test wants it."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from html import escape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
+
+Misbehaviour = Callable[[BaseHTTPRequestHandler, bytes], None]
+
+
+@dataclass
+class Server:
+    """What a server has and how it behaves; requests are counted as "GET /path".
+
+    `odd` maps a path to what answers in place of the server; it is asked for GET only. `fails` are statuses to answer
+    with first, one after the other, before a path is served.
+    """
+
+    root: Path
+    port: int = 0
+    lists: bool = False
+    tags: bool = True
+    ranges: bool = True
+    heads: bool = True
+    odd: dict[str, Misbehaviour] = field(default_factory=dict)
+    fails: dict[str, list[int]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    pages: dict[str, str] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+    sent: Counter[str] = field(default_factory=Counter)
+
+    def uri(self, path: str = "") -> str:
+        """The URI of a path."""
+        return f"http://127.0.0.1:{self.port}/{path}"
+
+    def got(self, path: str) -> int:
+        """How often a path was fetched."""
+        return self.seen.count(f"GET /{path}")
+
+    def fetched(self) -> list[str]:
+        """The files of which bytes were sent, sorted."""
+        return sorted(path.lstrip("/") for path, count in self.sent.items() if count)
+
+    def forget(self) -> None:
+        """Count anew."""
+        self.seen.clear()
+        self.sent.clear()
+
+
+@contextmanager
+def serving(root: Path, **behaviour: object) -> Iterator[Server]:
+    """A server of a folder's files."""
+    server = Server(root, **behaviour)  # type: ignore[arg-type]
+
+    class Handler(_Handler):
+        config = server
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        http.daemon_threads = True
+        server.port = http.server_address[1]
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            http.shutdown()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    config: Server
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def _answer(self, *, body: bool) -> None:
+        config, path = self.config, unquote(urlsplit(self.path).path)
+        config.seen.append(f"{self.command} {self.path}")
+        if config.fails.get(path):
+            self._say(config.fails[path].pop(0))
+        elif not body and not config.heads:
+            self._say(405)
+        elif path in config.pages:
+            self._send(config.pages[path].encode(), body, {"Content-Type": "text/html"})
+        else:
+            self._file(config.root / path.lstrip("/"), path, body)
+
+    def _file(self, file: Path, path: str, body: bool) -> None:
+        config = self.config
+        if file.is_dir() and config.lists and path.endswith("/"):
+            names = (f"{child.name}/" if child.is_dir() else child.name for child in sorted(file.iterdir()))
+            links = "".join(f'<a href="{quote(name)}">{escape(name)}</a>' for name in ("../", "?C=N;O=D", *names))
+            self._send(f"<html><body>{links}</body></html>".encode(), body, {"Content-Type": "text/html"})
+            return
+        if not file.is_file():
+            self._say(404)
+            return
+        content = file.read_bytes()
+        if body and path in config.odd:
+            self.close_connection = True
+            config.odd[path](self, content)
+            return
+        headers = {"Content-Type": "application/octet-stream"}
+        if config.tags:
+            headers |= {"ETag": f'"{hashlib.sha1(content).hexdigest()}"'}
+        if path in config.sizes:
+            headers["Content-Length"] = str(config.sizes[path])
+        wanted = self.headers.get("Range", "") if config.ranges and body else ""
+        if wanted.startswith("bytes="):
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
+            part = content[int(first) : int(last) + 1]
+            headers["Content-Range"] = f"bytes {first}-{int(first) + len(part) - 1}/{len(content)}"
+            config.sent[path] += len(part)
+            self._send(part, body, headers, status=206)
+            return
+        config.sent[path] += len(content) if body else 0
+        self._send(content, body, headers)
+
+    def _say(self, status: int) -> None:
+        self._send(b"", False, {"Retry-After": "0"}, status=status)
+
+    def _send(self, content: bytes, body: bool, headers: dict[str, str], status: int = 200) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(content)), "Date": formatdate(usegmt=True), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if body:
+            self.wfile.write(content)
+
+
+def begin(handler: BaseHTTPRequestHandler, **headers: str) -> None:
+    """The head of an answer."""
+    handler.send_response(200)
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+
+
+def breaks_off(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+    """Promises everything and gives half."""
+    begin(handler, Content_Length=str(len(content)))
+    handler.wfile.write(content[: len(content) // 2])
+
+
+def never_ends(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+    """Gives bytes until nobody listens."""
+    begin(handler)
+    try:
+        while True:
+            handler.wfile.write(bytes(1 << 16))
+    except OSError:
+        pass
+
+
+def says_nothing(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+    """Takes the request and keeps still until the other side has gone."""
+    handler.connection.recv(1)
+
+
+def first(times: int, misbehaviour: Misbehaviour) -> Misbehaviour:
+    """Misbehaves so many times, and then no more."""
+    left = [times]
+
+    def answer(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+        left[0] -= 1
+        if left[0] >= 0:
+            misbehaviour(handler, content)
+        else:
+            begin(handler, Content_Length=str(len(content)))
+            handler.wfile.write(content)
+
+    return answer

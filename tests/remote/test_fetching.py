@@ -1,0 +1,140 @@
+"""A module on a web server is judged as it is in a folder, and no more of it is fetched than that takes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import hubcheck
+from hubcheck.results import ModuleReport
+from tests.paths import DATA
+from tests.remote.server import Server, serving
+
+MODULES = sorted(path.name for path in DATA.glob("*_*") if (path / "saved_model.pb").exists())
+GOOD = "a_good_feature_vector"
+
+
+def judged(where: str | Path, **options: object) -> ModuleReport:
+    (report,) = hubcheck.validate(where, static=True, **options).modules  # type: ignore[arg-type]
+    return report
+
+
+def told(report: ModuleReport) -> tuple[object, ...]:
+    return report.format, report.outcomes, report.findings, report.file
+
+
+@pytest.mark.parametrize("lists", [False, True], ids=["no lists", "lists"])
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_has_the_same_findings_wherever_it_lies(name: str, lists: bool) -> None:
+    with serving(DATA, lists=lists) as server:
+        report = judged(server.uri(name))
+        assert told(report) == told(judged(DATA / name))
+        assert report.path == server.uri(name)
+
+
+@pytest.mark.parametrize("lists", [False, True], ids=["no lists", "lists"])
+def test_a_tf2_module_is_checked_without_its_weights(fixture_module: Callable[[str], Path], lists: bool) -> None:
+    module = fixture_module("output/no-dropout/good")
+    (data,) = (module / "variables").glob("variables.data-*")
+    with serving(module.parent, lists=lists) as server:
+        assert told(judged(server.uri(module.name))) == told(judged(module))
+        sent = server.sent[f"/{module.name}/variables/{data.name}"]
+    assert hubcheck.read(module).checkpoint is not None
+    graph = hubcheck.read(module).checkpoint.entries["_CHECKPOINTABLE_OBJECT_GRAPH"]  # type: ignore[union-attr]
+    assert sent == graph.size < data.stat().st_size
+
+
+def test_weights_are_not_fetched_for_static_checks(server: Server) -> None:
+    judged(server.uri(GOOD))
+    names = ("saved_model.pb", "tfhub_module.pb", "variables/variables.index")
+    assert server.fetched() == ["README.md", *(f"{GOOD}/{name}" for name in names)]
+
+
+def test_a_server_that_knows_no_ranges_gives_the_same_report(fixture_module: Callable[[str], Path]) -> None:
+    module = fixture_module("output/no-dropout/good")
+    with serving(module.parent, ranges=False) as server:
+        assert told(judged(server.uri(module.name))) == told(judged(module))
+
+
+def test_a_server_that_is_not_asked_for_headers_alone_gives_the_same_report() -> None:
+    with serving(DATA, heads=False) as server:
+        assert told(judged(server.uri(GOOD))) == told(judged(DATA / GOOD))
+
+
+def test_what_has_not_changed_is_not_fetched_again(server: Server) -> None:
+    first = judged(server.uri(GOOD))
+    server.forget()
+    assert told(judged(server.uri(GOOD))) == told(first)
+    assert server.fetched() == []
+
+
+def test_what_has_changed_is_fetched_again(tmp_path: Path) -> None:
+    module = Path(shutil.copytree(DATA / GOOD, tmp_path / "hub" / "m"))
+    with serving(module.parent) as server:
+        assert judged(server.uri("m")).verdict == "conforms"
+        shutil.copy(DATA / "e_fixed_batch_1" / "saved_model.pb", module)
+        server.forget()
+        assert judged(server.uri("m")).verdict == "violates"
+        assert server.fetched() == ["m/saved_model.pb"]
+
+
+def test_without_validators_everything_is_fetched_again_and_stored_once(cache: Path) -> None:
+    with serving(DATA, tags=False) as server:
+        for _ in range(2):
+            judged(server.uri(GOOD))
+        assert server.got(f"{GOOD}/saved_model.pb") == 2
+    assert len([file for file in cache.glob("objects/*/*") if file.is_file()]) == 4
+    assert list(cache.glob("records/*/*")) == []
+
+
+def test_without_a_cache_nothing_is_read_from_it_and_nothing_kept(server: Server, cache: Path) -> None:
+    for _ in range(2):
+        judged(server.uri(GOOD), cache=False)
+    assert server.got(f"{GOOD}/saved_model.pb") == 2
+    assert not cache.exists()
+
+
+def test_all_modules_that_a_server_lists_are_found() -> None:
+    with serving(DATA, lists=True) as server:
+        report = hubcheck.validate([server.uri(), server.uri(GOOD)], static=True)
+        assert [module.path for module in report.modules] == [server.uri(name) for name in MODULES]
+
+
+@pytest.mark.parametrize("suffix", [".tar.gz", ".zip"])
+def test_an_archive_is_checked_like_its_file(tmp_path: Path, suffix: str) -> None:
+    form = {".tar.gz": "gztar", ".zip": "zip"}[suffix]
+    archive = Path(shutil.make_archive(str(tmp_path / "hub" / "m"), form, DATA / GOOD))
+    with serving(archive.parent, lists=True) as server:
+        report = judged(server.uri(archive.name))
+        assert told(report) == told(judged(archive))
+        assert next(o.status for o in report.outcomes if o.rule == "package/layout") == "passed"
+        assert [module.path for module in hubcheck.validate(server.uri(), static=True).modules] == [report.path]
+        signed = server.uri(f"{archive.name}?signature=a%2Fb")
+        assert (judged(signed).path, judged(signed).verdict) == (signed, "conforms")
+
+
+def test_a_query_goes_with_every_file(server: Server) -> None:
+    assert judged(server.uri(f"{GOOD}?token=1")).verdict == "conforms"
+    assert all(line.endswith("?token=1") for line in server.seen)
+
+
+def test_a_module_on_a_server_runs(server: Server) -> None:
+    (report,) = hubcheck.validate(server.uri(GOOD)).modules
+    assert report.verdict == "conforms", report.findings
+    assert [device.name for device in report.devices if device.ran] == ["cpu"]
+    assert f"{GOOD}/variables/variables.data-00000-of-00001" in server.fetched()
+    server.forget()
+    hubcheck.validate(server.uri(GOOD), select=["safety"])
+    assert server.fetched() == []
+
+
+def test_facts_and_specs_come_from_servers_too(server: Server) -> None:
+    from hubcheck import hub
+
+    assert hubcheck.read(server.uri(GOOD)).format == "tf1-hub"
+    assert hub.get_expected_image_size(hub.load_module_spec(server.uri(GOOD))) == (
+        hub.get_expected_image_size(hub.load_module_spec(DATA / GOOD))
+    )
