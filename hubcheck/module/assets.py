@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ class Texts:
         return self._lines[name]
 
     def is_there(self, name: str) -> bool:
-        return (self._folder / name).is_file()
+        return os.path.isfile(self._folder / name)  # noqa: PTH113 - pathlib raises for names that are too long
 
     def _count(self, file: Path) -> int | None:
         try:

@@ -22,7 +22,7 @@ class Server:
     """What a server has and how it behaves; requests are counted as "GET /path".
 
     `odd` maps a path to what answers in place of the server; it is asked for GET only. `fails` are statuses to answer
-    with first, one after the other, before a path is served.
+    with first, one after the other, before a path is served. `sizes` are lies; sizes of what is `untold` are not told.
     """
 
     root: Path
@@ -34,6 +34,7 @@ class Server:
     odd: dict[str, Misbehaviour] = field(default_factory=dict)
     fails: dict[str, list[int]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+    untold: set[str] = field(default_factory=set)
     pages: dict[str, str] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
     sent: Counter[str] = field(default_factory=Counter)
@@ -120,6 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers |= {"ETag": f'"{hashlib.sha1(content).hexdigest()}"'}
         if path in config.sizes:
             headers["Content-Length"] = str(config.sizes[path])
+            self.close_connection = True
         wanted = self.headers.get("Range", "") if config.ranges and body else ""
         if wanted.startswith("bytes="):
             first, _, last = wanted.removeprefix("bytes=").partition("-")
@@ -136,7 +138,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, content: bytes, body: bool, headers: dict[str, str], status: int = 200) -> None:
         self.send_response(status)
-        for name, value in {"Content-Length": str(len(content)), "Date": formatdate(usegmt=True), **headers}.items():
+        told = {"Content-Length": str(len(content)), "Date": formatdate(usegmt=True), **headers}
+        if unquote(urlsplit(self.path).path) in self.config.untold:
+            del told["Content-Length"]
+            self.close_connection = True
+        for name, value in told.items():
             self.send_header(name, value)
         self.end_headers()
         if body:
