@@ -40,9 +40,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     seen: list[Path] = []
     opened = checker.opened
 
-    def noted(path: Path, *arguments: object) -> object:
+    def noted(path: Path, *arguments: object, **options: object) -> object:
         seen.append(path)
-        return opened(path, *arguments)
+        return opened(path, *arguments, **options)
 
     monkeypatch.setattr(checker, "opened", noted)
     return seen
