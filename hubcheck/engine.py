@@ -200,7 +200,8 @@ class Evaluation:
         if skips:
             reason = "; ".join(skip.reason for skip in skips)
             undecided, stops = any(skip.undecided for skip in skips), any(skip.blocks for skip in skips)
-            return _State("skipped", reason=reason, open=undecided, blocked=stops, stops=stops)
+            complete = not any(skip.missed for skip in skips)
+            return _State("skipped", reason=reason, open=undecided, blocked=stops, stops=stops, complete=complete)
         return _State("passed", half, remarks=remarks)
 
     def _skip_for(self, rule: Rule) -> _State | None:
@@ -230,7 +231,7 @@ def _combined(static: _State, seen: _State) -> _State:
         ]
         return replace(static, findings=[*findings, *seen.findings])
     if seen.status == "skipped" and static.status == "passed":
-        return static
+        return static if seen.complete else replace(static, reason=f"decided by the files alone: {seen.reason}")
     if static.status == "passed" or static.open:
         return seen
     return static

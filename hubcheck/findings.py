@@ -65,12 +65,13 @@ class Skip:
     """Why a check says nothing.
 
     `undecided` tells a question left open, which a run may answer, from a rule with nothing to look at; `blocks`
-    that what needs the rule has nothing to look at either.
+    that what needs the rule has nothing to look at either; `missed` that something was to be run for it and was not.
     """
 
     reason: str
     undecided: bool = False
     blocks: bool = False
+    missed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ class Finding:
 class Outcome:
     """What became of one rule on one module.
 
-    `complete` is False where something that was asked for could not be run, so the verdict stays open.
+    `complete` is False where something that was asked for could not be run, so the verdict stays open. What passed
+    with a `reason` was decided without a part of what was asked for.
     """
 
     rule: str

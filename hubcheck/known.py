@@ -109,7 +109,8 @@ class KnownReports:
 
 def _is_settled(outcome: Outcome) -> bool:
     failed_in_a_run = outcome.status == "failed" and outcome.decided_by == "probe" and outcome.rule in _RUNS
-    return outcome.complete and outcome.status != "broken" and not failed_in_a_run
+    partly = outcome.status == "passed" and outcome.reason is not None
+    return outcome.complete and outcome.status != "broken" and not failed_in_a_run and not partly
 
 
 def _settings(options: Options, ready: Plan, environment: Iterable[str] | None) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hubcheck.checks import randomness
 from hubcheck.checks.confirming import confirming
 from hubcheck.checks.context import Context
-from hubcheck.checks.runs import once, replay, targets, where
+from hubcheck.checks.runs import missed, once, replay, targets, where
 from hubcheck.findings import Fault, Skip
 from hubcheck.numbers import difference
 from hubcheck.observations import Observations, Run, Target
@@ -46,6 +46,11 @@ def _inference(context: Context) -> list[Target]:
     return [target for target in targets(context.observations) if not trains(context, target)]
 
 
+def _missed(context: Context, *purposes: str) -> Iterator[Skip]:
+    """Calls in inference that were left out."""
+    return missed(context, *purposes, of=lambda target: not target.session and not trains(context, target))
+
+
 def _values(seen: Observations, target: Target, *purposes: str) -> Iterator[tuple[Run, str, Any]]:
     for run in seen.calls(target):
         if run.purpose in purposes and run.failure is None:
@@ -74,9 +79,10 @@ def deterministic(context: Context) -> Iterator[Fault | Skip]:
                     message="the same images give another result the second time: {found}",
                     replay=replay(target, "pictures", "again"),
                 )
-    if not looked:
-        late = [entry.reason for entry in seen.not_run if entry.purpose == "again"]
-        yield Skip(late[0] if late else NO_VALUES)
+    left_out = list(_missed(context, "again"))
+    yield from left_out
+    if not looked and not left_out:
+        yield Skip(NO_VALUES)
 
 
 @once
@@ -108,6 +114,7 @@ def batch_independence(context: Context) -> Iterator[Fault | Skip]:
                     replay=replay(target, "pictures", run.purpose),
                 )
                 break
+    yield from _missed(context, "pictures", "swapped", "alone")
     if not looked:
         yield Skip("it was not run at two batch sizes")
 
@@ -134,6 +141,7 @@ def finite(context: Context) -> Iterator[Fault | Skip]:
                     replay=replay(target, run.purpose),
                 )
                 break
+    yield from _missed(context, "pictures", "plain")
     if not looked:
         yield Skip(NO_VALUES)
 
@@ -167,6 +175,7 @@ def informative(context: Context) -> Iterator[Fault | Skip]:
                     {"dead": percent(dead)},
                     replay=replay(target, "pictures", "plain"),
                 )
+    yield from _missed(context, "pictures", "plain")
     if not looked:
         yield Skip("it was not run on three different pictures")
 

@@ -17,6 +17,8 @@ from hubcheck.observations import Observations
 AGREEMENT = 1e-3
 """Kernels of two devices add up in another order: about 1e-5 in deep networks, with TF32 off."""
 
+_COMPARED = ("pictures", "plain", "resized")
+
 Check = Callable[[Context], Iterator[Fault | Skip | Remark]]
 
 _BEHAVIOUR: dict[str, Check] = {
@@ -66,7 +68,7 @@ def agreement(context: Context) -> Iterator[Fault | Skip]:
         return
     told: set[object] = set()
     for run in seen.runs:
-        if run.device != "cpu" or run.purpose not in ("pictures", "plain", "resized") or run.failure is not None:
+        if run.device != "cpu" or run.purpose not in _COMPARED or run.failure is not None:
             continue
         if behaviour.trains(context, run.target) or run.target.session or run.target in told:
             continue
@@ -81,6 +83,11 @@ def agreement(context: Context) -> Iterator[Fault | Skip]:
                 wanted = f"results less than {percent(AGREEMENT)} apart"
                 again = (*replay(run.target, run.purpose), "--device", "all")
                 yield Fault(where(run.target, "outputs", key or None), found, wanted, replay=again)
+    for device in ("cpu", "gpu"):
+        judged = replace(context, observations=replace(seen, judged=device))
+        yield from running.missed(
+            judged, *_COMPARED, of=lambda target: not target.session and not behaviour.trains(context, target)
+        )
 
 
 def _ran(seen: Observations, device: str) -> bool:

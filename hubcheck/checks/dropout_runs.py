@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hubcheck.checks.behaviour import percent
 from hubcheck.checks.context import Context
 from hubcheck.checks.dropout import no_dropout
-from hubcheck.checks.runs import once, replay, where
+from hubcheck.checks.runs import missed, once, replay, where
 from hubcheck.findings import Fault, Remark, Skip, Where
 from hubcheck.observations import Observations, Run, Target
 
@@ -59,9 +59,10 @@ def _faults(context: Context) -> Iterator[Fault | Skip]:
                 message=message,
                 replay=replay(target, "repeated"),
             )
-    if not looked:
-        reasons = [entry.reason for entry in seen.not_run if entry.purpose == "repeated"]
-        yield Skip(reasons[0] if reasons else "nothing of it runs in training mode")
+    left_out = list(missed(context, "repeated"))
+    yield from left_out
+    if not looked and not left_out:
+        yield Skip("nothing of it runs in training mode")
 
 
 def _shares(seen: Observations) -> Iterator[tuple[Target, str, float]]:

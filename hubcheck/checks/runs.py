@@ -75,6 +75,28 @@ def targets(observations: Observations) -> list[Target]:
     )
 
 
+def missed(
+    context: Context, *purposes: str, of: Callable[[Target], bool] = lambda target: not target.session
+) -> Iterator[Skip]:
+    """Why a check cannot say that all is well: calls for these purposes that were planned and left out.
+
+    Args:
+        context: with what was seen.
+        purposes: of the calls that the check looks at.
+        of: the targets that it looks at.
+    """
+    seen: Observations = context.observations
+    left = [
+        entry
+        for entry in seen.not_run
+        if entry.purpose in purposes and entry.device == seen.device and entry.target is not None and of(entry.target)
+    ]
+    names = list(dict.fromkeys(str(entry.target) for entry in left))
+    if names:
+        told = f"{names[0]} was" if len(names) == 1 else f"{names[0]} and {len(names) - 1} more were"
+        yield Skip(f"{told} not run for it: {left[0].reason}", missed=True)
+
+
 def loads(context: Context) -> Iterator[Fault | Skip]:
     """TensorFlow's object loader restored every variant, on every device that was tried."""
     seen: Observations = context.observations
@@ -96,7 +118,7 @@ def runs(context: Context) -> Iterator[Fault | Skip]:
         calls = list(seen.calls(target, "pictures", "plain", "swapped", "alone"))
         if calls and not all(run.failure for run in calls):
             # What ran once and then, with the same pictures, does not, has broken itself.
-            calls = [run for run in seen.calls(target, "again") if calls[0].failure is None]
+            calls = [run for run in seen.calls(target, "again", "repeated") if calls[0].failure is None]
             calls = [run for run in calls if run.failure]
         failure = calls[0].failure if calls else None
         if failure is None:
@@ -106,6 +128,7 @@ def runs(context: Context) -> Iterator[Fault | Skip]:
         else:
             again = replay(target, calls[0].purpose)
             yield failed(where(target), failure, "a result for images in [0, 1]", again=again)
+    yield from missed(context, "pictures")
     if not found:
         yield _nothing(seen)
 
@@ -125,6 +148,7 @@ def batch_size(context: Context) -> Iterator[Fault | Skip]:
             details = {"sizes": sizes, "good": _listed(good)}
             again = replay(target, *(run.purpose for run in bad))
             yield failed(where(target), bad[0].failure, "any batch size", details, again=again)
+    yield from missed(context, "pictures", "plain", "swapped", "alone")
     if not looked:
         yield Skip("it was run at no more than one batch size")
 
@@ -150,6 +174,7 @@ def declared_shape(context: Context) -> Iterator[Fault | Skip]:
             yield from faults
             if faults:
                 break
+    yield from missed(context, "pictures", "resized")
     if not looked:
         yield _nothing(seen)
 
@@ -211,6 +236,7 @@ def losses(context: Context) -> Iterator[Fault | Skip]:
                 result = f"{output.dtype} {Shape(output.shape)}"
                 message = f"regularization loss {number} gives {{found}}, not one number"
                 yield Fault(Where(), result, "float32 []", message=message, replay=again)
+    yield from missed(context, "loss")
     if not found:
         yield Skip("no regularization loss was called")
 

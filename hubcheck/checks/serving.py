@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hubcheck.checks.behaviour import percent
 from hubcheck.checks.context import Context
-from hubcheck.checks.runs import failed, replay, where
+from hubcheck.checks.runs import failed, missed, replay, where
 from hubcheck.findings import Fault, Skip, Where
 from hubcheck.numbers import difference
 from hubcheck.observations import Observations, Run, Target
@@ -20,7 +20,8 @@ def servable(context: Context) -> Iterator[Fault | Skip]:
     seen: Observations = context.observations
     attempts = [load for load in seen.loads if load.session]
     if not attempts:
-        yield Skip("the session loader was not tried")
+        ended = next((entry.reason for entry in seen.not_run if entry.target is None and entry.device), None)
+        yield Skip(ended or "the session loader was not tried", missed=ended is not None)
     for load in attempts:
         if load.failure is not None:
             yield failed(Where(load.variant), load.failure, "a session that is restored")
@@ -30,6 +31,7 @@ def servable(context: Context) -> Iterator[Fault | Skip]:
         if fault is not None and (fault.message or fault.found) not in told:
             told.add(fault.message or fault.found)
             yield fault
+    yield from missed(context, "alone", "pictures", of=lambda target: target.session)
 
 
 def _fault(seen: Observations, run: Run) -> Fault | None:

@@ -9,7 +9,7 @@ from hubcheck.checks.behaviour import percent
 from hubcheck.checks.confirming import confirming
 from hubcheck.checks.context import Context
 from hubcheck.checks.logits import linear_scores
-from hubcheck.checks.runs import replay, targets, where
+from hubcheck.checks.runs import missed, replay, targets, where
 from hubcheck.findings import Fault, Skip
 from hubcheck.numbers import difference
 from hubcheck.observations import Observations, Target
@@ -36,11 +36,13 @@ def default_is_a_task(context: Context) -> Iterator[Fault | Skip]:
         target for target in targets(seen) if target.signature in context.contracts and target.variant == inference.name
     ]
     looked = False
-    for target in targets(seen):
-        of_object = target.trace is not None and not target.trace.endswith("True")
+
+    def stands_for_a_task(target: Target) -> bool:
         of_default = target.signature == context.module.default_signature and target.signature not in context.contracts
-        if not of_object and not (of_default and target.variant == inference.name):
-            continue
+        return not target.session and (_of_object(target) or (of_default and target.variant == inference.name))
+
+    for target in filter(stands_for_a_task, targets(seen)):
+        of_object = _of_object(target)
         distances = {task: found for task in tasks if (found := _distance(seen, target, task)) is not None}
         if not distances:
             continue
@@ -53,9 +55,15 @@ def default_is_a_task(context: Context) -> Iterator[Fault | Skip]:
             again = replay(target, "pictures")
             apart = _found(distances[nearest], nearest)
             yield Fault(where(target, "outputs"), apart, wanted, message=message, replay=again)
-    if not looked:
-        late = [entry.reason for entry in seen.not_run if entry.purpose == "pictures"]
-        yield Skip(late[0] if late else "the default signature is the task signature itself")
+    left_out = list(missed(context, "pictures", of=stands_for_a_task))
+    yield from left_out
+    if not looked and not left_out:
+        yield Skip("the default signature is the task signature itself")
+
+
+def _of_object(target: Target) -> bool:
+    """Whether this is the callable in inference."""
+    return target.trace is not None and not target.trace.endswith("True")
 
 
 @confirming(linear_scores)
@@ -85,6 +93,9 @@ def not_probabilities(context: Context, *, signature: str) -> Iterator[Fault | S
             again = replay(target, "pictures", "plain")
             yield Fault(where(target, "outputs", "default"), found, "logits", message=_NO_LOGITS, replay=again)
             return
+    yield from missed(
+        context, "pictures", "plain", of=lambda target: target.signature == signature and not target.session
+    )
     if not looked:
         yield Skip("no scores of a classification were seen")
 

@@ -164,6 +164,7 @@ class Collector:
             raise BadFrame("a step that may not be left out")
         took, more = _seconds(message), f"{step.repeat} of them do" if step.repeat > 1 else "another one does"
         reason = f"one call takes {took:.1f} s: {more} not fit in the time limit" if took else "the time limit was near"
+        reason += "; give it more with --timeout"
         self.not_run.append(NotRun(step.target, self._plan.device, reason, step.purpose))
 
 

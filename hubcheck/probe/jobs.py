@@ -23,11 +23,15 @@ class ProbeError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a worker may use. `memory` is None for a fair share; `sandbox` is required, auto or off."""
+    """What a worker may use. `memory` is None for a fair share; `sandbox` is required, auto or off.
+
+    `patience` is the part of the timeout after which optional calls are left out.
+    """
 
     timeout: float
     memory: int | None
     sandbox: str
+    patience: float = 0.6
 
 
 @dataclass(slots=True)
@@ -77,7 +81,7 @@ class Job:
         return self.parts
 
     def _part(self, device: str, steps: Sequence[Step]) -> Part:
-        soft = self.limits.timeout * 0.6
+        soft = self.limits.timeout * self.limits.patience
         return Part(Plan(self.path, tuple(steps), device, self.seed, self.threads, soft), self.limits)
 
     def observations(self) -> Observations:

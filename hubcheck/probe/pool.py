@@ -30,12 +30,14 @@ class ProbeOptions:
         memory: bytes that it may use; None: a fair share of what is free.
         larger_batch: the size of the largest batch that is tried, at least 4.
         seed: of the pictures' noise.
+        patience: the part of the timeout after which calls are left out that tell less than others.
     """
 
     timeout: float = 180.0
     memory: int | None = None
     larger_batch: int = 5
     seed: int = 0
+    patience: float = 0.6
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -101,7 +103,7 @@ class Pool:
             planned=planned,
             devices=self._devices,
             absent=self._absent,
-            limits=Limits(options.timeout, options.memory, self._sandbox),
+            limits=Limits(options.timeout, options.memory, self._sandbox, options.patience),
             seed=options.seed,
             threads=self._threads,
             settings=options.settings,

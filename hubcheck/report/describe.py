@@ -45,6 +45,15 @@ def skip_reasons(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
     return reasons
 
 
+def partly_decided(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
+    """The rules that passed without a part of what was asked for, by what keeps that from being run."""
+    reasons: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.status == "passed" and outcome.reason:
+            reasons.setdefault(outcome.reason, []).append(outcome.rule)
+    return reasons
+
+
 def set_aside(suppressed: Iterable[Suppressed]) -> dict[tuple[SuppressionKind, str], list[str]]:
     """The rules of suppressed findings by kind and reason."""
     reasons: dict[tuple[SuppressionKind, str], list[str]] = {}

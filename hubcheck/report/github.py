@@ -6,7 +6,17 @@ from collections.abc import Iterator
 
 from hubcheck.findings import Finding
 from hubcheck.identity import module_key
-from hubcheck.report.describe import SUPPRESSIONS, counts, details, file_of, place, remarks, set_aside, skip_reasons
+from hubcheck.report.describe import (
+    SUPPRESSIONS,
+    counts,
+    details,
+    file_of,
+    partly_decided,
+    place,
+    remarks,
+    set_aside,
+    skip_reasons,
+)
 from hubcheck.results import ModuleReport, Report
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
@@ -28,6 +38,7 @@ def _module(module: ModuleReport, report: Report) -> list[str]:
         for (kind, reason), rules in set_aside(module.suppressed).items()
     ]
     told += [f"skipped: {', '.join(rules)}: {reason}" for reason, rules in skip_reasons(module.outcomes).items()]
+    told += [f"passed: {', '.join(rules)}: {reason}" for reason, rules in partly_decided(module.outcomes).items()]
     lines.append(_command("notice", "\n".join(told), title=f"hubcheck {key}"))
     lines += [
         _command("error", outcome.reason or "", title=f"internal error of hubcheck in {outcome.rule}")

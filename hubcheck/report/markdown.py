@@ -12,6 +12,7 @@ from hubcheck.report.describe import (
     SUPPRESSIONS,
     counts,
     details,
+    partly_decided,
     place,
     plural,
     remarks,
@@ -69,6 +70,10 @@ def _section(module: ModuleReport, report: Report) -> Iterator[str]:
     skipped = [
         f"- skipped: {', '.join(f'`{rule}`' for rule in rules)}: {escaped(reason)}"
         for reason, rules in skip_reasons(module.outcomes).items()
+    ]
+    skipped += [
+        f"- passed: {', '.join(f'`{rule}`' for rule in rules)}: {escaped(reason)}"
+        for reason, rules in partly_decided(module.outcomes).items()
     ]
     if aside or skipped:
         yield "<details><summary>Not counted, and not decided</summary>"

@@ -17,6 +17,7 @@ from hubcheck.report.describe import (
     SUPPRESSIONS,
     counts,
     details,
+    partly_decided,
     place,
     plural,
     remarks,
@@ -136,6 +137,8 @@ def _remarks(module: ModuleReport) -> Iterator[tuple[str, str]]:
         yield SUPPRESSIONS[kind], f"{', '.join(rules)}: {reason}"
     for reason, rules in skip_reasons(module.outcomes).items():
         yield "skipped", f"{reason}: {', '.join(rules)}"
+    for reason, rules in partly_decided(module.outcomes).items():
+        yield "passed", f"{reason}: {', '.join(rules)}"
     for device in module.devices:
         if not device.ran and device.reason and not device.reason.startswith("not run"):
             yield device.name, f"not run: {device.reason}"
