@@ -26,7 +26,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> hubcheck.Report:
     folder = project(tmp_path_factory.mktemp("project"))
     options = configured(Options(exhibits=True), read_config(folder / "hubcheck.toml"))
     ready = plan(options)
-    return ready.report(stream(modules_at([folder / "modules"]), options, ready))
+    return ready.report(stream(modules_at([folder / "modules"], options), options, ready))
 
 
 @pytest.fixture(scope="module")
