@@ -10,7 +10,6 @@ from pathlib import Path
 from hubcheck.module.address import Place, place
 from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.module.locate import find_modules
-from hubcheck.module.opening import opened as opened_here
 from hubcheck.module.types import Module
 
 
@@ -50,6 +49,9 @@ def opened(
         Unreachable: a server does not give it.
     """
     if isinstance(where, Path):
+        # Of what is known from an earlier run nothing is opened.
+        from hubcheck.module.opening import opened as opened_here
+
         with opened_here(where, limits) as module:
             yield module
         return

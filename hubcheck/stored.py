@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from collections.abc import Callable
+from dataclasses import is_dataclass
 from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -15,7 +15,7 @@ from hubcheck.results import ModuleReport
 
 def report_text(report: ModuleReport) -> bytes:
     """The report as one line of JSON, without the line's end; `report_from` is the inverse."""
-    return json.dumps(asdict(report), separators=(",", ":"), default=_base64).encode()
+    return json.dumps(report, separators=(",", ":"), default=_plain).encode()
 
 
 def report_from(text: bytes) -> ModuleReport:
@@ -24,33 +24,43 @@ def report_from(text: bytes) -> ModuleReport:
     Raises:
         ValueError, TypeError, KeyError: it did not write this.
     """
-    made = _made(ModuleReport, json.loads(text))
-    if not isinstance(made, ModuleReport):
+    data = json.loads(text)
+    if not isinstance(data, dict):
         raise TypeError("this is no report")
+    made: ModuleReport = _record_maker(ModuleReport)(data)
     return made
 
 
-def _base64(data: object) -> str:
-    if isinstance(data, bytes):
-        return base64.b64encode(data).decode()
-    raise TypeError(f"a report holds a {type(data).__name__}")
-
-
-def _made(kind: Any, data: Any) -> Any:
-    """The value of a type, from the plain data that it became."""
-    if data is None:
-        return None
-    if get_origin(kind) in (Union, UnionType):
-        (kind,) = (one for one in get_args(kind) if one is not type(None))
-    if isinstance(kind, type) and is_dataclass(kind):
-        hints = _hints(kind)
-        return kind(**{name: _made(hints[name], value) for name, value in data.items()})
-    if get_origin(kind) is tuple:
-        inner = get_args(kind)[0]
-        return tuple(_made(inner, item) for item in data)
-    return base64.b64decode(data, validate=True) if kind is bytes else data
+def _plain(value: Any) -> Any:
+    """What JSON has no word for: records, and bytes."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if is_dataclass(value):
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    raise TypeError(f"a report holds a {type(value).__name__}")
 
 
 @cache
-def _hints(kind: Any) -> Mapping[str, Any]:
-    return get_type_hints(kind)
+def _maker(kind: Any) -> Callable[[Any], Any] | None:
+    """What makes a value of a type from the plain data that it became; None if it is that already."""
+    if kind is bytes:
+        return base64.b64decode
+    if get_origin(kind) in (Union, UnionType):
+        (kind,) = (one for one in get_args(kind) if one is not type(None))
+        present = _maker(kind)
+        return present and (lambda data: None if data is None else present(data))
+    if get_origin(kind) is tuple:
+        inner = _maker(get_args(kind)[0])
+        return tuple if inner is None else lambda data: tuple(map(inner, data))
+    return _record_maker(kind) if isinstance(kind, type) and is_dataclass(kind) else None
+
+
+@cache
+def _record_maker(kind: Any) -> Callable[[dict[str, Any]], Any]:
+    parts = {name: maker for name, hint in get_type_hints(kind).items() if (maker := _maker(hint)) is not None}
+
+    def make(data: dict[str, Any]) -> Any:
+        made = {name: parts[name](value) if name in parts else value for name, value in data.items()}
+        return kind(**made)
+
+    return make

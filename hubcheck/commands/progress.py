@@ -34,9 +34,9 @@ class Bar:
         """One module more is done."""
         self.progress.advance(self.progress.task_ids[0])
 
-    def show(self, line: str) -> None:
-        """Print a line above the bar; printed in any other way it would stand across it."""
-        self.progress.console.print(Text.from_ansi(line), soft_wrap=True, highlight=False)
+    def show(self, lines: str) -> None:
+        """Print lines above the bar; printed in any other way they would stand across it."""
+        self.progress.console.print(Text.from_ansi(lines), soft_wrap=True, highlight=False)
 
 
 @contextmanager

@@ -80,11 +80,11 @@ def _shower(style: str, bar: Bar | None) -> Callable[[ModuleReport], None]:
         width = _width()
 
         def show(report: ModuleReport) -> None:
-            for line in text.module_lines(report, width=width):
-                if bar is not None and bar.above:
-                    bar.show(line)
-                else:
-                    click.echo(line)
+            lines = "\n".join(text.module_lines(report, width=width))
+            if bar is not None and bar.above:
+                bar.show(lines)
+            else:
+                click.echo(lines)
 
         return show
     if style == "jsonl":

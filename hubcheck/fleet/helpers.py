@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,7 +107,8 @@ def work() -> None:
     if Path(folder).is_dir():
         os.chdir(folder)
     ready = plan(options)
-    with Checker(options) as checker:
+    # Whoever asked may be killed while a module is checked; nobody is left to tell then.
+    with suppress(BrokenPipeError), Checker(options) as checker:
         for line in source:
             path = place(os.fsdecode(bytes.fromhex(line.decode())))
             if isinstance(path, Path) and not path.exists():

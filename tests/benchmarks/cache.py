@@ -1,0 +1,43 @@
+"""The same command twice: with nothing in the cache, and with what it found before."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks.hub import make
+from tests.benchmarks.measure import Figures, side_by_side, table
+from tests.benchmarks.models import module
+from tests.fuzz.seeds import seeds
+
+MODULES = 500
+
+
+def main() -> None:
+    """Print a table for a module that is run, for one that is only read, and for a hub."""
+    with tempfile.TemporaryDirectory(prefix="hubcheck-bench-") as name:
+        folder = Path(name)
+        make(folder / "hub", MODULES, seeds())
+        told("with probes, mobilenet_v2", folder, goal=20, path=module("mobilenet_v2"))
+        told("static, mobilenet_v2", folder, "--static", goal=3, path=module("mobilenet_v2"))
+        told(f"static, a hub of {MODULES} modules", folder, "--static", goal=3, path=folder / "hub")
+
+
+def told(title: str, folder: Path, *options: str, goal: int, path: Path) -> None:
+    """Measure and print."""
+    command = [str(Path(sys.executable).parent / "hubcheck"), "validate", *options, str(path)]
+    fresh = f'XDG_CACHE_HOME=$(mktemp -d -p {folder}) exec "$@"'
+    kept = f'XDG_CACHE_HOME={folder}/kept exec "$@"'
+    figures: dict[str, Figures] = side_by_side(
+        {"nothing known": ["sh", "-c", fresh, "sh", *command], "all known": ["sh", "-c", kept, "sh", *command]},
+        runs=3,
+        codes=frozenset({0, 1}),
+    )
+    table(f"cache, {title}", figures)
+    cold, warm = figures.values()
+    print(f"  {cold.wall / warm.wall:.1f} times faster (goal: {goal})")
+
+
+if __name__ == "__main__":
+    main()
