@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hubcheck.probe import landlock, seccomp, system
+from hubcheck import landlock
+from hubcheck.probe import seccomp, system
 
 Mode = Literal["required", "auto", "off"]
 
@@ -79,14 +80,14 @@ def enter(scratch: Path, module: str, settings: Mapping[str, Any], *, device: st
         return Protections(tuple(active), (_FILES, "new processes and programs (seccomp)", "network (seccomp)"))
     system.prctl(_PR_SET_NO_NEW_PRIVS, 1)
     active.append("new privileges")
-    rights = {"read": list(_readable(module)), "write": [str(scratch), "/dev/null"]}
+    readable, devices = list(_readable(module)), list[str]()
     if device == "gpu":
-        rights["read"] += _GPU_READ
-        rights["devices"] = [str(node) for node in Path("/dev").glob("nvidia*")] + ["/dev/kfd", "/dev/dri", "/dev/dxg"]
+        readable += _GPU_READ
+        devices = [str(node) for node in Path("/dev").glob("nvidia*")] + ["/dev/kfd", "/dev/dri", "/dev/dxg"]
     try:
         if landlock.version() == 0:
             raise OSError("the kernel has no Landlock")
-        active += landlock.restrict(**rights)
+        active += landlock.restrict(read=readable, write=[str(scratch), "/dev/null"], devices=devices)
     except OSError as error:
         missing.append(f"{_FILES}: {error.strerror or error}")
     try:

@@ -1,5 +1,8 @@
 """Handles of TF Hub and Kaggle: their own clients resolve them, each in a process of its own, with its own cache.
 
+The clients believe the names of files that servers tell them, so the kernel lets these processes write into that
+cache only, where it can (Landlock).
+
 Of these modules everything is fetched, weights too, for that is what the clients do.
 """
 
@@ -12,6 +15,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,11 +25,14 @@ from urllib.parse import urlsplit
 from hubcheck.errors import Unreachable, UsersError
 from hubcheck.module.address import Address
 from hubcheck.module.limits import Limits
+from hubcheck.module.locate import NotAModule, find_modules
 from hubcheck.module.scratch import private_folder
 
 _LONGEST = 3600
 """Seconds that a client may take: it has no limit of its own that could be set."""
-_KAGGLE_PAGE = re.compile(r"/models/([^/]+)/([^/]+)/([^/]+)/([^/]+)(?:/versions)?(?:/(\d+))?/?", re.IGNORECASE)
+_KAGGLE_PAGE = re.compile(
+    r"/models/([^/]+)/([^/]+)/(?:frameworks/)?([^/]+)/(?:variations/)?([^/]+)(?:/(?:versions/)?(\d+))?/?", re.IGNORECASE
+)
 _KAGGLE_HANDLE = re.compile(r"[^/]+/[^/]+/[^/]+/[^/]+(/\d+)?")
 
 
@@ -36,11 +43,19 @@ class _Client:
     package: str
     module: str
     cache: str
+    usual: Path
     script: str
 
+    @property
+    def folder(self) -> Path:
+        """The client's own cache."""
+        return Path(os.environ.get(self.cache) or self.usual)
 
-_TFHUB = _Client("tensorflow-hub", "tensorflow_hub", "TFHUB_CACHE_DIR", "tfhub.py")
-_KAGGLE = _Client("kagglehub", "kagglehub", "KAGGLEHUB_CACHE", "kaggle.py")
+
+_TFHUB = _Client(
+    "tensorflow-hub", "tensorflow_hub", "TFHUB_CACHE_DIR", Path(tempfile.gettempdir()) / "tfhub_modules", "tfhub"
+)
+_KAGGLE = _Client("kagglehub", "kagglehub", "KAGGLEHUB_CACHE", Path.home() / ".cache" / "kagglehub", "kaggle")
 
 
 def is_handle(address: Address) -> bool:
@@ -58,9 +73,7 @@ def require(address: Address) -> None:
     assert client is not None
     _handle(address, client)
     if importlib.util.find_spec(client.module) is None:
-        raise UsersError(
-            f"{address} is resolved by {client.package}, which is not here: `pip install {client.package}`"
-        )
+        raise UsersError(f"{address} needs {client.package}, which is not installed: `pip install {client.package}`")
 
 
 @contextmanager
@@ -74,11 +87,9 @@ def resolved(address: Address, limits: Limits, store: Path | None) -> Iterator[P
     require(address)
     client = _client(address)
     assert client is not None
-    if store is not None:
-        yield _ask(address, client, limits, {})
-        return
     with private_folder() as scratch:
-        yield _ask(address, client, limits, {client.cache: str(scratch)})
+        cache = client.folder if store is not None else scratch / "cache"
+        yield _ask(address, client, limits, cache, scratch)
 
 
 def _client(address: Address) -> _Client | None:
@@ -107,11 +118,23 @@ def _handle(address: Address, client: _Client) -> str:
     return found
 
 
-def _ask(address: Address, client: _Client, limits: Limits, environment: dict[str, str]) -> Path:
+def _module_in(address: Address, folder: Path) -> Path:
+    """The module in what was fetched: mostly that folder itself."""
+    found = find_modules(folder)
+    if len(found) > 1:
+        names = ", ".join(str(module.relative_to(folder)) for module in found[:3])
+        raise NotAModule(f"{address}: {len(found)} modules are in it, {names}; download it, and give one of them")
+    return found[0]
+
+
+def _ask(address: Address, client: _Client, limits: Limits, cache: Path, scratch: Path) -> Path:
     """Have a client fetch what a handle means; the folder where it is."""
-    script = Path(__file__).parent / "clients" / client.script
-    # Files that the client writes have a bound, too: whatever is larger fails.
-    command = [sys.executable, "-P", str(script), _handle(address, client), str(limits.remote_bytes)]
+    cache.mkdir(parents=True, exist_ok=True)
+    temporary = scratch / "tmp"
+    temporary.mkdir()
+    command = [sys.executable, "-P", "-m", f"hubcheck.remote.clients.{client.script}", _handle(address, client)]
+    command += [str(limits.remote_bytes), str(cache), str(temporary)]
+    environment = {client.cache: str(cache), "TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"}
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -129,7 +152,10 @@ def _ask(address: Address, client: _Client, limits: Limits, environment: dict[st
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     try:
-        return Path(json.loads(out.splitlines()[-1])["folder"])
-    except (ValueError, LookupError, TypeError):
+        folder = Path(json.loads(out.splitlines()[-1])["folder"])
+        return _module_in(address, folder)
+    except (ValueError, LookupError, TypeError) as error:
+        if isinstance(error, NotAModule):
+            raise
         said = err.decode("utf-8", "replace").strip().splitlines()
         raise Unreachable(address.uri, f"{client.package} says: {said[-1] if said else 'nothing'}") from None

@@ -22,7 +22,8 @@ class Server:
     """What a server has and how it behaves; requests are counted as "GET /path".
 
     `odd` maps a path to what answers in place of the server; it is asked for GET only. `fails` are statuses to answer
-    with first, one after the other, before a path is served. `sizes` are lies; sizes of what is `untold` are not told.
+    with first, one after the other, before a path is served. `posts` answer what is posted. `sizes` are lies; sizes of
+    what is `untold` are not told.
     """
 
     root: Path
@@ -35,6 +36,7 @@ class Server:
     fails: dict[str, list[int]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     untold: set[str] = field(default_factory=set)
+    posts: dict[str, Callable[[bytes], bytes]] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
     sent: Counter[str] = field(default_factory=Counter)
@@ -85,6 +87,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._answer(body=True)
+
+    def do_POST(self) -> None:
+        config, path = self.config, urlsplit(self.path).path
+        given = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        config.seen.append(f"POST {path}")
+        if path not in config.posts:
+            self._say(404)
+            return
+        answer = config.posts[path](given)
+        kind = "application/json" if answer.startswith(b"{") else "application/octet-stream"
+        self._send(answer, True, {"Content-Type": kind})
 
     def log_message(self, format: str, *args: object) -> None:
         pass

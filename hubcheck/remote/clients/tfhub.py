@@ -1,15 +1,23 @@
-"""Resolve a handle of TF Hub with the original client."""
+"""Resolves a handle of TF Hub with the original client."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
-import resource
 import sys
 import types
 
+from hubcheck.remote.clients.confined import confined
 
-def stand_in() -> None:
+
+def resolve(handle: str) -> object:
+    """The folder in which the module lies now."""
+    _stand_in()
+    import tensorflow_hub
+
+    return tensorflow_hub.resolve(handle)
+
+
+def _stand_in() -> None:
     """Put in place what the client imports and newer environments have no more: a base class of TensorFlow's
     estimators, and setuptools' version parser."""
     import tensorflow as tf
@@ -26,19 +34,5 @@ def stand_in() -> None:
         sys.modules["pkg_resources"] = versions
 
 
-def main() -> None:
-    """Resolve the first argument."""
-    handle, largest = sys.argv[1], int(sys.argv[2])
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-    stand_in()
-    import tensorflow_hub
-
-    try:
-        folder = tensorflow_hub.resolve(handle)
-    except Exception as error:
-        sys.exit(" ".join(f"{type(error).__name__}: {error}".split()))
-    print(json.dumps({"folder": folder}))
-
-
 if __name__ == "__main__":
-    main()
+    confined(resolve)

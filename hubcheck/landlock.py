@@ -1,4 +1,4 @@
-"""Landlock: the kernel's rules on which files, sockets and processes a worker can reach, without privileges.
+"""Landlock: the kernel's rules on which files, sockets and processes a process can reach, without privileges.
 
 Source: https://docs.kernel.org/userspace-api/landlock.html. They bind the calling thread and what it starts
 later, so they are set before TensorFlow starts its threads; nothing can lift them again.
@@ -50,10 +50,12 @@ def version() -> int:
         return 0
 
 
-def restrict(*, read: Iterable[str], write: Iterable[str], devices: Iterable[str] = ()) -> Iterator[str]:
+def restrict(
+    *, read: Iterable[str], write: Iterable[str], devices: Iterable[str] = (), network: bool = False
+) -> Iterator[str]:
     """From now on this process reaches only these folders and files; yields what it is protected from.
 
-    A path that does not exist is passed over. Needs no_new_privs to be set.
+    A path that does not exist is passed over. Needs no_new_privs to be set. With `network`, it may still connect.
 
     Raises:
         OSError: the kernel refuses.
@@ -62,7 +64,7 @@ def restrict(*, read: Iterable[str], write: Iterable[str], devices: Iterable[str
     bits = _FILE_BITS.get(known, _FILE_BITS[max(_FILE_BITS)])
     ruleset = _Ruleset((1 << bits) - 1, 0, 0)
     size = 8
-    if known >= _NETWORK_SINCE:
+    if known >= _NETWORK_SINCE and not network:
         ruleset.network, size = _BIND_AND_CONNECT_TCP, 16
     if known >= _SCOPES_SINCE:
         ruleset.scoped, size = _ABSTRACT_SOCKETS_AND_SIGNALS, 24
