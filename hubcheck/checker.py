@@ -179,11 +179,11 @@ def _pool(options: Options) -> tuple[Pool | None, str]:
 
 
 def _report(started: _Started, options: Options, ready: Plan, observations: Any) -> ModuleReport:
-    shown = None
+    shown, findings = None, tuple(started.evaluation.findings())
     if options.exhibits:
         from hubcheck.exhibits import exhibits
 
-        shown = exhibits(started.module, ready.contracts, observations)
+        shown = exhibits(started.evaluation.context, findings, observations)
     if observations is not None:
         devices = tuple(DeviceRun(seen.name, seen.ran, seen.reason) for seen in observations.devices)
     else:
@@ -192,7 +192,7 @@ def _report(started: _Started, options: Options, ready: Plan, observations: Any)
         path=str(started.path),
         format=started.module.format,
         outcomes=tuple(started.evaluation.outcomes()),
-        findings=tuple(started.evaluation.findings()),
+        findings=findings,
         devices=devices,
         elapsed_s=round(time.monotonic() - started.begin, 3),
         fail_on=options.fail_on or "error",

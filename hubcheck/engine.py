@@ -117,6 +117,11 @@ class Evaluation:
         self._states: dict[str, _State] = {}
         self._order = _in_order_of_needs(rules)
 
+    @property
+    def context(self) -> Context:
+        """What the checks are given before a run."""
+        return self._context
+
     def static(self) -> None:
         """Ask the static half of every rule."""
         for rule in self._order:

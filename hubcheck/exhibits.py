@@ -4,44 +4,40 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hubcheck.contract import SignatureContract
-from hubcheck.module.types import INIT_OP_SIGNATURE, Module
+from hubcheck.checks.context import Context
+from hubcheck.declarations import declarations
+from hubcheck.findings import Finding
 from hubcheck.observations import Observations, Run
-from hubcheck.plain_text import printable
-from hubcheck.results import Declared, Exhibits, Histogram, Picture
+from hubcheck.results import Exhibits, Histogram, Picture
 
-_MOST_SIGNATURES = 100
 _BINS = 32
 _LARGEST_SIDE = 96
 
 
-def exhibits(module: Module, contracts: Mapping[str, SignatureContract], observations: Observations | None) -> Exhibits:
-    """The exhibits of one module; without a run there are signatures only."""
-    declared = tuple(_declared(module))[:_MOST_SIGNATURES]
+def exhibits(context: Context, findings: Sequence[Finding], observations: Observations | None) -> Exhibits:
+    """The exhibits of one module.
+
+    Args:
+        context: the module and the contracts.
+        findings: what was found; findings of a node are marked where it stands.
+        observations: what was seen when it ran; without a run there are signatures only.
+    """
+    declared = declarations(context, findings)
     if observations is None:
         return Exhibits(declared)
     runs = [
         run
         for run in observations.runs
-        if run.purpose == "pictures" and run.target.signature in contracts and run.target.variant in ("", "serve")
+        if run.purpose == "pictures"
+        and run.target.signature in context.contracts
+        and run.target.variant in ("", "serve")
         if not run.target.session and run.target.trace is None and run.failure is None
     ]
     pictures = tuple(_pictures(runs[0])) if runs else ()
     return Exhibits(declared, tuple(filter(None, map(_histogram, runs))), pictures)
-
-
-def _declared(module: Module) -> Iterator[Declared]:
-    for variant in module.variants:
-        for signature in variant.signatures.values():
-            if signature.key != INIT_OP_SIGNATURE:
-                inputs, outputs = (
-                    tuple((printable(key), str(tensor)) for key, tensor in tensors.items())
-                    for tensors in (signature.inputs, signature.outputs)
-                )
-                yield Declared(printable(variant.name), printable(signature.key), inputs, outputs)
 
 
 def _histogram(run: Run) -> Histogram | None:

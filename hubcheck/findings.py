@@ -91,6 +91,11 @@ class Finding:
     source: str
     replay: str = ""
 
+    @property
+    def brief(self) -> str:
+        """The finding as a note on a node of a graph."""
+        return f"{self.rule}: {self.message}"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

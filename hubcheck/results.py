@@ -46,13 +46,33 @@ class Suppressed:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A step on the way from the images to the outputs, as text: a node, or (`opened`) a scope around the next ones.
+
+    `marks` are the findings on it, in brief; `outputs` the keys of the outputs that it computes, `sources` the
+    numbers of the steps whose results it takes.
+    """
+
+    depth: int
+    name: str
+    ops: str
+    shape: str
+    marks: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    sources: tuple[int, ...] = ()
+    opened: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Declared:
-    """One signature of a variant: its tensors by key, as text."""
+    """One signature of a variant, or a trace of its callable: its tensors by key, as text, and the way through it."""
 
     variant: str
-    signature: str
+    signature: str | None
+    trace: str | None
     inputs: tuple[tuple[str, str], ...]
     outputs: tuple[tuple[str, str], ...]
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.graphs import flow_of, signature_flow
+from hubcheck.checks.graphs import Entry, Flow, flow_of, signature_flow
 from hubcheck.findings import Finding
 from hubcheck.graph.outline import Line, Spot, outline
 from hubcheck.module.types import Variant
@@ -31,9 +31,14 @@ def signature_outline(
     if entry is None:
         flow = signature_flow(context, variant, variant.signatures[signature])
         (entry,) = flow.entries
+    return entry_outline(flow, entry, findings, lines=lines)
+
+
+def entry_outline(flow: Flow, entry: Entry, findings: Iterable[Finding] = (), *, lines: int = 40) -> list[Line]:
+    """The same for one of the entries of a variant's dataflow: a signature, or a trace of the callable."""
     marks: dict[Spot, dict[str, None]] = {}
     for finding in findings:
         node = finding.where.node
         if node is not None:
-            marks.setdefault((node.function, node.name), {})[f"{finding.rule}: {finding.message}"] = None
+            marks.setdefault((node.function, node.name), {})[finding.brief] = None
     return outline(flow.graph, flow.origins, entry.outputs, marks=marks, lines=lines)

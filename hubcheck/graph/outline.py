@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
-from hubcheck.graph.meeting import resolved
-from hubcheck.graph.origins import SHAPES_ONLY, Origins
+from hubcheck.graph.origins import Origins
+from hubcheck.graph.scopes import Scope, Scopes, deepest, group, outputs_below, same_size
 from hubcheck.graph.shapes import Dims, shape
-from hubcheck.graph.unfold import Frame, Unfolded, Value
+from hubcheck.graph.unfold import Unfolded, Value
+from hubcheck.graph.way import Step, way
 
 Spot = tuple[str | None, str]
 """A node as findings name it: its function (None: the main graph) and its name."""
 
-_CALLS = re.compile(r"(Stateful)?PartitionedCall(_\d+)?$")
-_BLOCK = re.compile(r"\D+\d+[a-z]?(?=_)")
 _FEW = 4
 """An outline of fewer than one in so many of the allowed lines says too little: it is rather opened and shortened."""
-_MANY = 12
-"""Siblings beyond which blocks of them are put together."""
-_DEEPEST = 40
-"""Scopes within scopes; deeper ones are told in one."""
-_SILENT = frozenset({"Identity", "IdentityN", "StopGradient", "ReadVariableOp"})
-"""Ops that are no step on the way."""
 _MOST_OPS = 5
 """Ops that are named in a line; of more, the commonest."""
 
@@ -34,7 +26,8 @@ class Line:
     """One line: a scope or a node below it, `depth` steps in.
 
     `ops` counts the ops in it that the images pass through, `dims` is the shape of what comes out at its end,
-    `marks` are the notes on it, `outputs` the keys of the outputs that are computed by it.
+    `marks` are the notes on it, `outputs` the keys of the outputs that are computed by it, `sources` the numbers of
+    the lines whose results it takes. What is in an `opened` scope stands in the lines below it.
     """
 
     depth: int
@@ -43,6 +36,8 @@ class Line:
     dims: Dims | None
     marks: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    sources: tuple[int, ...] = ()
+    opened: bool = False
 
     @property
     def summary(self) -> str:
@@ -53,17 +48,8 @@ class Line:
         return ", ".join(named) + (f" and {rest} other{'s' if rest > 1 else ''}" if rest else "")
 
 
-@dataclass(slots=True)
-class _Scope:
-    """A name scope: what is below it, in the order of the data."""
-
-    name: str
-    below: dict[str, _Scope] = field(default_factory=dict)
-    ops: Counter[str] = field(default_factory=Counter)
-    last: Value | None = None
-    marks: list[str] = field(default_factory=list)
-    outputs: list[str] = field(default_factory=list)
-    marked_below: bool = False
+_Drawn = tuple[Line, list[Scope]]
+"""A line, and the scopes whose nodes it stands for."""
 
 
 def outline(
@@ -84,163 +70,87 @@ def outline(
         lines: scopes are opened, level by level, as long as there are no more lines than this.
     """
     noted = {} if marks is None else marks
-    top = _Scope("")
-    for frame, node in _path(graph, origins, outputs.values()):
-        _place(top, frame, node, list(noted.get((frame.body.function, frame.body.names[node]), ())))
+    steps = way(graph, origins, outputs.values())
+    scopes = Scopes()
+    placed = [scopes.place(step.frame, step.node, _noted(noted, step)) for step in steps]
+    scopes.add_up()
     for key, value in outputs.items():
-        _note_output(graph, top, key, value)
-    _group(top)
+        scopes.note_output(graph, key, value)
+    top = scopes.top
+    group(top)
     while len(top.below) == 1 and (only := next(iter(top.below.values()))).below:
         top = only  # a scope around everything says nothing
     level = 1
-    while len(drawn := list(_drawn(graph, top, 0, level))) < lines and level < _deepest(top):
+    while len(drawn := list(_drawn(graph, top, 0, level))) < lines and level < deepest(top):
         level += 1
     if len(drawn) > lines and level > 1:
         closed = list(_drawn(graph, top, 0, level - 1))
         drawn = closed if len(closed) * _FEW >= lines else drawn
-    return _shortened(drawn, lines)
+    return _connected(_shortened(drawn, lines), steps, placed)
 
 
-def _shortened(drawn: list[Line], lines: int) -> list[Line]:
+def _noted(marks: Mapping[Spot, Iterable[str]], step: Step) -> list[str]:
+    return list(marks.get((step.frame.body.function, step.frame.body.names[step.node]), ()))
+
+
+def _shortened(drawn: list[_Drawn], lines: int) -> list[_Drawn]:
     """The first and the last lines of an outline that is too long even so; marks and outputs stay in any case."""
-    left_out = [line for line in drawn[lines // 2 : -lines // 2] if not line.marks and not line.outputs]
-    if len(drawn) <= lines or not left_out:
+    if len(drawn) <= lines:
         return drawn
-    ops: Counter[str] = Counter()
-    for line in left_out:
-        ops.update(line.ops)
-    gap = Line(left_out[0].depth, f"... {len(left_out):,} more", dict(ops), left_out[-1].dims)
-    gone = set(map(id, left_out))
-    return [gap if line is left_out[0] else line for line in drawn if line is left_out[0] or id(line) not in gone]
-
-
-def _path(graph: Unfolded, origins: Origins, outputs: Iterable[Value]) -> Iterator[tuple[Frame, int]]:
-    """The nodes that compute something of the images for the outputs, each after those that feed it."""
-    done: set[Value] = set()
-    for output in outputs:
-        work: list[tuple[Value, Iterator[Value]]] = []
-        _open(graph, origins, output, done, work)
-        while work:
-            value, sources = work[-1]
-            source = next(sources, None)
-            if source is not None:
-                _open(graph, origins, source, done, work)
-                continue
-            work.pop()
-            if graph.passes(value) is None and value[0].op(value[1]) not in _SILENT:
-                yield value[0], value[1]
-
-
-def _open(
-    graph: Unfolded, origins: Origins, value: Value, done: set[Value], work: list[tuple[Value, Iterator[Value]]]
-) -> None:
-    frame, node, number = value
-    op = frame.op(node)
-    place = value if op in graph.special else (frame, node, 0)
-    if place in done or not origins.images(value):
-        return
-    done.add(place)
-    passed = graph.passes(value)
-    inputs = graph.inputs(frame, node) if passed is None else passed
-    work.append(((frame, node, number), iter(() if op in SHAPES_ONLY else inputs)))
-
-
-def _place(top: _Scope, frame: Frame, node: int, marks: list[str]) -> None:
-    scopes = [top]
-    for part in scope_path(frame, node):
-        scopes.append(scopes[-1].below.setdefault(part, _Scope(part)))
-    for scope in scopes:
-        scope.ops[frame.op(node)] += 1
-        scope.last = (frame, node, 0)
-        scope.marked_below = scope.marked_below or bool(marks)
-    scopes[-1].marks += marks
-
-
-def scope_path(frame: Frame, node: int) -> list[str]:
-    """The scopes around a node and its own name; of a node in a function, those of the call first."""
-    parts: list[str] = []
-    found: Frame | None = frame
-    while found is not None:
-        names = found.body.names[node].split("/")
-        parts = [part for part in names if not _CALLS.match(part)] + parts
-        node, found = found.site, found.caller
-    if len(parts) > _DEEPEST:
-        parts[_DEEPEST - 1 :] = ["/".join(parts[_DEEPEST - 1 :])]
-    return parts or ["call"]
-
-
-def _note_output(graph: Unfolded, top: _Scope, key: str, value: Value) -> None:
-    """Write the key at the node that computes an output."""
-    value = resolved(graph, value)
-    scope = top
-    for part in scope_path(value[0], value[1]):
-        if part not in scope.below:
-            break
-        scope = scope.below[part]
-    if scope is not top:
-        scope.outputs.append(key)
-        scope.last = value
-
-
-def _group(scope: _Scope) -> None:
-    """Put neighbours of one block, as in block_1_expand and block_1_project, in a scope of their own."""
-    waiting = [scope]
-    while waiting:
-        scope = waiting.pop()
-        waiting += scope.below.values()
-        if len(scope.below) <= _MANY:
+    short = drawn[: lines // 2]
+    stretch: list[_Drawn] = []
+    for number, item in enumerate(drawn[lines // 2 :], lines // 2):
+        if number < len(drawn) - lines // 2 and not item[0].marks and not item[0].outputs:
+            stretch.append(item)
             continue
-        runs: list[tuple[str, list[_Scope]]] = []
-        for child in scope.below.values():
-            match = _BLOCK.match(child.name)
-            block = match[0] if match is not None else child.name
-            if not runs or runs[-1][0] != block:
-                runs.append((block, []))
-            runs[-1][1].append(child)
-        scope.below = {}
-        for number, (block, children) in enumerate(runs):
-            scope.below[f"{number}"] = children[0] if len(children) == 1 else _joined(f"{block}_*", children)
+        short += [*_folded(stretch), item]
+        stretch = []
+    return [*short, *_folded(stretch)]
 
 
-def _joined(name: str, children: list[_Scope]) -> _Scope:
-    joined = _Scope(name, {child.name: child for child in children}, last=children[-1].last)
-    for child in children:
-        joined.ops.update(child.ops)
-        joined.marked_below = joined.marked_below or child.marked_below
-    return joined
+def _folded(stretch: list[_Drawn]) -> list[_Drawn]:
+    if len(stretch) < 2:
+        return stretch
+    ops: Counter[str] = Counter()
+    for line, _ in stretch:
+        if not line.opened:
+            ops.update(line.ops)
+    gap = Line(stretch[0][0].depth, f"... {len(stretch):,} more", dict(ops), stretch[-1][0].dims)
+    return [(gap, [scope for _, scopes in stretch for scope in scopes])]
 
 
-def _drawn(graph: Unfolded, scope: _Scope, depth: int, level: int) -> Iterator[Line]:
+def _connected(drawn: list[_Drawn], steps: list[Step], placed: list[Scope]) -> list[Line]:
+    """The lines, each with the lines whose results it takes."""
+    for number, (line, scopes) in enumerate(drawn):
+        waiting = list(scopes)
+        while waiting:
+            scope = waiting.pop()
+            scope.line = number
+            waiting += () if line.opened else scope.below.values()
+    sources: list[dict[int, None]] = [{} for _ in drawn]
+    for step, scope in zip(steps, placed, strict=True):
+        for source in step.sources:
+            if 0 <= placed[source].line != scope.line >= 0:
+                sources[scope.line].setdefault(placed[source].line)
+    return [replace(line, sources=tuple(sorted(found))) for (line, _), found in zip(drawn, sources, strict=True)]
+
+
+def _drawn(graph: Unfolded, scope: Scope, depth: int, level: int) -> Iterator[_Drawn]:
     for child in scope.below.values():
         name, shown = child.name, child
-        while len(shown.below) == 1 and not shown.marks and not shown.outputs and _same_size(shown):
+        while len(shown.below) == 1 and not shown.marks and not shown.outputs and same_size(shown):
             shown = next(iter(shown.below.values()))
             name = f"{name}/{shown.name}"
-        opened = shown.below and (depth + 1 < level or shown.marked_below)
-        yield Line(
+        opened = bool(shown.below) and (depth + 1 < level or shown.marked_below)
+        line = Line(
             depth=depth,
             name=name,
             ops=dict(shown.ops),
             dims=shape(graph, shown.last) if shown.last is not None else None,
             marks=tuple(shown.marks),
-            outputs=tuple(shown.outputs) if opened else tuple(_outputs_below(shown)),
+            outputs=tuple(shown.outputs) if opened else tuple(outputs_below(shown)),
+            opened=opened,
         )
+        yield line, [shown]
         if opened:
             yield from _drawn(graph, shown, depth + 1, level)
-
-
-def _same_size(scope: _Scope) -> bool:
-    """Whether all that a scope has is in the one scope below it."""
-    (only,) = scope.below.values()
-    return scope.ops == only.ops
-
-
-def _outputs_below(scope: _Scope) -> Iterator[str]:
-    yield from scope.outputs
-    for child in scope.below.values():
-        yield from _outputs_below(child)
-
-
-def _deepest(scope: _Scope) -> int:
-    """How many scopes stand within each other."""
-    return 1 + max(map(_deepest, scope.below.values()), default=0)

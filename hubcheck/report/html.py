@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
 import hubcheck
 from hubcheck.findings import Finding, Outcome
 from hubcheck.identity import module_key
-from hubcheck.report import svg
+from hubcheck.report import path, svg
 from hubcheck.report.describe import FORMATS, SUPPRESSIONS, counts, details, place, plural, remarks
-from hubcheck.results import Declared, Exhibits, ModuleReport, Report
+from hubcheck.results import Exhibits, ModuleReport, Report
 
 _CLASSES = {
     "error": "bad",
@@ -132,7 +132,7 @@ def _module(module: ModuleReport, report: Report, number: int) -> Iterator[str]:
     yield "<h3>Rules</h3>"
     yield from _rules(module, report)
     if module.exhibits is not None:
-        yield from _exhibits(module.exhibits, module.findings)
+        yield from _exhibits(module.exhibits, module.findings, number)
     yield "</section>"
 
 
@@ -175,14 +175,16 @@ def _outcome(outcome: Outcome, module: ModuleReport, report: Report) -> Iterator
     yield "</li>"
 
 
-def _exhibits(exhibits: Exhibits, findings: Iterable[Finding]) -> Iterator[str]:
+def _exhibits(exhibits: Exhibits, findings: Sequence[Finding], number: int) -> Iterator[str]:
     yield "<h3>Signatures</h3>"
-    for declared in exhibits.declared:
+    for position, declared in enumerate(exhibits.declared):
         variant = f" of variant {declared.variant}" if declared.variant not in ("", "serve") else ""
-        yield f"<details><summary><code>{escape(declared.signature)}</code>{escape(variant)}</summary>"
-        label = escape(f"{declared.signature}{variant}")
-        yield f'<div class="scroll" role="group" aria-label="Path of {label}" tabindex="0">'
-        yield svg.path(declared, [finding for finding in findings if _is_of(finding, declared)])
+        told = [finding for finding in findings if finding.where.variant in (None, declared.variant)]
+        label = escape(declared.signature or f"__call__ ({declared.trace})")
+        is_open = " open" if any(step.marks for step in declared.steps) else ""
+        yield f"<details{is_open}><summary><code>{label}</code>{escape(variant)}</summary>"
+        yield f'<div class="scroll" role="group" aria-label="Path of {label}{escape(variant)}" tabindex="0">'
+        yield path.path(declared, told, name=f"m{number}p{position}")
         yield "</div></details>"
     if exhibits.histograms:
         yield "<h3>Values</h3>"
@@ -196,8 +198,3 @@ def _exhibits(exhibits: Exhibits, findings: Iterable[Finding]) -> Iterator[str]:
             source = f"data:image/png;base64,{base64.b64encode(picture.png).decode()}"
             yield f'<figure><img alt="" src="{source}"><figcaption>{escape(picture.name)}</figcaption></figure>'
         yield "</div>"
-
-
-def _is_of(finding: Finding, declared: Declared) -> bool:
-    where = finding.where
-    return where.signature == declared.signature and where.variant in (None, declared.variant)

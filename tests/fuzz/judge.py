@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -13,7 +14,7 @@ from hubcheck.module.opening import opened
 from hubcheck.options import Options
 from hubcheck.plan import Plan, plan
 from hubcheck.probe.planning import plan_steps
-from hubcheck.report import json, text
+from hubcheck.report import html, json, text
 from hubcheck.results import Report
 from hubcheck.run import stream
 
@@ -38,7 +39,7 @@ class Judge:
             Broken: an error of ours, or it took more than SECONDS.
         """
         with _deadline():
-            (report,) = stream([path], _OPTIONS, self._ready)
+            (report,) = stream([path], replace(_OPTIONS, exhibits=thorough), self._ready)
             for outcome in report.outcomes:
                 if outcome.status == "broken":
                     raise Broken(f"{outcome.rule}: {outcome.reason}")
@@ -49,6 +50,7 @@ class Judge:
     def _more(self, path: Path, report: Report) -> None:
         "".join(text.render(report))
         "".join(json.render(report))
+        "".join(html.render(report))
         with opened(path) as module:
             list(show._lines(module))
             if module.format is not None:

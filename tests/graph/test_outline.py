@@ -146,3 +146,36 @@ def test_names_of_a_thousand_scopes_do_no_harm() -> None:
             return tf.nn.relu(tf.nn.elu(x))
 
     assert len(drawn(net)) >= 2
+
+
+def test_each_line_tells_whose_results_it_takes() -> None:
+    def net(x: tf.Tensor) -> tf.Tensor:
+        stem = block("stem", x)
+        left = tf.identity(block("left", stem))
+        right = block("right", stem)
+        return tf.add(left, right, name="join")
+
+    lines = drawn(net, lines=5)
+    sources = {line.name: [lines[number].name for number in line.sources] for line in lines}
+    assert sources == {
+        "images": [],
+        "stem": ["images"],
+        "left": ["stem"],
+        "right": ["stem"],
+        "join": ["left", "right"],
+    }
+
+
+def test_what_is_folded_still_leads_from_one_end_to_the_other() -> None:
+    def net(x: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = {}
+        for i in range(60):
+            x = tf.nn.relu(x, name=f"r{i}")
+            if i == 30:
+                outputs["Net/middle"] = x
+        return {**outputs, "default": x}
+
+    lines = drawn(net, lines=10)
+    assert [line.name for line in lines if line.name.startswith("...")] == ["... 26 more", "... 24 more"]
+    assert [line.sources for line in lines] == [(), *((number,) for number in range(len(lines) - 1))]
+    assert sum(line.ops.get("Relu", 0) for line in lines) == 60

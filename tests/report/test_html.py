@@ -52,7 +52,8 @@ def test_the_page_names_no_other_file(file):
 def test_the_page_shows_findings_signatures_values_and_pictures(file, whole):
     text = file.read_text(encoding="utf-8")
     assert text.count("<article") == sum(len(m.findings) + len(m.suppressed) for m in whole.modules)
-    assert "output/no-dropout: SelectV2 dropout/SelectV2" in text
+    assert "! output/no-dropout: dropout applies dropout to the output (rate 0.5)" in text
+    assert "Path of image_feature_vector of variant train" in text
     assert 'aria-label="values of image_feature_vector on cpu' in text
     assert text.count("data:image/png;base64,") >= 5
 
