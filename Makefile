@@ -6,13 +6,18 @@ READY  := $(VENV)/.ready
 # Two at a time: TensorFlow's tests want memory, and the machines that run them have two cores.
 JOBS   ?= 2
 
-.PHONY: demo test bench sweep fuzz soak proto tables docs screenshots clean
+.PHONY: demo test test-matrix .venvs/newest bench sweep fuzz soak repetitions proto tables docs screenshots clean
 
 demo: $(READY)
 	@$(BIN)/python examples/demo.py
 
 test: $(READY)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
+
+# What uses TensorFlow, on the oldest release that is supported and on the newest there is, and on each the modules that
+# the other wrote (an hour). Each has an environment of its own, 2 GB in .venvs.
+test-matrix: .venvs/oldest/.ready .venvs/newest
+	JOBS=$(JOBS) .venvs/newest/bin/python -m tests.releases build/releases .venvs/oldest .venvs/newest
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
@@ -32,6 +37,11 @@ fuzz: $(READY)
 MODULES ?= 2000
 soak: $(READY)
 	$(BIN)/python -m tests.benchmarks.hub $(MODULES) --kill
+
+# How often the statistics of dropout judge a network wrongly, which they must not: make repetitions RUNS=200.
+repetitions: RUNS := 200
+repetitions: $(READY)
+	$(BIN)/python -m tests.probe.repetitions $(RUNS)
 
 # The descriptors of the proto schema, from its source.
 proto: $(READY)
@@ -59,5 +69,15 @@ $(READY): pyproject.toml
 	$(BIN)/python -m compileall -q hubcheck
 	@touch $@
 
+.venvs/oldest/.ready: pyproject.toml tests/releases/oldest.txt
+	$(PYTHON) -m venv --clear .venvs/oldest
+	.venvs/oldest/bin/pip install --quiet --disable-pip-version-check -c tests/releases/oldest.txt -e '.[tensorflow,matrix]'
+	@touch $@
+
+# Asked anew each time, for there may be a newer one.
+.venvs/newest:
+	$(PYTHON) -m venv .venvs/newest
+	.venvs/newest/bin/pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager -e '.[tensorflow,matrix]'
+
 clean:
-	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV) .venvs demo build dist

@@ -64,16 +64,21 @@ def _read(path: Path) -> Script:
     return Script(path, ast.get_docstring(tree) or "", constants)
 
 
+def place(script: Script, folder: Path) -> Path:
+    """Where the module that a script publishes is, or will be, in `folder`."""
+    return folder / script.id / ("module" + script.constants.get("SUFFIX", ""))
+
+
 def published(script: Script, folder: Path) -> Path:
     """The module that a script publishes, built in `folder` unless it is there already."""
-    name = "module" + script.constants.get("SUFFIX", "")
-    home = folder / script.id
-    if not (home / name).exists():
+    path = place(script, folder)
+    if not path.exists():
+        home = path.parent
         draft = home.with_name(f"{home.name}.{os.getpid()}")
         draft.mkdir(parents=True)
-        _run(script, draft / name)
+        _run(script, draft / path.name)
         draft.rename(home)
-    return home / name
+    return path
 
 
 def _run(script: Script, path: Path) -> None:

@@ -81,7 +81,7 @@ def test_what_keras_exports_is_adapted(tmp_path):
     import keras
 
     model = keras_model(keras, softmax=True)
-    model.export(str(tmp_path / "old"), verbose=False)
+    model.export(str(tmp_path / "old"))
     with pytest.warns(author.AuthorWarning, match="softmax"):
         module = author.from_saved_model(tmp_path / "old", architecture="Net", logits="output_0", pixels=(-1, 1))
     made = export(module, tmp_path / "m")

@@ -141,7 +141,7 @@ def export(model: object, path: Path) -> None:
     if isinstance(model, tf_keras.Model):
         model.save(path)
     else:
-        model.export(path, verbose=False)
+        model.export(path)
 
 
 def test_python_code_in_keras_metadata_is_a_warning_and_a_function_of_tensorflow_is_none(tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""Modules that hubcheck itself writes, with what they have to compute: made on one release, used on another.
+
+`python -m tests.releases.authored FOLDER`
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+from hubcheck import author
+from tests.author.networks import keras_model, pictures, plain_module
+
+FORMATS = ("tf2", "tf1-hub")
+
+
+def of_keras(name: str) -> author.ImageModule:
+    """A module of a model of Keras 3 or of tf_keras."""
+    model = keras_model(importlib.import_module(name))
+    return author.from_keras(model, architecture="Net", features="pool", logits="logits", pixels=(0, 1))
+
+
+MODULES: dict[str, Callable[[], author.ImageModule]] = {
+    "plain": lambda: plain_module()[0],
+    "keras": lambda: of_keras("keras"),
+    "tf_keras": lambda: of_keras("tf_keras"),
+}
+
+
+def main(folder: Path) -> None:
+    """Write all of them in both formats, and what each task gives for `pictures()`."""
+    from hubcheck import hub
+
+    for name, build in MODULES.items():
+        build().export(folder / name, default="image_feature_vector", format=FORMATS, probe=False)
+        module = hub.Module(folder / name / "tf2")
+        for task in ("image_feature_vector", "image_classification"):
+            np.save(folder / f"{name}.{task}.npy", module(pictures(), signature=task).numpy())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

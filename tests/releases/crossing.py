@@ -1,0 +1,56 @@
+"""Modules that another release of TensorFlow wrote, judged and used on this one: `make test-matrix` runs this file.
+
+`WRITTEN` names the folder that they are in. Not called test_*.py, because it needs them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hubcheck
+from hubcheck import hub
+from hubcheck.results import ModuleReport
+from tests.author.networks import pictures
+from tests.publishing import place, scripts
+from tests.releases.authored import FORMATS, MODULES
+
+WRITTEN = Path(os.environ["WRITTEN"])
+SCRIPTS = {script.id: script for script in scripts() if "NEEDS" not in script.constants}
+
+
+@pytest.fixture(scope="module")
+def reports() -> dict[str, ModuleReport]:
+    """What is said of each script's module, from its files and by running it."""
+    paths = {name: str(place(script, WRITTEN / "fixtures")) for name, script in SCRIPTS.items()}
+    found = {report.path: report for report in hubcheck.validate(list(paths.values())).modules}
+    return {name: found[path] for name, path in paths.items()}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_has_the_same_findings_on_every_release(name: str, reports: dict[str, ModuleReport]) -> None:
+    findings = reports[name].findings
+    assert sorted({finding.rule for finding in findings}) == SCRIPTS[name].findings, findings
+    assert [o.reason for o in reports[name].outcomes if o.status == "broken" or not o.complete] == []
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("name", MODULES)
+def test_what_hubcheck_wrote_conforms_and_computes_the_same(name: str, kind: str) -> None:
+    path = WRITTEN / "authored" / name / kind
+    hubcheck.validate(path).raise_for_findings()
+    module = hub.Module(path)
+    for task in ("image_feature_vector", "image_classification"):
+        wanted = np.load(WRITTEN / "authored" / f"{name}.{task}.npy")
+        np.testing.assert_allclose(module(pictures(), signature=task).numpy(), wanted, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("name", MODULES)
+def test_what_hubcheck_wrote_can_be_trained(name: str, kind: str) -> None:
+    module = hub.Module(WRITTEN / "authored" / name / kind, trainable=True, tags={"train"})
+    assert module(pictures()).shape[0] == len(pictures())
+    assert module.trainable_variables and module.regularization_losses
