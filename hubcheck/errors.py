@@ -14,8 +14,11 @@ class Unchecked(RuntimeError):
 
 
 class Unreachable(UsersError):
-    """A server does not give what it was asked for; no fault of the module. `again` tells that it may do so later."""
+    """A server does not give what it was asked for; no fault of the module.
 
-    def __init__(self, uri: str, cause: str, *, again: bool = False, wait: float = 0) -> None:
+    `again` tells that it may do so later, after `wait` seconds, `tried` that it was tried often enough already.
+    """
+
+    def __init__(self, uri: str, cause: str, *, again: bool = False, wait: float = 0, tried: bool = False) -> None:
         super().__init__(f"{uri} cannot be fetched: {cause}")
-        self.cause, self.again, self.wait = cause, again, wait
+        self.again, self.wait, self.tried = again, wait, tried

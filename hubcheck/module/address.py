@@ -38,6 +38,8 @@ class Address:
         if not name:
             return self
         first, chained, rest = self.uri.partition("::")
+        if chained and "://" not in first:
+            return Address(f"{first}::{Address(rest).below(name)}")
         if self.scheme not in ("http", "https"):
             return Address(f"{first}{'' if first.endswith('/') else '/'}{name}{chained}{rest}")
         parts = urlsplit(self.uri)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import posixpath
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 from typing import Any
@@ -23,6 +24,7 @@ from hubcheck.module.limits import Limits
 from hubcheck.remote.retrying import BUSY
 from hubcheck.remote.source import Denied, Info, Listing, Sink
 
+_AT_A_TIME = 8
 _CHUNK = 1 << 16
 _LARGEST_PAGE = 8 << 20
 _MARKS = ("ETag", "Content-MD5", "Digest", "x-goog-hash", "x-goog-generation", "x-amz-version-id")
@@ -52,6 +54,11 @@ class Http:
         """What the headers say of a file."""
         return self._sync(self._info, self.uri_of(name))  # type: ignore[no-any-return]
 
+    def infos(self, names: Sequence[str]) -> list[Info | Unreachable | None]:
+        """The same of several files, a few at a time, or why there is no answer."""
+        uris = [self.uri_of(name) for name in names]
+        return sync(self._files.loop, self._infos, uris)  # type: ignore[no-any-return]
+
     def listing(self, folder: str) -> Listing | None:
         """The links of a folder's page that lead to what lies right below it."""
         return self._sync(self._listing, self.uri_of(folder))  # type: ignore[no-any-return]
@@ -67,6 +74,19 @@ class Http:
     def _sync(self, do: Any, uri: str, *arguments: Any) -> Any:
         with _failures(uri):
             return sync(self._files.loop, do, uri, *arguments)
+
+    async def _infos(self, uris: list[str]) -> list[Info | Unreachable | None]:
+        turn = asyncio.Semaphore(_AT_A_TIME)
+
+        async def asked(uri: str) -> Info | Unreachable | None:
+            try:
+                async with turn:
+                    with _failures(uri):
+                        return await self._info(uri)
+            except Unreachable as error:
+                return error
+
+        return list(await asyncio.gather(*map(asked, uris)))
 
     async def _info(self, uri: str) -> Info | None:
         session = await self._files.set_session()

@@ -7,7 +7,6 @@ a hole. So is what is larger than a limit: the reader refuses it by its size, as
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -37,7 +36,6 @@ _READ = {
 """What the reader reads, each with the limit on its size."""
 _KNOWN = (*MODULE_FILES, "keras_metadata.pb", "fingerprint.pb", _INDEX, *documents.NAMES)
 """What is asked for where a server lists nothing."""
-_AT_A_TIME = 8
 
 
 def lay_out(transfer: Transfer, folder: Path, *, weights: bool) -> None:
@@ -175,22 +173,20 @@ def known_files(source: Source, names: Iterable[str]) -> dict[str, Info | None]:
     Raises:
         Denied: the server hides whether there is any.
     """
-    denied: list[Denied] = []
-
-    def asked(name: str) -> Info | None:
-        try:
-            return patiently(partial(source.info, name))
-        except Denied as error:
-            denied.append(error)
-            return None
-
+    infos: dict[str, Info | None] = {}
+    denied: Denied | None = None
     wanted = list(names)
-    with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        infos = dict(zip(wanted, pool.map(asked, wanted), strict=True))
+    for name, answer in zip(wanted, source.infos(wanted), strict=True):
+        if isinstance(answer, Denied):
+            denied = answer
+        elif isinstance(answer, Unreachable):
+            infos[name] = patiently(partial(source.info, name), answer)
+        else:
+            infos[name] = answer
     # A page for people in the place of a file says that there is none, but sorry.
     found: dict[str, Info | None] = {name: info for name, info in infos.items() if info and not info.is_page}
-    if not found and denied:
-        raise denied[0]
+    if not found and denied is not None:
+        raise denied
     return found
 
 

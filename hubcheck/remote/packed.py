@@ -89,7 +89,7 @@ def _parts(address: Address) -> tuple[str, Address]:
     inner = first.partition("://")[2].strip("/")
     if inner and not is_safe(inner):
         raise NotAModule(f"{address}: {inner} is no name of a folder in an archive")
-    return inner, Address(rest if "://" in rest else f"file://{Path(rest).absolute()}")
+    return inner, Address(rest if "://" in rest else Path(rest).absolute().as_uri())
 
 
 @contextmanager

@@ -18,8 +18,8 @@ BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP's statuses of what is over when one waits."""
 
 
-def patiently(do: Callable[[], Result]) -> Result:
-    """What `do` gives, at the latest in its fourth try.
+def patiently(do: Callable[[], Result], failed: Unreachable | None = None) -> Result:
+    """What `do` gives, at the latest in its fourth try; `failed` is what came of the first one, if it was made already.
 
     Between tries it is waited half a second, and twice as long each time, or as long as the server asks for.
 
@@ -28,9 +28,11 @@ def patiently(do: Callable[[], Result]) -> Result:
     """
     for number in range(TRIES):
         try:
+            if number == 0 and failed is not None:
+                raise failed
             return do()
         except Unreachable as error:
-            if not error.again or number == TRIES - 1:
+            if not error.again or error.tried or number == TRIES - 1:
                 raise
             pause(min(max(error.wait, _FIRST_WAIT * 2**number * random.uniform(0.8, 1.2)), _LONGEST_WAIT))
     raise AssertionError("a last try raises or returns")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -79,6 +79,10 @@ class Source(Protocol):
 
     def info(self, name: str) -> Info | None:
         """What is said of a file; None if there is none."""
+        ...
+
+    def infos(self, names: Sequence[str]) -> list[Info | Unreachable | None]:
+        """The same of several files, or why there is no answer, in their order."""
         ...
 
     def listing(self, folder: str) -> Listing | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fsspec.core import url_to_fs
@@ -39,6 +39,10 @@ class Storage:
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
             return _info(found) if found.get("type") != "directory" else None
+
+    def infos(self, names: Sequence[str]) -> list[Info | Unreachable | None]:
+        """The same of several files, or why there is no answer."""
+        return [_answer(self.info, name) for name in names]
 
     def listing(self, folder: str) -> Listing | None:
         """What lies in a folder; None if there is nothing."""
@@ -80,6 +84,13 @@ class Storage:
         return joined(self._root, [name]) if name else self._root
 
 
+def _answer(ask: Callable[[str], Info | None], name: str) -> Info | Unreachable | None:
+    try:
+        return ask(name)
+    except Unreachable as error:
+        return error
+
+
 def _info(entry: dict[str, Any]) -> Info:
     times = {name: entry[name] for name in _TIMES if entry.get(name)}
     changed = [_seconds(value) for value in times.values()]
@@ -107,7 +118,7 @@ def _seconds(value: Any) -> float | None:
 def _failures(uri: str) -> Iterator[None]:
     """What drivers raise, as Unreachable: each has errors of its own, most of them an OSError.
 
-    Drivers try again by themselves where it may help, so that what comes out of them is mostly their last word.
+    Drivers try again by themselves where it may help, so that what comes out of them is their last word.
     """
     try:
         yield
@@ -118,5 +129,6 @@ def _failures(uri: str) -> Iterator[None]:
     except PermissionError as error:
         raise Denied(uri, f"access is denied: {error}") from None
     except Exception as error:
-        again = isinstance(error, ConnectionError | TimeoutError) or "imeout" in type(error).__name__
-        raise Unreachable(uri, f"{error or type(error).__name__}", again=again) from None
+        kinds = " ".join(kind.__name__ for kind in type(error).__mro__)
+        again = any(word in kinds for word in ("Connection", "Timeout"))
+        raise Unreachable(uri, f"{error or type(error).__name__}", again=again, tried=True) from None

@@ -21,7 +21,7 @@ Misbehaviour = Callable[[BaseHTTPRequestHandler, bytes], None]
 class Server:
     """What a server has and how it behaves; requests are counted as "GET /path".
 
-    `odd` maps a path to what answers in place of the server; it is asked for GET only. `fails` are statuses to answer
+    `odd` maps a path to what answers in place of the server; `odd_heads` does for HEAD. `fails` are statuses to answer
     with first, one after the other, before a path is served. `posts` answer what is posted. `sizes` are lies; sizes of
     what is `untold` are not told.
     """
@@ -33,6 +33,7 @@ class Server:
     ranges: bool = True
     heads: bool = True
     odd: dict[str, Misbehaviour] = field(default_factory=dict)
+    odd_heads: dict[str, Misbehaviour] = field(default_factory=dict)
     fails: dict[str, list[int]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     untold: set[str] = field(default_factory=set)
@@ -125,9 +126,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(404)
             return
         content = file.read_bytes()
-        if body and path in config.odd:
+        odd = config.odd if body else config.odd_heads
+        if path in odd:
             self.close_connection = True
-            config.odd[path](self, content)
+            odd[path](self, content)
             return
         headers = {"Content-Type": "application/octet-stream"}
         if config.tags:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +74,22 @@ def test_a_server_that_goes_on_failing_makes_the_module_incomplete(server: Serve
 def test_a_server_that_falls_silent_is_left(server: Server) -> None:
     server.odd[PB] = says_nothing
     is_incomplete(judged(server.uri(GOOD), limits=replace(LIMITS, remote_seconds=1)), "does not answer")
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_ctrl_c_is_heard_while_a_server_is_silent(server: Server, method: str) -> None:
+    heard = threading.Event()
+
+    def waits(handler, content: bytes) -> None:
+        heard.set()
+        says_nothing(handler, content)
+
+    (server.odd if method == "GET" else server.odd_heads)[PB] = waits
+    command = [sys.executable, "-m", "hubcheck", "validate", "--static", server.uri(GOOD)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert heard.wait(60)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
 
 
 def test_other_modules_go_on(server: Server) -> None:

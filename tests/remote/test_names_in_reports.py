@@ -50,6 +50,7 @@ BELOW = {
     "https://h/m?v=1&x=/": "https://h/m/a%20b/c%23.txt?v=1&x=/",
     "gs://b/m": "gs://b/m/a b/c#.txt",
     "memory://": "memory://a b/c#.txt",
+    "simplecache::gs://b/m": "simplecache::gs://b/m/a b/c#.txt",
     "zip://m::https://h/m.zip": "zip://m/a b/c#.txt::https://h/m.zip",
 }
 

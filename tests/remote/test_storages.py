@@ -64,7 +64,7 @@ def test_keys_that_are_no_names_of_files_are_passed_over(memory: fsspec.Abstract
     assert judged(f"memory://bucket/hub/{GOOD}").count("broken") == 0
 
 
-@pytest.mark.parametrize("where", ["memory", "http", "file"])
+@pytest.mark.parametrize("where", ["memory", "http", "file", "path"])
 def test_a_folder_of_an_archive_is_a_module(where: str, tmp_path: Path, memory: fsspec.AbstractFileSystem) -> None:
     (tmp_path / "src" / "hub").mkdir(parents=True)
     for name in (GOOD, BAD):
@@ -72,8 +72,9 @@ def test_a_folder_of_an_archive_is_a_module(where: str, tmp_path: Path, memory: 
     archive = Path(shutil.make_archive(str(tmp_path / "hub"), "zip", tmp_path / "src"))
     memory.put(str(archive), "/bucket/hub.zip")
     with serving(tmp_path) as server:
-        outer = {"memory": "memory://bucket/hub.zip", "http": server.uri("hub.zip"), "file": archive.as_uri()}[where]
-        report = hubcheck.validate(f"zip://::{outer}", static=True)
+        given = {"memory": "memory://bucket/hub.zip", "http": server.uri("hub.zip"), "path": str(archive)}
+        outer = archive.as_uri() if where in ("file", "path") else given[where]
+        report = hubcheck.validate(f"zip://::{given.get(where, outer)}", static=True)
         assert [module.path for module in report.modules] == [f"zip://hub/{name}::{outer}" for name in (GOOD, BAD)]
         assert [module.verdict for module in report.modules] == ["conforms", "violates"]
         one = judged(f"zip://hub/{GOOD}::{outer}")
