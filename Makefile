@@ -15,7 +15,7 @@ test: $(READY)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 # What uses TensorFlow, on the oldest release that is supported and on the newest there is, and on each the modules that
-# the other wrote (an hour). Each has an environment of its own, 2 GB in .venvs.
+# the other wrote (an hour). Each has an environment of its own, 2 GB in .venvs. make test-matrix PARTS=tests/hub runs a part.
 test-matrix: .venvs/oldest/.ready .venvs/newest
 	JOBS=$(JOBS) .venvs/newest/bin/python -m tests.releases build/releases .venvs/oldest .venvs/newest
 

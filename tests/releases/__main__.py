@@ -2,8 +2,8 @@
 
     python -m tests.releases FOLDER ENVIRONMENT ENVIRONMENT ...
 
-Every environment has run all parts, and written its modules into FOLDER, before any modules are exchanged. Prints what
-fails; exits 1 if anything did.
+Every environment has run all parts (or `PARTS`, of the process's environment), and written its modules into FOLDER,
+before any modules are exchanged. Prints what fails; exits 1 if anything did.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 from tests.releases import PARTS
 
 JOBS = os.environ.get("JOBS", "2")
+CHOSEN = os.environ.get("PARTS", "").split() or PARTS
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", JOBS)
 
 Statuses = dict[str, dict[str, str]]
@@ -40,17 +41,18 @@ class Release:
         return subprocess.run([self._python, *command], env={**os.environ, **variables}, check=False).returncode == 0
 
     def test(self) -> bool:
-        """All parts. What the fixture scripts publish is left in the folder."""
+        """All parts. The modules that they make are left in the folder."""
         shutil.rmtree(self.modules, ignore_errors=True)
-        return self.run(*PYTEST, "--dist", "loadfile", f"--basetemp={self.modules}", *PARTS)
+        self.modules.parent.mkdir(parents=True, exist_ok=True)
+        return self.run(*PYTEST, "--dist", "loadfile", f"--basetemp={self.modules}", *CHOSEN)
 
     def write(self) -> bool:
-        """Modules that hubcheck writes."""
-        return self.run("-m", "tests.releases.authored", str(self.modules / "authored"))
+        """Modules of every kind, where the tests have not made them yet."""
+        return self.run("-m", "tests.releases.write", str(self.modules))
 
     def use(self, other: Release) -> bool:
         """Judge and use the modules of another release."""
-        return self.run(*PYTEST, "--dist", "loadgroup", "tests/releases/crossing.py", WRITTEN=str(other.modules))
+        return self.run(*PYTEST, "--dist", "loadfile", "tests/releases/crossing.py", WRITTEN=str(other.modules))
 
     def statuses(self, other: Release) -> Statuses:
         """What became of each rule on each fixture of a release, by the files alone, with this environment."""
@@ -90,6 +92,9 @@ def main(folder: Path, environments: Sequence[Path]) -> int:
     releases = [Release(environment, folder) for environment in environments]
     failed = [f"{release.name}: its tests" for release in releases if not release.test()]
     failed += [f"{release.name}: writing modules" for release in releases if not release.write()]
+    if any("writing" in failure for failure in failed):
+        print("\nNothing to exchange:", *failed, sep="\n")
+        return 1
     for user, writer in itertools.permutations(releases, 2):
         if not user.use(writer):
             failed.append(f"{user.name}: the modules of {writer.name}")

@@ -16,7 +16,7 @@ from hubcheck import hub
 from hubcheck.results import ModuleReport
 from tests.author.networks import pictures
 from tests.publishing import place, scripts
-from tests.releases.authored import FORMATS, MODULES
+from tests.releases.write import FORMATS, MODULES, TASKS
 
 WRITTEN = Path(os.environ["WRITTEN"])
 SCRIPTS = {script.id: script for script in scripts() if "NEEDS" not in script.constants}
@@ -43,7 +43,7 @@ def test_what_hubcheck_wrote_conforms_and_computes_the_same(name: str, kind: str
     path = WRITTEN / "authored" / name / kind
     hubcheck.validate(path).raise_for_findings()
     module = hub.Module(path)
-    for task in ("image_feature_vector", "image_classification"):
+    for task in TASKS:
         wanted = np.load(WRITTEN / "authored" / f"{name}.{task}.npy")
         np.testing.assert_allclose(module(pictures(), signature=task).numpy(), wanted, rtol=1e-4, atol=1e-6)
 

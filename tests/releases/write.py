@@ -1,6 +1,7 @@
-"""Modules that hubcheck itself writes, with what they have to compute: made on one release, used on another.
+"""Modules of every kind, written with one release of TensorFlow to be used with another.
 
-`python -m tests.releases.authored FOLDER`
+Those of the fixture scripts, and those that hubcheck itself writes, with what they have to compute:
+`python -m tests.releases.write FOLDER`.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ import numpy as np
 
 from hubcheck import author
 from tests.author.networks import keras_model, pictures, plain_module
+from tests.publishing import published, scripts
 
 FORMATS = ("tf2", "tf1-hub")
+TASKS = ("image_feature_vector", "image_classification")
 
 
 def of_keras(name: str) -> author.ImageModule:
@@ -35,14 +38,18 @@ MODULES: dict[str, Callable[[], author.ImageModule]] = {
 
 
 def main(folder: Path) -> None:
-    """Write all of them in both formats, and what each task gives for `pictures()`."""
+    """Write `folder`/fixtures, and `folder`/authored in both formats and with the values for `pictures()`."""
     from hubcheck import hub
 
+    for script in scripts():
+        if "NEEDS" not in script.constants:
+            published(script, folder / "fixtures")
+    authored = folder / "authored"
     for name, build in MODULES.items():
-        build().export(folder / name, default="image_feature_vector", format=FORMATS, probe=False)
-        module = hub.Module(folder / name / "tf2")
-        for task in ("image_feature_vector", "image_classification"):
-            np.save(folder / f"{name}.{task}.npy", module(pictures(), signature=task).numpy())
+        build().export(authored / name, default="image_feature_vector", format=FORMATS, probe=False)
+        module = hub.Module(authored / name / "tf2")
+        for task in TASKS:
+            np.save(authored / f"{name}.{task}.npy", module(pictures(), signature=task).numpy())
 
 
 if __name__ == "__main__":
