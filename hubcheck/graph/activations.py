@@ -10,17 +10,21 @@ from hubcheck.graph.unfold import Frame, Unfolded, Value
 _NAMES = {"Softmax": "softmax", "LogSoftmax": "log-softmax", "Sigmoid": "sigmoid"}
 _MOVES = frozenset(
     {"Reshape", "Squeeze", "ExpandDims", "Transpose", "Concat", "ConcatV2", "Pack", "Slice", "StridedSlice"}
+    | {"Gather", "GatherV2", "ReverseV2"}
 )
+_AVERAGES = frozenset({"Mean", "Sum"})
 _MAPS = frozenset({"Log", "Log1p"})
 _CLIPS = frozenset({"ClipByValue", "Maximum", "Minimum"})
 _SHIFTS = frozenset({"Add", "AddV2"})
+_SUMS = _SHIFTS | {"AddN"}
+_SCALES = frozenset({"Mul", "Div", "RealDiv"})
 
 
 def closing_activation(graph: Unfolded, origins: Origins, output: Value) -> tuple[Frame, int, str] | None:
     """The activation that ends an output, and its name; None if the output ends with anything else.
 
-    Seen through identities, casts, moves and calls, and through the logarithm, clipping and tiny shifts that
-    guard it from zero.
+    Seen through identities, casts, moves and calls, through averages over crops or models and constant factors, and
+    through the logarithm, clipping and tiny shifts that guard it from zero.
     """
     waiting, seen = [output], {output}
     while waiting:
@@ -44,18 +48,31 @@ def _behind(graph: Unfolded, origins: Origins, value: Value) -> list[Value]:
     frame, node, _ = value
     op = frame.op(node)
     inputs = graph.inputs(frame, node)
-    if op in ew.SAME or op in _MAPS:
+    if op in ew.SAME or op in _MAPS or op in _AVERAGES:
         return inputs[:1]
     if op in _MOVES:
         return inputs[ew.MOVES[op]]
     others = [source for source in inputs if not origins.images(source)]
     if op in _CLIPS and len(inputs) - len(others) == 1:
         return inputs
+    if op in _SCALES and len(inputs) == 2 and len(others) == 1:
+        constant = graph.constant(others[0])
+        return inputs if constant is not None and constant.scalar is not None else []
+    if op in _SUMS and not others and all(_closes(graph, source) for source in inputs):
+        return inputs
     if op in _SHIFTS and len(others) == 1:
         constant = graph.constant(others[0])
         if constant is not None and constant.scalar is not None and abs(constant.scalar) < 1e-3:
             return inputs
     return []
+
+
+def _closes(graph: Unfolded, value: Value) -> bool:
+    """Whether a value is an activation itself, or one times a constant."""
+    value = resolved(graph, value)
+    if _op(value) in _SCALES:
+        value = resolved(graph, graph.inputs(*value[:2])[0])
+    return _op(value) in _NAMES or _written_out(graph, value) is not None
 
 
 def _written_out(graph: Unfolded, value: Value) -> str | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hubcheck.graph import elementwise as ew
 from hubcheck.graph.axes import NONE, Axes, moved, reduced
-from hubcheck.graph.meeting import meet, minus_itself
+from hubcheck.graph.meeting import meet, minus_itself, resolved
 from hubcheck.graph.origins import Origins
 from hubcheck.graph.randomness import hides
 from hubcheck.graph.shapes import Dims, is_full, shape
@@ -116,10 +116,30 @@ class _Walk:
         """`factors` mask the result if they are masks; `operands` are what the entries of the result come from."""
         found = shape(self._graph, value)
         for factor in factors:
-            if self._origins.mask(factor) and self._outlives(factor, value, found, axes):
+            if self._origins.mask(factor) and self._outlives(factor, value, found, axes) and not self._is_count(factor):
                 yield Mask(value[0], value[1], factor)
                 return
         yield from ((operand, axes) for operand in self._whole(operands, found))
+
+    def _is_count(self, factor: Value) -> bool:
+        """Whether a random factor is one number that a whole random tensor adds up to: the share that a mask keeps, by
+        which DropBlock scales what is left."""
+        waiting = [factor]
+        for _ in range(_COUNTING):
+            if not waiting:
+                return True
+            value = resolved(self._graph, waiting.pop())
+            frame, node, _ = value
+            inputs = self._graph.inputs(frame, node)
+            if frame.op(node) in ("Sum", "Mean"):
+                dims = (shape(self._graph, value), shape(self._graph, inputs[0]))
+                if None in dims or any(size != 1 for size in dims[0] or ()) or all(size == 1 for size in dims[1] or ()):
+                    return False
+            elif frame.op(node) in _ARITHMETIC:
+                waiting += [source for source in inputs if self._origins.mask(source)]
+            else:
+                return False
+        return False
 
     def _sum(self, value: Value, operands: Sequence[Value], axes: Axes) -> Iterator[Step | Mask]:
         frame, node, _ = value
@@ -177,6 +197,9 @@ class _Walk:
         return all(not 0 <= axis - shift < len(dims) or dims[axis - shift] == 1 for axis in axes)
 
 
+_COUNTING = 12
+"""Steps of arithmetic between a sum over a mask and what it scales."""
+_ARITHMETIC = ew.PRODUCTS | ew.QUOTIENTS | frozenset({"Add", "AddV2", "Cast", "Maximum", "Inv", "Reciprocal"})
 _MOST_TURNED = 50_000
 """Steps with averaged axes: a graph that turns them this way and that has more of these than nodes."""
 _UNFOLLOWED = frozenset({"RemoteCall", "XlaLaunch", "XlaLaunchV2", "PartitionedCall", "StatefulPartitionedCall"})

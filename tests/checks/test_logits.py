@@ -45,6 +45,16 @@ def found(build: Callable[[tf.Tensor], tf.Tensor], signature: str = TASK) -> lis
         "log-softmax by hand": (lambda x: x - tf.reduce_logsumexp(x, -1, keepdims=True), "log-softmax"),
         "log-softmax by hand without keepdims": (lambda x: x - tf.reduce_logsumexp(x, -1)[:, None], "log-softmax"),
         "sigmoid by hand": (lambda x: 1.0 / (1.0 + tf.exp(-x)), "sigmoid"),
+        "the mean over two crops": (
+            lambda x: (tf.nn.softmax(x) + tf.nn.softmax(x[:, ::-1])) / 2.0,
+            "softmax",
+        ),
+        "the mean over crops in the batch": (
+            lambda x: tf.reduce_mean(tf.reshape(tf.sigmoid(tf.concat([x, -x], 0)), [2, -1, 5]), 0),
+            "sigmoid",
+        ),
+        "in percent": (lambda x: 100.0 * tf.nn.softmax(x), "softmax"),
+        "classes in another order": (lambda x: tf.gather(tf.sigmoid(x), [4, 2, 0, 1, 3], axis=-1), "sigmoid"),
         "in a branch": (lambda x: tf.cond(x[0, 0] > 0, lambda: tf.nn.softmax(x), lambda: x), "softmax"),
     }.values(),
 )
@@ -62,6 +72,10 @@ def test_probabilities_are_found(build: Callable[[tf.Tensor], tf.Tensor], activa
         "attention over scores": lambda x: x * tf.nn.softmax(x),
         "a gate": lambda x: x * tf.sigmoid(x),
         "a softmax of no image": lambda x: tf.concat([x, x * 0.0 + tf.nn.softmax(tf.ones([1, 5]))], 0),
+        "experts behind a gate": lambda x: tf.reduce_sum(tf.nn.softmax(x)[..., None] * x[:, None], 1),
+        "attention added to scores": lambda x: x + tf.nn.softmax(x),
+        "the mean over places": lambda x: tf.reduce_mean(tf.stack([x, x * tf.sigmoid(x)]), 0),
+        "a product of gates and scores": lambda x: 2.0 * (x * tf.sigmoid(x)),
         "unit length": lambda x: tf.math.l2_normalize(x, -1),
         "a log of counts": lambda x: tf.math.log1p(tf.nn.relu(x)),
     }.values(),

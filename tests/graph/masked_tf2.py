@@ -219,6 +219,18 @@ def dropout_in_a_case(w: Weights, images: tf.Tensor) -> tf.Tensor:
 
 
 @dropout_on_output()
+def dropped_blocks_on_features(w: Weights, images: tf.Tensor) -> tf.Tensor:
+    x = w.features(images)
+    kept = tf.cast(tf.random.uniform(tf.shape(x)) < 0.9, tf.float32)
+    return x * kept * (tf.cast(tf.size(kept), tf.float32) / tf.reduce_sum(kept))
+
+
+@dropout_on_output()
+def features_or_zeros_by_one_random_number(w: Weights, images: tf.Tensor) -> tf.Tensor:
+    return w.features(images) * tf.cast(tf.reduce_sum(tf.random.uniform([9])) < 4.5, tf.float32)
+
+
+@dropout_on_output()
 def spatial_dropout_before_pooling(w: Weights, images: tf.Tensor) -> tf.Tensor:
     x = w.map(images)
     noise_shape = [tf.shape(x)[0], 1, 1, CHANNELS]

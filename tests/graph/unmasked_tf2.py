@@ -141,6 +141,15 @@ def pixels_dropped_from_images(w: Weights, images: tf.Tensor) -> tf.Tensor:
 
 
 @no_dropout_on_output
+def dropped_blocks_scaled_by_the_share_that_is_left(w: Weights, images: tf.Tensor) -> tf.Tensor:
+    x = w.map(images)
+    centres = tf.cast(tf.random.uniform(tf.shape(x)) < 0.05, tf.float32)
+    blocks = 1.0 - tf.nn.max_pool2d(centres, 3, 1, "SAME")
+    x = x * blocks * tf.cast(tf.size(blocks), tf.float32) / tf.maximum(tf.reduce_sum(blocks), 1.0)
+    return tf.reduce_mean(x, [1, 2])
+
+
+@no_dropout_on_output
 def mixed_images_of_a_shuffled_batch(w: Weights, images: tf.Tensor) -> tf.Tensor:
     share = tf.random.uniform([])
     return w.features(share * images + (1 - share) * tf.random.shuffle(images))
