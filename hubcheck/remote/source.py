@@ -99,10 +99,11 @@ class Source(Protocol):
 
 
 def connect(address: Address, limits: Limits) -> Source:
-    """The server of an address; nothing is asked yet.
+    """The server of an address; most are not asked anything yet.
 
     Raises:
         UsersError: what speaks with it is not installed, or nobody knows how to.
+        Unreachable: there is no connection.
     """
     try:
         if address.scheme in ("http", "https"):
@@ -116,6 +117,8 @@ def connect(address: Address, limits: Limits) -> Source:
         raise UsersError(f"{address} cannot be read: {_missing(address, error)}") from None
     except ValueError as error:
         raise UsersError(f"{address} cannot be read: {error}") from None
+    except OSError as error:  # some drivers connect at once
+        raise Unreachable(address.uri, f"no connection: {error.strerror or error}") from None
 
 
 def _missing(address: Address, error: ImportError) -> str:

@@ -136,7 +136,8 @@ def _remarks(module: ModuleReport) -> Iterator[tuple[str, str]]:
     for (kind, reason), rules in set_aside(module.suppressed).items():
         yield SUPPRESSIONS[kind], f"{', '.join(rules)}: {reason}"
     for reason, rules in skip_reasons(module.outcomes).items():
-        yield "skipped", f"{reason}: {', '.join(rules)}"
+        everything = len(rules) == len(module.outcomes) > 1
+        yield "skipped", f"{reason}: {f'all {len(rules)} rules' if everything else ', '.join(rules)}"
     for reason, rules in partly_decided(module.outcomes).items():
         yield "passed", f"{reason}: {', '.join(rules)}"
     for device in module.devices:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import fsspec
 import pytest
 
 import hubcheck
+from hubcheck.errors import Unreachable
 from hubcheck.results import ModuleReport
 from tests.paths import DATA
 from tests.remote.server import serving
@@ -97,3 +99,11 @@ def test_a_file_uri_is_read_where_it_is(tmp_path: Path) -> None:
 def test_a_module_in_a_storage_runs(memory: fsspec.AbstractFileSystem) -> None:
     (report,) = hubcheck.validate(f"memory://bucket/hub/{GOOD}").modules
     assert report.verdict == "conforms", report.findings
+
+
+def test_a_driver_that_cannot_connect_says_so_in_one_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        uri = f"ftp://127.0.0.1:{taken.getsockname()[1]}/module"
+        with pytest.raises(Unreachable, match=f"^{uri} cannot be fetched: .*refused"):
+            judged(uri)
