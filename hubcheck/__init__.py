@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hubcheck.errors import Unreachable as Unreachable
     from hubcheck.findings import Finding as Finding
     from hubcheck.module.locate import NotAModule as NotAModule
     from hubcheck.places import read as read
@@ -28,12 +29,13 @@ _HOMES = {
     "FindingsError": "hubcheck.results",
     "NotAModule": "hubcheck.module.locate",
     "Report": "hubcheck.results",
+    "Unreachable": "hubcheck.errors",
     "read": "hubcheck.places",
     "validate": "hubcheck.run",
 }
 _SUBPACKAGES = {"author", "hub"}
 
-__all__ = ["Finding", "FindingsError", "NotAModule", "Report", "read", "validate"]
+__all__ = ["Finding", "FindingsError", "NotAModule", "Report", "Unreachable", "read", "validate"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubcheck.checks.context import Context
 from hubcheck.engine import Evaluation
-from hubcheck.errors import Unchecked, Unreachable
+from hubcheck.errors import Unchecked, UsersError
 from hubcheck.module.address import Place
 from hubcheck.module.types import Module
 from hubcheck.options import Options
@@ -99,7 +99,7 @@ def _start(path: Place, ready: Plan, pool: Pool | None, options: Options) -> _St
     try:
         found = opened(path, options.limits, store=options.store, weights=pool is not None)
         module = unpacked.enter_context(found)
-    except Unreachable as error:
+    except UsersError as error:
         module = Module(path=path, format=None, file="")
         evaluation = _evaluation(module, ready)
         evaluation.without_module(str(error))

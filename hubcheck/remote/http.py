@@ -179,6 +179,8 @@ def _failures(uri: str) -> Iterator[None]:
         raise Unreachable(uri, "the server does not answer", again=True) from None
     except aiohttp.ClientConnectorError as error:
         raise Unreachable(uri, f"no connection: {error.strerror or error}", again=True) from None
+    except aiohttp.ClientPayloadError:
+        raise Unreachable(uri, "the connection broke in the middle of it", again=True) from None
     except (aiohttp.ClientError, ConnectionError) as error:
         raise Unreachable(uri, f"the connection broke: {error or type(error).__name__}", again=True) from None
 

@@ -11,6 +11,7 @@ from hubcheck.errors import Unreachable
 from hubcheck.module.address import Address
 from hubcheck.module.documents import documents_beside
 from hubcheck.module.limits import LimitExceeded, Limits
+from hubcheck.module.locate import NotAModule
 from hubcheck.module.names import is_safe
 from hubcheck.module.opening import opened as opened_here
 from hubcheck.module.reader import read
@@ -40,6 +41,9 @@ def opened(address: Address, limits: Limits, *, store: Path | None, weights: boo
             module = _module(address, limits, store, weights, stack)
         except LimitExceeded as error:
             problem = Problem(f"the module was not fetched: {error}", error.fix)
+            module = Module(path=address, format=None, file="", problems=(problem,), limits=limits)
+        except NotAModule as error:
+            problem = Problem(str(error), "Publish the module's whole folder, saved_model.pb included.")
             module = Module(path=address, format=None, file="", problems=(problem,), limits=limits)
         except OSError as error:
             raise Unreachable(address.uri, f"it cannot be kept here: {error.strerror or error}") from None

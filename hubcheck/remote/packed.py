@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from hubcheck.errors import Unreachable
 from hubcheck.module.address import Address
 from hubcheck.module.limits import Limits
 from hubcheck.module.locate import ARCHIVES, NotAModule, find_modules
@@ -96,13 +95,15 @@ def _parts(address: Address) -> tuple[str, Address]:
 def _fetched(address: Address, limits: Limits, store: Path | None, suffix: str) -> Iterator[Path]:
     """The archive, as a file."""
     if address.scheme == "file":
+        if not local(address).is_file():
+            raise NotAModule(f"{address}: no such file")
         yield local(address)
         return
     source = connect(address, limits)
     with kept(source, limits, store) as (transfer, folder):
         info = patiently(partial(source.info, ""))
         if info is None:
-            raise Unreachable(address.uri, "there is no such file")
+            raise NotAModule(f"{address}: no such file")
         name = address.name if is_archive(address) and is_safe(address.name) else f"module{suffix}"
         transfer.file("", info, folder / name)
         yield folder / name

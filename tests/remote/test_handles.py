@@ -142,6 +142,16 @@ def test_an_archive_of_a_hub_that_leads_elsewhere_leads_nowhere(tfhub: Server, t
     assert not list(tmp_path.rglob("evil*"))
 
 
+def test_what_holds_no_module_and_what_holds_several_is_a_finding(kaggle: Server) -> None:
+    files = kaggle.files  # type: ignore[attr-defined]
+    whole = dict(files)
+    for change, message in (({}, "no module here"), ({"one": 1, "two": 2}, "2 modules are in it, one, two")):
+        files.clear()
+        files.update({f"{folder}/{name}": data for folder in change for name, data in whole.items()} or {"a.txt": b"a"})
+        (finding,) = judged(ONE, cache=False).findings
+        assert (finding.rule, message in finding.message) == ("module/readable", True)
+
+
 def test_what_is_larger_than_the_limit_is_not_kept(kaggle: Server) -> None:
     from dataclasses import replace
 

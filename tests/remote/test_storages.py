@@ -82,9 +82,10 @@ def test_a_folder_of_an_archive_is_a_module(where: str, tmp_path: Path, memory: 
         one = judged(f"zip://hub/{GOOD}::{outer}")
         assert one.path == f"zip://hub/{GOOD}::{outer}"
         assert next(o.reason for o in one.outcomes if o.rule == "package/layout") == "not an archive"
-        for wrong in ("zip://nothing", "zip://../hub"):
+        missing = f"zip://m::{outer.replace('hub.zip', 'nothing.zip')}"
+        for wrong in (f"zip://nothing::{outer}", f"zip://../hub::{outer}", missing):
             with pytest.raises(hubcheck.NotAModule):
-                hubcheck.validate(f"{wrong}::{outer}", static=True)
+                hubcheck.validate(wrong, static=True)
 
 
 def test_a_file_uri_is_read_where_it_is(tmp_path: Path) -> None:
