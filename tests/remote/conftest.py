@@ -16,6 +16,8 @@ from tests.remote.server import Server, serving
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of what was fetched, of this test alone."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)  # no proxy leads to the loopback
     return tmp_path / "xdg" / "hubcheck" / "modules"
 
 
