@@ -96,7 +96,8 @@ def plan_steps(module: Module, contracts: Mapping[str, SignatureContract], *, la
     not_run: list[NotRun] = []
     for variant in module.variants:
         found = list(subjects(module, contracts, variant))
-        ready = [subject for subject in found if isinstance(subject, Subject)]
+        # Training moves the averages of batch normalisation, which inference then takes: it comes last.
+        ready = sorted((one for one in found if isinstance(one, Subject)), key=lambda one: one.part == "training")
         not_run += [subject for subject in found if isinstance(subject, NotRun)]
         made = [step for subject in ready for step in calls(subject, larger_batch=larger_batch)]
         if variant is module.inference:
