@@ -18,6 +18,7 @@ from hubcheck.checks.context import Context
 from hubcheck.data_files import DataFileError
 from hubcheck.errors import UsersError
 from hubcheck.findings import LEVELS, Fault, Finding, Node, Outcome, Remark, Skip, Where
+from hubcheck.graph.pause import without_collection
 from hubcheck.module.types import Module
 from hubcheck.plain_text import printable
 from hubcheck.rules import Rule, matching
@@ -124,9 +125,10 @@ class Evaluation:
 
     def static(self) -> None:
         """Ask the static half of every rule."""
-        for rule in self._order:
-            if rule.check is not None:
-                self._states[rule.id] = self._ask(rule, rule.check, "static", self._context)
+        with without_collection():
+            for rule in self._order:
+                if rule.check is not None:
+                    self._states[rule.id] = self._ask(rule, rule.check, "static", self._context)
 
     def break_off(self, reason: str) -> None:
         """Close every rule, because hubcheck itself failed before it could ask any."""

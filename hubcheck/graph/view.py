@@ -17,13 +17,14 @@ class GraphView:
     `reachable` visits each function once. `memo` keeps what others derive from the whole graph.
     """
 
-    __slots__ = ("_bodies", "_gradients", "_library", "main", "memo")
+    __slots__ = ("_bodies", "_calls", "_gradients", "_library", "main", "memo")
 
     def __init__(self, graph: Any) -> None:
         # Of two functions with one name the loader takes the last.
         self._library: dict[str, Any] = {function.signature.name: function for function in graph.library.function}
         self._gradients = {entry.function_name: entry.gradient_func for entry in graph.library.gradient}
         self._bodies: dict[str, Body] = {}
+        self._calls: dict[tuple[Body, int], Sequence[Call]] = {}
         self.memo: dict[str, Any] = {}
         self.main = Body(None, None, graph.node, (), self._outputs)
 
@@ -57,7 +58,16 @@ class GraphView:
             return (Call(op, "call"),)
         if op not in FUNCTION_OPS and ops.is_stock(op):
             return ()
-        node = body.node(index)
+        # Every rule asks for every call, and looking through a node's attributes takes its time.
+        known = self._calls.get((body, index))
+        if known is None:
+            known = self._read_calls(body, index)
+            if known:
+                self._calls[body, index] = known
+        return known
+
+    def _read_calls(self, body: Body, index: int) -> Sequence[Call]:
+        op, node = body.ops[index], body.node(index)
         if node is None:
             return ()
         calls = list(calls_of(op, node))

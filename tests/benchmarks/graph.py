@@ -19,6 +19,7 @@ from hubcheck.checks.context import Context
 from hubcheck.contract import load_contracts
 from hubcheck.engine import predicate
 from hubcheck.findings import Fault
+from hubcheck.graph.pause import without_collection
 from hubcheck.module import proto
 from hubcheck.module.limits import LIMITS
 from hubcheck.module.reader import read
@@ -145,10 +146,11 @@ def judge(path: str) -> None:
     module = read(path, limits=replace(LIMITS, proto_fields=1 << 40, unscanned_bytes=1 << 40, nodes=1 << 40))
     assert not module.problems, module.problems
     context, read_in = Context(module, load_contracts()), time.process_time() - start
-    for rule in load_rules().values():
-        if rule.check is not None and rule.id.startswith(RULES):
-            found = [item for item in predicate(rule.check)(context, **rule.params) if isinstance(item, Fault)]
-            assert not found, (rule.id, found[0])
+    with without_collection():  # as the engine asks them
+        for rule in load_rules().values():
+            if rule.check is not None and rule.id.startswith(RULES):
+                found = [item for item in predicate(rule.check)(context, **rule.params) if isinstance(item, Fault)]
+                assert not found, (rule.id, found[0])
     print(json.dumps({"read": read_in, "rules": time.process_time() - start - read_in}))
 
 
