@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hubcheck.checks import randomness
 from hubcheck.checks.confirming import confirming
 from hubcheck.checks.context import Context
+from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import missed, once, replay, targets, where
 from hubcheck.findings import Fault, Skip
 from hubcheck.numbers import difference
@@ -89,7 +90,7 @@ def deterministic(context: Context) -> Iterator[Fault | Skip]:
 def batch_independence(context: Context) -> Iterator[Fault | Skip]:
     """A row is the same alone, first among five, or last of two."""
     seen: Observations = context.observations
-    looked = False
+    looked, allowed = False, tolerance(context, SAME_ROW)
     for target in _inference(context):
         reference: dict[str, tuple[Run, Any]] = {}
         for run, key, values in _values(seen, target, "pictures"):
@@ -102,7 +103,7 @@ def batch_independence(context: Context) -> Iterator[Fault | Skip]:
             whole, rows = reference[key]
             places = [whole.pictures.index(name) for name in run.pictures]
             distance = max(_distance(values[row], rows[place]) for row, place in enumerate(places))
-            if distance > SAME_ROW:
+            if distance > allowed:
                 found = (
                     f"in a batch of {run.batch} a row differs by {percent(distance)} of its largest value"
                     f" from what it is in a batch of {whole.batch}"
@@ -110,7 +111,7 @@ def batch_independence(context: Context) -> Iterator[Fault | Skip]:
                 yield Fault(
                     where(target, "outputs", key or None),
                     found,
-                    f"rows that differ by less than {percent(SAME_ROW)}",
+                    f"rows that differ by less than {percent(allowed)}",
                     replay=replay(target, "pictures", run.purpose),
                 )
                 break

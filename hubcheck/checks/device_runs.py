@@ -9,6 +9,7 @@ from hubcheck.checks import behaviour
 from hubcheck.checks import runs as running
 from hubcheck.checks.behaviour import percent
 from hubcheck.checks.context import Context
+from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import failed, replay, where
 from hubcheck.findings import Fault, Remark, Skip
 from hubcheck.numbers import difference
@@ -67,6 +68,7 @@ def agreement(context: Context) -> Iterator[Fault | Skip]:
         yield Skip("it takes a CPU and a GPU to compare")
         return
     told: set[object] = set()
+    allowed = tolerance(context, AGREEMENT)
     for run in seen.runs:
         if run.device != "cpu" or run.purpose not in _COMPARED or run.failure is not None:
             continue
@@ -77,10 +79,10 @@ def agreement(context: Context) -> Iterator[Fault | Skip]:
             if output.values is None or other is None or other.shape != output.values.shape:
                 continue
             distance = difference(output.values, other)
-            if distance > AGREEMENT:
+            if distance > allowed:
                 told.add(run.target)
                 found = f"results {percent(distance)} of the largest value apart"
-                wanted = f"results less than {percent(AGREEMENT)} apart"
+                wanted = f"results less than {percent(allowed)} apart"
                 again = (*replay(run.target, run.purpose), "--device", "all")
                 yield Fault(where(run.target, "outputs", key or None), found, wanted, replay=again)
     for device in ("cpu", "gpu"):

@@ -19,6 +19,10 @@ FEWEST_RUNS = 24
 MASKED = 0.25
 """From this share of the entries on, zeros come from a mask and not from chance."""
 
+OF_THE_CHANGING = 0.9
+"""A mask on the outputs is on everything that changes. Where a dropped branch is added to features, those that are 0
+look masked, but the others take two values of which none is 0."""
+
 FEWEST_ENTRIES = 8
 """With fewer entries that are ever other than 0, a coincidence looks like a mask."""
 
@@ -97,7 +101,7 @@ def masked_share(runs: np.ndarray[Any, Any]) -> float:
 
     Returns:
         A part of the entries that are not 0 in every run, in [0, 1]; a lower bound, since a mask can repeat by
-        chance. 0 where there are too few such entries to tell.
+        chance. 0 where there are too few such entries to tell, or where others change in another way.
 
     Raises:
         ValueError: fewer than 8 runs.
@@ -120,7 +124,10 @@ def masked_share(runs: np.ndarray[Any, Any]) -> float:
     with numpy.errstate(invalid="ignore"):  # infinities are another rule's business
         one_value = high - low <= SAME_VALUE * numpy.maximum(numpy.abs(low), numpy.abs(high))
     often = (~zero).sum(axis=0) >= 2
-    return float(numpy.mean(zero.any(axis=0) & often & one_value))
+    comes_and_goes = zero.any(axis=0)
+    masked = comes_and_goes & often & one_value
+    changing = often & (comes_and_goes | ~one_value)
+    return float(numpy.mean(masked)) if masked.sum() >= OF_THE_CHANGING * changing.sum() else 0.0
 
 
 def _same(place: Where, target: Target, key: str) -> bool:

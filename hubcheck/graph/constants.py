@@ -9,10 +9,13 @@ from typing import Any
 
 Number = bool | int | float
 
-_FORMATS = {1: "f", 2: "d", 3: "i", 4: "B", 5: "h", 6: "b", 9: "q", 10: "?", 17: "H", 19: "e", 22: "I", 23: "Q"}
+_FORMATS = {1: "f", 2: "d", 3: "i", 4: "B", 5: "h", 6: "b", 9: "q", 10: "?", 14: "H", 17: "H", 19: "e", 22: "I",
+            23: "Q"}  # fmt: skip
 """How `struct` spells the dtypes (by their enum number) that conditions, axes and scales have."""
 _FIELDS = {1: "float_val", 2: "double_val", 3: "int_val", 4: "int_val", 5: "int_val", 6: "int_val", 9: "int64_val",
-           10: "bool_val", 17: "int_val", 19: "half_val", 22: "uint32_val", 23: "uint64_val"}  # fmt: skip
+           10: "bool_val", 14: "half_val", 17: "int_val", 19: "half_val", 22: "uint32_val",
+           23: "uint64_val"}  # fmt: skip
+_HALF, _BFLOAT16 = 19, 14
 LIMIT = 4096
 """The most elements that are read: conditions, axes and per-channel statistics have fewer."""
 
@@ -47,10 +50,18 @@ def read_constant(tensor: Any) -> Constant | None:
         layout = f"<{count}{_FORMATS[tensor.dtype]}"
         if struct.calcsize(layout) != len(tensor.tensor_content):
             return None
-        return Constant(shape, struct.unpack(layout, tensor.tensor_content))
+        return Constant(shape, _decoded(tensor.dtype, struct.unpack(layout, tensor.tensor_content)))
     values: Sequence[Number] = getattr(tensor, _FIELDS[tensor.dtype])[:count]
-    if tensor.dtype == 19:
+    if tensor.dtype == _HALF:
         values = [struct.unpack("<e", struct.pack("<H", int(value) & 0xFFFF))[0] for value in values]
+    values = _decoded(tensor.dtype, values)
     # Trailing elements equal to the last one are not written, zeros not at all.
     filler: Number = values[-1] if values else 0
     return Constant(shape, (*values, *[filler] * (count - len(values))))
+
+
+def _decoded(dtype: int, values: Sequence[Number]) -> tuple[Number, ...]:
+    """Numbers as they are stored; a bfloat16 is the upper half of a float."""
+    if dtype != _BFLOAT16:
+        return tuple(values)
+    return tuple(struct.unpack("<f", struct.pack("<I", (int(value) & 0xFFFF) << 16))[0] for value in values)

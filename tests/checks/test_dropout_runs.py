@@ -45,6 +45,23 @@ def test_noise_inside_with_zeros_of_a_relu_is_no_mask(seed, sparsity, size):
     assert masked_share(np.maximum(noisy - np.quantile(noisy, sparsity), 0) * size) < MASKED
 
 
+@given(SEEDS, st.floats(0.0, 0.8))
+def test_a_dropped_branch_beside_features_of_which_many_are_0_is_no_mask(seed, sparsity):
+    """Where the features are 0, the sum is 0 or the branch's value; elsewhere it is two values, none of them 0."""
+    random = np.random.default_rng(seed)
+    dead = random.random((4, 40)) < sparsity
+    branch = features(random) * (random.random((FEWEST_RUNS, 4, 40)) >= 0.3)
+    assert masked_share(np.where(dead, 0.0, features(random)) + branch) < MASKED
+
+
+@given(SEEDS)
+def test_a_mask_on_a_part_of_the_outputs_shows(seed):
+    random = np.random.default_rng(seed)
+    fixed = features(random)
+    mask = random.random(fixed.shape) >= 0.3
+    assert masked_share(np.concatenate([fixed, fixed * mask], axis=-1)) >= MASKED
+
+
 @given(SEEDS)
 def test_nothing_random_is_no_mask(seed):
     random = np.random.default_rng(seed)

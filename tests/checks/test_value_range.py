@@ -102,3 +102,13 @@ def test_branches_of_tf1_are_followed() -> None:
 
 def test_each_mistake_is_told_once() -> None:
     assert found(lambda x: tf.concat([x / 255.0, x / 255.0], 0)) == ["[0, 0.003922]"]
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+def test_pixels_are_followed_through_coarser_types(dtype: tf.DType) -> None:
+    def half(x: tf.Tensor) -> tf.Tensor:
+        scaled = (tf.cast(x, dtype) - tf.constant([123.0, 117.0, 104.0], dtype)) / tf.constant(58.0, dtype)
+        return tf.cast(scaled, tf.float32)
+
+    assert len(found(half)) == 1
+    assert found(lambda x: tf.cast((tf.cast(x, dtype) - tf.constant(0.5, dtype)) * 2, tf.float32)) == []
