@@ -6,66 +6,19 @@ depends on a promise that is broken already is skipped, so that one fault makes 
 
 from __future__ import annotations
 
-import importlib
-import re
-import shlex
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from hubcheck.checks.context import Context
-from hubcheck.data_files import DataFileError
-from hubcheck.errors import UsersError
-from hubcheck.findings import LEVELS, Fault, Finding, Node, Outcome, Remark, Skip, Where
+from hubcheck.findings import LEVELS, Fault, Finding, Outcome, Remark, Skip
 from hubcheck.graph.pause import without_collection
-from hubcheck.module.types import Module
-from hubcheck.plain_text import printable
+from hubcheck.predicates import predicate
 from hubcheck.rules import Rule, matching
+from hubcheck.wording import bounded, merged, worded
 
-Predicate = Callable[..., Iterator[Fault | Skip | Remark]]
 Half = Literal["static", "probe"]
-
-_MOST_FAULTS = 200
-_FIELD = re.compile(r"\{(\w+)\}")
-
-
-class UnknownPredicate(UsersError):
-    """A rule names a predicate that cannot be imported."""
-
-
-def predicate(name: str) -> Predicate:
-    """The function "module:function", in hubcheck.checks or, with a dotted module, anywhere.
-
-    Raises:
-        UnknownPredicate: there is none.
-    """
-    module, _, function = name.partition(":")
-    path = module if "." in module else f"hubcheck.checks.{module}"
-    try:
-        found = getattr(importlib.import_module(path), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UnknownPredicate(f"no predicate is called {name!r}: {error}") from None
-    return found  # type: ignore[no-any-return]
-
-
-def check_predicates(rule: Rule) -> None:
-    """Whether the predicates of a rule are there and take its params: worth asking of rules that users write.
-
-    Raises:
-        DataFileError: they are not, or do not.
-    """
-    import inspect
-
-    for key, name in (("check", rule.check), ("probe", rule.probe)):
-        if name is None:
-            continue
-        try:
-            inspect.signature(predicate(name)).bind(None, **rule.params)
-        except UnknownPredicate as error:
-            raise DataFileError(rule.file, key, str(error)) from None
-        except TypeError as error:
-            raise DataFileError(rule.file, "params", f"{name}: {error}") from None
 
 
 @dataclass(slots=True)
@@ -195,13 +148,13 @@ class Evaluation:
         if blocker is not None:
             return _State("skipped", reason=f"needs {blocker}", blocked=half == "static" or rule.check is None)
         try:
-            said = list(_first(predicate(name)(context, **rule.params)))
+            said = list(bounded(predicate(name)(context, **rule.params)))
         except Exception:
             return _State("broken", reason=traceback.format_exc())
         faults = [item for item in said if isinstance(item, Fault)]
         remarks = [item for item in said if isinstance(item, Remark)]
         if faults:
-            findings = _merged([_finding(rule, fault, context) for fault in faults], context.module)
+            findings = merged([worded(rule, fault, context) for fault in faults], context.module)
             return _State("failed", half, findings=findings, remarks=remarks)
         skips = list(dict.fromkeys(item for item in said if isinstance(item, Skip)))
         if skips:
@@ -244,18 +197,6 @@ def _combined(static: _State, seen: _State) -> _State:
     return static
 
 
-def _first(said: Iterator[Fault | Skip | Remark]) -> Iterator[Fault | Skip | Remark]:
-    """No more faults than anybody reads: a hostile file has as many as it has nodes."""
-    faults = 0
-    for item in said:
-        faults += isinstance(item, Fault)
-        if isinstance(item, Fault) and faults > _MOST_FAULTS:
-            message = f"there are more findings of this rule than the {_MOST_FAULTS} that are told"
-            yield replace(item, where=Where(), found="", wanted="", message=message)
-            return
-        yield item
-
-
 def _in_order_of_needs(rules: Mapping[str, Rule]) -> list[Rule]:
     ordered: dict[str, Rule] = {}
 
@@ -270,48 +211,3 @@ def _in_order_of_needs(rules: Mapping[str, Rule]) -> list[Rule]:
     for rule in rules.values():
         place(rule, ())
     return list(ordered.values())
-
-
-def _finding(rule: Rule, fault: Fault, context: Context) -> Finding:
-    fields = {"found": fault.found, "wanted": fault.wanted, **fault.details}
-    template = fault.message or rule.message
-    return Finding(
-        rule=rule.id,
-        level=fault.level or rule.level,
-        where=_place(fault.where),
-        message=printable(_FIELD.sub(lambda match: str(fields.get(match[1], match[0])), template)),
-        found=printable(fault.found),
-        wanted=printable(fault.wanted),
-        fix=printable(fault.fix or rule.fix),
-        source=rule.source,
-        replay=_command(context, fault.replay) if fault.replay else "",
-    )
-
-
-def _command(context: Context, arguments: tuple[str, ...]) -> str:
-    """The command that makes the calls of a fault again, as they were made."""
-    settings = context.observations.settings if context.observations is not None else ()
-    return shlex.join(("hubcheck", "replay", str(context.module.path), *arguments, *settings))
-
-
-def _place(where: Where) -> Where:
-    """The same place, with names that can be printed."""
-    node = where.node
-    if node is not None:
-        node = Node(printable(node.name), printable(node.op), _name(node.function))
-    return Where(_name(where.variant), _name(where.trace), _name(where.signature), where.side, _name(where.key), node)
-
-
-def _name(text: str | None) -> str | None:
-    return printable(text) if text is not None else None
-
-
-def _merged(findings: list[Finding], module: Module) -> list[Finding]:
-    """A fault that variants or traces share is told once, of the inference variant if that has it."""
-    inference = module.inference.name if module.inference is not None else None
-    kept: dict[Finding, Finding] = {}
-    for finding in findings:
-        alike = replace(finding, where=replace(finding.where, variant=None, trace=None), replay="")
-        if alike not in kept or finding.where.variant == inference:
-            kept[alike] = finding
-    return list(kept.values())

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubcheck.contract import SignatureContract, load_contracts
-from hubcheck.engine import check_predicates
 from hubcheck.identity import home
 from hubcheck.kept import Kept
 from hubcheck.module.address import Place
 from hubcheck.options import Options
+from hubcheck.predicates import check_predicates
 from hubcheck.results import ModuleReport, Report
 from hubcheck.rules import Rule, load_rules, matching, select
 from hubcheck.tally import tallied

@@ -19,8 +19,8 @@ import tf_keras
 
 from hubcheck.checks.context import Context
 from hubcheck.contract import load_contracts
-from hubcheck.engine import predicate
 from hubcheck.findings import Fault
+from hubcheck.predicates import predicate
 from hubcheck.rules import Rule, load_rules
 from tests.graph.applications import Architecture, architectures
 
