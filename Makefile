@@ -22,9 +22,11 @@ test-matrix: .venvs/oldest/.ready .venvs/newest
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
 
-# Every architecture of keras.applications against the rules that read graphs: no false alarm (half an hour).
+# Every architecture of keras.applications against the rules that read graphs: no false alarm (half an hour). And one
+# of each family through both writers.
 sweep: $(READY)
 	$(BIN)/python -m tests.sweep
+	SWEEP=1 $(BIN)/pytest tests/author/test_families.py
 
 # A million mutations, unless told otherwise: make fuzz RUNS=100000 FIRST=500000. The numbers name the mutations, so
 # runs add up. `python -m tests.fuzz.guided FILE` is led by coverage, and needs the extra `fuzz`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,11 @@ def last_named(model, start: str) -> str:
     return [layer.name for layer in model.layers if start in layer.name][-1]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+QUICK = ("MobileNetV2", "MobileNetV3", "EfficientNet", "ConvNeXt")
+"""The others, which take minutes, are tried by `make sweep`."""
+
+
+@pytest.mark.parametrize("name", FAMILIES if "SWEEP" in os.environ else QUICK)
 def test_a_family_conforms_and_keeps_its_values(name, tmp_path):
     family = FAMILIES[name]
     keras.utils.set_random_seed(3)
