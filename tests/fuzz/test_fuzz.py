@@ -41,6 +41,7 @@ def test_a_maze_gets_a_verdict(judge: Judge, tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("file", FOUND, ids=lambda file: file.name.partition(".")[0])
 def test_what_once_broke_hubcheck_gets_a_verdict(judge: Judge, tmp_path: Path, file: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(gzip.decompress(file.read_bytes()))
+    (tmp_path / "assets").mkdir()
     judge(tmp_path, thorough=True)
 
 
