@@ -11,7 +11,7 @@ from hubcheck.checks.context import Context
 from hubcheck.declarations import declarations
 from hubcheck.findings import Finding
 from hubcheck.observations import Observations, Run
-from hubcheck.results import Exhibits, Histogram, Picture
+from hubcheck.shown import Exhibits, Histogram, Picture
 
 _BINS = 32
 _LARGEST_SIDE = 96

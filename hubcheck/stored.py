@@ -57,7 +57,10 @@ def _maker(kind: Any) -> Callable[[Any], Any] | None:
 
 @cache
 def _record_maker(kind: Any) -> Callable[[dict[str, Any]], Any]:
-    parts = {name: maker for name, hint in get_type_hints(kind).items() if (maker := _maker(hint)) is not None}
+    from hubcheck.shown import Exhibits
+
+    hints = get_type_hints(kind, localns={"Exhibits": Exhibits})
+    parts = {name: maker for name, hint in hints.items() if (maker := _maker(hint)) is not None}
 
     def make(data: dict[str, Any]) -> Any:
         made = {name: parts[name](value) if name in parts else value for name, value in data.items()}

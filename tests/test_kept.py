@@ -9,8 +9,9 @@ import pytest
 from hubcheck.kept import Kept
 from hubcheck.options import Options
 from hubcheck.plan import plan
-from hubcheck.results import Histogram, ModuleReport, Picture, Suppressed
+from hubcheck.results import ModuleReport, Suppressed
 from hubcheck.run import stream
+from hubcheck.shown import Histogram, Picture
 from hubcheck.stored import report_from, report_text
 from hubcheck.tally import tallied
 from tests.paths import DATA

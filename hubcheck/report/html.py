@@ -17,7 +17,8 @@ from hubcheck.findings import Finding, Outcome
 from hubcheck.identity import module_key
 from hubcheck.report import path, svg
 from hubcheck.report.describe import FORMATS, SUPPRESSIONS, counts, details, place, plural, remarks
-from hubcheck.results import Exhibits, ModuleReport, Report
+from hubcheck.results import ModuleReport, Report
+from hubcheck.shown import Exhibits
 
 _CLASSES = {
     "error": "bad",

@@ -13,7 +13,7 @@ from html import escape
 
 from hubcheck.findings import Finding, Level
 from hubcheck.report.svg import CHARACTER, document
-from hubcheck.results import Declared, Step
+from hubcheck.shown import Declared, Step
 
 _HEIGHT, _LINE, _GAP, _LANE, _INDENT, _SPINE = 26, 17, 14, 12, 16, 16
 _LANES = 8

@@ -15,8 +15,9 @@ from hubcheck.findings import Finding, Level, Node, Where
 from hubcheck.options import Options
 from hubcheck.plan import plan
 from hubcheck.report import path
-from hubcheck.results import Declared, ModuleReport
+from hubcheck.results import ModuleReport
 from hubcheck.run import stream
+from hubcheck.shown import Declared
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 from tests.paths import DATA
 
