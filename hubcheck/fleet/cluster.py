@@ -70,7 +70,7 @@ class Cluster:
         client = self._client
         client.register_plugin(_Plugin(self._options, Path.cwd()), name=self._name)
         try:
-            started = ((path, self._submitted(number, path)) for number, path in enumerate(paths))
+            started = ((path, self._submitted(str(number), path)) for number, path in enumerate(paths))
             threads = sum(client.nthreads().values())
             for path, future in in_order(started, ahead=_AHEAD * max(threads, 1)):
                 yield self._result(path, future)
@@ -79,20 +79,23 @@ class Cluster:
                 if not self._gone:
                     client.unregister_worker_plugin(self._name)
 
-    def _submitted(self, number: int, path: Place) -> Any | None:
+    def _submitted(self, key: str, path: Place) -> Any | None:
         """The future of a module's report; None if the scheduler is gone."""
         if self._gone:
             return None
         try:
-            return self._client.submit(_check, self._name, str(path), key=f"{self._name}-{number}", pure=False)
+            return self._client.submit(_check, self._name, str(path), key=f"{self._name}-{key}", pure=False)
         except distributed.client.ClosedClientError:
             return None
 
-    def _result(self, path: Place, future: Any) -> ModuleReport | tuple[Place, Exception]:
+    def _result(self, path: Place, future: Any, *, again: bool = False) -> ModuleReport | tuple[Place, Exception]:
         try:
             return report_from(self._awaited(future))
         except distributed.KilledWorker as error:
-            return path, WorkerDied(f"{error.allowed_failures + 1} Dask workers died while they checked it")
+            # Dask blames all that waited for a worker which died. Alone, a module shows whether it is the reason.
+            if not again:
+                return self._result(path, self._submitted(f"{future.key}-again", path), again=True)
+            return path, WorkerDied(f"{error.allowed_failures + 1} Dask workers died while they checked it, twice")
         except (CancelledError, distributed.comm.CommClosedError):
             self._gone = True
             return path, Unchecked(f"not checked: the Dask scheduler at {self._address} is gone")

@@ -140,10 +140,14 @@ class Reach:
 
 
 def _functions_in(attributes: Any) -> Iterator[str]:
-    """All functions in a node's attributes; a function can have attributes, and functions among them."""
+    """All functions in a node's attributes; a function can have attributes, and functions among them.
+
+    By the attributes' names: a map of protobuf has no order, and another one in each process.
+    """
     waiting = [attributes]
     while waiting:
-        for value in waiting.pop().values():
+        inner = waiting.pop()
+        for value in map(inner.__getitem__, sorted(inner)):
             for function in (value.func, *value.list.func):
                 if function.name:
                     yield function.name

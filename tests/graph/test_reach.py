@@ -123,3 +123,16 @@ def test_an_argument_is_chosen_by_every_caller_in_the_graph_and_outside():
     ((body, index),) = told.nodes(["ReadFile"])
     entries = {body.function: [Entry(["asset"])]}
     assert set(Paths(told, (), entries).choosers(body, body.inputs(index)[0])) == {"graph", "asset"}
+
+
+def test_functions_in_attributes_come_in_the_order_of_their_names():
+    """protobuf's maps have another order in each process; reports must not."""
+    graph = proto.parse("GraphDef", b"")
+    names = [f"f{number:02}" for number in range(40)]
+    graph.node.add(name="case", op="StatelessCase")
+    for name in reversed(names):
+        graph.node[0].attr[name].func.name = name
+        graph.library.function.add().signature.name = name
+    told = Reach(GraphView(graph), graph.library, [Root("r", node="case")])
+    order = [body.function for body in told.bodies if body.function is not None]
+    assert order in (names, names[::-1])
