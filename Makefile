@@ -54,7 +54,6 @@ proto: $(READY)
 tables: $(READY)
 	$(BIN)/python tools/make_tables.py
 	$(BIN)/python tools/make_random_ops.py
-	$(BIN)/python tools/make_random_ops.py
 
 # Pages that are generated from data.
 docs: $(READY)
