@@ -65,7 +65,7 @@ class Mutator:
         """A message of a field's value."""
         if hasattr(value, "DESCRIPTOR"):
             return value
-        items = [value[key] for key in value] if hasattr(value, "keys") else value
+        items = [value[key] for key in sorted(value)] if hasattr(value, "keys") else value
         found = self._rng.choice(items) if len(items) else None
         return found if hasattr(found, "DESCRIPTOR") else None
 

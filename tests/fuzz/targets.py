@@ -62,14 +62,15 @@ def attachments(rng: random.Random, seed: Seed) -> Files:
         meta.collection_def["hub_module_attachments"].bytes_list.value.append(
             mutated(rng, b"\x0a\x11image_module_info\x12\x06\x0a\x04\x08\x20\x10\x18")
         )
-        for collection in meta.collection_def.values():
+        for name in sorted(meta.collection_def):
+            collection = meta.collection_def[name]
             values = collection.bytes_list.value
             if len(values):
                 at = rng.randrange(len(values))
                 values[at] = mutated(rng, values[at])
             for packed in collection.any_list.value:
                 packed.value = mutated(rng, packed.value)
-    return {MODEL: message.SerializeToString()}
+    return {MODEL: message.SerializeToString(deterministic=True)}
 
 
 def index(rng: random.Random, seed: Seed) -> Files:
@@ -112,7 +113,7 @@ def object_graph(rng: random.Random, seed: Seed) -> Files:
     )
     entry.size = len(changed)
     entry.offset = len(shard)
-    entries[OBJECT_GRAPH_KEY.encode()] = entry.SerializeToString()
+    entries[OBJECT_GRAPH_KEY.encode()] = entry.SerializeToString(deterministic=True)
     return {SHARD: shard + changed, INDEX: tables.written(sorted(entries.items()))}
 
 
@@ -125,7 +126,7 @@ def keras_metadata(rng: random.Random, seed: Seed) -> Files:
         message.nodes.add().metadata = '{"class_name": "Lambda", "config": {"name": "l", "function": ["4wE="]}}'
     node = rng.choice(message.nodes)
     node.metadata = mutated(rng, node.metadata.encode()).decode("utf-8", "replace")
-    data = message.SerializeToString()
+    data = message.SerializeToString(deterministic=True)
     return {KERAS: data if rng.random() < 0.7 else mutated(rng, data)}
 
 
@@ -135,7 +136,7 @@ def archive(rng: random.Random, seed: Seed) -> Files:
     if rng.random() < 0.5:
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as made:
             for name, data in seed.files.items():
-                made.writestr(name, data[:_PACKED])
+                made.writestr(zipfile.ZipInfo(name), data[:_PACKED], zipfile.ZIP_DEFLATED)
         return {"module.zip": mutated(rng, packed.getvalue())}
     with tarfile.open(fileobj=packed, mode="w", format=rng.choice((tarfile.GNU_FORMAT, tarfile.PAX_FORMAT))) as tar:
         for name, data in seed.files.items():
@@ -147,7 +148,7 @@ def archive(rng: random.Random, seed: Seed) -> Files:
     if rng.random() < 0.7:
         at = rng.randrange(len(data) // 512) * 512
         data = _with_checksum(data[:at] + mutated(rng, data[at : at + 512]).ljust(512, b"\0") + data[at + 512 :], at)
-    data = gzip.compress(data, 1)
+    data = gzip.compress(data, 1, mtime=0)
     return {"module.tar.gz": data if rng.random() < 0.7 else mutated(rng, data)}
 
 
@@ -182,4 +183,4 @@ def _changed_message(rng: random.Random, name: str, data: bytes) -> bytes:
     except DecodeError:
         return mutated(rng, data)
     Mutator(rng, message).mutate(message)
-    return message.SerializeToString()
+    return message.SerializeToString(deterministic=True)

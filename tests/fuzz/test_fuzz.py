@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tests.fuzz.judge import Judge
 from tests.fuzz.mazes import MAZES, module
 from tests.fuzz.seeds import seeds
 from tests.fuzz.targets import TARGETS
+from tests.paths import ROOT
 
 FOUND = sorted((Path(__file__).parent / "found").glob("*.gz"))
 SIZES = 10
@@ -56,3 +59,23 @@ def test_findings_of_one_rule_are_told_up_to_a_number(tmp_path: Path) -> None:
     findings = hubcheck.validate(tmp_path, static=True).findings
     assert [finding.rule for finding in findings] == ["safety/custom-ops"] * 201
     assert "more findings of this rule" in findings[-1].message
+
+
+def test_a_number_is_the_same_mutation_in_every_process() -> None:
+    """Else numbers of several runs would not add up, and a broken module could not be made again."""
+    code = (
+        "import hashlib, random\n"
+        "from tests.fuzz.seeds import seeds\n"
+        "from tests.fuzz.targets import TARGETS\n"
+        "chosen, digest = seeds(), hashlib.sha256()\n"
+        "for number in range(150):\n"
+        "    rng = random.Random(number)\n"
+        "    files = TARGETS[rng.choice(sorted(TARGETS))][0](rng, rng.choice(chosen))\n"
+        "    digest.update(repr(sorted(files.items())).encode())\n"
+        "print(digest.hexdigest())\n"
+    )
+    made = [
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for _ in range(3)
+    ]
+    assert len(set(made)) == 1
