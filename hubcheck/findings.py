@@ -65,7 +65,7 @@ class Skip:
     """Why a check says nothing.
 
     `undecided` tells a question left open, which a run may answer, from a rule with nothing to look at; `blocks`
-    that what needs the rule has nothing to look at either; `missed` that something was to be run for it and was not.
+    that what needs the rule has nothing to look at either; `missed` that what the rule asks was not found out.
     """
 
     reason: str
