@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from google.protobuf import text_format
+from google.protobuf.descriptor_pool import DescriptorPool
 
 from hubcheck.module import table
 from hubcheck.module.checkpoint import OBJECT_GRAPH_KEY
@@ -46,8 +47,17 @@ def proto_text(rng: random.Random, seed: Seed) -> Files:
         del meta.graph_def.library.function[1:]
         del meta.object_graph_def.nodes[10:]
     Mutator(rng, message).mutate(message)
-    text = text_format.MessageToString(message).encode("utf-8", "surrogateescape")
-    return {"saved_model.pbtxt": mutated(rng, text), MODEL: b""}
+    return {"saved_model.pbtxt": mutated(rng, _text(message)), MODEL: b""}
+
+
+def _text(message: Any) -> bytes:
+    """The message as text. The messages packed in it are looked up in its own pool: whether TensorFlow's stand in the
+    default one depends on what else this process has imported."""
+    try:
+        text = text_format.MessageToString(message, descriptor_pool=message.DESCRIPTOR.file.pool)
+    except DecodeError:
+        text = text_format.MessageToString(message, descriptor_pool=DescriptorPool())
+    return text.encode("utf-8", "surrogateescape")
 
 
 def marker(rng: random.Random, seed: Seed) -> Files:
