@@ -5,11 +5,8 @@ Paths in it are relative to the folder that it lies in.
 
 from __future__ import annotations
 
-import difflib
-import json
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -133,6 +130,8 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 def _parse(file: Path, content: bytes) -> Config | None:
+    import tomllib
+
     try:
         data = tomllib.loads(content.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -182,6 +181,8 @@ def _folder(file: Path, folder: Path) -> Path:
 
 def _check(file: Path, data: Any) -> None:
     """Hold the table against its schema; a key that is not known is told with the nearest that is."""
+    import json
+
     text = (resources.folder("rules") / "schema" / "config.schema.json").read_text(encoding="utf-8")
     schema = json.loads(text)
     _check_keys(file, data, schema, "")
@@ -194,6 +195,8 @@ def _check(file: Path, data: Any) -> None:
 
 
 def _check_keys(file: Path, table: Any, schema: Mapping[str, Any], prefix: str) -> None:
+    import difflib
+
     known = schema["properties"]
     for key in table if isinstance(table, dict) else ():
         if key not in known:

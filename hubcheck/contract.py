@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hubcheck import resources
-from hubcheck.data_files import DataFileError, validate
+from hubcheck.data_files import DataFileError, Shelf, parsed, validate
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +47,29 @@ class SignatureContract:
     more_outputs: bool = True
 
 
-def load_contracts(*folders: Path) -> dict[str, SignatureContract]:
+def load_contracts(*folders: Path) -> Shelf[SignatureContract]:
     """The shipped contracts and those in `<folder>/signatures/*.toml`, by signature name.
 
     Raises:
         DataFileError: a file is not a signature contract; names file, key and reason.
     """
-    contracts: dict[str, SignatureContract] = {}
-    shipped = resources.folder("rules")
-    for folder in (shipped, *folders):
-        for file in sorted((folder / "signatures").glob("*.toml")):
-            contract = _read(file, check=folder is not shipped)
-            if contract.name in contracts:
-                raise DataFileError(file, "name", f"signature {contract.name!r} is defined already")
-            contracts[contract.name] = contract
-    return contracts
-
-
-def _read(file: Path, *, check: bool) -> SignatureContract:
-    try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataFileError(file, "", str(error)) from None
-    if check:
+    shipped = {file.stem: file for file in _files(resources.folder("rules"))}
+    own: dict[str, SignatureContract] = {}
+    for file in (file for folder in folders for file in _files(folder)):
+        data = parsed(file)
         validate(file, data, "signature")
+        contract = _contract(data)
+        if contract.name in shipped or contract.name in own:
+            raise DataFileError(file, "name", f"signature {contract.name!r} is defined already")
+        own[contract.name] = contract
+    return Shelf(shipped, lambda file: _contract(parsed(file)), own)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted((folder / "signatures").glob("*.toml"))
+
+
+def _contract(data: Mapping[str, Any]) -> SignatureContract:
     return SignatureContract(
         name=data["name"],
         title=data["title"],

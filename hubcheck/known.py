@@ -14,6 +14,7 @@ from hubcheck.cache import Cache, tensorflow_releases
 from hubcheck.findings import Outcome
 from hubcheck.module.address import Place
 from hubcheck.results import ModuleReport
+from hubcheck.rules import Rule
 
 if TYPE_CHECKING:
     from hubcheck.options import Options
@@ -114,12 +115,14 @@ def _is_settled(outcome: Outcome) -> bool:
 
 
 def _settings(options: Options, ready: Plan, environment: Iterable[str] | None) -> Iterator[str]:
-    yield repr(list(ready.rules.values()))
-    yield repr(ready.contracts)
+    # Of what ships with hubcheck the cache knows the files.
+    yield repr(ready.own)
+    yield repr(dict(options.config.levels) if options.config is not None else {})
     yield repr((sorted(ready.waived), options.static, options.fail_on, options.exhibits, options.limits))
-    for rule in ready.rules.values():
-        yield from _code(rule.check)
-        yield from _code(rule.probe)
+    for rule in ready.own:
+        if isinstance(rule, Rule):
+            yield from _code(rule.check)
+            yield from _code(rule.probe)
     if not options.static:
         yield repr((options.probe, options.sandbox, options.device, ready.devices))
         yield from tensorflow_releases() if environment is None else environment

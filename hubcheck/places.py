@@ -6,11 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hubcheck.module.address import Place, place
 from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.module.locate import find_modules
-from hubcheck.module.types import Module
+
+if TYPE_CHECKING:
+    from hubcheck.module.types import Module
 
 
 def find(text: str | os.PathLike[str], limits: Limits = LIMITS, *, store: Path | None = None) -> list[Place]:

@@ -12,7 +12,6 @@ from hubcheck.identity import home
 from hubcheck.kept import Kept
 from hubcheck.module.address import Place
 from hubcheck.options import Options
-from hubcheck.predicates import check_predicates
 from hubcheck.results import ModuleReport, Report
 from hubcheck.rules import Rule, load_rules, matching, select
 from hubcheck.tally import tallied
@@ -24,10 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the options come to: the rules, the contracts, which rules to report, and which needs to waive."""
+    """What the options come to: the rules, the contracts, which rules to report, and which needs to waive.
 
-    rules: dict[str, Rule]
-    contracts: dict[str, SignatureContract]
+    `own` are the rules and contracts that do not ship with hubcheck.
+    """
+
+    rules: Mapping[str, Rule]
+    contracts: Mapping[str, SignatureContract]
+    own: tuple[Rule | SignatureContract, ...]
     selected: set[str]
     waived: frozenset[str]
     home: Path
@@ -69,15 +72,18 @@ def plan(options: Options) -> Plan:
     folders = (*rule_folders(), *options.rules)
     rules = load_rules(*folders)
     contracts = load_contracts(*folders)
-    for rule in rules.values():
-        if any(rule.file.is_relative_to(folder) for folder in folders):
-            check_predicates(rule)
+    own: tuple[Rule | SignatureContract, ...] = (*rules.own.values(), *contracts.own.values())
+    for rule in rules.own.values():
+        from hubcheck.predicates import check_predicates
+
+        check_predicates(rule)
     policy = None
+    levelled: Mapping[str, Rule] = rules
     if options.config is not None or options.baseline is not None:
         from hubcheck.policy import Policy, adjusted
 
-        rules = adjusted(rules, options.config) if options.config is not None else rules
-        policy = Policy(options.config, options.baseline, rules, updating=options.update_baseline)
+        levelled = adjusted(rules, options.config) if options.config is not None else rules
+        policy = Policy(options.config, options.baseline, levelled, updating=options.update_baseline)
     selected = select(options.select, rules) if options.select else set(rules)
     selected -= select(options.ignore, rules)
     waived = frozenset(matching("safety", rules)) if options.run_unsafe else frozenset()
@@ -87,4 +93,4 @@ def plan(options: Options) -> Plan:
 
         devices = choose(options.device or "auto")
     where = options.config.home if options.config else home()
-    return Plan(rules, contracts, selected, waived, where, policy, devices)
+    return Plan(levelled, contracts, own, selected, waived, where, policy, devices)

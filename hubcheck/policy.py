@@ -189,7 +189,7 @@ class Policy:
         return "; ".join(entry.reason for entry in entries) or None
 
 
-def adjusted(rules: Mapping[str, Rule], config: Config) -> dict[str, Rule]:
+def adjusted(rules: Mapping[str, Rule], config: Config) -> Mapping[str, Rule]:
     """The rules with the levels that the configuration gives them; a rule's own id goes before its group.
 
     Raises:
@@ -199,6 +199,8 @@ def adjusted(rules: Mapping[str, Rule], config: Config) -> dict[str, Rule]:
     for pattern, level in sorted(config.levels.items(), key=lambda item: "/" in item[0]):
         for rule in _rules_of((pattern,), rules, config, f"levels.{pattern}"):
             levels[rule] = level
+    if not levels:
+        return rules
     return {name: replace(rule, level=levels.get(name, rule.level)) for name, rule in rules.items()}
 
 

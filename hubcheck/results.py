@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from hubcheck.findings import LEVELS, Finding, Level, Outcome
-from hubcheck.module.types import Format
-from hubcheck.rules import Rule
+from hubcheck.module.formats import Format
 
 if TYPE_CHECKING:
+    from hubcheck.rules import Rule
     from hubcheck.shown import Exhibits
     from hubcheck.tally import Tally
 

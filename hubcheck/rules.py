@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hubcheck import resources
-from hubcheck.data_files import DataFileError, validate
+from hubcheck.data_files import DataFileError, Shelf, parsed, validate
 from hubcheck.errors import UsersError
 from hubcheck.findings import Level
 
@@ -55,27 +53,27 @@ class Rule:
         return "+".join(name for name, half in (("static", self.check), ("probe", self.probe)) if half)
 
 
-def load_rules(*folders: Path) -> dict[str, Rule]:
+def load_rules(*folders: Path) -> Shelf[Rule]:
     """The shipped rules and those in `<folder>/<group>/<name>.toml`, by id.
 
     Raises:
         DataFileError: a file is not a rule; names file, key and reason.
     """
-    rules: dict[str, Rule] = {}
-    shipped = resources.folder("rules")
-    for folder in (shipped, *folders):
-        for file in sorted(folder.glob("*/*.toml")):
-            if file.parent.name in _NOT_RULES:
-                continue
-            rule = _read(file, check=folder is not shipped)
-            if rule.id in rules:
-                raise DataFileError(file, "id", f"rule {rule.id!r} is defined already")
-            rules[rule.id] = rule
-    for rule in rules.values():
+    shipped = {_id(file): file for file in _files(resources.folder("rules"))}
+    own: dict[str, Rule] = {}
+    for file in (file for folder in folders for file in _files(folder)):
+        data = parsed(file)
+        validate(file, data, "rule")
+        if data["id"] != _id(file):
+            raise DataFileError(file, "id", f"{data['id']!r} must be {_id(file)!r}, after its folder and file")
+        if data["id"] in shipped or data["id"] in own:
+            raise DataFileError(file, "id", f"rule {data['id']!r} is defined already")
+        own[data["id"]] = _rule(file, data)
+    for rule in own.values():
         for need in (*rule.needs, *rule.probe_needs):
-            if not matching(need, rules):
+            if not matching(need, (*shipped, *own)):
                 raise DataFileError(rule.file, "needs", f"no rule is called {need!r}")
-    return rules
+    return Shelf(shipped, lambda file: _rule(file, parsed(file)), own)
 
 
 def matching(pattern: str, rules: Iterable[str]) -> list[str]:
@@ -94,6 +92,8 @@ def select(patterns: Iterable[str], rules: Mapping[str, Rule]) -> set[str]:
     for pattern in patterns:
         found = matching(pattern, rules)
         if not found:
+            import difflib
+
             names = sorted({*rules, *(rule.group for rule in rules.values())})
             near = difflib.get_close_matches(pattern, names, n=3)
             hint = f"; nearest: {', '.join(near)}" if near else "; `hubcheck rules` lists them all"
@@ -102,16 +102,15 @@ def select(patterns: Iterable[str], rules: Mapping[str, Rule]) -> set[str]:
     return chosen
 
 
-def _read(file: Path, *, check: bool) -> Rule:
-    try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataFileError(file, "", str(error)) from None
-    if check:
-        validate(file, data, "rule")
-        expected = f"{file.parent.name}/{file.stem}"
-        if data["id"] != expected:
-            raise DataFileError(file, "id", f"{data['id']!r} must be {expected!r}, after its folder and file")
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob("*/*.toml") if file.parent.name not in _NOT_RULES)
+
+
+def _id(file: Path) -> str:
+    return f"{file.parent.name}/{file.stem}"
+
+
+def _rule(file: Path, data: Mapping[str, Any]) -> Rule:
     source = data["source"]
     return Rule(
         id=data["id"],

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.checker import Checker, report_without_check
 from hubcheck.findings import Level
 from hubcheck.module.address import Place
 from hubcheck.module.limits import Limits
@@ -118,7 +117,7 @@ def stream(modules: Sequence[Place], options: Options, ready: Plan) -> Iterator[
         def checked(paths: Iterable[Place]) -> Generator[ModuleReport, None, None]:
             made = cluster.reports(paths) if cluster is not None else _locally(paths, len(modules), options, ready)
             for report in made:
-                yield report if isinstance(report, ModuleReport) else report_without_check(*report, options, ready)
+                yield report if isinstance(report, ModuleReport) else _without_check(*report, options, ready)
 
         if options.cache is not None and options.save_evidence is None:
             from hubcheck.known import known_or_checked
@@ -131,6 +130,12 @@ def stream(modules: Sequence[Place], options: Options, ready: Plan) -> Iterator[
         stack.callback(reports.close)
         for report in reports:
             yield ready.judged(report)
+
+
+def _without_check(path: Place, error: Exception, options: Options, ready: Plan) -> ModuleReport:
+    from hubcheck.checker import report_without_check
+
+    return report_without_check(path, error, options, ready)
 
 
 def _cluster(options: Options, stack: ExitStack) -> Cluster | None:
@@ -151,5 +156,7 @@ def _locally(
         if processes > 1:
             yield from local.reports(paths, options, processes)
             return
+    from hubcheck.checker import Checker  # of what is known from an earlier run nothing is checked
+
     with Checker(options) as checker:
         yield from checker.reports(paths, options, ready)

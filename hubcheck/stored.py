@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -27,8 +27,13 @@ def report_from(text: bytes) -> ModuleReport:
     data = json.loads(text)
     if not isinstance(data, dict):
         raise TypeError("this is no report")
+    shown = data.pop("exhibits")
     made: ModuleReport = _record_maker(ModuleReport)(data)
-    return made
+    if shown is None:
+        return made
+    from hubcheck.shown import Exhibits
+
+    return replace(made, exhibits=_record_maker(Exhibits)(shown))
 
 
 def _plain(value: Any) -> Any:
@@ -57,9 +62,8 @@ def _maker(kind: Any) -> Callable[[Any], Any] | None:
 
 @cache
 def _record_maker(kind: Any) -> Callable[[dict[str, Any]], Any]:
-    from hubcheck.shown import Exhibits
-
-    hints = get_type_hints(kind, localns={"Exhibits": Exhibits})
+    # Few reports have exhibits: what these are is looked up when there are some.
+    hints = get_type_hints(kind, localns={"Exhibits": Any})
     parts = {name: maker for name, hint in hints.items() if (maker := _maker(hint)) is not None}
 
     def make(data: dict[str, Any]) -> Any:

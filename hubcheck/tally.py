@@ -6,6 +6,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hubcheck.findings import Level
 from hubcheck.results import ModuleReport, Verdict
@@ -23,8 +24,7 @@ class RuleCount:
     findings: int
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Worst:
+class Worst(NamedTuple):
     """A module that violates: its errors and other findings, and how many modules come after the first up to it,
     as a negative number, so that of equals the first is the worst."""
 

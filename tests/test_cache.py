@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from hubcheck.cache import Cache
+from hubcheck.config import Config
 from hubcheck.options import Options
 from hubcheck.plan import plan
 from hubcheck.results import ModuleReport
 from hubcheck.run import stream
 from tests.module.test_archive import packed
 from tests.paths import DATA
+from tests.test_rules import OWN_RULE
 
 
 @pytest.fixture
@@ -89,7 +91,24 @@ def test_a_changed_module_is_looked_at_again(module: Path, options: Options, rea
     assert len(reads) == 2
 
 
+def test_rules_of_ones_own_count_with_all_that_they_say(
+    module: Path, options: Options, reads: list[Path], tmp_path: Path
+) -> None:
+    rule = tmp_path / "rules" / "house" / "known-classes.toml"
+    rule.parent.mkdir(parents=True)
+    rule.write_text(OWN_RULE, encoding="utf-8")
+    asked = replace(options, rules=(tmp_path / "rules",))
+    check(options, module)
+    check(asked, module)
+    check(asked, module)
+    assert len(reads) == 2
+    rule.write_text(OWN_RULE.replace("axis = 1", "axis = 0"), encoding="utf-8")
+    check(asked, module)
+    assert len(reads) == 3
+
+
 SETTINGS: dict[str, Callable[[Options], Options]] = {
+    "levels": lambda o: replace(o, config=Config(Path("hubcheck.toml"), levels={"image-input": "note"})),
     "selection": lambda o: replace(o, select=("image-input",)),
     "level": lambda o: replace(o, fail_on="warning"),
     "unsafe": lambda o: replace(o, run_unsafe=True),

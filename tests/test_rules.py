@@ -44,6 +44,12 @@ def test_a_shipped_signature_keeps_its_schema_and_its_name(file):
 
 
 @pytest.mark.parametrize("rule", load_rules().values(), ids=lambda rule: rule.id)
+def test_what_a_shipped_rule_needs_is_there(rule):
+    for need in (*rule.needs, *rule.probe_needs):
+        assert select([need], load_rules())
+
+
+@pytest.mark.parametrize("rule", load_rules().values(), ids=lambda rule: rule.id)
 def test_the_predicates_of_a_rule_are_there_and_documented(rule):
     for name in filter(None, (rule.check, rule.probe)):
         assert engine.predicate(name).__doc__, name

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-_URI = re.compile(r"[a-z][a-z0-9+.-]+(://|::)", re.IGNORECASE)
+_URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+(://|::)")
 _RESERVED = "/:@!$&'()*+,;=?#[]%~"
 _SECRET = re.compile(r"(://)[^/@?#]*@")
 

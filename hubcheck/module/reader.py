@@ -14,9 +14,10 @@ from hubcheck.module.assets import Texts, assets
 from hubcheck.module.documents import read_documents
 from hubcheck.module.files import read_file, read_within
 from hubcheck.module.folder import files, links_out
+from hubcheck.module.formats import Format
 from hubcheck.module.limits import LIMITS, LimitExceeded, Limits
 from hubcheck.module.proto import DecodeError, parse, parse_text
-from hubcheck.module.types import Checkpoint, Format, Module, Problem, Variable, Variant
+from hubcheck.module.types import Checkpoint, Module, Problem, Variable, Variant
 from hubcheck.module.v1_variables import collection_variables, restored_variables
 from hubcheck.module.wire import check_fields
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hubcheck.module.address import Place
+from hubcheck.module.formats import Format
 from hubcheck.module.limits import LIMITS, Limits
 
-Format = Literal["tf1-hub", "tf1-saved-model", "tf2-saved-model"]
 Encoding = Literal["dense", "sparse", "composite"]
 
 INIT_OP_SIGNATURE = "__saved_model_init_op"

@@ -27,8 +27,8 @@ def main() -> None:
 def told(title: str, folder: Path, *options: str, goal: int, path: Path) -> None:
     """Measure and print."""
     command = [str(Path(sys.executable).parent / "hubcheck"), "validate", *options, str(path)]
-    fresh = f'XDG_CACHE_HOME=$(mktemp -d -p {folder}) exec "$@"'
-    kept = f'XDG_CACHE_HOME={folder}/kept exec "$@"'
+    fresh = f'cd {folder}; XDG_CACHE_HOME={folder}/$$ exec "$@"'
+    kept = f'cd {folder}; XDG_CACHE_HOME={folder}/kept exec "$@"'
     figures: dict[str, Figures] = side_by_side(
         {"nothing known": ["sh", "-c", fresh, "sh", *command], "all known": ["sh", "-c", kept, "sh", *command]},
         runs=3,

@@ -1,0 +1,5 @@
+"""The formats in which modules are published."""
+
+from typing import Literal
+
+Format = Literal["tf1-hub", "tf1-saved-model", "tf2-saved-model"]
