@@ -6,11 +6,13 @@ anything else (a link, a device, a name that leads elsewhere) is not unpacked at
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from hubcheck.module.limits import LimitExceeded, Limits
 from hubcheck.module.locate import MODULE_FILES
@@ -42,25 +44,34 @@ def unpacked(archive: Path, limits: Limits) -> Iterator[Unpacked]:
     with private_folder() as scratch:
         folder = scratch / "module"
         folder.mkdir()
-        with foreign_errors():
-            facts = _unpack(archive, folder, limits)
+        with foreign_errors(), archive.open("rb") as file:
+            facts = _unpack(file, folder, limits)
         yield Unpacked(None if facts.refused else folder, facts)
 
 
 def names_module(archive: Path, limits: Limits) -> bool:
     """Whether a file named like an archive is one of a module, or cannot be read: that has to be told, too."""
-    budget = _Budget(archive.stat().st_size, limits)
     try:
+        with archive.open("rb") as file:
+            return lists_module(file, limits)
+    except OSError:
+        return True
+
+
+def lists_module(archive: IO[bytes], limits: Limits) -> bool:
+    """The same of an open file; as much is read as tells."""
+    try:
+        budget = _Budget(archive.seek(0, os.SEEK_END), limits)
         names = (member.name for member in islice(members(archive, budget.spend), limits.archive_members))
         return any(PurePosixPath(name).name in MODULE_FILES for name in names)
     except (BadArchive, LimitExceeded, OSError):
         return True
 
 
-def _unpack(archive: Path, folder: Path, limits: Limits) -> Archive:
+def _unpack(archive: IO[bytes], folder: Path, limits: Limits) -> Archive:
     names: dict[str, bool] = {}
     refused: list[tuple[str, str]] = []
-    budget = _Budget(archive.stat().st_size, limits)
+    budget = _Budget(archive.seek(0, os.SEEK_END), limits)
     for count, member in enumerate(members(archive, budget.spend)):
         if count >= limits.archive_members:
             raise LimitExceeded(limits, "archive_members", "files and folders are in the archive")

@@ -16,7 +16,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 
 CHUNK = 1 << 16
@@ -49,20 +48,21 @@ class Member:
     content: Callable[[], IO[bytes]]
 
 
-def members(archive: Path, spend: Spend) -> Iterator[Member]:
+def members(archive: IO[bytes], spend: Spend) -> Iterator[Member]:
     """The members of an archive, in their order; the content of each can be read until the next is asked for.
 
     Raises:
         BadArchive: it is damaged, encrypted, or of another kind.
         OSError: it cannot be read.
     """
-    with archive.open("rb") as file, foreign_errors():
-        start = file.read(2)
-        file.seek(0)
+    with foreign_errors():
+        archive.seek(0)
+        start = archive.read(2)
+        archive.seek(0)
         if start == _GZIP:
-            yield from _tar(file, spend)
+            yield from _tar(archive, spend)
         elif start == _ZIP:
-            yield from _zip(file, spend)
+            yield from _zip(archive, spend)
         else:
             raise BadArchive("it is neither a .tar.gz nor a .zip file")
 

@@ -2,7 +2,7 @@
 
     source.py         what can be asked of a server: http.py for HTTP, storage.py for whatever else fsspec knows
     retrying.py       what may go well when it is tried again
-    search.py         a URI to the modules at or below it
+    search.py         a URI to the modules at or below it; walk.py: folders; peeking.py: which archives are modules
     layout.py         which files of a module are fetched, and into which folder; transfer.py: one file of them
     store.py          what was fetched, kept by content in the user's cache
     opening.py        a URI to a Module

@@ -147,7 +147,8 @@ def _told(response: aiohttp.ClientResponse, uri: str) -> Info | None:
     with contextlib.suppress(ValueError, KeyError, TypeError):
         changed = parsedate_to_datetime(times["Last-Modified"]).timestamp()
     marks = {name: headers[name] for name in _MARKS if name in headers}
-    return Info(size, marks, times, changed, is_page=response.content_type in _PAGES)
+    ranges = response.status == 206 or headers.get("Accept-Ranges", "").lower() == "bytes"
+    return Info(size, marks, times, changed, is_page=response.content_type in _PAGES, ranges=ranges)
 
 
 def _check(response: aiohttp.ClientResponse, uri: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -11,16 +12,19 @@ from hubcheck.module.limits import LimitExceeded, Limits
 from hubcheck.module.locate import ARCHIVES, MODULE_FILES, NotAModule, find_modules
 from hubcheck.remote import handles, packed
 from hubcheck.remote.layout import known_files
+from hubcheck.remote.peeking import holds_module
 from hubcheck.remote.retrying import patiently
-from hubcheck.remote.source import Listing, Source, connect
+from hubcheck.remote.source import Listing, Source, connect, joined
 from hubcheck.remote.walk import folders
+
+_AT_A_TIME = 8
 
 
 def find(address: Address, limits: Limits, store: Path | None) -> list[Address]:
     """The module at a URI, or all below it, in order; what a server does not list has to be named.
 
-    Every archive below it counts as one: whether a module is in it is told when it is fetched. Where a server fails
-    for now, the URI stands for itself, so that the reason becomes part of its report.
+    An archive below it is one of them if it holds a module, or cannot be looked into; one at the URI always is. Where
+    a server fails for now, the URI stands for itself, so that the reason becomes part of its report.
 
     Raises:
         NotAModule: there is nothing, or no module.
@@ -35,7 +39,7 @@ def find(address: Address, limits: Limits, store: Path | None) -> list[Address]:
             return _files(address, limits)
         if packed.is_packed(address):
             return packed.find(address, limits, store)
-        return _find(connect(address, limits), limits)
+        return _find(connect(address, limits), limits, store)
     except LimitExceeded as error:
         raise UsersError(f"{address}: {error}; give the modules one by one, or raise it") from None
     except Unreachable as error:
@@ -44,7 +48,7 @@ def find(address: Address, limits: Limits, store: Path | None) -> list[Address]:
         raise
 
 
-def _find(source: Source, limits: Limits) -> list[Address]:
+def _find(source: Source, limits: Limits, store: Path | None) -> list[Address]:
     address = source.address
     if address.name.lower().endswith(ARCHIVES):
         if patiently(partial(source.info, "")) is None:
@@ -60,7 +64,7 @@ def _find(source: Source, limits: Limits) -> list[Address]:
         if error.again:
             raise
         denied = error
-    found = sorted(_below(source, limits))
+    found = sorted(_below(source, limits, store))
     if found:
         return found
     if denied is not None:
@@ -70,13 +74,17 @@ def _find(source: Source, limits: Limits) -> list[Address]:
     )
 
 
-def _below(source: Source, limits: Limits) -> list[Address]:
-    found = []
+def _below(source: Source, limits: Limits, store: Path | None) -> list[Address]:
+    found, archives = [], []
     for folder, listing in folders(source, limits, lambda listing: not _is_module(listing)):
         if _is_module(listing):
             found.append(folder)
         else:
-            found += [f"{folder}/{name}".lstrip("/") for name in listing.files if name.lower().endswith(ARCHIVES)]
+            archives += [joined(folder, [name]) for name in listing.files if name.lower().endswith(ARCHIVES)]
+    if archives:
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            held = pool.map(lambda name: holds_module(source, name, limits, store), archives)
+            found += [name for name, is_module in zip(archives, held, strict=True) if is_module]
     return [Address(source.uri_of(name)) for name in found]
 
 

@@ -23,7 +23,7 @@ class Info:
 
     `marks` are what it tells contents apart by (ETag, checksums, generation), `times` when the file was changed,
     `changed` the same in seconds since 1970. `is_page` tells a page for people, which some servers send in place of
-    whatever they do not have.
+    whatever they do not have; `ranges` whether they send parts of it.
     """
 
     size: int | None = None
@@ -31,6 +31,7 @@ class Info:
     times: Mapping[str, str] = field(default_factory=dict)
     changed: float | None = None
     is_page: bool = False
+    ranges: bool = True
 
     @property
     def validator(self) -> str | None:

@@ -134,6 +134,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"Content-Type": "application/octet-stream"}
         if config.tags:
             headers |= {"ETag": f'"{hashlib.sha1(content).hexdigest()}"'}
+        if config.ranges:
+            headers["Accept-Ranges"] = "bytes"
         if path in config.sizes:
             headers["Content-Length"] = str(config.sizes[path])
             self.close_connection = True

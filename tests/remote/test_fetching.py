@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import hubcheck
 from hubcheck.results import ModuleReport
 from tests.paths import DATA
-from tests.remote.server import Server, serving
+from tests.remote.server import Server, breaks_off, serving
 
 MODULES = sorted(path.name for path in DATA.glob("*_*") if (path / "saved_model.pb").exists())
 GOOD = "a_good_feature_vector"
@@ -114,6 +115,38 @@ def test_an_archive_is_checked_like_its_file(tmp_path: Path, suffix: str) -> Non
         assert [module.path for module in hubcheck.validate(server.uri(), static=True).modules] == [report.path]
         signed = server.uri(f"{archive.name}?signature=a%2Fb")
         assert (judged(signed).path, judged(signed).verdict) == (signed, "conforms")
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_archives_of_something_else_are_no_modules(tmp_path: Path, ranges: bool) -> None:
+    hub, module, data = tmp_path / "hub", tmp_path / "module", tmp_path / "data"
+    shutil.copytree(DATA / GOOD, module)
+    noise = random.Random(0).randbytes(3_000_000)
+    (module / "variables" / "noise.bin").write_bytes(noise)  # in a tar file after saved_model.pb
+    data.mkdir()
+    (data / "images.bin").write_bytes(noise)
+    for form in ("gztar", "zip"):
+        shutil.make_archive(str(hub / "module"), form, module)
+        shutil.make_archive(str(hub / "below" / "data"), form, data)
+    (hub / "broken.zip").write_bytes(b"PK" + noise[:1000])
+    with serving(hub, lists=True, ranges=ranges) as server:
+        found = hubcheck.validate(server.uri(), static=True).modules
+        assert [report.path for report in found] == [
+            server.uri(name) for name in ("broken.zip", "module.tar.gz", "module.zip")
+        ]
+        assert [report.verdict for report in found] == ["violates", "conforms", "conforms"]
+        if ranges:
+            assert server.sent["/below/data.zip"] < 200_000
+        else:
+            assert server.got("module.zip") == 1
+
+
+def test_an_archive_that_fails_to_come_is_told_of(tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "hub" / "m"), "zip", DATA / GOOD)
+    with serving(Path(archive).parent, lists=True) as server:
+        server.odd["/m.zip"] = breaks_off
+        (report,) = hubcheck.validate(server.uri(), static=True).modules
+        assert (report.path, report.verdict) == (server.uri("m.zip"), "incomplete")
 
 
 def test_a_query_goes_with_every_file(server: Server) -> None:
