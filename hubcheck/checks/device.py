@@ -15,8 +15,10 @@ from hubcheck.graph.attributes import Texts
 from hubcheck.graph.body import Body
 from hubcheck.graph.devices import DevicePath
 from hubcheck.graph.placement import read_placement
+from hubcheck.graph.randomness import hides
 from hubcheck.module.types import Module, Variant
 
+_LAST = {"NCD": "NDHWC", "NCW": "NWC"}
 Group = list[tuple[Body, int]]
 Kind = tuple[str, tuple[tuple[str, Texts | None], ...]]
 """An op with the attributes that decide its kernel."""
@@ -56,16 +58,22 @@ def channels_last(context: Context, *, ops: Sequence[str]) -> Iterator[Fault | S
     wanted: dict[str, bool] = {}
     for variant in _variants(context):
         groups: dict[tuple[str, str], Group] = {}
+        hidden: dict[str, str] = {}
+        functions = view_of(context, variant).functions
         for body, index in path_of(context, variant):
             op = body.ops[index]
             if op not in wanted:
                 wanted[op] = any(fnmatchcase(op, pattern) for pattern in ops)
             layout = body.attribute(index, "data_format") if wanted[op] else None
-            if layout is not None and layout.s.startswith(b"NC"):
+            if layout is not None and layout.s.startswith((b"NC", b"CHANNELS_FIRST")):
                 groups.setdefault((op, layout.s.decode("ascii", "replace")), []).append((body, index))
+            elif hides(op, functions):
+                hidden.setdefault(op, body.names[index])
         for (op, layout_name), nodes in groups.items():
-            channels = "NDHWC" if layout_name.startswith("NCD") else "NHWC"
+            channels = "CHANNELS_LAST" if layout_name.startswith("CH") else _LAST.get(layout_name[:3], "NHWC")
             yield _fault(variant, nodes, f"{op} with data_format {layout_name}", f"data_format {channels}")
+        for op, name in hidden.items():
+            yield Skip(f"the graph does not tell how {op} ({name}) works on images", undecided=True)
     yield from _nothing_to_see(context)
 
 

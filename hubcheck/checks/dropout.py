@@ -8,7 +8,8 @@ from functools import partial
 from hubcheck.checks.context import Context
 from hubcheck.checks.graphs import DEFAULT, Entry, Flow, Places, flow_of, may_be_random, node_of
 from hubcheck.findings import Fault, Level, Skip
-from hubcheck.graph.masks import Mask, Opaque, masks
+from hubcheck.graph.masks import Mask, masks
+from hubcheck.graph.opaque import Opaque
 from hubcheck.graph.pause import without_collection
 from hubcheck.graph.rates import rate, scope
 from hubcheck.graph.unfold import Value
@@ -40,7 +41,7 @@ def _variant(context: Context, variant: Variant) -> Iterator[Fault | Skip]:
             if isinstance(found, Mask):
                 places.add(node, entry, partial(_fault, flow, found, entry, key, level))
             elif level is None:
-                yield Skip(f"the graph does not tell what {node.op} ({node.name}) does on the way to an output", True)
+                yield Skip(found.reason, undecided=True)
     yield from places.faults()
     if flow.graph.exhausted == "depth":
         deepest = context.module.limits.function_depth

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from hubcheck.checks.context import Context
 from hubcheck.checks.tensors import NO_COMMON_SIGNATURE
 from hubcheck.contract import TensorContract
-from hubcheck.expectations import Size, declared_size, expected_image_size
+from hubcheck.expectations import Size, contracted_input, declared_size, expected_image_size
 from hubcheck.findings import Fault, Skip, Where
+from hubcheck.module.types import Variant
 
 
 def image_size(context: Context, *, key: str) -> Iterator[Fault | Skip]:
@@ -22,6 +23,9 @@ def image_size(context: Context, *, key: str) -> Iterator[Fault | Skip]:
         yield Skip("there is no default signature that could tell the size")
         return
     expected = expected_image_size(module, contract)
+    if expected is None and not _takes_images(module.inference, module.default_signature, contract):
+        yield Skip("the default signature takes no images that could tell the size")
+        return
     if expected is None:
         where = Where(module.inference.name, None, module.default_signature, "inputs")
         yield Fault(where, "unknown", "height and width", message="the expected image size cannot be told")
@@ -29,6 +33,12 @@ def image_size(context: Context, *, key: str) -> Iterator[Fault | Skip]:
     for where, size in _sizes(context, contract):
         if size != expected:
             yield Fault(where, _text(size), _text(expected))
+
+
+def _takes_images(variant: Variant, key: str, contract: TensorContract) -> bool:
+    signature = variant.signatures.get(key)
+    found = contracted_input(signature, contract) if signature is not None else None
+    return found is not None and found[1].shape.rank in (None, contract.rank)
 
 
 def _sizes(context: Context, contract: TensorContract) -> Iterator[tuple[Where, Size]]:

@@ -8,6 +8,7 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.graphs import DEFAULT, flow_of, node_of
 from hubcheck.findings import Fault, Skip
 from hubcheck.graph.activations import closing_activation
+from hubcheck.graph.opaque import Opaque
 
 
 def linear_scores(context: Context, *, signature: str) -> Iterator[Fault | Skip]:
@@ -22,8 +23,10 @@ def linear_scores(context: Context, *, signature: str) -> Iterator[Fault | Skip]
             if entry.signature != signature or DEFAULT not in entry.outputs:
                 continue
             found = closing_activation(flow.graph, flow.origins, entry.outputs[DEFAULT])
-            if found is not None:
-                frame, node, name = found
-                yield Fault(entry.where(node_of(frame, node), DEFAULT), name, "linear scores (logits)")
+            if isinstance(found, Opaque):
+                yield Skip(found.reason, undecided=True)
+            elif found is not None:
+                place = entry.where(node_of(found.frame, found.node), DEFAULT)
+                yield Fault(place, found.name, "linear scores (logits)")
     if not looked:
         yield Skip(f"there is no signature {signature}")

@@ -117,9 +117,9 @@ def runs(context: Context) -> Iterator[Fault | Skip]:
     for target in found:
         calls = list(seen.calls(target, "pictures", "plain", "swapped", "alone"))
         if calls and not all(run.failure for run in calls):
-            # What ran once and then, with the same pictures, does not, has broken itself.
-            calls = [run for run in seen.calls(target, "again", "repeated") if calls[0].failure is None]
-            calls = [run for run in calls if run.failure]
+            # What ran once and then, with as many pictures, does not, has broken itself.
+            good = {run.batch for run in calls if run.failure is None}
+            calls = [run for run in seen.calls(target, "again", "repeated") if run.batch in good and run.failure]
         failure = calls[0].failure if calls else None
         if failure is None:
             continue
@@ -139,14 +139,19 @@ def batch_size(context: Context) -> Iterator[Fault | Skip]:
     seen: Observations = context.observations
     looked = False
     for target in targets(seen):
-        calls = list(seen.calls(target, "pictures", "plain", "swapped", "alone"))
+        calls = list(seen.calls(target, "pictures", "plain", "swapped", "alone", "repeated"))
         looked = looked or len({run.batch for run in calls}) > 1
-        bad = [run for run in calls if run.failure is not None]
+        # Of many calls one may fail for other reasons, such as time.
+        bad = [
+            run
+            for run in calls
+            if run.failure is not None and (run.purpose != "repeated" or run.failure.kind == "error")
+        ]
         good = [run.batch for run in calls if run.failure is None]
         if bad and good and bad[0].failure is not None:
             sizes = _listed(sorted(run.batch for run in bad))
             details = {"sizes": sizes, "good": _listed(good)}
-            again = replay(target, *(run.purpose for run in bad))
+            again = replay(target, *dict.fromkeys(run.purpose for run in bad))
             yield failed(where(target), bad[0].failure, "any batch size", details, again=again)
     yield from missed(context, "pictures", "plain", "swapped", "alone")
     if not looked:

@@ -18,7 +18,7 @@ def value_range(context: Context, *, least_scale: float, most_offset: float) -> 
         least_scale: a range that is narrower at the first layer was divided once too often.
         most_offset: means beyond this, in units of the pixels' own range, are those of pixels in 0..255.
     """
-    looked = False
+    looked = arrived = False
     for variant in context.module.variants:
         told: set[tuple[float, float]] = set()
         flow = flow_of(context, variant)
@@ -27,23 +27,30 @@ def value_range(context: Context, *, least_scale: float, most_offset: float) -> 
                 continue
             looked = True
             for found in arrivals(flow.graph, flow.origins, entry.images):
+                arrived = arrived or not found.cut
                 affine = (round(found.scale, 9), round(found.offset, 9))
                 if affine not in told and found.scale and _is_wrong(found, least_scale, most_offset):
                     told.add(affine)
                     yield _fault(entry, found)
     if not looked:
         yield Skip("the module has none of the common signatures")
+    elif not arrived:
+        yield Skip("the graph does not tell in which range pixels reach the first layer", undecided=True)
 
 
 def _is_wrong(found: Arrival, least_scale: float, most_offset: float) -> bool:
-    return abs(found.scale) < least_scale or abs(found.offset) > most_offset * abs(found.scale)
+    return found.cut or abs(found.scale) < least_scale or abs(found.offset) > most_offset * abs(found.scale)
 
 
 def _fault(entry: Entry, found: Arrival) -> Fault:
     low, high = sorted((found.offset, found.offset + found.scale))
     node = node_of(found.frame, found.node)
+    where = Where(entry.variant, None, entry.signature, "inputs", entry.images_key, node)
+    if found.cut:
+        message = "images in [0, 1] are cut to whole numbers in the range {found}: hardly anything is left of them"
+        return Fault(where, f"[{low:.4g}, {high:.4g}]", "a range meant for pixels in [0, 1]", message=message)
     return Fault(
-        where=Where(entry.variant, None, entry.signature, "inputs", entry.images_key, node),
+        where=where,
         found=f"[{low:.4g}, {high:.4g}]",
         wanted="a range meant for pixels in [0, 1]",
         details={"layer": scope(found.frame, found.node) or node.name},

@@ -1,46 +1,66 @@
-"""Activations that turn scores into probabilities, as ops and as people write them out."""
+"""Activations that turn scores into probabilities, at the end of an output."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from hubcheck.graph import elementwise as ew
 from hubcheck.graph.meeting import resolved
+from hubcheck.graph.opaque import Opaque, is_opaque
 from hubcheck.graph.origins import Origins
 from hubcheck.graph.unfold import Frame, Unfolded, Value
+from hubcheck.graph.written_out import TINY, written_out
 
 _NAMES = {"Softmax": "softmax", "LogSoftmax": "log-softmax", "Sigmoid": "sigmoid"}
-_MOVES = frozenset(
-    {"Reshape", "Squeeze", "ExpandDims", "Transpose", "Concat", "ConcatV2", "Pack", "Slice", "StridedSlice"}
-    | {"Gather", "GatherV2", "ReverseV2"}
-)
-_AVERAGES = frozenset({"Mean", "Sum"})
-_MAPS = frozenset({"Log", "Log1p"})
+_POOLS = frozenset({"Mean", "Sum", "Max", "AvgPool", "MaxPool", "MaxPoolV2"})
+"""Over places, crops or models."""
+_MAPS = frozenset({"Log", "Log1p", "Round", "Rint", "Floor", "Ceil"})
 _CLIPS = frozenset({"ClipByValue", "Maximum", "Minimum"})
 _SHIFTS = frozenset({"Add", "AddV2"})
 _SUMS = _SHIFTS | {"AddN"}
 _SCALES = frozenset({"Mul", "Div", "RealDiv"})
+_MOST_MODELS = 300
+"""Nodes of a sum that are looked at, in search of one that is no activation."""
 
 
-def closing_activation(graph: Unfolded, origins: Origins, output: Value) -> tuple[Frame, int, str] | None:
-    """The activation that ends an output, and its name; None if the output ends with anything else.
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The node of an activation that ends an output, and its name."""
 
-    Seen through identities, casts, moves and calls, through averages over crops or models and constant factors, and
-    through the logarithm, clipping and tiny shifts that guard it from zero.
+    frame: Frame
+    node: int
+    name: str
+
+
+def closing_activation(graph: Unfolded, origins: Origins, output: Value) -> Closing | Opaque | None:
+    """The activation that ends an output; None if the output ends with anything else, a node if none can tell.
+
+    Seen through identities, casts, moves and calls, through averages over places, crops or models and constant factors,
+    and through the logarithm, rounding, clipping, thresholds and tiny shifts that come after it.
     """
     waiting, seen = [output], {output}
+    obstacle: Opaque | None = None
     while waiting:
         value = waiting.pop()
         frame, node, _ = value
         sources = graph.passes(value)
         if sources is None:
-            name = _NAMES.get(frame.op(node)) or _written_out(graph, value)
+            name = _name(graph, value)
             if name is not None:
-                return frame, node, name
+                return Closing(frame, node, name)
+            if is_opaque(graph, frame.op(node)):
+                obstacle = obstacle or Opaque(frame, node)
             sources = _behind(graph, origins, value)
         for source in sources:
             if source not in seen and origins.images(source):
                 seen.add(source)
                 waiting.append(source)
-    return None
+    return obstacle
+
+
+def _name(graph: Unfolded, value: Value) -> str | None:
+    return _NAMES.get(value[0].op(value[1])) or written_out(graph, value)
 
 
 def _behind(graph: Unfolded, origins: Origins, value: Value) -> list[Value]:
@@ -48,85 +68,50 @@ def _behind(graph: Unfolded, origins: Origins, value: Value) -> list[Value]:
     frame, node, _ = value
     op = frame.op(node)
     inputs = graph.inputs(frame, node)
-    if op in ew.SAME or op in _MAPS or op in _AVERAGES:
+    if op in ew.SAME or op in _MAPS or op in _POOLS:
         return inputs[:1]
-    if op in _MOVES:
+    if op in ew.MOVES:
         return inputs[ew.MOVES[op]]
+    if op in ew.SELECTS:
+        return inputs[1:]
     others = [source for source in inputs if not origins.images(source)]
     if op in _CLIPS and len(inputs) - len(others) == 1:
         return inputs
-    if op in _SCALES and len(inputs) == 2 and len(others) == 1:
-        constant = graph.constant(others[0])
-        return inputs if constant is not None and constant.scalar is not None else []
-    if op in _SUMS and not others and all(_closes(graph, source) for source in inputs):
+    if op in _SUMS and not others and _all_close(graph, inputs):
         return inputs
-    if op in _SHIFTS and len(others) == 1:
-        constant = graph.constant(others[0])
-        if constant is not None and constant.scalar is not None and abs(constant.scalar) < 1e-3:
-            return inputs
-    return []
+    if len(others) != 1 or len(inputs) != 2:
+        return []
+    constant = graph.constant(others[0])
+    if constant is None:
+        return []
+    if op in _SCALES:
+        return inputs if constant.scalar is not None or set(constant.values) <= {0, 1} else []
+    if op in _SHIFTS:
+        return inputs if constant.scalar is not None and abs(constant.scalar) < TINY else []
+    # What is left to one of a probability is that of the opposite.
+    return inputs if op == "Sub" and constant.scalar is not None and _all_close(graph, inputs[1:]) else []
 
 
-def _closes(graph: Unfolded, value: Value) -> bool:
-    """Whether a value is an activation itself, or one times a constant."""
-    value = resolved(graph, value)
-    if _op(value) in _SCALES:
-        value = resolved(graph, graph.inputs(*value[:2])[0])
-    return _op(value) in _NAMES or _written_out(graph, value) is not None
-
-
-def _written_out(graph: Unfolded, value: Value) -> str | None:
-    """exp(x) / sum(exp(x)), x - log(sum(exp(...))) or 1 / (1 + exp(-x))."""
-    frame, node, _ = value
-    op = frame.op(node)
-    operands = [resolved(graph, source) for source in graph.inputs(frame, node)]
-    if op in ("Div", "RealDiv", "DivNoNan") and len(operands) == 2:
-        above, below = operands
-        summed = _input(graph, below) if _op(below) == "Sum" else None
-        if _op(above) == "Exp" and summed is not None and _op(summed) == "Exp":
-            return "softmax"
-        if _is_one(graph, above) and _is_one_plus_exp(graph, below):
-            return "sigmoid"
-    if op in ("Reciprocal", "Inv") and operands and _is_one_plus_exp(graph, operands[0]):
-        return "sigmoid"
-    if op == "Sub" and len(operands) == 2 and _is_log_sum_exp(graph, operands[1]):
-        return "log-softmax"
-    return None
-
-
-def _is_one_plus_exp(graph: Unfolded, value: Value) -> bool:
-    if _op(value) not in _SHIFTS:
-        return False
-    terms = [resolved(graph, source) for source in graph.inputs(*value[:2])]
-    return any(_op(term) == "Exp" for term in terms) and any(_is_one(graph, term) for term in terms)
-
-
-def _is_one(graph: Unfolded, value: Value) -> bool:
-    constant = graph.constant(value)
-    return constant is not None and constant.scalar == 1
-
-
-def _is_log_sum_exp(graph: Unfolded, value: Value) -> bool:
-    """log(sum(exp(x))), or the same plus the maximum that was subtracted first, reshaped or not."""
-    for _ in range(3):
-        value = resolved(graph, value)
-        if _op(value) in ("Reshape", "Squeeze", "ExpandDims", "StridedSlice"):
-            value = resolved(graph, graph.inputs(*value[:2])[0])
-    terms = [value]
-    if _op(value) in _SHIFTS:
-        terms = [resolved(graph, source) for source in graph.inputs(*value[:2])]
-    for term in terms:
-        inside = _input(graph, term) if _op(term) == "Log" else None
-        summed = _input(graph, inside) if inside is not None and _op(inside) == "Sum" else None
-        if summed is not None and _op(summed) == "Exp":
-            return True
-    return False
-
-
-def _op(value: Value) -> str:
-    return value[0].op(value[1])
-
-
-def _input(graph: Unfolded, value: Value) -> Value | None:
-    inputs = graph.inputs(*value[:2])
-    return resolved(graph, inputs[0]) if inputs else None
+def _all_close(graph: Unfolded, values: Iterable[Value]) -> bool:
+    """Whether values are activations themselves, moved or times constants, or sums of these."""
+    waiting, seen = list(values), set[Value]()
+    while waiting and len(seen) < _MOST_MODELS:
+        value = resolved(graph, waiting.pop())
+        if value in seen:
+            continue
+        seen.add(value)
+        if _name(graph, value) is not None:
+            continue
+        frame, node, _ = value
+        op, inputs = frame.op(node), graph.inputs(frame, node)
+        if op in _SUMS:
+            waiting += inputs
+        elif op in _SCALES:
+            waiting += [source for source in inputs if graph.constant(source) is None]
+        elif op in ew.MOVES:
+            waiting += inputs[ew.MOVES[op]]
+        elif op == "Cast":
+            waiting += inputs[:1]
+        else:
+            return False
+    return not waiting

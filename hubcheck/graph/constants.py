@@ -33,8 +33,8 @@ class Constant:
         return self.values[0] if len(self.values) == 1 else None
 
 
-def read_constant(tensor: Any) -> Constant | None:
-    """The value of a TensorProto; None if it is large, no number, or not what it says it is."""
+def read_constant(tensor: Any, *, most: int = LIMIT) -> Constant | None:
+    """The value of a TensorProto; None if it has more elements than `most`, is no number, or not what it says it is."""
     shape = tuple(int(dim.size) for dim in tensor.tensor_shape.dim)
     count = 1
     for size in shape:
@@ -42,7 +42,7 @@ def read_constant(tensor: Any) -> Constant | None:
     if (
         tensor.dtype not in _FORMATS
         or tensor.tensor_shape.unknown_rank
-        or not 0 <= count <= LIMIT
+        or not 0 <= count <= most
         or min(shape, default=0) < 0
     ):
         return None

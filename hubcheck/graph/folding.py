@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hubcheck.graph.constants import LIMIT, Constant, Number, read_constant
+from hubcheck.graph.constants import Constant, Number, read_constant
+from hubcheck.graph.rearranging import REARRANGED, rearranged
 
 if TYPE_CHECKING:
     from hubcheck.graph.unfold import Unfolded, Value
@@ -43,10 +45,13 @@ _BINARY: dict[str, Callable[[Number, Number], Number]] = {
     "Mul": lambda a, b: a * b,
     "RealDiv": lambda a, b: a / b,
     "Div": lambda a, b: a / b,
+    "Pow": lambda a, b: float(a) ** b,
     "Maximum": max,
     "Minimum": min,
 }
-_CASTS: dict[int, Callable[[Number], Number]] = {10: bool, **dict.fromkeys((3, 4, 5, 6, 9, 17, 22, 23), int)}
+INTEGERS = frozenset({3, 4, 5, 6, 9, 17, 22, 23})
+"""The enum numbers of whole numbers' dtypes."""
+_CASTS: dict[int, Callable[[Number], Number]] = {10: bool, **dict.fromkeys(INTEGERS, int)}
 """What becomes of a number that is cast to a dtype, by its enum number; to any other, a float."""
 _SETTLED = {"LogicalAnd": False, "LogicalOr": True}
 """One operand of this value decides the result, whatever the other is."""
@@ -71,14 +76,14 @@ def fold(graph: Unfolded, target: Value) -> Constant | None:
             waiting.pop()
             op, sources = steps[key]
             operands = [s[0].constants.get((s[1], s[2])) for s in sources]
-            attribute = frame.body.attribute(node, "DstT" if op == "Cast" else "value")
-            frame.constants[node, number] = _evaluate(op, operands, attribute)
+            frame.constants[node, number] = _evaluate(op, operands, partial(frame.body.attribute, node))
     return target[0].constants[target[1], target[2]]
 
 
-def _evaluate(op: str, operands: Sequence[Constant | None], attribute: Any | None) -> Constant | None:
+def _evaluate(op: str, operands: Sequence[Constant | None], attribute: Callable[[str], Any]) -> Constant | None:
     if op == "constant":
-        return read_constant(attribute.tensor) if attribute is not None else None
+        value = attribute("value")
+        return read_constant(value.tensor) if value is not None else None
     first = operands[0] if operands else None
     if op == "same":
         return first if all(operand == first for operand in operands) else None
@@ -88,19 +93,25 @@ def _evaluate(op: str, operands: Sequence[Constant | None], attribute: Any | Non
                 return Constant((), (_SETTLED[op],))
     if op in _SAME or op in _RESHAPES:
         return first
-    if op == "Pack":
-        return _pack(operands)
     if first is None or op not in _FOLDED:
         return None
     try:
+        if op in REARRANGED:
+            known = [operand for operand in operands if operand is not None]
+            return rearranged(op, known, attribute) if len(known) == len(operands) else None
         if op == "Cast":
-            number = _CASTS.get(attribute.type, float) if attribute is not None else float
+            target = attribute("DstT")
+            number = _CASTS.get(target.type, float) if target is not None else float
             return Constant(first.shape, tuple(map(number, first.values)))
         if op in _UNARY:
             return Constant(first.shape, tuple(_UNARY[op](x) for x in first.values))
-        second = operands[1] if len(operands) > 1 else None
-        return None if second is None else _broadcast(_BINARY[op], first, second)
-    except (ArithmeticError, ValueError):
+        result: Constant | None = first
+        for operand in operands[1:]:
+            if result is None or operand is None:
+                return None
+            result = _broadcast(_BINARY["Add" if op == "AddN" else op], result, operand)
+        return result
+    except (ArithmeticError, ValueError, TypeError):
         return None
 
 
@@ -116,13 +127,4 @@ def _broadcast(function: Callable[[Number, Number], Number], a: Constant, b: Con
     return None
 
 
-def _pack(operands: Sequence[Constant | None]) -> Constant | None:
-    values: list[Number] = []
-    for operand in operands:
-        if operand is None or len(values) + len(operand.values) > LIMIT:
-            return None
-        values += operand.values
-    return Constant((len(operands),), tuple(values))
-
-
-_FOLDED = _SAME | _RESHAPES | _UNARY.keys() | _BINARY.keys() | {"constant", "Cast", "Pack"}
+_FOLDED = _SAME | _RESHAPES | _UNARY.keys() | _BINARY.keys() | REARRANGED | {"constant", "Cast", "AddN"}

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from hubcheck.graph import elementwise as ew
 from hubcheck.graph.axes import NONE, Axes, moved, reduced
 from hubcheck.graph.meeting import meet, minus_itself, resolved
+from hubcheck.graph.opaque import Opaque, is_opaque
 from hubcheck.graph.origins import Origins
-from hubcheck.graph.randomness import hides
 from hubcheck.graph.shapes import Dims, is_full, shape
 from hubcheck.graph.unfold import Frame, Unfolded, Value
 
@@ -26,14 +26,6 @@ class Mask:
     frame: Frame
     node: int
     mask: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Opaque:
-    """A node on the way to an output of which the graph does not tell what it does to entries."""
-
-    frame: Frame
-    node: int
 
 
 Step = tuple[Value, Axes]
@@ -100,7 +92,7 @@ class _Walk:
             yield from self._move(value, inputs, axes)
         elif op == "Einsum":
             yield from self._einsum(value, inputs, axes)
-        elif op in _UNFOLLOWED or hides(op, self._graph.view.functions):
+        elif is_opaque(self._graph, op):
             yield Opaque(frame, node)
 
     def _passed(self, value: Value, passed: Sequence[Value], axes: Axes) -> Iterator[Step | Mask]:
@@ -202,5 +194,3 @@ _COUNTING = 12
 _ARITHMETIC = ew.PRODUCTS | ew.QUOTIENTS | frozenset({"Add", "AddV2", "Cast", "Maximum", "Inv", "Reciprocal"})
 _MOST_TURNED = 50_000
 """Steps with averaged axes: a graph that turns them this way and that has more of these than nodes."""
-_UNFOLLOWED = frozenset({"RemoteCall", "XlaLaunch", "XlaLaunchV2", "PartitionedCall", "StatefulPartitionedCall"})
-"""Calls, of which only those are not passed through whose function is not there."""

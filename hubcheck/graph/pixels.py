@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hubcheck.graph import elementwise as ew
-from hubcheck.graph.constants import Constant
+from hubcheck.graph.constants import Constant, read_constant
+from hubcheck.graph.folding import INTEGERS
+from hubcheck.graph.meeting import resolved
 from hubcheck.graph.origins import Origins
 from hubcheck.graph.switches import MERGES, SWITCHES
 from hubcheck.graph.unfold import Frame, Unfolded, Value
@@ -20,21 +23,31 @@ _LAYERS = frozenset(
 _KEEPS = frozenset(
     """
     ResizeBilinear ResizeBicubic ResizeArea ResizeNearestNeighbor ScaleAndTranslate CropAndResize ClipByValue Relu Relu6
-    AdjustContrastv2 ImageProjectiveTransformV2 ImageProjectiveTransformV3 ExtractImagePatches
+    AdjustContrastv2 ImageProjectiveTransformV2 ImageProjectiveTransformV3 ExtractImagePatches AvgPool MaxPool MaxPoolV2
     """.split()  # noqa: SIM905
 )
 """Ops after which pixels are, on the whole, in the range that they were in."""
 _MOST_PARTS = 4096
+_LEVELS = 2
+"""Whole numbers that are too few to tell pixels apart."""
+_MOST_STEPS = 64
+"""Ops between constants and what is made of them."""
+_LARGEST_IMAGE = 1 << 20
+"""Numbers in a mean image: 512 pixels each way, and some."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A layer's node, and that pixel p in [0, 1] arrives there as `scale * p + offset` (averages over the channels)."""
+    """A layer's node, and that pixel p in [0, 1] arrives there as `scale * p + offset` (averages over the channels).
+
+    `cut` tells that it is no layer, but a cast to so few whole numbers that hardly anything is left of a picture.
+    """
 
     frame: Frame
     node: int
     scale: float
     offset: float
+    cut: bool = False
 
 
 _Affine = tuple[float, float]
@@ -57,6 +70,9 @@ def arrivals(graph: Unfolded, origins: Origins, images: Iterable[Value]) -> Iter
                 inputs = [known[source] for source in graph.inputs(frame, reader) if source in known]
                 yield from (Arrival(frame, reader, *affine) for affine in inputs[:1])
                 continue
+            if _is_cut(frame, reader) and abs(known[value][0]) < _LEVELS:
+                yield Arrival(frame, reader, *known[value], cut=True)
+                continue
             for result, affine in _through(graph, origins, frame, reader, value, known):
                 if result not in known:
                     known[result] = affine
@@ -73,7 +89,41 @@ def _is_layer(graph: Unfolded, origins: Origins, frame: Frame, node: int) -> boo
     if op not in ew.PRODUCTS | ew.QUOTIENTS | ew.SUMS:
         return op in _LAYERS
     partners = [source for source in graph.inputs(frame, node) if not origins.images(source)]
-    return any(graph.constant(p) is None and not origins.random(p) for p in partners)
+    return any(_is_learned(graph, p) and not origins.random(p) for p in partners)
+
+
+def _is_learned(graph: Unfolded, value: Value) -> bool:
+    """Whether a value is made from anything but constants."""
+    if _constant(graph, value) is not None:
+        return False
+    waiting, seen = [value], set[Value]()
+    while waiting and len(seen) < _MOST_STEPS:
+        value = resolved(graph, waiting.pop())
+        frame, node, _ = value
+        if value in seen or frame.op(node) == "Const":
+            continue
+        seen.add(value)
+        sources = graph.passes(value) or graph.inputs(frame, node)
+        if not sources:
+            return True
+        waiting += sources
+    return bool(waiting)
+
+
+def _constant(graph: Unfolded, value: Value) -> Constant | None:
+    """The constant that a value is, if only the whole image of a mean."""
+    found = graph.constant(value)
+    if found is None:
+        frame, node, _ = resolved(graph, value)
+        content: Any = frame.body.attribute(node, "value") if frame.op(node) == "Const" else None
+        found = read_constant(content.tensor, most=_LARGEST_IMAGE) if content is not None else None
+    return found
+
+
+def _is_cut(frame: Frame, node: int) -> bool:
+    """Whether a node leaves no more than the whole part of numbers."""
+    target: Any = frame.body.attribute(node, "DstT") if frame.op(node) == "Cast" else None
+    return target is not None and target.type in INTEGERS
 
 
 def _through(
@@ -83,6 +133,8 @@ def _through(
     op = frame.op(node)
     inputs = graph.inputs(frame, node)
     callees = graph.callees(frame, node)
+    if _asks_pixels(graph, origins, frame, node):
+        return
     if callees is not None:
         for callee in callees:
             first = callee.call.first if callee.call is not None else 0
@@ -104,9 +156,17 @@ def _through(
             yield from _outputs(frame, node, mean)
     elif len(inputs) == 2 and inputs[0] != inputs[1]:
         partner = inputs[1] if inputs[0] == value else inputs[0]
-        affine = _combined(op, known[value], graph.constant(partner), inputs[0] == value)
+        affine = _combined(op, known[value], _constant(graph, partner), inputs[0] == value)
         if affine is not None:
             yield from _outputs(frame, node, affine)
+
+
+def _asks_pixels(graph: Unfolded, origins: Origins, frame: Frame, node: int) -> bool:
+    """Whether it depends on the pixels what a node does to them, as in "divide by 255 what is not in [0, 1]"."""
+    op = frame.op(node)
+    condition = frame.body.input(node, 1) if op in SWITCHES else None
+    asked = (frame, *condition) if condition is not None else graph.condition(frame, node) if op not in MERGES else None
+    return asked is not None and origins.images(asked) and graph.constant(asked) is None
 
 
 def _combined(op: str, affine: _Affine, partner: Constant | None, first: bool) -> _Affine | None:
@@ -119,7 +179,7 @@ def _combined(op: str, affine: _Affine, partner: Constant | None, first: bool) -
     if op in ("Div", "RealDiv", "DivNoNan") and first and all(partner.values):
         mean = sum(1 / size for size in partner.values) / len(partner.values)
         return scale * mean, offset * mean
-    if op in ("Add", "AddV2", "BiasAdd"):
+    if op in ("Add", "AddV2", "AddN", "BiasAdd"):
         return scale, offset + mean
     if op == "Sub":
         return (scale, offset - mean) if first else (-scale, mean - offset)

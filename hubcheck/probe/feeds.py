@@ -23,8 +23,10 @@ def make(feed: Feed, seed: int) -> np.ndarray[Any, Any]:
         return np.array(feed.flag)
     row = feed.shape[1:]
     if feed.dtype == "string":
-        words = [np.full(row, _SENTENCES[_number(name, seed) % len(_SENTENCES)].encode()) for name in feed.pictures]
-        return np.array(words, dtype=object).reshape(feed.shape)
+        words = np.empty(feed.shape, object)
+        for place, name in enumerate(feed.pictures):
+            words[place] = _SENTENCES[_number(name, seed) % len(_SENTENCES)].encode()
+        return words
     values = np.stack([paint(name, row, seed) for name in feed.pictures])
     if feed.dtype == "bool":
         return np.asarray(values > 0.5)

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from hubcheck.observations import Purpose, Target
 
-Condition = Literal["always", "random", "unlike"]
-"""When a call is made. random: if the target's results for the same pictures differed. unlike: if no other target gave
-the same result, so that randomness may be why."""
+Condition = Literal["always", "failed", "random", "unlike"]
+"""When a call is made. failed: if the target's call for `pictures` did, for an even batch may run where an odd one does
+not. random: if its results for the same pictures differed. unlike: if no other target gave the same result, so that
+randomness may be why."""
 
 
 @dataclass(frozen=True, slots=True)

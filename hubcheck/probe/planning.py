@@ -121,6 +121,8 @@ def calls(subject: Subject, *, larger_batch: int) -> Iterator[CallStep]:
         yield _call(subject, "swapped", (rows[-1], rows[0]))
         if any(feed.open_axes for feed in subject.inputs.values()):
             yield _call(subject, "resized", rows[:2], larger=_RESIZED_BY)
+    elif fixed is None:
+        yield _call(subject, "swapped", (rows[-1], rows[0]), condition="failed")
     if fixed is None and subject.target.signature is not None:
         yield _call(subject, "alone", rows[:1])
     if subject.part != "training":

@@ -119,7 +119,8 @@ def _subject(
     for key, (tensor, wanted) in given.items():
         if tensor.encoding != "dense":
             return NotRun(target, "", f'its input "{key}" is {tensor.encoding}; only dense tensors can be fed')
-        if not pictures.can_make(tensor.dtype):
+        text = tensor.dtype == "string" and wanted.dtype != "string"
+        if text or not pictures.can_make(tensor.dtype):
             return NotRun(target, "", f'its input "{key}" is {tensor.dtype}, for which there is nothing to feed')
         dims = _dims(module, tensor, wanted)
         batches.update(dim for dim in dims[:1] if dim is not None)

@@ -36,6 +36,7 @@ class Worker:
         self._seconds: dict[Target, float] = {}
         self._results: dict[Target, dict[str, Any]] = {}
         self._random: set[Target] = set()
+        self._failed: set[Target] = set()
 
     def run(self) -> None:
         """All steps. After a load that failed, the calls of that variant are left out."""
@@ -72,6 +73,8 @@ class Worker:
         return True
 
     def _wanted(self, step: CallStep) -> bool:
+        if step.condition == "failed":
+            return step.target in self._failed
         if step.condition == "random":
             return step.target in self._random
         if step.condition == "unlike":
@@ -111,6 +114,7 @@ class Worker:
                     kept[key] = values
         except Exception as problem:
             error, outputs, kept = _error(problem), {}, {}
+            self._failed.add(step.target)
         self._seconds[step.target] = seconds = time.monotonic() - start
         if step.purpose == "pictures":
             self._results[step.target] = kept

@@ -55,6 +55,52 @@ def found(build: Callable[[tf.Tensor], tf.Tensor], signature: str = TASK) -> lis
         ),
         "in percent": (lambda x: 100.0 * tf.nn.softmax(x), "softmax"),
         "classes in another order": (lambda x: tf.gather(tf.sigmoid(x), [4, 2, 0, 1, 3], axis=-1), "sigmoid"),
+        "softmax by hand, kept from dividing by zero": (
+            lambda x: tf.exp(x) / (tf.reduce_sum(tf.exp(x), -1, keepdims=True) + 1e-7),
+            "softmax",
+        ),
+        "softmax by hand, times the inverse": (
+            lambda x: tf.exp(x) * tf.math.reciprocal(tf.reduce_sum(tf.exp(x), -1, keepdims=True)),
+            "softmax",
+        ),
+        "softmax by hand, times one over the sum": (
+            lambda x: tf.exp(x) * (1.0 / tf.reduce_sum(tf.exp(x), -1, keepdims=True)),
+            "softmax",
+        ),
+        "exponentials of length 1": (
+            lambda x: tf.exp(x) / tf.maximum(tf.reduce_sum(tf.abs(tf.exp(x)), -1, keepdims=True), 1e-7),
+            "softmax",
+        ),
+        "softmax of logarithms": (lambda x: tf.exp(tf.nn.log_softmax(x)), "softmax"),
+        "softmax of logarithms by hand": (lambda x: tf.exp(x - tf.reduce_logsumexp(x, -1, keepdims=True)), "softmax"),
+        "sigmoid by exponentials": (lambda x: tf.exp(x) / (1.0 + tf.exp(x)), "sigmoid"),
+        "sigmoid of logarithms": (lambda x: tf.exp(tf.math.log_sigmoid(x)), "sigmoid"),
+        "sigmoid by tanh": (lambda x: 0.5 * (1.0 + tf.tanh(x / 2.0)), "sigmoid"),
+        "sigmoid by tanh, shifted last": (lambda x: 0.5 + 0.5 * tf.tanh(0.5 * x), "sigmoid"),
+        "sigmoid that does not overflow": (
+            lambda x: tf.where(x >= 0, 1.0 / (1.0 + tf.exp(-x)), tf.exp(x) / (1.0 + tf.exp(x))),
+            "sigmoid",
+        ),
+        "the chance of the opposite": (lambda x: 1.0 - tf.sigmoid(x), "sigmoid"),
+        "rounded": (lambda x: tf.round(tf.sigmoid(x) * 1e4) / 1e4, "sigmoid"),
+        "unlikely ones left out": (lambda x: tf.where(tf.sigmoid(x) > 0.1, tf.sigmoid(x), 0.0), "sigmoid"),
+        "some classes masked": (lambda x: tf.sigmoid(x) * tf.constant([1.0, 0.0, 1.0, 1.0, 0.0]), "sigmoid"),
+        "the background split off": (lambda x: tf.split(tf.nn.softmax(x), [1, 4], axis=1)[1], "softmax"),
+        "the background unstacked": (lambda x: tf.stack(tf.unstack(tf.nn.softmax(x), 5, 1)[1:], 1), "softmax"),
+        "a background added": (lambda x: tf.pad(tf.sigmoid(x), [[0, 0], [1, 0]]), "sigmoid"),
+        "the mean over three models": (
+            lambda x: (tf.sigmoid(x) + tf.sigmoid(x[:, ::-1]) + tf.sigmoid(-x)) / 3.0,
+            "sigmoid",
+        ),
+        "the mean over two crops, squeezed": (
+            lambda x: 0.5 * (tf.squeeze(tf.sigmoid(x[:, None]), 1) + tf.squeeze(tf.sigmoid(-x[:, None]), 1)),
+            "sigmoid",
+        ),
+        "image by image": (lambda x: tf.map_fn(tf.sigmoid, x), "sigmoid"),
+        "the best of all places": (
+            lambda x: tf.reduce_max(tf.sigmoid(tf.reshape(x, [-1, 1, 1, 5])), [1, 2]),
+            "sigmoid",
+        ),
         "in a branch": (lambda x: tf.cond(x[0, 0] > 0, lambda: tf.nn.softmax(x), lambda: x), "softmax"),
     }.values(),
 )
@@ -77,11 +123,22 @@ def test_probabilities_are_found(build: Callable[[tf.Tensor], tf.Tensor], activa
         "the mean over places": lambda x: tf.reduce_mean(tf.stack([x, x * tf.sigmoid(x)]), 0),
         "a product of gates and scores": lambda x: 2.0 * (x * tf.sigmoid(x)),
         "unit length": lambda x: tf.math.l2_normalize(x, -1),
+        "a mean with a gate": lambda x: (x + tf.sigmoid(x)) / 2.0,
+        "exponential linear units by hand": lambda x: tf.where(x > 0, x, tf.exp(x) - 1.0),
+        "a swish by hand": lambda x: x / (1.0 + tf.exp(-x)),
+        "a tanh": lambda x: 5.0 * tf.tanh(x / 5.0),
+        "what a gate leaves over": lambda x: (1.0 - tf.sigmoid(x)) * x,
+        "a softmax with a learned scale": lambda x: tf.nn.softmax(x) * tf.constant([0.3, 1.2, 4.0, -1.0, 2.0]),
+        "a softmax less what it is on average": lambda x: tf.nn.softmax(x) - tf.reduce_mean(x, -1, keepdims=True),
         "a log of counts": lambda x: tf.math.log1p(tf.nn.relu(x)),
     }.values(),
 )
 def test_linear_scores_are_accepted(build: Callable[[tf.Tensor], tf.Tensor]) -> None:
     assert found(build) == []
+
+
+def test_what_the_graph_does_not_tell_is_left_to_a_run() -> None:
+    assert found(lambda x: tf.numpy_function(lambda y: y, [x], tf.float32)) == ["skip"]
 
 
 def test_feature_vectors_may_end_as_they_like() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow.compat.v1 as tf1
@@ -17,6 +18,7 @@ from tests.graph.graphs import graph_of, images, module_of, variant_of
 
 CONTRACTS = load_contracts()
 MEANS, DEVIATIONS = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+MEAN_IMAGE = np.full([48, 48, 3], 117.0, np.float32) + np.linspace(-1, 1, 48, dtype=np.float32)[:, None, None]
 CAFFE = [103.939, 116.779, 123.68]
 
 
@@ -63,6 +65,19 @@ def normalised(x: tf.Tensor) -> tf.Tensor:
             "[0, 0.003922]",
         ),
         "then normalised with variables": (lambda x: normalised(x / 255.0), "[0, 0.003922]"),
+        "less a mean image": (lambda x: tf.image.resize(x, [48, 48]) - MEAN_IMAGE, "[-117, -116]"),
+        "means in the graph's own order": (lambda x: x - tf.constant(CAFFE)[::-1], "[-114.8, -113.8]"),
+        "means put together": (lambda x: x - tf.concat([CAFFE[:1], CAFFE[1:]], 0), "[-114.8, -113.8]"),
+        "one mean for all": (lambda x: x - tf.fill([3], 117.0), "[-117, -116]"),
+        "one mean, repeated": (lambda x: x - tf.tile([117.0], [3]), "[-117, -116]"),
+        "one mean, broadcast": (lambda x: x - tf.broadcast_to(117.0, [12, 10, 3]), "[-117, -116]"),
+        "ones times a mean": (lambda x: x - tf.ones_like(tf.constant(CAFFE)) * 117.0, "[-117, -116]"),
+        "a power of two": (lambda x: x / (tf.pow(2.0, 8.0) - 1.0), "[0, 0.003922]"),
+        "pooled": (
+            lambda x: tf.nn.max_pool2d(tf.nn.avg_pool2d(x / 255.0, 2, 1, "SAME"), 2, 1, "SAME"),
+            "[0, 0.003922]",
+        ),
+        "cut to bytes": (lambda x: tf.cast(tf.cast(x, tf.uint8), tf.float32) / 255.0, "[0, 1]"),
         "for each image": (lambda x: tf.map_fn(lambda image: image / 255.0, x), "[0, 0.003922]"),
     }.values(),
 )
@@ -86,6 +101,11 @@ def test_preprocessing_for_0_to_255_is_found(preprocess: Callable[[tf.Tensor], t
         "a random contrast": lambda x: tf.image.random_contrast(x, 0.5, 1.5),
         "clipped": lambda x: tf.clip_by_value(x, 0.0, 1.0),
         "inverted": lambda x: 1.0 - x,
+        "divided where it is not": lambda x: tf.cond(tf.reduce_max(x) > 1.5, lambda: x / 255.0, lambda: x),
+        "to bytes and back": lambda x: tf.cast(tf.cast(x * 255.0, tf.uint8), tf.float32) / 255.0,
+        "to bytes and back by TensorFlow": lambda x: tf.image.convert_image_dtype(
+            tf.image.convert_image_dtype(x, tf.uint8), tf.float32
+        ),
         "zeros of the same shape": lambda x: x + x * 0.0,
     }.values(),
 )

@@ -1,0 +1,137 @@
+"""Softmax and sigmoid as people write them out with other ops."""
+
+from __future__ import annotations
+
+from hubcheck.graph.meeting import resolved
+from hubcheck.graph.unfold import Unfolded, Value
+
+TINY = 1e-3
+"""What is added to a number to keep it from zero is smaller."""
+_SUMS = frozenset({"Add", "AddV2"})
+_QUOTIENTS = frozenset({"Div", "RealDiv", "DivNoNan"})
+_INVERSES = frozenset({"Reciprocal", "Inv"})
+_FORMS = frozenset({"Reshape", "Squeeze", "ExpandDims", "StridedSlice", "BroadcastTo", "Tile", "Cast", "Abs"})
+"""What may be done to a sum of exponentials before it divides something."""
+_MOST_STEPS = 8
+
+
+def written_out(graph: Unfolded, value: Value) -> str | None:
+    """The name of the activation that a value is, if its node is the last of those that spell one.
+
+    Softmax as exp(x) / sum(exp(x)) or exp(x - log(sum(exp(x)))), log-softmax as x - log(sum(exp(x))), sigmoid as
+    1 / (1 + exp(-x)), exp(x) / (1 + exp(x)), exp(-softplus(-x)) or (1 + tanh(x / 2)) / 2.
+    """
+    frame, node, _ = value
+    op = frame.op(node)
+    operands = _operands(graph, value) if op in _KNOWN else []
+    if op == "Exp" and operands:
+        return _of_logarithm(graph, operands[0])
+    if op in _INVERSES and operands:
+        return "sigmoid" if _is_one_plus_exp(graph, operands[0]) else None
+    if len(operands) != 2:
+        return None
+    if op in _QUOTIENTS:
+        return _quotient(graph, *operands)
+    if op == "Mul":
+        return _product(graph, *operands) or _product(graph, *reversed(operands))
+    if op == "Sub" and _is_log_sum_exp(graph, operands[1]):
+        return "log-softmax"
+    if op in _SUMS and any(_is_half(graph, a) and _is_half_tanh(graph, b) for a, b in (operands, operands[::-1])):
+        return "sigmoid"
+    return None
+
+
+def _quotient(graph: Unfolded, above: Value, below: Value) -> str | None:
+    if _op(above) == "Exp" and _is_sum_exp(graph, below):
+        return "softmax"
+    if (_is_one(graph, above) or _op(above) == "Exp") and _is_one_plus_exp(graph, below):
+        return "sigmoid"
+    return None
+
+
+def _product(graph: Unfolded, one: Value, other: Value) -> str | None:
+    if _op(one) == "Exp":
+        inverse = _operands(graph, other) if _op(other) in _INVERSES | _QUOTIENTS else []
+        if inverse and (_op(other) in _INVERSES or _is_one(graph, inverse[0])) and _is_sum_exp(graph, inverse[-1]):
+            return "softmax"
+    if _is_half(graph, one) and _op(other) in _SUMS:
+        terms = _operands(graph, other)
+        if any(_is_one(graph, term) for term in terms) and any(_op(term) == "Tanh" for term in terms):
+            return "sigmoid"
+    return None
+
+
+def _of_logarithm(graph: Unfolded, value: Value) -> str | None:
+    """What the exponential of a value is: of a log-softmax a softmax, of -softplus(-x) a sigmoid."""
+    if _op(value) == "LogSoftmax" or written_out(graph, value) == "log-softmax":
+        return "softmax"
+    if _op(value) == "Neg" and any(_op(inner) == "Softplus" for inner in _operands(graph, value)):
+        return "sigmoid"
+    return None
+
+
+def _is_sum_exp(graph: Unfolded, value: Value) -> bool:
+    for _ in range(_MOST_STEPS):
+        op, operands = _op(value), _operands(graph, value)
+        if op == "Sum" and operands:
+            inner = _operands(graph, operands[0])[:1] if _op(operands[0]) == "Abs" else operands[:1]
+            return any(_op(term) == "Exp" for term in inner)
+        if op in _FORMS and operands:
+            value = operands[0]
+        elif op in _SUMS | {"Maximum"} and len(operands) == 2:
+            kept = [operand for operand in operands if not _is_tiny(graph, operand)]
+            if len(kept) != 1:
+                return False
+            value = kept[0]
+        else:
+            return False
+    return False
+
+
+def _is_log_sum_exp(graph: Unfolded, value: Value) -> bool:
+    """log(sum(exp(x))), or the same plus the maximum that was subtracted first, reshaped or not."""
+    for _ in range(_MOST_STEPS):
+        if _op(value) not in _FORMS - {"Abs"} or not _operands(graph, value):
+            break
+        value = _operands(graph, value)[0]
+    terms = _operands(graph, value) if _op(value) in _SUMS else [value]
+    return any(_op(term) == "Log" and any(_is_sum_exp(graph, s) for s in _operands(graph, term)) for term in terms)
+
+
+def _is_one_plus_exp(graph: Unfolded, value: Value) -> bool:
+    terms = _operands(graph, value) if _op(value) in _SUMS else []
+    return any(_op(term) == "Exp" for term in terms) and any(_is_one(graph, term) for term in terms)
+
+
+def _is_half_tanh(graph: Unfolded, value: Value) -> bool:
+    factors = _operands(graph, value) if _op(value) == "Mul" else []
+    return any(_is_half(graph, f) for f in factors) and any(_op(f) == "Tanh" for f in factors)
+
+
+def _is_one(graph: Unfolded, value: Value) -> bool:
+    return _scalar(graph, value) == 1
+
+
+def _is_half(graph: Unfolded, value: Value) -> bool:
+    return _scalar(graph, value) == 0.5
+
+
+def _is_tiny(graph: Unfolded, value: Value) -> bool:
+    scalar = _scalar(graph, value)
+    return scalar is not None and abs(scalar) < TINY
+
+
+def _scalar(graph: Unfolded, value: Value) -> float | None:
+    constant = graph.constant(value)
+    return constant.scalar if constant is not None else None
+
+
+def _op(value: Value) -> str:
+    return value[0].op(value[1])
+
+
+def _operands(graph: Unfolded, value: Value) -> list[Value]:
+    return [resolved(graph, source) for source in graph.inputs(*value[:2])]
+
+
+_KNOWN = _QUOTIENTS | _INVERSES | _SUMS | {"Exp", "Mul", "Sub"}
