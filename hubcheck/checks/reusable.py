@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.tensors import image_argument
 from hubcheck.findings import Fault, Skip, Where
-from hubcheck.module.types import ObjectGraph, Tensor
+from hubcheck.module.types import ObjectGraph, Tensor, Trace
 
 
 def reusable(context: Context) -> Iterator[Fault | Skip]:
@@ -19,6 +20,10 @@ def reusable(context: Context) -> Iterator[Fault | Skip]:
         yield Fault(
             Where(), "no __call__", "__call__(images, training=False)", message="the restored object is not callable"
         )
+    elif not any(_takes_images(trace) for trace in objects.traces):
+        found = ", ".join(f"{name}: {tensor}" for name, tensor in objects.traces[0].tensors.items()) or "no tensor"
+        message = "the callable takes {found}, not one batch of images"
+        yield Fault(Where(None, objects.traces[0].name), found, "__call__(images, training=False)", message=message)
     else:
         yield from _training(objects)
     yield from _variables(objects)
@@ -27,6 +32,12 @@ def reusable(context: Context) -> Iterator[Fault | Skip]:
             found = "not a function" if not counts else f"takes {min(counts)} arguments"
             message = f"regularization loss {i} cannot be called without arguments"
             yield Fault(Where(), found, "a function of no arguments", message=message)
+
+
+def _takes_images(trace: Trace) -> bool:
+    """Whether a trace takes a tensor by itself, in no list or dictionary and with no other."""
+    found = image_argument(trace)
+    return found is not None and "/" not in found[0]
 
 
 def _training(objects: ObjectGraph) -> Iterator[Fault]:

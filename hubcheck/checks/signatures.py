@@ -42,8 +42,10 @@ def default_signature(context: Context) -> Iterator[Fault | Skip]:
     faults = list(_callable_result(context))
     yield from faults
     if sound and not faults:
+        inference = context.module.inference
+        same = _task_of(context, inference, key) if inference is not None else None
         for variant in context.module.variants:
-            yield from _is_a_task(context, variant, key)
+            yield from _is_a_task(context, variant, key, same)
 
 
 def _form(context: Context, variant: Variant, key: str) -> Iterator[Fault]:
@@ -121,10 +123,16 @@ def _keeps(contract: SignatureContract, default: Signature) -> bool:
 
 
 def _callable_result(context: Context) -> Iterator[Fault]:
+    inference = context.module.inference
     if context.module.objects is None:
         return
+    tasks = _tasks(context, inference) if inference is not None else []
+    promised = {task.key: task.outputs[_DEFAULT] for task in tasks if _DEFAULT in task.outputs}
+    ranks = {tensor.shape.rank for tensor in promised.values()}
     for trace in context.module.objects.traces:
-        if set(trace.outputs) != {""} and image_argument(trace) is not None:
+        if image_argument(trace) is None:
+            continue
+        if set(trace.outputs) != {""}:
             found = ", ".join(f"{path}: {tensor}" for path, tensor in trace.outputs.items()) or "nothing"
             yield Fault(
                 Where(None, trace.name, None, "outputs"),
@@ -133,12 +141,28 @@ def _callable_result(context: Context) -> Iterator[Fault]:
                 message="the callable returns {found}, not one tensor",
                 fix="Return only the features (or logits) from __call__; give the rest as outputs of the signatures.",
             )
+        elif _unlike(trace.outputs[""].shape.rank, ranks):
+            wanted = " or ".join(f"{tensor} ({key})" for key, tensor in promised.items())
+            message = "the callable gives {found}, the signatures {wanted}"
+            yield Fault(Where(None, trace.name, None, "outputs"), str(trace.outputs[""]), wanted, message=message)
 
 
-def _is_a_task(context: Context, variant: Variant, key: str) -> Iterator[Fault | Skip]:
+def _task_of(context: Context, variant: Variant, key: str) -> str | None:
+    """The task signature whose result the default signature's is, tensor for tensor."""
+    default = variant.signatures[key]
+    return next((task.key for task in _tasks(context, variant) if _same_tensors(variant, default, task)), None)
+
+
+def _unlike(rank: int | None, ranks: set[int | None]) -> bool:
+    """Whether a rank is known, and surely none of these."""
+    return rank is not None and bool(ranks) and not ranks & {rank, None}
+
+
+def _is_a_task(context: Context, variant: Variant, key: str, same: str | None) -> Iterator[Fault | Skip]:
+    """Hold a variant's default signature against its task signatures; `same` is the one that it is in inference."""
     tasks = _tasks(context, variant)
     default = variant.signatures[key]
-    if not tasks or any(_same_tensors(variant, default, task) for task in tasks):
+    if not tasks or _task_of(context, variant, key) is not None:
         return
     output = default.outputs.get(_DEFAULT) or next(iter(default.outputs.values()))
     others = {task.key: task.outputs[_DEFAULT] for task in tasks if _DEFAULT in task.outputs}
@@ -146,6 +170,10 @@ def _is_a_task(context: Context, variant: Variant, key: str) -> Iterator[Fault |
         wanted = " or ".join(f"{tensor} ({name})" for name, tensor in others.items())
         where = Where(variant.name, None, key, "outputs", _DEFAULT if _DEFAULT in default.outputs else None)
         yield Fault(where, str(output), wanted)
+    elif same in others:
+        where = Where(variant.name, None, key, "outputs", _DEFAULT if _DEFAULT in default.outputs else None)
+        message = "the default signature gives {found}; in inference it gives {wanted}"
+        yield Fault(where, "a result of its own", f"that of {same}", message=message)
     elif others:
         yield Skip("the default signature computes its result apart from the task signatures", undecided=True)
 

@@ -188,8 +188,8 @@ def _channels_first(tensor: Tensor, axis: int, want: int | str) -> str | None:
 
 
 def image_argument(trace: Trace) -> tuple[str, Tensor] | None:
-    """The one tensor that a trace takes, beside a `training` flag."""
-    tensors = [(name, tensor) for name, tensor in trace.tensors.items() if name != "training"]
+    """The one tensor that a trace takes, beside a `training` flag and single numbers such as the rate of a dropout."""
+    tensors = [(name, tensor) for name, tensor in trace.tensors.items() if tensor.shape.dims != ()]
     return tensors[0] if len(tensors) == 1 else None
 
 

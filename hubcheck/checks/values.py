@@ -10,7 +10,9 @@ from hubcheck.checks.confirming import confirming
 from hubcheck.checks.context import Context
 from hubcheck.checks.logits import linear_scores
 from hubcheck.checks.runs import missed, replay, targets, where
+from hubcheck.checks.signatures import default_signature
 from hubcheck.findings import Fault, Skip
+from hubcheck.module.types import Shape
 from hubcheck.numbers import difference
 from hubcheck.observations import Observations, Target
 
@@ -25,6 +27,7 @@ _SUM = 1e-3
 """Probabilities sum to 1 up to rounding, which half precision makes large."""
 
 
+@confirming(default_signature)
 def default_is_a_task(context: Context) -> Iterator[Fault | Skip]:
     """In inference, the default signature and the callable give what one of the task signatures gives."""
     seen: Observations = context.observations
@@ -53,12 +56,12 @@ def default_is_a_task(context: Context) -> Iterator[Fault | Skip]:
             wanted = " or ".join(f"the values of {task.signature}" for task in distances)
             message = f"{name} gives {{found}}" if of_object else "the default signature gives {found}"
             again = replay(target, "pictures")
-            apart = _found(distances[nearest], nearest)
+            apart = _found(seen, target, nearest, distances[nearest])
             yield Fault(where(target, "outputs"), apart, wanted, message=message, replay=again)
     left_out = list(missed(context, "pictures", of=stands_for_a_task))
     yield from left_out
     if not looked and not left_out:
-        yield Skip("the default signature is the task signature itself")
+        yield Skip("the default signature of inference is the task signature itself")
 
 
 def _of_object(target: Target) -> bool:
@@ -100,9 +103,12 @@ def not_probabilities(context: Context, *, signature: str) -> Iterator[Fault | S
         yield Skip("no scores of a classification were seen")
 
 
-def _found(distance: float, nearest: Target) -> str:
+def _found(seen: Observations, target: Target, nearest: Target, distance: float) -> str:
+    mine, theirs = _result(seen, target), _result(seen, nearest)
+    if mine is not None and theirs is not None and mine[0].shape != theirs[0].shape:
+        return f"the shape {Shape(mine[0].shape)} where {nearest.signature} gives {Shape(theirs[0].shape)}"
     if distance == float("inf"):
-        return f"another shape than, or no finite values beside those of {nearest.signature}"
+        return f"values that are not finite where those of {nearest.signature} are"
     return f"other values: {percent(distance)} of the largest value apart from {nearest.signature}"
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.tensors import image_argument
-from hubcheck.findings import Fault, Skip, Where
+from hubcheck.findings import Fault, Side, Skip, Where
 from hubcheck.module.types import Module, Signature, Tensor, Variant
 
 _ALLOWED_COLLECTIONS = frozenset(
@@ -45,6 +46,7 @@ def variants(context: Context) -> Iterator[Fault | Skip]:
 
 
 def _same_signatures(inference: Variant, variant: Variant) -> Iterator[Fault]:
+    told: set[tuple[str, ...]] = set()
     for key in sorted({*inference.signatures, *variant.signatures}):
         mine, theirs = variant.signatures.get(key), inference.signatures.get(key)
         if mine is None or theirs is None:
@@ -58,25 +60,36 @@ def _same_signatures(inference: Variant, variant: Variant) -> Iterator[Fault]:
                 message=f"the variant {name} lacks the signature {key}",
             )
         elif _contract(mine) != _contract(theirs):
-            side, name, found, wanted = _first_difference(mine, theirs)
-            yield Fault(
-                Where(variant.name, None, key, side, name),  # type: ignore[arg-type]
-                found,
-                wanted,
-                message="the signature differs from that of the inference variant: {found}, there {wanted}",
-            )
+            difference = _first_difference(mine, theirs)
+            # The default signature mostly is a task signature, and differs as that does.
+            if difference not in told:
+                told.add(difference)
+                yield _unlike(Where(variant.name, None, key), *difference)
 
 
-def _contract(signature: Signature) -> dict[tuple[str, str], tuple[str, str]]:
-    sides = (("inputs", signature.inputs), ("outputs", signature.outputs))
+def _unlike(where: Where, side: Side, name: str, found: str, wanted: str) -> Fault:
+    place = replace(where, side=side, key=name)
+    if not found or not wanted:
+        lacking, thing = ("this variant", wanted) if not found else ("the inference variant", found)
+        message = f'{lacking} lacks the {side[:-1]} "{name}" ({thing})'
+        return Fault(place, found or "none", wanted or "none", message=message)
+    message = "the signature differs from that of the inference variant: {found}, there {wanted}"
+    return Fault(place, found, wanted, message=message)
+
+
+def _contract(signature: Signature) -> dict[tuple[Side, str], tuple[str, str]]:
+    sides: tuple[tuple[Side, Mapping[str, Tensor]], ...] = (
+        ("inputs", signature.inputs),
+        ("outputs", signature.outputs),
+    )
     return {(side, key): (tensor.encoding, str(tensor)) for side, tensors in sides for key, tensor in tensors.items()}
 
 
-def _first_difference(mine: Signature, theirs: Signature) -> tuple[str, str, str, str]:
+def _first_difference(mine: Signature, theirs: Signature) -> tuple[Side, str, str, str]:
     here, there = _contract(mine), _contract(theirs)
     side, key = next(place for place in sorted({*here, *there}) if here.get(place) != there.get(place))
     found, wanted = here.get((side, key)), there.get((side, key))
-    return side, key, found[1] if found else "nothing", wanted[1] if wanted else "nothing"
+    return side, key, found[1] if found else "", wanted[1] if wanted else ""
 
 
 def _collections(variant: Variant) -> Iterator[Fault]:

@@ -85,10 +85,16 @@ def test_unknown_rank_and_unknown_channels_are_fed_three_channels():
     assert by_purpose(plan_steps(module(images(None, 8, 8, None)), CONTRACTS))["alone"].feeds["images"].shape[3] == 3
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "float16", "bfloat16", "string", "bool"])
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "bfloat16", "bool"])
 def test_the_declared_dtype_is_fed(dtype):
     found = by_purpose(plan_steps(module(images(None, 8, 8, 3, dtype=dtype)), CONTRACTS))
     assert found["pictures"].feeds["images"].dtype == dtype
+
+
+def test_where_images_are_promised_no_texts_are_fed():
+    planned = plan_steps(module(images(None, 8, 8, 3, dtype="string")), CONTRACTS)
+    assert not by_purpose(planned)
+    assert any("string" in left_out.reason for left_out in planned.not_run)
 
 
 @pytest.mark.parametrize(
