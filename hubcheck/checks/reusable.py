@@ -20,7 +20,7 @@ def reusable(context: Context) -> Iterator[Fault | Skip]:
         yield Fault(
             Where(), "no __call__", "__call__(images, training=False)", message="the restored object is not callable"
         )
-    elif not any(_takes_images(trace) for trace in objects.traces):
+    elif objects.traces and not any(_takes_images(trace) for trace in objects.traces):
         found = ", ".join(f"{name}: {tensor}" for name, tensor in objects.traces[0].tensors.items()) or "no tensor"
         message = "the callable takes {found}, not one batch of images"
         yield Fault(Where(None, objects.traces[0].name), found, "__call__(images, training=False)", message=message)

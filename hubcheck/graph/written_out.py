@@ -19,13 +19,15 @@ def written_out(graph: Unfolded, value: Value) -> str | None:
     """The name of the activation that a value is, if its node is the last of those that spell one.
 
     Softmax as exp(x) / sum(exp(x)) or exp(x - log(sum(exp(x)))), log-softmax as x - log(sum(exp(x))), sigmoid as
-    1 / (1 + exp(-x)), exp(x) / (1 + exp(x)), exp(-softplus(-x)) or (1 + tanh(x / 2)) / 2.
+    1 / (1 + exp(-x)), exp(x) / (1 + exp(x)), exp(-softplus(-x)) or (1 + tanh(x / 2)) / 2, log-sigmoid as -softplus(-x).
     """
     frame, node, _ = value
     op = frame.op(node)
     operands = _operands(graph, value) if op in _KNOWN else []
     if op == "Exp" and operands:
         return _of_logarithm(graph, operands[0])
+    if op == "Neg" and operands:
+        return "log-sigmoid" if _op(operands[0]) == "Softplus" else None
     if op in _INVERSES and operands:
         return "sigmoid" if _is_one_plus_exp(graph, operands[0]) else None
     if len(operands) != 2:
@@ -63,11 +65,9 @@ def _product(graph: Unfolded, one: Value, other: Value) -> str | None:
 
 def _of_logarithm(graph: Unfolded, value: Value) -> str | None:
     """What the exponential of a value is: of a log-softmax a softmax, of -softplus(-x) a sigmoid."""
-    if _op(value) == "LogSoftmax" or written_out(graph, value) == "log-softmax":
+    if _op(value) == "LogSoftmax":
         return "softmax"
-    if _op(value) == "Neg" and any(_op(inner) == "Softplus" for inner in _operands(graph, value)):
-        return "sigmoid"
-    return None
+    return {"log-softmax": "softmax", "log-sigmoid": "sigmoid"}.get(written_out(graph, value) or "")
 
 
 def _is_sum_exp(graph: Unfolded, value: Value) -> bool:
@@ -134,4 +134,4 @@ def _operands(graph: Unfolded, value: Value) -> list[Value]:
     return [resolved(graph, source) for source in graph.inputs(*value[:2])]
 
 
-_KNOWN = _QUOTIENTS | _INVERSES | _SUMS | {"Exp", "Mul", "Sub"}
+_KNOWN = _QUOTIENTS | _INVERSES | _SUMS | {"Exp", "Mul", "Neg", "Sub"}

@@ -18,7 +18,7 @@ _UNREGISTERED = re.compile(r"Op type not registered '([^']+)'")
 _MISSING_KERNEL = re.compile(r"No OpKernel was registered to support Op '(\w+)'.*?with these attrs: \[(.*?)\]\n", re.S)
 _NO_KERNEL = re.compile(
     r"No OpKernel was registered to support Op '|Could not find device for node|Cannot assign a device for operation"
-    r"|only supports? (?:the )?(?:NHWC|channels_last)|supports only the NHWC|only implemented on GPU"
+    r"|only supports? (?:the )?(?:NHWC|NDHWC|channels_last)|supports only the NHWC|only implemented on GPU"
     r"|[Nn]ot (?:yet )?(?:implemented|supported) (?:on|for) (?:the )?CPU|NCHW.{0,40}(?:on|for) (?:the )?CPU"
 )
 _NO_MEMORY = re.compile(r"OOM when allocating|[Oo]ut of memory|bad_alloc|MemoryError|failed to allocate memory")

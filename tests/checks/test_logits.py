@@ -75,6 +75,7 @@ def found(build: Callable[[tf.Tensor], tf.Tensor], signature: str = TASK) -> lis
         "softmax of logarithms by hand": (lambda x: tf.exp(x - tf.reduce_logsumexp(x, -1, keepdims=True)), "softmax"),
         "sigmoid by exponentials": (lambda x: tf.exp(x) / (1.0 + tf.exp(x)), "sigmoid"),
         "sigmoid of logarithms": (lambda x: tf.exp(tf.math.log_sigmoid(x)), "sigmoid"),
+        "log-sigmoid": (tf.math.log_sigmoid, "log-sigmoid"),
         "sigmoid by tanh": (lambda x: 0.5 * (1.0 + tf.tanh(x / 2.0)), "sigmoid"),
         "sigmoid by tanh, shifted last": (lambda x: 0.5 + 0.5 * tf.tanh(0.5 * x), "sigmoid"),
         "sigmoid that does not overflow": (
