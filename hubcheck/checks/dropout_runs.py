@@ -116,7 +116,7 @@ def masked_share(runs: np.ndarray[Any, Any]) -> float:
     entries = numpy.asarray(runs, numpy.float64).reshape(len(runs), -1)
     zero = entries == 0
     alive = ~zero.all(axis=0)
-    if alive.sum() < FEWEST_ENTRIES:
+    if alive.sum() < FEWEST_ENTRIES or _is_code(entries[~zero]):
         return 0.0
     entries, zero = entries[:, alive], zero[:, alive]
     low = numpy.where(zero, numpy.inf, entries).min(axis=0)
@@ -128,6 +128,12 @@ def masked_share(runs: np.ndarray[Any, Any]) -> float:
     masked = comes_and_goes & often & one_value
     changing = often & (comes_and_goes | ~one_value)
     return float(numpy.mean(masked)) if masked.sum() >= OF_THE_CHANGING * changing.sum() else 0.0
+
+
+def _is_code(values: np.ndarray[Any, Any]) -> bool:
+    """Whether there is but one value beside 0: of a threshold or a choice, in front of which a dropout may stand."""
+    low, high = float(values.min()), float(values.max())
+    return high - low <= SAME_VALUE * max(abs(low), abs(high))
 
 
 def _same(place: Where, target: Target, key: str) -> bool:

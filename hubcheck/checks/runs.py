@@ -115,11 +115,10 @@ def runs(context: Context) -> Iterator[Fault | Skip]:
     seen: Observations = context.observations
     found = targets(seen)
     for target in found:
-        calls = list(seen.calls(target, "pictures", "plain", "swapped", "alone"))
-        if calls and not all(run.failure for run in calls):
-            # What ran once and then, with as many pictures, does not, has broken itself.
-            good = {run.batch for run in calls if run.failure is None}
-            calls = [run for run in seen.calls(target, "again", "repeated") if run.batch in good and run.failure]
+        calls = list(seen.calls(target, "pictures", "plain", "swapped", "alone", "again", "repeated"))
+        # What runs with as many pictures another time is not to blame on their number.
+        good = {run.batch for run in calls if run.failure is None}
+        calls = [run for run in calls if run.failure is not None and (not good or run.batch in good)]
         failure = calls[0].failure if calls else None
         if failure is None:
             continue
@@ -139,15 +138,10 @@ def batch_size(context: Context) -> Iterator[Fault | Skip]:
     seen: Observations = context.observations
     looked = False
     for target in targets(seen):
-        calls = list(seen.calls(target, "pictures", "plain", "swapped", "alone", "repeated"))
+        calls = list(seen.calls(target, "pictures", "plain", "swapped", "alone", "again", "repeated"))
         looked = looked or len({run.batch for run in calls}) > 1
-        # Of many calls one may fail for other reasons, such as time.
-        bad = [
-            run
-            for run in calls
-            if run.failure is not None and (run.purpose != "repeated" or run.failure.kind == "error")
-        ]
-        good = [run.batch for run in calls if run.failure is None]
+        good = list(dict.fromkeys(run.batch for run in calls if run.failure is None))
+        bad = [run for run in calls if run.failure is not None and run.batch not in good and not _is_late(run)]
         if bad and good and bad[0].failure is not None:
             sizes = _listed(sorted(run.batch for run in bad))
             details = {"sizes": sizes, "good": _listed(good)}
@@ -156,6 +150,11 @@ def batch_size(context: Context) -> Iterator[Fault | Skip]:
     yield from missed(context, "pictures", "plain", "swapped", "alone")
     if not looked:
         yield Skip("it was run at no more than one batch size")
+
+
+def _is_late(run: Run) -> bool:
+    """Whether one of many calls failed for another reason than what it was fed, such as time."""
+    return run.purpose == "repeated" and run.failure is not None and run.failure.kind != "error"
 
 
 @once

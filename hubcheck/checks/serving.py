@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hubcheck.checks.behaviour import percent
 from hubcheck.checks.context import Context
+from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import failed, missed, replay, where
 from hubcheck.findings import Fault, Skip, Where
 from hubcheck.numbers import difference
@@ -27,14 +28,14 @@ def servable(context: Context) -> Iterator[Fault | Skip]:
             yield failed(Where(load.variant), load.failure, "a session that is restored")
     told: set[str | None] = set()
     for run in seen.runs:
-        fault = _fault(seen, run) if run.target.session else None
+        fault = _fault(seen, run, tolerance(context, SAME_VALUES)) if run.target.session else None
         if fault is not None and (fault.message or fault.found) not in told:
             told.add(fault.message or fault.found)
             yield fault
     yield from missed(context, "alone", "pictures", of=lambda target: target.session)
 
 
-def _fault(seen: Observations, run: Run) -> Fault | None:
+def _fault(seen: Observations, run: Run, allowed: float) -> Fault | None:
     """What is wrong with a run in a session that is not wrong with the object."""
     again = replay(run.target, run.purpose)
     plain = Target(run.target.variant, run.target.signature)
@@ -45,21 +46,21 @@ def _fault(seen: Observations, run: Run) -> Fault | None:
         return failed(where(run.target), run.failure, "a result in a session", again=again)
     for key, output in run.outputs.items():
         other = seen.values(plain, run.purpose, key)
-        if not _steady(seen, plain, key):
+        if not _steady(seen, plain, key, allowed):
             continue
         if output.values is None or other is None or other.shape != output.values.shape:
             continue
         distance = difference(output.values, other)
-        if distance > SAME_VALUES:
+        if distance > allowed:
             found = f"values {percent(distance)} of the largest one apart from those of tf.saved_model.load"
             message = "in a session it gives {found}"
             return Fault(where(run.target, "outputs", key), found, "the same values", message=message, replay=again)
     return None
 
 
-def _steady(seen: Observations, target: Target, key: str) -> bool:
+def _steady(seen: Observations, target: Target, key: str, allowed: float) -> bool:
     """Whether the object gives the same result twice; else nothing can be compared with it."""
     first, again = seen.values(target, "pictures", key), seen.values(target, "again", key)
     if first is None or again is None:
         return True
-    return bool(first.shape == again.shape and difference(first, again) <= SAME_VALUES)
+    return bool(first.shape == again.shape and difference(first, again) <= allowed)

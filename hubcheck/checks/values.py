@@ -9,6 +9,7 @@ from hubcheck.checks.behaviour import percent
 from hubcheck.checks.confirming import confirming
 from hubcheck.checks.context import Context
 from hubcheck.checks.logits import linear_scores
+from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import missed, replay, targets, where
 from hubcheck.checks.signatures import default_signature
 from hubcheck.findings import Fault, Skip
@@ -17,7 +18,7 @@ from hubcheck.numbers import difference
 from hubcheck.observations import Observations, Target
 
 SAME_FUNCTION = 1e-3
-"""Two outputs are one function's if they differ by at most this part of the largest value.
+"""Two outputs are one function's if they differ by at most this part of the largest value, in float32.
 
 Folding a batch normalisation into the weights moves values by about 1e-5, another function by much more.
 """
@@ -38,7 +39,7 @@ def default_is_a_task(context: Context) -> Iterator[Fault | Skip]:
     tasks = [
         target for target in targets(seen) if target.signature in context.contracts and target.variant == inference.name
     ]
-    looked = False
+    looked, allowed = False, tolerance(context, SAME_FUNCTION)
 
     def stands_for_a_task(target: Target) -> bool:
         of_default = target.signature == context.module.default_signature and target.signature not in context.contracts
@@ -51,7 +52,7 @@ def default_is_a_task(context: Context) -> Iterator[Fault | Skip]:
             continue
         looked = True
         nearest = min(distances, key=lambda task: distances[task])
-        if distances[nearest] > SAME_FUNCTION:
+        if distances[nearest] > allowed:
             name = "the callable" if of_object else "the default signature"
             wanted = " or ".join(f"the values of {task.signature}" for task in distances)
             message = f"{name} gives {{found}}" if of_object else "the default signature gives {found}"

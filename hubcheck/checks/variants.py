@@ -8,7 +8,7 @@ from dataclasses import replace
 from hubcheck.checks.context import Context
 from hubcheck.checks.tensors import image_argument
 from hubcheck.findings import Fault, Side, Skip, Where
-from hubcheck.module.types import Module, Signature, Tensor, Variant
+from hubcheck.module.types import Module, Signature, Tensor, Trace, Variant
 
 _ALLOWED_COLLECTIONS = frozenset(
     {
@@ -109,17 +109,19 @@ def _trace_widths(context: Context, inference: Variant) -> Iterator[Fault]:
     if context.module.objects is None:
         return
     found: dict[int, str] = {}
+    alike: dict[str, dict[int, str]] = {}
     for trace in context.module.objects.traces:
         width = _width(trace.outputs.get("")) if image_argument(trace) is not None else None
         if width is not None:
             found.setdefault(width, trace.name)
-    if len(found) > 1:
-        shown = ", ".join(f"{width} ({name})" for width, name in found.items())
-        where = Where(None, list(found.values())[1], None, "outputs")
-        yield Fault(
-            where, shown, "one width", message="traces of the callable give results of different widths: {found}"
-        )
-        return
+            alike.setdefault(_choice(trace), {}).setdefault(width, trace.name)
+    for widths in alike.values():
+        if len(widths) > 1:
+            shown = ", ".join(f"{width} ({name})" for width, name in widths.items())
+            where = Where(None, list(widths.values())[1], None, "outputs")
+            message = "traces of the callable give results of different widths: {found}"
+            yield Fault(where, shown, "one width", message=message)
+            return
     declared = {
         width: key
         for key in context.contracts
@@ -131,6 +133,12 @@ def _trace_widths(context: Context, inference: Variant) -> Iterator[Fault]:
             where = Where(None, name, None, "outputs")
             message = "the callable gives a result of width {found}, the signatures {wanted}"
             yield Fault(where, str(width), wanted, message=message)
+
+
+def _choice(trace: Trace) -> str:
+    """What a trace was asked for by other arguments than `training`: `include_top=True` is another task."""
+    chosen = {name: value for name, value in trace.arguments.items() if not isinstance(value, Tensor)}
+    return repr(sorted((name, value) for name, value in chosen.items() if name != "training"))
 
 
 def _signature_width(module: Module, variant: Variant, key: str) -> int | None:

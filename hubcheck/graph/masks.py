@@ -81,7 +81,8 @@ class _Walk:
         elif op in ew.QUOTIENTS:
             yield from self._product(value, inputs, inputs[:1], axes)
         elif op in ew.SELECTS:
-            yield from self._product(value, inputs[:1], inputs[1:], axes)
+            if not self._is_branching(value, inputs):
+                yield from self._product(value, inputs[:1], inputs[1:], axes)
         elif op in ew.SUMS or op in ew.CAPS:
             yield from self._sum(value, inputs, axes)
         elif op in ew.REDUCTIONS:
@@ -112,6 +113,14 @@ class _Walk:
                 yield Mask(value[0], value[1], factor)
                 return
         yield from ((operand, axes) for operand in self._whole(operands, found))
+
+    def _is_branching(self, value: Value, inputs: Sequence[Value]) -> bool:
+        """Whether a selection at random leaves out a branch of the network, as stochastic depth does: what it takes
+        instead are the images' features without that branch, and nothing becomes 0."""
+        if len(inputs) != 3 or not self._origins.mask(inputs[0]):
+            return False
+        whole = self._whole(inputs[1:], shape(self._graph, value))
+        return len(whole) == 2 and not meet(self._graph, self._origins, whole)
 
     def _is_count(self, factor: Value) -> bool:
         """Whether a random factor is one number that a whole random tensor adds up to: the share that a mask keeps, by

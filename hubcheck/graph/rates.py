@@ -23,8 +23,10 @@ def rate(graph: Unfolded, origins: Origins, mask: Mask) -> float | None:
         return None
     frame, node = mask.frame, mask.node
     if frame.op(node) in ew.SELECTS:
-        inputs = graph.inputs(frame, node)
-        if len(inputs) == 3 and not origins.images(inputs[1]) and origins.images(inputs[2]):
+        given = [origins.images(value) for value in graph.inputs(frame, node)[1:]]
+        if all(given):
+            return None  # nobody can tell which of the two is the one that is dropped
+        if given == [False, True]:
             kept = 1 - kept
     return round(1 - kept, 6) if 0 <= kept <= 1 else None
 

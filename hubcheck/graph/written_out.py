@@ -12,6 +12,8 @@ _QUOTIENTS = frozenset({"Div", "RealDiv", "DivNoNan"})
 _INVERSES = frozenset({"Reciprocal", "Inv"})
 _FORMS = frozenset({"Reshape", "Squeeze", "ExpandDims", "StridedSlice", "BroadcastTo", "Tile", "Cast", "Abs"})
 """What may be done to a sum of exponentials before it divides something."""
+_MADE_TWICE = frozenset({"Exp", "Sub", "Add", "AddV2", "Mul", "RealDiv", "Max", "Cast", "BiasAdd"})
+"""Ops that are written once more where their result is wanted again."""
 _MOST_STEPS = 8
 
 
@@ -36,7 +38,7 @@ def written_out(graph: Unfolded, value: Value) -> str | None:
         return _quotient(graph, *operands)
     if op == "Mul":
         return _product(graph, *operands) or _product(graph, *reversed(operands))
-    if op == "Sub" and _is_log_sum_exp(graph, operands[1]):
+    if op == "Sub" and _is_log_sum_exp(graph, operands[1], operands[0]):
         return "log-softmax"
     if op in _SUMS and any(_is_half(graph, a) and _is_half_tanh(graph, b) for a, b in (operands, operands[::-1])):
         return "sigmoid"
@@ -44,17 +46,18 @@ def written_out(graph: Unfolded, value: Value) -> str | None:
 
 
 def _quotient(graph: Unfolded, above: Value, below: Value) -> str | None:
-    if _op(above) == "Exp" and _is_sum_exp(graph, below):
-        return "softmax"
-    if (_is_one(graph, above) or _op(above) == "Exp") and _is_one_plus_exp(graph, below):
-        return "sigmoid"
-    return None
+    if _op(above) == "Exp":
+        if _is_alike(graph, _summed(graph, below), above):
+            return "softmax"
+        return "sigmoid" if _is_one_plus_exp(graph, below, above) else None
+    return "sigmoid" if _is_one(graph, above) and _is_one_plus_exp(graph, below) else None
 
 
 def _product(graph: Unfolded, one: Value, other: Value) -> str | None:
     if _op(one) == "Exp":
         inverse = _operands(graph, other) if _op(other) in _INVERSES | _QUOTIENTS else []
-        if inverse and (_op(other) in _INVERSES or _is_one(graph, inverse[0])) and _is_sum_exp(graph, inverse[-1]):
+        is_inverse = _op(other) in _INVERSES or (len(inverse) == 2 and _is_one(graph, inverse[0]))
+        if inverse and is_inverse and _is_alike(graph, _summed(graph, inverse[-1]), one):
             return "softmax"
     if _is_half(graph, one) and _op(other) in _SUMS:
         terms = _operands(graph, other)
@@ -70,37 +73,63 @@ def _of_logarithm(graph: Unfolded, value: Value) -> str | None:
     return {"log-softmax": "softmax", "log-sigmoid": "sigmoid"}.get(written_out(graph, value) or "")
 
 
-def _is_sum_exp(graph: Unfolded, value: Value) -> bool:
+def _summed(graph: Unfolded, value: Value) -> Value | None:
+    """The exponentials that a value is the sum of, whatever keeps it from zero."""
     for _ in range(_MOST_STEPS):
         op, operands = _op(value), _operands(graph, value)
         if op == "Sum" and operands:
             inner = _operands(graph, operands[0])[:1] if _op(operands[0]) == "Abs" else operands[:1]
-            return any(_op(term) == "Exp" for term in inner)
+            return inner[0] if inner and _op(inner[0]) == "Exp" else None
         if op in _FORMS and operands:
             value = operands[0]
         elif op in _SUMS | {"Maximum"} and len(operands) == 2:
             kept = [operand for operand in operands if not _is_tiny(graph, operand)]
             if len(kept) != 1:
-                return False
+                return None
             value = kept[0]
         else:
-            return False
-    return False
+            return None
+    return None
 
 
-def _is_log_sum_exp(graph: Unfolded, value: Value) -> bool:
+def _is_alike(graph: Unfolded, one: Value | None, other: Value, depth: int = 4) -> bool:
+    """Whether two values are one, or are made from the same in the same way, at most so many steps back."""
+    if one is None or one == other:
+        return one is not None
+    constant = graph.constant(one)
+    if constant is not None:
+        return constant == graph.constant(other)
+    if depth == 0 or _op(one) != _op(other) or _op(one) not in _MADE_TWICE:
+        return False
+    mine, theirs = _operands(graph, one), _operands(graph, other)
+    return len(mine) == len(theirs) and all(
+        _is_alike(graph, a, b, depth - 1) for a, b in zip(mine, theirs, strict=True)
+    )
+
+
+def _is_log_sum_exp(graph: Unfolded, value: Value, of: Value) -> bool:
     """log(sum(exp(x))), or the same plus the maximum that was subtracted first, reshaped or not."""
     for _ in range(_MOST_STEPS):
         if _op(value) not in _FORMS - {"Abs"} or not _operands(graph, value):
             break
         value = _operands(graph, value)[0]
     terms = _operands(graph, value) if _op(value) in _SUMS else [value]
-    return any(_op(term) == "Log" and any(_is_sum_exp(graph, s) for s in _operands(graph, term)) for term in terms)
+    for logarithm in (term for term in terms if _op(term) == "Log"):
+        summed = next((_summed(graph, operand) for operand in _operands(graph, logarithm)), None)
+        for exponent in _operands(graph, summed) if summed is not None else ():
+            shifted = _operands(graph, exponent)[:1] if _op(exponent) in ("Sub", *_SUMS) else []
+            if any(_is_alike(graph, scores, of) for scores in (exponent, *shifted)):
+                return True
+    return False
 
 
-def _is_one_plus_exp(graph: Unfolded, value: Value) -> bool:
+def _is_one_plus_exp(graph: Unfolded, value: Value, exponential: Value | None = None) -> bool:
+    """1 + exp(x), for any x or for that of another exponential."""
     terms = _operands(graph, value) if _op(value) in _SUMS else []
-    return any(_op(term) == "Exp" for term in terms) and any(_is_one(graph, term) for term in terms)
+    exponentials = [term for term in terms if _op(term) == "Exp"]
+    if exponential is not None:
+        exponentials = [term for term in exponentials if _is_alike(graph, term, exponential)]
+    return bool(exponentials) and any(_is_one(graph, term) for term in terms)
 
 
 def _is_half_tanh(graph: Unfolded, value: Value) -> bool:

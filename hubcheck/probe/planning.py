@@ -125,8 +125,8 @@ def calls(subject: Subject, *, larger_batch: int) -> Iterator[CallStep]:
         yield _call(subject, "swapped", (rows[-1], rows[0]), condition="failed")
     if fixed is None and subject.target.signature is not None:
         yield _call(subject, "alone", rows[:1])
-    if subject.part != "training":
-        yield _call(subject, "again", rows, condition="always" if close else "unlike")
+    once_more: Condition = "always" if close else "failed" if subject.part == "training" else "unlike"
+    yield _call(subject, "again", rows, condition=once_more)
     pixels = max((math.prod(feed.row[:2]) for feed in subject.inputs.values() if feed.flag is None), default=0)
     few = pictures.rows(fixed or (4 if pixels <= _FEW_PIXELS else 2))
     condition: Condition = "always" if subject.part == "training" else "random"

@@ -54,6 +54,13 @@ def test_a_dropped_branch_beside_features_of_which_many_are_0_is_no_mask(seed, s
     assert masked_share(np.where(dead, 0.0, features(random)) + branch) < MASKED
 
 
+@given(SEEDS, SIZES)
+def test_codes_that_a_dropout_in_front_of_them_turns_are_no_mask(seed, size):
+    """A threshold gives 0 or one number, the same for all entries."""
+    random = np.random.default_rng(seed)
+    assert masked_share((random.random((FEWEST_RUNS, 4, 40)) < 0.5) * size) == 0
+
+
 @given(SEEDS)
 def test_a_mask_on_a_part_of_the_outputs_shows(seed):
     random = np.random.default_rng(seed)

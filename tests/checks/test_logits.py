@@ -71,6 +71,13 @@ def found(build: Callable[[tf.Tensor], tf.Tensor], signature: str = TASK) -> lis
             lambda x: tf.exp(x) / tf.maximum(tf.reduce_sum(tf.abs(tf.exp(x)), -1, keepdims=True), 1e-7),
             "softmax",
         ),
+        "softmax by hand, less the largest": (
+            lambda x: (
+                tf.exp(x - tf.reduce_max(x, -1, keepdims=True))
+                / tf.reduce_sum(tf.exp(x - tf.reduce_max(x, -1, keepdims=True)), -1, keepdims=True)
+            ),
+            "softmax",
+        ),
         "softmax of logarithms": (lambda x: tf.exp(tf.nn.log_softmax(x)), "softmax"),
         "softmax of logarithms by hand": (lambda x: tf.exp(x - tf.reduce_logsumexp(x, -1, keepdims=True)), "softmax"),
         "sigmoid by exponentials": (lambda x: tf.exp(x) / (1.0 + tf.exp(x)), "sigmoid"),
@@ -124,6 +131,9 @@ def test_probabilities_are_found(build: Callable[[tf.Tensor], tf.Tensor], activa
         "the mean over places": lambda x: tf.reduce_mean(tf.stack([x, x * tf.sigmoid(x)]), 0),
         "a product of gates and scores": lambda x: 2.0 * (x * tf.sigmoid(x)),
         "unit length": lambda x: tf.math.l2_normalize(x, -1),
+        "more than another set of classes": lambda x: x[:, :3] - tf.reduce_logsumexp(x[:, 3:], 1, keepdims=True),
+        "less a constant": lambda x: x - tf.reduce_logsumexp(tf.constant([1.0, 2.0])),
+        "exponentials over others": lambda x: tf.exp(x[:, :3]) / tf.reduce_sum(tf.exp(x[:, 3:]), 1, keepdims=True),
         "a mean with a gate": lambda x: (x + tf.sigmoid(x)) / 2.0,
         "exponential linear units by hand": lambda x: tf.where(x > 0, x, tf.exp(x) - 1.0),
         "a swish by hand": lambda x: x / (1.0 + tf.exp(-x)),

@@ -37,6 +37,12 @@ def a_where_that_keeps(w: Weights, images: tf.Tensor) -> tf.Tensor:
 
 
 @dropout_on_output()
+def a_where_that_shrinks(w: Weights, images: tf.Tensor) -> tf.Tensor:
+    x = w.features(images)
+    return tf.where(tf.random.uniform(tf.shape(x)) < 0.25, x * 0.01, x)
+
+
+@dropout_on_output()
 def a_where_with_channel_vector(w: Weights, images: tf.Tensor) -> tf.Tensor:
     x = w.features(images)
     return tf.where(tf.random.shuffle(tf.constant([True, False, True, True])), x, 0.0)

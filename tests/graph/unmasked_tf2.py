@@ -88,6 +88,13 @@ def stochastic_depth_by_cond(w: Weights, images: tf.Tensor) -> tf.Tensor:
 
 
 @no_dropout_on_output
+def stochastic_depth_by_where(w: Weights, images: tf.Tensor) -> tf.Tensor:
+    x = w.map(images)
+    alive = tf.random.uniform([tf.shape(x)[0], 1, 1, 1]) < 0.8
+    return tf.reduce_mean(tf.where(alive, x + tf.nn.conv2d(x, w.second, 1, "SAME"), x), [1, 2])
+
+
+@no_dropout_on_output
 def squeeze_and_excite_fed_by_dropout(w: Weights, images: tf.Tensor) -> tf.Tensor:
     x = w.map(images)
     gate = tf.nn.dropout(tf.reduce_mean(x, [1, 2], keepdims=True), 0.5)

@@ -190,14 +190,36 @@ def test_a_wrapper_folder_is_a_finding_and_the_module_in_it_is_checked(tmp_path:
     assert {finding.rule for finding in findings(archive)} == {"image-input/batch-size", "package/layout"}
 
 
-@pytest.mark.parametrize("name", ["__MACOSX/._saved_model.pb", ".DS_Store", "notes.txt", "src/train.py", "assets/._x"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "__MACOSX/._saved_model.pb",
+        ".DS_Store",
+        "notes.txt",
+        "src/train.py",
+        "assets/._x",
+        "variables/train.tfrecord",
+        "variables/old/variables.index",
+    ],
+)
 def test_what_is_no_file_of_a_module_is_a_finding(tmp_path: Path, name: str) -> None:
     (finding,) = findings(zipped(tmp_path / "m.zip", entry(name)))
     assert finding.rule == "package/layout"
     assert finding.found == name
 
 
-@pytest.mark.parametrize("name", ["LICENSE", "MODULE.md", "fingerprint.pb", "assets/labels.txt", "assets.extra/x/y"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LICENSE",
+        "MODULE.md",
+        "fingerprint.pb",
+        "assets/labels.txt",
+        "assets.extra/x/y",
+        "debug/saved_model_debug_info.pb",
+        "variables/checkpoint",
+    ],
+)
 def test_what_exporters_and_publishers_add_is_none(tmp_path: Path, name: str) -> None:
     assert findings(zipped(tmp_path / "m.zip", entry(name))) == []
 
