@@ -55,8 +55,8 @@ def channels_last(context: Context, *, ops: Sequence[str]) -> Iterator[Fault | S
     Args:
         ops: patterns of the ops to look at.
     """
-    wanted: dict[str, bool] = {}
     for variant in _variants(context):
+        wanted: dict[str, bool] = {}
         groups: dict[tuple[str, str], Group] = {}
         hidden: dict[str, str] = {}
         functions = view_of(context, variant).functions
@@ -64,11 +64,11 @@ def channels_last(context: Context, *, ops: Sequence[str]) -> Iterator[Fault | S
             op = body.ops[index]
             if op not in wanted:
                 wanted[op] = any(fnmatchcase(op, pattern) for pattern in ops)
+                if hides(op, functions):
+                    hidden[op] = body.names[index]
             layout = body.attribute(index, "data_format") if wanted[op] else None
             if layout is not None and layout.s.startswith((b"NC", b"CHANNELS_FIRST")):
                 groups.setdefault((op, layout.s.decode("ascii", "replace")), []).append((body, index))
-            elif hides(op, functions):
-                hidden.setdefault(op, body.names[index])
         for (op, layout_name), nodes in groups.items():
             channels = "CHANNELS_LAST" if layout_name.startswith("CH") else _LAST.get(layout_name[:3], "NHWC")
             yield _fault(variant, nodes, f"{op} with data_format {layout_name}", f"data_format {channels}")

@@ -42,10 +42,12 @@ def default_signature(context: Context) -> Iterator[Fault | Skip]:
     faults = list(_callable_result(context))
     yield from faults
     if sound and not faults:
+        tasks = {variant.tags: _task_of(context, variant, key) for variant in context.module.variants}
         inference = context.module.inference
-        same = _task_of(context, inference, key) if inference is not None else None
+        same = tasks[inference.tags] if inference is not None else None
         for variant in context.module.variants:
-            yield from _is_a_task(context, variant, key, same)
+            if tasks[variant.tags] is None:
+                yield from _apart(context, variant, key, same)
 
 
 def _form(context: Context, variant: Variant, key: str) -> Iterator[Fault]:
@@ -158,12 +160,11 @@ def _unlike(rank: int | None, ranks: set[int | None]) -> bool:
     return rank is not None and bool(ranks) and not ranks & {rank, None}
 
 
-def _is_a_task(context: Context, variant: Variant, key: str, same: str | None) -> Iterator[Fault | Skip]:
-    """Hold a variant's default signature against its task signatures; `same` is the one that it is in inference."""
+def _apart(context: Context, variant: Variant, key: str, same: str | None) -> Iterator[Fault | Skip]:
+    """A default signature that has a result of its own, beside the task signatures; `same` is the one that it is in
+    inference."""
     tasks = _tasks(context, variant)
     default = variant.signatures[key]
-    if not tasks or _task_of(context, variant, key) is not None:
-        return
     output = default.outputs.get(_DEFAULT) or next(iter(default.outputs.values()))
     others = {task.key: task.outputs[_DEFAULT] for task in tasks if _DEFAULT in task.outputs}
     if others and not any(output.dtype == o.dtype and output.shape.compatible(o.shape) for o in others.values()):
