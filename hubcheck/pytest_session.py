@@ -10,18 +10,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from hubcheck.baseline import Known
 from hubcheck.checker import Checker
 from hubcheck.config import Config, covers, find_config
 from hubcheck.findings import Finding, Level
 from hubcheck.identity import module_key
+from hubcheck.kept.stored import report_from, report_text
 from hubcheck.module.archive import names_module
 from hubcheck.options import Options, configured
 from hubcheck.plan import plan
+from hubcheck.policy.baseline import Known
 from hubcheck.results import ModuleReport, Report
 from hubcheck.rules import matching
 from hubcheck.run import modules_at
-from hubcheck.stored import report_from, report_text
 
 
 class Checks:

@@ -10,9 +10,9 @@ from hubcheck.findings import LEVELS, Finding, Level, Outcome
 from hubcheck.module.formats import Format
 
 if TYPE_CHECKING:
+    from hubcheck.exhibits.records import Exhibits
+    from hubcheck.kept.tally import Tally
     from hubcheck.rules import Rule
-    from hubcheck.shown import Exhibits
-    from hubcheck.tally import Tally
 
 Verdict = Literal["conforms", "violates", "incomplete"]
 SuppressionKind = Literal["ignore", "xfail", "baseline"]

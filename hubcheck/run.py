@@ -120,7 +120,7 @@ def stream(modules: Sequence[Place], options: Options, ready: Plan) -> Iterator[
                 yield report if isinstance(report, ModuleReport) else _without_check(*report, options, ready)
 
         if options.cache is not None and options.save_evidence is None:
-            from hubcheck.known import known_or_checked
+            from hubcheck.cache.known import known_or_checked
 
             environment = cluster.environment if cluster is not None else None
             reports = known_or_checked(modules, options, ready, checked, environment)

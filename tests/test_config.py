@@ -277,5 +277,5 @@ def test_without_a_configuration_nothing_of_it_is_imported(project):
         "print(sorted(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True)
-    for name in ("hubcheck.policy", "hubcheck.baseline", "jsonschema", "hubcheck.report.sarif"):
+    for name in ("hubcheck.policy", "hubcheck.policy.baseline", "jsonschema", "hubcheck.report.sarif"):
         assert f"'{name}'" not in done.stdout, name

@@ -14,7 +14,7 @@ import pytest
 import hubcheck
 from hubcheck.contract import load_contracts
 from hubcheck.diff import Agreement
-from hubcheck.diff_values import agreements
+from hubcheck.diff.values import agreements
 from tests.probe.modules import convolved, pooled, tensorflow
 
 HEIGHT, WIDTH = 16, 12

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from hubcheck.exhibits.records import Histogram, Picture
 from hubcheck.kept import Kept
+from hubcheck.kept.stored import report_from, report_text
+from hubcheck.kept.tally import tallied
 from hubcheck.options import Options
 from hubcheck.plan import plan
 from hubcheck.results import ModuleReport, Suppressed
 from hubcheck.run import stream
-from hubcheck.shown import Histogram, Picture
-from hubcheck.stored import report_from, report_text
-from hubcheck.tally import tallied
 from tests.paths import DATA
 
 OPTIONS = Options(static=True, jobs=1, exhibits=True)

@@ -91,6 +91,6 @@ def _values(
         for report in unsafe.modules:
             if report.failures:
                 return [], f"{report.path} was not run: {report.failures[0].rule} failed"
-    from hubcheck.diff_values import agreements
+    from hubcheck.diff.values import agreements
 
     return agreements(modules[0], modules[1], load_contracts(), sandbox=sandbox)  # type: ignore[arg-type]

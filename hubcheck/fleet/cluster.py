@@ -24,8 +24,8 @@ import hubcheck
 from hubcheck.errors import Unchecked, UsersError
 from hubcheck.fleet.helpers import Helpers, WorkerDied
 from hubcheck.fleet.order import in_order
+from hubcheck.kept.stored import report_from
 from hubcheck.module.address import Place
-from hubcheck.stored import report_from
 
 try:
     import distributed

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubcheck.errors import Unchecked
+from hubcheck.kept.stored import report_text
 from hubcheck.module.address import place
-from hubcheck.stored import report_text
 
 if TYPE_CHECKING:
     from hubcheck.options import Options

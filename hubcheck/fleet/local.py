@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from hubcheck.errors import Unchecked
 from hubcheck.fleet.helpers import Helpers, WorkerDied
 from hubcheck.fleet.order import in_order
+from hubcheck.kept.stored import report_from
 from hubcheck.module.address import Place
-from hubcheck.stored import report_from
 
 if TYPE_CHECKING:
     from hubcheck.options import Options

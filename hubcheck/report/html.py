@@ -13,12 +13,12 @@ from html import escape
 from pathlib import Path
 
 import hubcheck
+from hubcheck.exhibits.records import Exhibits
 from hubcheck.findings import Finding, Outcome
 from hubcheck.identity import module_key
 from hubcheck.report import path, svg
 from hubcheck.report.describe import FORMATS, SUPPRESSIONS, counts, details, place, plural, remarks
 from hubcheck.results import ModuleReport, Report
-from hubcheck.shown import Exhibits
 
 _CLASSES = {
     "error": "bad",

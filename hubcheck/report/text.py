@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import click
 
 from hubcheck.findings import LEVELS, Finding
+from hubcheck.kept.tally import Tally
 from hubcheck.plain_text import printable
 from hubcheck.report.describe import (
     FORMATS,
@@ -25,7 +26,6 @@ from hubcheck.report.describe import (
     skip_reasons,
 )
 from hubcheck.results import ModuleReport, Report, Verdict
-from hubcheck.tally import Tally
 
 WIDTH = 80
 _COLOURS = {

@@ -10,14 +10,14 @@ import tensorflow as tf
 
 from hubcheck.checks.context import Context
 from hubcheck.contract import load_contracts
-from hubcheck.declarations import declarations
+from hubcheck.exhibits.declarations import declarations
+from hubcheck.exhibits.records import Declared
 from hubcheck.findings import Finding, Level, Node, Where
 from hubcheck.options import Options
 from hubcheck.plan import plan
 from hubcheck.report import path
 from hubcheck.results import ModuleReport
 from hubcheck.run import stream
-from hubcheck.shown import Declared
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 from tests.paths import DATA
 

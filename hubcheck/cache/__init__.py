@@ -18,11 +18,11 @@ from typing import Any
 
 import hubcheck
 from hubcheck import resources
+from hubcheck.kept.stored import report_from, report_text
 from hubcheck.module.documents import read_documents
 from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.module.locate import is_archive
 from hubcheck.results import ModuleReport
-from hubcheck.stored import report_from, report_text
 
 _LAYOUT = 2
 """Changes when what an entry holds does."""
@@ -150,7 +150,7 @@ def _weights(file: Path) -> bytes:
 def _own_code() -> Iterator[str]:
     """hubcheck's files and tables, as they are now: a checkout changes without its version."""
     yield sys.version
-    for top in (Path(__file__).parent, resources.folder("rules")):
+    for top in (Path(hubcheck.__file__).parent, resources.folder("rules")):
         for folder, children, names in os.walk(top):
             children.sort()
             for name in sorted(names):

@@ -31,7 +31,7 @@ def report_from(text: bytes) -> ModuleReport:
     made: ModuleReport = _record_maker(ModuleReport)(data)
     if shown is None:
         return made
-    from hubcheck.shown import Exhibits
+    from hubcheck.exhibits.records import Exhibits
 
     return replace(made, exhibits=_record_maker(Exhibits)(shown))
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 from hubcheck.checks.context import Context
 from hubcheck.checks.graphs import DEFAULT, Entry, Flow, flow_of
 from hubcheck.checks.outlines import entry_outline
+from hubcheck.exhibits.records import Declared, Step
 from hubcheck.findings import Finding
 from hubcheck.graph.outline import Line
 from hubcheck.module.types import INIT_OP_SIGNATURE, Shape, Signature, Tensor, Trace, Variant
 from hubcheck.plain_text import printable
-from hubcheck.shown import Declared, Step
 
 _MOST_SIGNATURES = 100
 _MOST_TRACES = 8

@@ -1,4 +1,4 @@
-"""What a report for people shows beside the findings: records, which `hubcheck.exhibits` makes."""
+"""What a report for people shows beside the findings: records, which `hubcheck.exhibits.making` makes."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hubcheck.checks.context import Context
-from hubcheck.declarations import declarations
+from hubcheck.exhibits.declarations import declarations
+from hubcheck.exhibits.records import Exhibits, Histogram, Picture
 from hubcheck.findings import Finding
 from hubcheck.observations import Observations, Run
-from hubcheck.shown import Exhibits, Histogram, Picture
 
 _BINS = 32
 _LARGEST_SIDE = 96
