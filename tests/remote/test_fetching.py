@@ -122,7 +122,8 @@ def test_archives_of_something_else_are_no_modules(tmp_path: Path, ranges: bool)
     hub, module, data = tmp_path / "hub", tmp_path / "module", tmp_path / "data"
     shutil.copytree(DATA / GOOD, module)
     noise = random.Random(0).randbytes(3_000_000)
-    (module / "variables" / "noise.bin").write_bytes(noise)  # in a tar file after saved_model.pb
+    (module / "assets").mkdir(exist_ok=True)
+    (module / "assets" / "noise.bin").write_bytes(noise)  # in a tar file before saved_model.pb
     data.mkdir()
     (data / "images.bin").write_bytes(noise)
     for form in ("gztar", "zip"):
