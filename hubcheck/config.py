@@ -137,9 +137,10 @@ def _parse(file: Path, content: bytes) -> Config | None:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataFileError(file, "", str(error)) from None
     if file.name == _SHARED_FILE:
-        data = data.get("tool", {}).get("hubcheck")
-        if data is None:
+        tools = data.get("tool")
+        if not isinstance(tools, dict) or "hubcheck" not in tools:
             return None
+        data = tools["hubcheck"]
     _check(file, data)
     limits = data.get("limits", {})
     home = file.parent
@@ -185,6 +186,8 @@ def _check(file: Path, data: Any) -> None:
 
     text = (resources.folder("rules") / "schema" / "config.schema.json").read_text(encoding="utf-8")
     schema = json.loads(text)
+    if not isinstance(data, dict):
+        raise DataFileError(file, "tool.hubcheck", "is no table")
     _check_keys(file, data, schema, "")
     for name in ("select", "ignore", "xfail"):
         rows = data.get(name)

@@ -25,7 +25,8 @@ Half = Literal["static", "probe"]
 class _State:
     """What is known of a rule so far.
 
-    `open` tells that its static half left the question to a run, `stops` that there is nothing to ask others about.
+    `open` tells that its static half left the question to a run, `stops` that there is nothing to ask others about,
+    `weighs` that it failed by a fault of the rule's own weight, whatever level the configuration gives it.
     """
 
     status: Literal["passed", "failed", "skipped", "broken"]
@@ -35,15 +36,17 @@ class _State:
     blocked: bool = False
     stops: bool = False
     complete: bool = True
+    weighs: bool = False
     findings: list[Finding] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
 
-    def blocks(self, rule: Rule) -> bool:
-        """Whether rules that need this one mean nothing now: it failed, by a finding of the rule's own level.
+    @property
+    def blocks(self) -> bool:
+        """Whether rules that need this one mean nothing now: it failed, and not by a lesser fault.
 
         That it was skipped blocks nothing: what a rule needs, its file lists. Else one fault would hide others.
         """
-        return self.stops or any(finding.level == rule.level for finding in self.findings)
+        return self.stops or self.weighs
 
 
 class Evaluation:
@@ -155,7 +158,8 @@ class Evaluation:
         remarks = [item for item in said if isinstance(item, Remark)]
         if faults:
             findings = merged([worded(rule, fault, context) for fault in faults], context.module)
-            return _State("failed", half, findings=findings, remarks=remarks)
+            weighs = any(fault.level in (None, "error") for fault in faults)
+            return _State("failed", half, weighs=weighs, findings=findings, remarks=remarks)
         skips = list(dict.fromkeys(item for item in said if isinstance(item, Skip)))
         if skips:
             reason = "; ".join(skip.reason for skip in skips)
@@ -174,7 +178,7 @@ class Evaluation:
         for need in needs:
             for other in matching(need, self._rules):
                 state = self._states.get(other)
-                if other not in self._waived and state is not None and state.blocks(self._rules[other]):
+                if other not in self._waived and state is not None and state.blocks:
                     return other
         return None
 
@@ -189,7 +193,7 @@ def _combined(static: _State, seen: _State) -> _State:
             replace(finding, message=f"{finding.message} ({told[finding.where]})") if finding.where in told else finding
             for finding in static.findings
         ]
-        return replace(static, findings=[*findings, *seen.findings])
+        return replace(static, weighs=static.weighs or seen.weighs, findings=[*findings, *seen.findings])
     if seen.status == "skipped" and static.status == "passed":
         return static if seen.complete else replace(static, reason=f"decided by the files alone: {seen.reason}")
     if static.status == "passed" or static.open:

@@ -47,5 +47,5 @@ def fingerprints(module: ModuleReport, base: str | os.PathLike[str]) -> dict[Fin
         graph = (_COUNTERS.sub("", node.name), node.op, _COUNTERS.sub("", node.function or "")) if node else ()
         name = "\n".join([key, finding.rule, *(part or "" for part in (*place, *graph))])
         seen[name] = seen.get(name, 0) + 1
-        named[finding] = hashlib.sha256(f"{name}\n{seen[name]}".encode()).hexdigest()[:32]
+        named[finding] = hashlib.sha256(f"{name}\n{seen[name]}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
     return named

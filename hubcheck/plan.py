@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,10 @@ def plan(options: Options) -> Plan:
     from hubcheck.extensions import rule_folders
 
     folders = (*rule_folders(), *options.rules)
+    for folder in options.rules:
+        # Predicates stand beside their rules, as "house.checks:function" does in house/checks.py.
+        if (beside := str(folder.absolute().parent)) not in sys.path:
+            sys.path.append(beside)
     rules = load_rules(*folders)
     contracts = load_contracts(*folders)
     own: tuple[Rule | SignatureContract, ...] = (*rules.own.values(), *contracts.own.values())

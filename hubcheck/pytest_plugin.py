@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from hubcheck.pytest_session import Checks
     from hubcheck.results import Report
 
-_FILES = ("saved_model.pb", "saved_model.pbtxt")
+_FILES = ("saved_model.pb", "saved_model.pbtxt", "tfhub_module.pb", "saved_model.cpb")
+"""Each makes its folder a module: those of hubcheck.module.locate, which is not imported until there is one."""
 _ARCHIVES = (".tar.gz", ".tgz", ".zip")
 _PLACE = "hubcheck_shared"
 _SEEN = "hubcheck_seen"
@@ -97,7 +98,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     packed = file_path.name.lower().endswith(_ARCHIVES)
     if file_path.name not in _FILES and not packed:
         return None
-    if file_path.name == _FILES[1] and (file_path.parent / _FILES[0]).exists():
+    if not packed and any((file_path.parent / name).exists() for name in _FILES[: _FILES.index(file_path.name)]):
         return None
     if not parent.session.isinitpath(file_path) and not any(
         root == file_path or root in file_path.parents for root in _roots(parent.config)

@@ -91,6 +91,22 @@ def test_a_changed_module_is_looked_at_again(module: Path, options: Options, rea
     assert len(reads) == 2
 
 
+def test_what_code_of_ones_own_says_is_asked_every_time(
+    module: Path, options: Options, reads: list[Path], tmp_path: Path
+) -> None:
+    rule = tmp_path / "cached_house" / "house" / "asked.toml"
+    rule.parent.mkdir(parents=True)
+    rule.write_text(
+        OWN_RULE.replace("house/known-classes", "house/asked")
+        .replace('"tensors:dimension"', '"cached_house.checks:asked"')
+        .replace('params = { side = "outputs", key = "default", axis = 1 }', "")
+    )
+    (rule.parents[1] / "checks.py").write_text("def asked(context):\n    return iter(())\n")
+    for _ in range(2):
+        check(replace(options, rules=(tmp_path / "cached_house",)), module)
+    assert len(reads) == 2
+
+
 def test_rules_of_ones_own_count_with_all_that_they_say(
     module: Path, options: Options, reads: list[Path], tmp_path: Path
 ) -> None:

@@ -224,6 +224,66 @@ def test_every_command_has_help_with_an_example(command):
     assert done.stdout.count(f"hubcheck {command}") >= 2, "besides the usage, an example"
 
 
+def test_help_names_every_command():
+    from hubcheck.commands.group import _COMMANDS
+
+    shown = hubcheck("--help").stdout
+    for command in _COMMANDS:
+        assert f" {command} " in shown, command
+    assert " command " not in shown
+
+
+def test_own_predicates_are_found_beside_their_rules_by_the_installed_command(tmp_path):
+    rules = tmp_path / "house"
+    (rules / "house").mkdir(parents=True)
+    (rules / "checks.py").write_text(
+        "from hubcheck.findings import Fault, Where\n\n\n"
+        "def fails(context):\n    yield Fault(Where(), 'this', 'that')\n"
+    )
+    (rules / "house" / "fails.toml").write_text(
+        'id = "house/fails"\ntitle = "T"\nlevel = "error"\ncheck = "house.checks:fails"\nmessage = "m {found}"\n'
+        'why = "w"\nfix = "f"\nsource = { section = "s", requirement = "r" }\n'
+    )
+    command = [Path(sys.executable).parent / "hubcheck", "validate", "--static", "--rules", "house", str(GOOD)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "house/fails" in done.stdout
+
+
+@pytest.mark.parametrize("style", ["text", "json", "jsonl", "sarif", "junit", "github", "gitlab", "markdown", "html"])
+def test_paths_that_are_no_text_are_reported_in_every_format(tmp_path, style):
+    module = os.fsencode(tmp_path) + b"/m\xff"
+    shutil.copytree(os.fsencode(DATA / "e_fixed_batch_1"), module)
+    command = [sys.executable, "-m", "hubcheck", "validate", "--static", module, "--format", style]
+    command += ["--output", f"{style}={tmp_path / 'report'}", "--baseline", tmp_path / "b.json", "--update-baseline"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    assert (tmp_path / "report").exists()
+    again = hubcheck("validate", "--static", os.fsdecode(module), "--baseline", tmp_path / "b.json")
+    assert again.returncode == 0, again.stdout
+
+
+@pytest.mark.parametrize("level", ["warning", "note"])
+def test_a_rule_that_weighs_less_keeps_no_other_from_being_asked(tmp_path, level):
+    module = Path(shutil.copytree(GOOD, tmp_path / "m"))
+    (module / "saved_model.pb").rename(tmp_path / "elsewhere.pb")
+    (module / "saved_model.pb").symlink_to(tmp_path / "elsewhere.pb")
+    (tmp_path / "hubcheck.toml").write_text(f'[levels]\n"safety/paths" = "{level}"\n')
+
+    def skipped(*options: object) -> dict[str, str]:
+        report = json.loads(hubcheck("validate", module, "--format", "json", *options).stdout)
+        return {o["rule"]: o["status"] for o in report["modules"][0]["outcomes"]}
+
+    assert skipped("--config", tmp_path / "hubcheck.toml") == skipped("--no-config")
+
+
+def test_a_baseline_that_cannot_be_written_is_exit_2(tmp_path):
+    done = hubcheck("validate", "--static", GOOD, "--baseline", tmp_path / "no" / "b.json", "--update-baseline")
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_reader_that_closes_the_pipe_early_is_no_error():
     command = f"{sys.executable} -m hubcheck rules | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)

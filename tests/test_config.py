@@ -91,6 +91,15 @@ def test_the_table_of_pyproject_is_read_and_other_projects_pyproject_is_not(tmp_
     assert (found.fail_on, found.home) == ("warning", tmp_path)
 
 
+@pytest.mark.parametrize("text", ["[tool]\nhubcheck = 3\n", "tool = 'hubcheck'\n"])
+def test_a_table_that_is_none_is_no_error_of_ours(text, tmp_path):
+    (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+    try:
+        assert find_config(tmp_path) is None
+    except DataFileError as error:
+        assert "pyproject.toml" in str(error)
+
+
 def test_the_search_ends_at_the_checkout(tmp_path):
     (tmp_path / "hubcheck.toml").write_text("static = true\n", encoding="utf-8")
     inner = tmp_path / "checkout" / "src"
@@ -166,6 +175,8 @@ def test_what_needs_an_ignored_rule_is_skipped_as_before(project):
         (ignore("image-input/name").replace("ignore", "xfail"), None),
         (ignore("output/rank"), "output/rank holds now"),
         (ignore("output/rank", "exports/gone"), "no module is at 'exports/gone'"),
+        (ignore("output/rank", "/exports/gone"), "no module is at '/exports/gone'"),
+        (ignore("output/rank", "exports/a**b"), "no module is at 'exports/a**b'"),
         (ignore("output/rank", "exports/gone*"), "no module is at 'exports/gone*'"),
         (ignore("module/loads"), None),
         (ignore("image-input/name", "exports/named"), None),

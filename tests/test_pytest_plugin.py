@@ -322,3 +322,11 @@ def test_the_plugin_imports_nothing_heavy():
     new = json.loads(done.stdout)
     assert not [name for name in new if name.split(".")[0] in ("tensorflow", "google", "click", "numpy", "tomllib")]
     assert [name for name in new if name.startswith("hubcheck")] == ["hubcheck", "hubcheck.pytest_plugin"]
+
+
+def test_what_makes_a_folder_a_module_is_one_list():
+    from hubcheck import pytest_plugin
+    from hubcheck.module.locate import ARCHIVES, MODULE_FILES
+
+    assert pytest_plugin._FILES == MODULE_FILES
+    assert pytest_plugin._ARCHIVES == ARCHIVES

@@ -23,6 +23,11 @@ class AuthorError(UsersError):
         self.rule = rule
 
 
+def without_tensorflow(error: ImportError) -> AuthorError:
+    """What is said where a module is to be written, or read for that, and TensorFlow is not installed."""
+    return AuthorError(f"writing a module needs TensorFlow, which is not there ({error}): install hubcheck[tensorflow]")
+
+
 class ConformanceError(AuthorError):
     """What was written does not conform, so it was removed again; `findings` are those that `validate` prints."""
 

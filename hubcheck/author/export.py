@@ -11,7 +11,7 @@ import hubcheck
 from hubcheck.author import package as packages
 from hubcheck.author.builder import ImageModule
 from hubcheck.author.documentation import document
-from hubcheck.author.errors import AuthorError, AuthorWarning, ConformanceError
+from hubcheck.author.errors import AuthorWarning, ConformanceError, without_tensorflow
 from hubcheck.author.transaction import commit, staging
 from hubcheck.findings import Finding
 from hubcheck.module.locate import is_module
@@ -73,9 +73,7 @@ def _write(module: ImageModule, default: str, folders: dict[str, Path], tf1_comp
     try:
         from hubcheck.author.tracing import Program
     except ImportError as error:
-        raise AuthorError(
-            f"writing a module needs TensorFlow, which is not there ({error}): install hubcheck[tensorflow]"
-        ) from error
+        raise without_tensorflow(error) from error
     program = Program(module, default)
     for name, folder in folders.items():
         folder.mkdir(parents=True)

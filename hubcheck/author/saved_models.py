@@ -10,7 +10,7 @@ from typing import Any
 
 from hubcheck.author.arguments import class_names
 from hubcheck.author.builder import CLASSES, FEATURES, ImageModule, Outputs
-from hubcheck.author.errors import AuthorError, AuthorWarning, nearest
+from hubcheck.author.errors import AuthorError, AuthorWarning, nearest, without_tensorflow
 from hubcheck.author.pixels import Pixels, check_input, described, scaler, settle_size
 from hubcheck.hub.spec import ModuleSpec, load_module_spec
 from hubcheck.module.types import Signature, Tensor
@@ -113,7 +113,10 @@ class _Source:
     def __init__(
         self, spec: ModuleSpec, signature: Signature, tags: Iterable[str] | None, key: str, dtype: str
     ) -> None:
-        import tensorflow as tf
+        try:
+            import tensorflow as tf
+        except ImportError as error:
+            raise without_tensorflow(error) from error
 
         from hubcheck.author.flatten import flatten
         from hubcheck.hub.graphs import LoadedGraph

@@ -17,7 +17,7 @@ Number = TypeVar("Number", int, float)
 _SIGNATURES = ("image_feature_vector", "image_classification")
 
 
-@click.command
+@click.command("adapt")
 @click.argument("source", metavar="SRC")
 @click.argument("target", metavar="DST")
 @click.option("--features", metavar="NAME", help="The output, or Keras layer, that gives the feature vectors.")

@@ -18,6 +18,7 @@ from hubcheck.places import default_store, find, opened
 from hubcheck.report.diff import RENDERERS
 from hubcheck.report.formats import Output, output
 from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
+from hubcheck.whole import write_whole
 
 
 @click.command(
@@ -59,7 +60,7 @@ def command(
     found = Diff(old, new, tuple(changes), tuple(rows), incomplete)
     click.echo(RENDERERS[style](found), nl=False)
     for target in targets:
-        target.file.write_text(click.unstyle(RENDERERS[target.format](found)), encoding="utf-8")
+        write_whole(target.file, [click.unstyle(RENDERERS[target.format](found))])
     if found.verdict == "breaking":
         return EXIT_FINDINGS
     return EXIT_INCOMPLETE if incomplete else EXIT_CONFORMS

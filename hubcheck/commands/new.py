@@ -9,7 +9,7 @@ import click
 from hubcheck.results import EXIT_CONFORMS
 
 
-@click.command
+@click.command("new")
 @click.argument("name", metavar="NAME")
 def command(name: str) -> int:
     """Make a project in the folder NAME that publishes a module: script, test, CI, README.

@@ -25,7 +25,13 @@ from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
 @click.option("--device", type=click.Choice(["cpu", "gpu", "auto", "all"]), default="cpu", show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the pictures.")
 @click.option("--larger-batch", type=click.IntRange(min=4), default=5, show_default=True, help="The largest batch.")
-@click.option("--timeout", type=float, default=180.0, show_default=True, help="Seconds that it may take.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=180.0,
+    show_default=True,
+    help="Seconds that it may take.",
+)
 @click.option("--sandbox", type=click.Choice(["required", "auto", "off"]), default="auto", show_default=True)
 @click.option("--rules", "folders", multiple=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--save-evidence", "evidence", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hubcheck.errors import UsersError
 from hubcheck.kept import Kept
 from hubcheck.plan import Plan
 from hubcheck.report.formats import Output, pieces
 from hubcheck.results import ModuleReport, Report
+from hubcheck.whole import write_whole
 
 if TYPE_CHECKING:
     from hubcheck.commands.progress import Bar
@@ -52,25 +50,7 @@ def write(report: Report, target: Output) -> None:
     Raises:
         UsersError: the file cannot be written.
     """
-    file = target.file
-    # A pipe or a device is written to as it is; there is nothing to spoil.
-    draft = file if file.exists() and not file.is_file() else file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        try:
-            with draft.open("w", encoding="utf-8") as stream:
-                stream.writelines(pieces(report, target.format))
-            if draft != file:
-                draft.replace(_followed(file))
-        except BaseException:
-            if draft != file:
-                draft.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise UsersError(f"{file}: cannot be written: {error.strerror}") from None
-
-
-def _followed(file: Path) -> Path:
-    return file.resolve() if file.is_symlink() else file
+    write_whole(target.file, pieces(report, target.format))
 
 
 def _shower(style: str, bar: Bar | None) -> Callable[[ModuleReport], None]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hubcheck.data_files import DataFileError
+from hubcheck.whole import write_whole
 
 _VERSION = 1
 
@@ -50,7 +51,11 @@ def read_baseline(file: Path) -> list[Known]:
 
 
 def write_baseline(file: Path, known: Iterable[Known]) -> None:
-    """Write the findings, sorted."""
+    """Write the findings, sorted.
+
+    Raises:
+        UsersError: the file cannot be written.
+    """
     rows = ",\n".join("  " + json.dumps(asdict(row), ensure_ascii=False) for row in sorted(set(known)))
     body = f"[\n{rows}\n ]" if rows else "[]"
-    file.write_text(f'{{\n "hubcheck-baseline": {_VERSION},\n "findings": {body}\n}}\n', encoding="utf-8")
+    write_whole(file, [f'{{\n "hubcheck-baseline": {_VERSION},\n "findings": {body}\n}}\n'])

@@ -6,6 +6,7 @@ Paths are relative to the checkout, as GitHub wants them. What does not count is
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -137,7 +138,7 @@ def _artifact(module: ModuleReport, report: Report) -> dict[str, Any]:
         return {"uri": where.below(module.file).encoded}
     if module.script is None and not Path(where).absolute().is_relative_to(Path(report.home).absolute()):
         return {"uri": (Path(where).absolute() / module.file).as_uri()}
-    return {"uri": quote(file_of(module, report)), "uriBaseId": "%SRCROOT%"}
+    return {"uri": quote(os.fsencode(file_of(module, report))), "uriBaseId": "%SRCROOT%"}
 
 
 def _broken(report: Report) -> list[str]:
