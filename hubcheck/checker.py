@@ -106,10 +106,13 @@ def _start(path: Place, ready: Plan, pool: Pool | None, options: Options) -> _St
         return _Started(begin, path, module, evaluation, None, unpacked)
     except Exception as error:
         return _Started(begin, path, *_unread(path, ready, error), None, unpacked)
-    evaluation = _evaluation(module, ready)
-    evaluation.static()
-    wanted = pool is not None and evaluation.wants_run()
-    run = pool.submit(module, ready.contracts, options.probe) if pool is not None and wanted else None
+    try:
+        evaluation = _evaluation(module, ready)
+        evaluation.static()
+        wanted = pool is not None and evaluation.wants_run()
+        run = pool.submit(module, ready.contracts, options.probe) if pool is not None and wanted else None
+    except Exception as error:
+        return _Started(begin, path, *_unread(path, ready, error), None, unpacked)
     return _Started(begin, path, module, evaluation, run, unpacked)
 
 

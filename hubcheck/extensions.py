@@ -9,7 +9,7 @@ An entry point names a module whose folder holds rules as `rules/` does here:
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 GROUP = "hubcheck.rules"
@@ -32,6 +32,28 @@ def rule_folders() -> tuple[Path, ...]:
         if spec is not None and spec.submodule_search_locations:
             folders.append(Path(next(iter(spec.submodule_search_locations))))
     return tuple(folders)
+
+
+def folders_at_hand(given: Iterable[Path] = ()) -> tuple[Path, ...]:
+    """The folders of installed packages, of the nearest configuration, and those that were given, ready to be used.
+
+    Raises:
+        DataFileError: the configuration cannot be used.
+    """
+    from hubcheck.config import find_config
+
+    config = find_config()
+    own = (*(config.rules if config is not None else ()), *given)
+    find_code(own)
+    return (*rule_folders(), *own)
+
+
+def find_code(folders: Iterable[Path]) -> None:
+    """Let predicates be imported that stand with their rules: "house.checks:function" is in house/checks.py."""
+    for folder in folders:
+        beside = str(folder.absolute().parent)
+        if beside not in sys.path:
+            sys.path.append(beside)
 
 
 def _mentions_group() -> Iterator[bool]:

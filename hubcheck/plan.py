@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,13 +67,10 @@ def plan(options: Options) -> Plan:
     Raises:
         UnknownRule, DataFileError, UnknownPredicate: they cannot be used.
     """
-    from hubcheck.extensions import rule_folders
+    from hubcheck.extensions import find_code, rule_folders
 
     folders = (*rule_folders(), *options.rules)
-    for folder in options.rules:
-        # Predicates stand beside their rules, as "house.checks:function" does in house/checks.py.
-        if (beside := str(folder.absolute().parent)) not in sys.path:
-            sys.path.append(beside)
+    find_code(options.rules)
     rules = load_rules(*folders)
     contracts = load_contracts(*folders)
     own: tuple[Rule | SignatureContract, ...] = (*rules.own.values(), *contracts.own.values())

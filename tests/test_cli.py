@@ -291,6 +291,34 @@ def test_a_reader_that_closes_the_pipe_early_is_no_error():
     assert "Exception" not in done.stderr
 
 
+def test_a_reader_that_has_gone_changes_neither_verdict_nor_files(tmp_path):
+    for number in range(60):
+        shutil.copytree(GOOD, tmp_path / "hub" / f"m{number:02}")
+    command = (
+        f"{sys.executable} -m hubcheck validate --static --no-cache --jobs 1 {tmp_path}/hub --output {tmp_path}/r.json"
+    )
+    script = f"{command} | head -c 10; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(json.loads((tmp_path / "r.json").read_text())["modules"]) == 60
+
+
+def test_signatures_of_the_configuration_are_known_to_every_command(tmp_path):
+    rules = tmp_path / "house" / "house"
+    rules.mkdir(parents=True)
+    (rules / "ten.toml").write_text(
+        'id = "house/ten"\ntitle = "Ten of them"\nlevel = "note"\ncheck = "tensors:dimension"\nmessage = "m"\n'
+        'params = { side = "outputs", key = "default", axis = 1 }\n'
+        'why = "w"\nfix = "f"\nsource = { section = "s", requirement = "r" }\n'
+    )
+    (tmp_path / "hubcheck.toml").write_text('rules = ["house"]\n')
+    for arguments in (["explain", "house/ten"], ["rules"]):
+        done = hubcheck(*arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "Ten of them" in done.stdout
+    assert hubcheck("rules", "--rules", tmp_path / "nowhere").returncode == 2
+
+
 def test_validate_works_from_an_unguarded_script(tmp_path):
     """A script without `if __name__ == "__main__"` runs once, not once more in every worker."""
     script = tmp_path / "publish.py"

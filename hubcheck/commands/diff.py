@@ -11,6 +11,7 @@ from hubcheck.config import limits_at_hand
 from hubcheck.contract import load_contracts
 from hubcheck.diff import Agreement, Diff, compare
 from hubcheck.errors import UsersError
+from hubcheck.extensions import folders_at_hand
 from hubcheck.module.address import Place
 from hubcheck.module.limits import Limits
 from hubcheck.module.types import Module
@@ -54,7 +55,7 @@ def command(
         ]
         if modules[0].format is None:
             raise UsersError(f"{old}: {modules[0].problems[0].message}; there is nothing to compare with")
-        contracts = load_contracts()
+        contracts = load_contracts(*folders_at_hand())
         changes = compare(modules[0], modules[1], contracts)
         rows, incomplete = _values(modules, paths, static, run_unsafe, sandbox)
     found = Diff(old, new, tuple(changes), tuple(rows), incomplete)
@@ -94,4 +95,4 @@ def _values(
                 return [], f"{report.path} was not run: {report.failures[0].rule} failed"
     from hubcheck.diff.values import agreements
 
-    return agreements(modules[0], modules[1], load_contracts(), sandbox=sandbox)  # type: ignore[arg-type]
+    return agreements(modules[0], modules[1], load_contracts(*folders_at_hand()), sandbox=sandbox)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from hubcheck.extensions import rule_folders
+from hubcheck.extensions import folders_at_hand
 from hubcheck.fixtures import Example, examples, twin
 from hubcheck.rules import Rule, load_rules, select
 
@@ -17,15 +17,22 @@ _COLOURS = {"-": "red", "+": "green", "@": "cyan"}
 
 @click.command("explain")
 @click.argument("name", metavar="RULE")
-@click.option("--rules", "folders", multiple=True, metavar="DIR", help="A folder with rules of your own.")
-def command(name: str, *, folders: Sequence[str]) -> int:
+@click.option(
+    "--rules",
+    "folders",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder with rules of your own.",
+)
+def command(name: str, *, folders: Sequence[Path]) -> int:
     """Tell why RULE is there, how it is broken, and how to mend that; a group's name lists its rules.
 
     \b
     hubcheck explain image-input/batch-size
     hubcheck explain output
     """
-    rules = load_rules(*rule_folders(), *(Path(folder) for folder in folders))
+    rules = load_rules(*folders_at_hand(folders))
     chosen = select([name], rules)
     if name not in rules:
         for rule in rules.values():

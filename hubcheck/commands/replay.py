@@ -9,6 +9,7 @@ import click
 from hubcheck.config import limits_at_hand
 from hubcheck.contract import load_contracts
 from hubcheck.errors import UsersError
+from hubcheck.extensions import folders_at_hand
 from hubcheck.places import default_store, find, opened
 from hubcheck.plain_text import printable
 from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
@@ -67,7 +68,7 @@ def command(
     if reason is not None:
         click.echo(f"cannot run it: {reason}", err=True)
         return EXIT_INCOMPLETE
-    contracts = load_contracts(*folders)
+    contracts = load_contracts(*folders_at_hand(folders))
     wanted = Wanted(variant, signature, trace, loss, session, tuple(calls.split(",")))
     options = ProbeOptions(timeout=timeout, larger_batch=larger_batch, seed=seed)
     limits, store = limits_at_hand(), default_store()

@@ -7,21 +7,28 @@ from pathlib import Path
 
 import click
 
-from hubcheck.extensions import rule_folders
+from hubcheck.extensions import folders_at_hand
 from hubcheck.rules import load_rules
 
 
 @click.command("rules")
-@click.option("--rules", "folders", multiple=True, metavar="DIR", help="A folder with rules of your own, listed too.")
+@click.option(
+    "--rules",
+    "folders",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder with rules of your own, listed too.",
+)
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(*, folders: Sequence[str], style: str) -> int:
+def command(*, folders: Sequence[Path], style: str) -> int:
     """List all rules: id, level, what decides them, and what holds when they are kept.
 
     \b
     hubcheck rules
     hubcheck rules --rules house --format json
     """
-    rules = load_rules(*rule_folders(), *(Path(name) for name in folders)).values()
+    rules = load_rules(*folders_at_hand(folders)).values()
     if style == "json":
         import json
 

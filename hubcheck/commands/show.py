@@ -10,6 +10,7 @@ import click
 from hubcheck.config import limits_at_hand
 from hubcheck.contract import load_contracts
 from hubcheck.errors import UsersError
+from hubcheck.extensions import folders_at_hand
 from hubcheck.module.types import Module, Shape, Tensor, Variant
 from hubcheck.places import default_store, find, opened
 from hubcheck.plain_text import printable
@@ -71,8 +72,9 @@ def _graph_lines(module: Module, signature: str) -> Iterator[str]:
         names = sorted({key for variant in module.variants for key in variant.signatures})
         problem = module.problems[0].message if module.problems else f"its signatures are {', '.join(names) or 'none'}"
         raise UsersError(printable(f"{module.path} has no signature {signature}; {problem}"))
-    context = Context(module, load_contracts())
-    evaluation = Evaluation(context, load_rules())
+    folders = folders_at_hand()
+    context = Context(module, load_contracts(*folders))
+    evaluation = Evaluation(context, load_rules(*folders))
     evaluation.static()
     evaluation.without_run("not run", complete=True)
     findings = list(evaluation.findings())

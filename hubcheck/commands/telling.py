@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -40,8 +41,16 @@ def told(reports: Iterator[ModuleReport], total: int, style: str, ready: Plan) -
             interrupted = True
     whole = ready.report(done, interrupted=interrupted)
     for piece in _rest(whole, style):
-        click.echo(piece, nl=False)
+        _say(piece, nl=False)
     return whole
+
+
+def _say(text: str, *, nl: bool = True) -> None:
+    """Print, as long as anybody reads: who has gone does not change the verdict, nor what goes to files."""
+    try:
+        click.echo(text, nl=nl)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write(report: Report, target: Output) -> None:
@@ -64,13 +73,13 @@ def _shower(style: str, bar: Bar | None) -> Callable[[ModuleReport], None]:
             if bar is not None and bar.above:
                 bar.show(lines)
             else:
-                click.echo(lines)
+                _say(lines)
 
         return show
     if style == "jsonl":
         from hubcheck.report import jsonl
 
-        return lambda report: click.echo(jsonl.module_line(report), nl=False)
+        return lambda report: _say(jsonl.module_line(report), nl=False)
     return lambda report: None
 
 
