@@ -28,11 +28,8 @@ def staging(target: Path) -> Iterator[Path]:
     made = _make_parents(target.parent)
     try:
         _sweep(target)
-        stage = target.parent / f".{target.name}{_MARK}{secrets.token_hex(4)}"
-        stage.mkdir()
-        lock = os.open(stage, os.O_RDONLY | os.O_DIRECTORY)
+        stage, lock = _locked(target)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
             yield stage
         finally:
             shutil.rmtree(stage)
@@ -43,6 +40,20 @@ def staging(target: Path) -> Iterator[Path]:
             with suppress(OSError):
                 folder.rmdir()
         raise
+
+
+def _locked(target: Path) -> tuple[Path, int]:
+    """A new folder beside the target, and its lock. An export that sweeps at this moment may have taken the folder for
+    one that was left behind, before it was locked; then another one is made."""
+    while True:
+        stage = target.parent / f".{target.name}{_MARK}{secrets.token_hex(4)}"
+        stage.mkdir()
+        with suppress(FileNotFoundError):
+            lock = os.open(stage, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if stage.exists():
+                return stage, lock
+            os.close(lock)
 
 
 def commit(new: Path, target: Path, *, replace: bool = True) -> None:

@@ -108,11 +108,11 @@ def _seal(text: bytes) -> str:
 
 def _content(path: Path, limits: Limits, *, static: bool) -> Iterator[bytes]:
     """The names of a module's files and what is in them."""
+    for name, text in sorted(read_documents(path).items()):
+        yield f"{name}\n{text}".encode("utf-8", "surrogateescape")
     if is_archive(path):
         yield _digest(path)
         return
-    for name, text in sorted(read_documents(path).items()):
-        yield f"{name}\n{text}".encode("utf-8", "surrogateescape")
     count = 0
     for folder, children, names in os.walk(path, onerror=_fail):
         children.sort()

@@ -16,7 +16,7 @@ def documents_beside(module: str) -> tuple[str, ...]:
 
 
 def read_documents(root: Path) -> dict[str, str]:
-    """The texts found, by path relative to the module."""
+    """The texts found, by path relative to the module: a folder, or an archive, in which nothing is looked for."""
     absolute = root.absolute()
     candidates = {name: root / name for name in NAMES}
     candidates |= {f"../{name}": absolute.parent / name for name in documents_beside(absolute.name)}

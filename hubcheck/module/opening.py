@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubcheck.module.documents import read_documents
 from hubcheck.module.limits import LIMITS, LimitExceeded, Limits
 from hubcheck.module.locate import NotAModule, find_modules, is_archive
 from hubcheck.module.reader import read
@@ -64,7 +65,9 @@ def _inside(path: Path, content: Unpacked, limits: Limits) -> Module:
         return _unreadable(path, content.facts, message, "Make an archive of each module.")
     inner = str(roots[0].relative_to(content.folder))
     facts = replace(content.facts, root="" if inner == "." else inner)
-    return replace(read(roots[0], limits), path=path, unpacked=roots[0], archive=facts)
+    module = read(roots[0], limits)
+    documents = {**read_documents(path), **module.documents}
+    return replace(module, path=path, unpacked=roots[0], archive=facts, documents=documents)
 
 
 def _unreadable(path: Path, facts: Archive, message: str, fix: str) -> Module:

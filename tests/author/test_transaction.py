@@ -142,3 +142,18 @@ def test_names_with_wildcards_are_taken_literally(tmp_path):
     with staging(tmp_path / "m[1]"):
         time.sleep(0)
     assert (tmp_path / ".m1.hubcheck-x").exists()
+
+
+def test_exports_of_one_target_leave_each_others_folders_alone(tmp_path):
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from hubcheck.author.transaction import staging\n"
+        "for _ in range(400):\n"
+        "    with staging(Path(sys.argv[1])) as stage:\n"
+        "        (stage / 'x').write_text('x')\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "module")]
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [process.communicate()[1] for process in running] == ["", "", ""]
+    assert list(tmp_path.iterdir()) == []

@@ -224,6 +224,13 @@ def test_what_exporters_and_publishers_add_is_none(tmp_path: Path, name: str) ->
     assert findings(zipped(tmp_path / "m.zip", entry(name))) == []
 
 
+def test_a_document_beside_an_archive_counts_as_beside_a_folder(tmp_path: Path) -> None:
+    archive = packed(tmp_path / "m.tar.gz")
+    assert hubcheck.read(archive).documents == {}
+    (tmp_path / "README.md").write_text("# m")
+    assert hubcheck.read(archive).documents == {"../README.md": "# m"}
+
+
 def damaged(path: Path, data: bytes) -> str:
     path.write_bytes(data)
     (finding,) = findings(path)
