@@ -103,7 +103,10 @@ def work() -> None:
 
     source, out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not stand between reports
-    options, folder = pickle.loads(source.read(int(source.readline())))  # from the process that started this one
+    size = source.readline()
+    if not size.endswith(b"\n"):
+        return  # whoever started this process was killed before it said what to do
+    options, folder = pickle.loads(source.read(int(size)))  # from the process that started this one
     if Path(folder).is_dir():
         os.chdir(folder)
     ready = plan(options)
