@@ -6,7 +6,6 @@ what sets nothing aside any more is told.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -129,12 +128,10 @@ class Policy:
         assert self._config is not None
         if is_uri(entry.path):
             return False  # nobody asks a server for that
-        if not set(entry.path) & set("*?"):
-            return not (self._config.home / entry.path).exists()
-        start = self._config.home / entry.path.partition("*")[0].partition("?")[0].rpartition("/")[0]
-        folders = (Path(folder) for folder, _, _ in os.walk(start))
-        names = (f.relative_to(self._config.home).as_posix() for f in folders if f.is_relative_to(self._config.home))
-        return not entry.path.startswith("**") and not any(covers(entry.path, name) for name in names)
+        try:
+            return not entry.path.startswith("**") and not any(self._config.home.glob(entry.path.rstrip("/")))
+        except (NotImplementedError, ValueError):
+            return True  # an absolute path, or "**" within a name: no file can be looked for by it
 
     def _levelled(self, report: ModuleReport) -> ModuleReport:
         """No finding weighs more than the configuration lets its rule weigh."""
