@@ -14,13 +14,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hubcheck.errors import Unreachable as Unreachable
     from hubcheck.findings import Finding as Finding
     from hubcheck.module.locate import NotAModule as NotAModule
     from hubcheck.places import read as read
     from hubcheck.results import FindingsError as FindingsError
     from hubcheck.results import Report as Report
     from hubcheck.run import validate as validate
+    from hubcheck.util.errors import Unreachable as Unreachable
 
 __version__ = "0.1.0"
 
@@ -29,7 +29,7 @@ _HOMES = {
     "FindingsError": "hubcheck.results",
     "NotAModule": "hubcheck.module.locate",
     "Report": "hubcheck.results",
-    "Unreachable": "hubcheck.errors",
+    "Unreachable": "hubcheck.util.errors",
     "read": "hubcheck.places",
     "validate": "hubcheck.run",
 }

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from hubcheck.checks.context import Context
 from hubcheck.engine import Evaluation
-from hubcheck.errors import Unchecked, UsersError
 from hubcheck.module.address import Place
 from hubcheck.module.types import Module
 from hubcheck.options import Options
 from hubcheck.places import opened
 from hubcheck.plan import Plan
 from hubcheck.results import DeviceRun, ModuleReport
+from hubcheck.util.errors import Unchecked, UsersError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

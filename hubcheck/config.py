@@ -13,11 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from hubcheck import resources
-from hubcheck.data_files import DataFileError, validate
 from hubcheck.findings import Level
 from hubcheck.module.address import is_uri
 from hubcheck.module.limits import LIMITS, Limits
+from hubcheck.util import resources
+from hubcheck.util.data_files import DataFileError, validate
 
 _OF_RUNS = ("timeout", "memory-mb")
 """Limits of running modules; the others are of reading them."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubcheck import resources
-from hubcheck.data_files import DataFileError, Shelf, parsed, validate
+from hubcheck.util import resources
+from hubcheck.util.data_files import DataFileError, Shelf, parsed, validate
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from hubcheck.checks.context import Context
 from hubcheck.findings import LEVELS, Fault, Finding, Outcome, Remark, Skip
-from hubcheck.graph.pause import without_collection
 from hubcheck.predicates import predicate
 from hubcheck.rules import Rule, matching
+from hubcheck.util.gc_paused import without_collection
 from hubcheck.wording import bounded, merged, worded
 
 Half = Literal["static", "probe"]

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubcheck import resources
+from hubcheck.util import resources
 
 _CONTEXT = 2
 _MOST_CHANGED = 0.75

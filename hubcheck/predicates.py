@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 
-from hubcheck.data_files import DataFileError
-from hubcheck.errors import UsersError
 from hubcheck.findings import Fault, Remark, Skip
 from hubcheck.rules import Rule
+from hubcheck.util.data_files import DataFileError
+from hubcheck.util.errors import UsersError
 
 Predicate = Callable[..., Iterator[Fault | Skip | Remark]]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hubcheck import resources
-from hubcheck.data_files import DataFileError, Shelf, parsed, validate
-from hubcheck.errors import UsersError
 from hubcheck.findings import Level
+from hubcheck.util import resources
+from hubcheck.util.data_files import DataFileError, Shelf, parsed, validate
+from hubcheck.util.errors import UsersError
 
 _NOT_RULES = {"signatures", "schema", "data"}
 

@@ -16,8 +16,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hubcheck.errors import UsersError
 from hubcheck.module.types import Module
+from hubcheck.util.errors import UsersError
 
 if TYPE_CHECKING:
     from typing import TypeAlias

@@ -10,8 +10,8 @@ from dataclasses import replace
 from hubcheck.checks.context import Context
 from hubcheck.findings import Fault, Finding, Node, Remark, Skip, Where
 from hubcheck.module.types import Module
-from hubcheck.plain_text import printable
 from hubcheck.rules import Rule
+from hubcheck.util.text import printable
 
 _MOST_FAULTS = 200
 _FIELD = re.compile(r"\{(\w+)\}")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubcheck import resources
 from hubcheck.fixtures import twin
+from hubcheck.util import resources
 
 
 @dataclass(frozen=True)

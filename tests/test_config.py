@@ -13,7 +13,7 @@ import pytest
 
 import hubcheck
 from hubcheck.config import Config, covers, find_config, read_config
-from hubcheck.data_files import DataFileError
+from hubcheck.util.data_files import DataFileError
 from tests.paths import DATA, ROOT
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from hubcheck.config import read_config
-from hubcheck.data_files import DataFileError
 from hubcheck.module.limits import Limits, key
+from hubcheck.util.data_files import DataFileError
 from tests.paths import DATA, ROOT
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck import resources
 from hubcheck.rules import load_rules
+from hubcheck.util import resources
 from tests.publishing import Script, alone, published, scripts
 
 SCRIPTS = {script.id: script for script in scripts()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubcheck.plain_text import printable
+from hubcheck.util.text import printable
 
 
 @given(st.text())

@@ -12,8 +12,8 @@ import pytest
 
 from hubcheck import engine
 from hubcheck.contract import load_contracts
-from hubcheck.data_files import DataFileError
 from hubcheck.rules import UnknownRule, load_rules, select
+from hubcheck.util.data_files import DataFileError
 from tests.paths import DATA, ROOT
 
 RULES = sorted(file for file in (ROOT / "rules").glob("*/*.toml") if file.parent.name != "signatures")

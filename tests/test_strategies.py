@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hubcheck
-from hubcheck.errors import UsersError
 from hubcheck.strategies import image_batches, pictures
+from hubcheck.util.errors import UsersError
 from tests.paths import DATA
 
 GOOD = DATA / "a_good_feature_vector"

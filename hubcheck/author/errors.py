@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from hubcheck.errors import UsersError
 from hubcheck.findings import Finding
+from hubcheck.util.errors import UsersError
 
 
 class AuthorError(UsersError):

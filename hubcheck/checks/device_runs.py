@@ -12,8 +12,8 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import failed, replay, where
 from hubcheck.findings import Fault, Remark, Skip
-from hubcheck.numbers import difference
 from hubcheck.observations import Observations
+from hubcheck.util.numbers import difference
 
 AGREEMENT = 1e-3
 """Kernels of two devices add up in another order: about 1e-5 in deep networks, with TF32 off."""

@@ -10,10 +10,10 @@ from hubcheck.checks.graphs import DEFAULT, Entry, Flow, Places, flow_of, may_be
 from hubcheck.findings import Fault, Level, Skip
 from hubcheck.graph.masks import Mask, masks
 from hubcheck.graph.opaque import Opaque
-from hubcheck.graph.pause import without_collection
 from hubcheck.graph.rates import rate, scope
 from hubcheck.graph.unfold import Value
 from hubcheck.module.types import Variant
+from hubcheck.util.gc_paused import without_collection
 
 
 def no_dropout(context: Context) -> Iterator[Fault | Skip]:

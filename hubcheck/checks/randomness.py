@@ -8,11 +8,11 @@ from functools import partial
 from hubcheck.checks.context import Context
 from hubcheck.checks.graphs import Entry, Places, flow_of, may_be_random, node_of
 from hubcheck.findings import Fault, Node, Skip
-from hubcheck.graph.pause import without_collection
 from hubcheck.graph.rates import scope
 from hubcheck.graph.repeatability import RandomNode, random_nodes
 from hubcheck.graph.unfold import Value
 from hubcheck.module.types import Variant
+from hubcheck.util.gc_paused import without_collection
 
 
 def deterministic(context: Context) -> Iterator[Fault | Skip]:

@@ -9,8 +9,8 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import failed, missed, replay, where
 from hubcheck.findings import Fault, Skip, Where
-from hubcheck.numbers import difference
 from hubcheck.observations import Observations, Run, Target
+from hubcheck.util.numbers import difference
 
 SAME_VALUES = 1e-3
 """Both loaders run the same graph; only its optimisation differs, by about 1e-6."""

@@ -14,8 +14,8 @@ from hubcheck.checks.runs import missed, replay, targets, where
 from hubcheck.checks.signatures import default_signature
 from hubcheck.findings import Fault, Skip
 from hubcheck.module.types import Shape
-from hubcheck.numbers import difference
 from hubcheck.observations import Observations, Target
+from hubcheck.util.numbers import difference
 
 SAME_FUNCTION = 1e-3
 """Two outputs are one function's if they differ by at most this part of the largest value, in float32.

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import click
 
-from hubcheck.errors import UsersError
 from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS
+from hubcheck.util.errors import UsersError
 
 Number = TypeVar("Number", int, float)
 _SIGNATURES = ("image_feature_vector", "image_classification")

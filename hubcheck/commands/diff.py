@@ -10,7 +10,6 @@ import click
 from hubcheck.config import limits_at_hand
 from hubcheck.contract import load_contracts
 from hubcheck.diff import Agreement, Diff, compare
-from hubcheck.errors import UsersError
 from hubcheck.extensions import folders_at_hand
 from hubcheck.module.address import Place
 from hubcheck.module.limits import Limits
@@ -19,7 +18,8 @@ from hubcheck.places import default_store, find, opened
 from hubcheck.report.diff import RENDERERS
 from hubcheck.report.formats import Output, output
 from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
-from hubcheck.whole import write_whole
+from hubcheck.util.atomic import write_whole
+from hubcheck.util.errors import UsersError
 
 
 @click.command(

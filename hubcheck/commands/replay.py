@@ -8,11 +8,11 @@ import click
 
 from hubcheck.config import limits_at_hand
 from hubcheck.contract import load_contracts
-from hubcheck.errors import UsersError
 from hubcheck.extensions import folders_at_hand
 from hubcheck.places import default_store, find, opened
-from hubcheck.plain_text import printable
 from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
+from hubcheck.util.errors import UsersError
+from hubcheck.util.text import printable
 
 
 @click.command("replay")

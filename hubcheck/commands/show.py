@@ -9,11 +9,11 @@ import click
 
 from hubcheck.config import limits_at_hand
 from hubcheck.contract import load_contracts
-from hubcheck.errors import UsersError
 from hubcheck.extensions import folders_at_hand
 from hubcheck.module.types import Module, Shape, Tensor, Variant
 from hubcheck.places import default_store, find, opened
-from hubcheck.plain_text import printable
+from hubcheck.util.errors import UsersError
+from hubcheck.util.text import printable
 
 if TYPE_CHECKING:
     from hubcheck.graph.outline import Line

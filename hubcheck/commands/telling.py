@@ -14,7 +14,7 @@ from hubcheck.kept import Kept
 from hubcheck.plan import Plan
 from hubcheck.report.formats import Output, pieces
 from hubcheck.results import ModuleReport, Report
-from hubcheck.whole import write_whole
+from hubcheck.util.atomic import write_whole
 
 if TYPE_CHECKING:
     from hubcheck.commands.progress import Bar

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from hubcheck.contract import SignatureContract
 from hubcheck.diff import Agreement
 from hubcheck.module.types import Module
-from hubcheck.numbers import difference
 from hubcheck.observations import Load, Run
+from hubcheck.util.numbers import difference
 
 if TYPE_CHECKING:
     from hubcheck.probe.sandbox import Mode

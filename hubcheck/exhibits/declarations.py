@@ -12,7 +12,7 @@ from hubcheck.exhibits.records import Declared, Step
 from hubcheck.findings import Finding
 from hubcheck.graph.outline import Line
 from hubcheck.module.types import INIT_OP_SIGNATURE, Shape, Signature, Tensor, Trace, Variant
-from hubcheck.plain_text import printable
+from hubcheck.util.text import printable
 
 _MOST_SIGNATURES = 100
 _MOST_TRACES = 8

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hubcheck
-from hubcheck.errors import Unchecked, UsersError
 from hubcheck.fleet.helpers import Helpers, WorkerDied
 from hubcheck.fleet.order import in_order
 from hubcheck.kept.stored import report_from
 from hubcheck.module.address import Place
+from hubcheck.util.errors import Unchecked, UsersError
 
 try:
     import distributed

@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.errors import Unchecked
 from hubcheck.kept.stored import report_text
 from hubcheck.module.address import place
+from hubcheck.util.errors import Unchecked
 
 if TYPE_CHECKING:
     from hubcheck.options import Options

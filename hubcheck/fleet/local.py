@@ -12,11 +12,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.errors import Unchecked
 from hubcheck.fleet.helpers import Helpers, WorkerDied
 from hubcheck.fleet.order import in_order
 from hubcheck.kept.stored import report_from
 from hubcheck.module.address import Place
+from hubcheck.util.errors import Unchecked
 
 if TYPE_CHECKING:
     from hubcheck.options import Options

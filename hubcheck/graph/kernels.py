@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from hubcheck import resources
+from hubcheck.util import resources
 
 Device = Literal["CPU", "GPU"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from hubcheck import resources
 from hubcheck.module.dtypes import DTYPES, REF, dtype_name
+from hubcheck.util import resources
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any, Literal, cast
 
-from hubcheck import resources
 from hubcheck.graph import ops
 from hubcheck.graph.body import Body
 from hubcheck.graph.view import GraphView
+from hubcheck.util import resources
 
 Randomness = Literal["stateful", "stateless"]
 

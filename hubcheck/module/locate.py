@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hubcheck.errors import UsersError
 from hubcheck.module.limits import LIMITS, Limits
-from hubcheck.plain_text import printable
+from hubcheck.util.errors import UsersError
+from hubcheck.util.text import printable
 
 ARCHIVES = (".tar.gz", ".tgz", ".zip")
 MODULE_FILES = ("saved_model.pb", "saved_model.pbtxt", "tfhub_module.pb", "saved_model.cpb")

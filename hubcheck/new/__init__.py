@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from hubcheck.author.transaction import commit, staging
-from hubcheck.errors import UsersError
+from hubcheck.util.errors import UsersError
 
 _TEMPLATE = Path(__file__).parent / "template"
 _SUFFIX = ".template"

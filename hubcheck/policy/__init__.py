@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 from hubcheck.config import Config, Entry, covers
-from hubcheck.data_files import DataFileError
 from hubcheck.findings import LEVELS, Finding, Level, Outcome
 from hubcheck.identity import fingerprints, module_key
 from hubcheck.module.address import Place, is_uri, place
@@ -20,6 +19,7 @@ from hubcheck.policy.baseline import Known, read_baseline, write_baseline
 from hubcheck.policy.uses import Uses
 from hubcheck.results import ModuleReport, Suppressed, SuppressionKind
 from hubcheck.rules import Rule, UnknownRule, matching, select
+from hubcheck.util.data_files import DataFileError
 
 
 class Policy:

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hubcheck.data_files import DataFileError
-from hubcheck.whole import write_whole
+from hubcheck.util.atomic import write_whole
+from hubcheck.util.data_files import DataFileError
 
 _VERSION = 1
 

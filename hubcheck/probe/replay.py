@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubcheck.contract import SignatureContract
-from hubcheck.errors import UsersError
 from hubcheck.module.types import Module
-from hubcheck.numbers import difference
 from hubcheck.observations import Observations, Run, Target
-from hubcheck.plain_text import printable
 from hubcheck.probe.plan import CallStep
 from hubcheck.probe.planning import Planned, plan_steps
 from hubcheck.probe.pool import Pool, ProbeOptions
+from hubcheck.util.errors import UsersError
+from hubcheck.util.numbers import difference
+from hubcheck.util.text import printable
 
 
 class NoSuchCall(UsersError):

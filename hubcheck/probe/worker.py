@@ -10,12 +10,12 @@ import time
 import traceback
 from typing import Any
 
-from hubcheck.numbers import difference
 from hubcheck.observations import Target
 from hubcheck.probe import feeds
 from hubcheck.probe.frames import encode
 from hubcheck.probe.loaded import Loaded, RestoredObject, ServedModel
 from hubcheck.probe.plan import CallStep, LoadStep, Plan
+from hubcheck.util.numbers import difference
 
 _MAX_VALUES = 1 << 22
 _MAX_REPEATED = 1 << 16

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hubcheck.errors import Unreachable, UsersError
 from hubcheck.module.address import Address
 from hubcheck.module.limits import Limits
 from hubcheck.module.locate import NotAModule, find_modules
 from hubcheck.module.scratch import private_folder
+from hubcheck.util.errors import Unreachable, UsersError
 
 _LONGEST = 3600
 """Seconds that a client may take: it has no limit of its own that could be set."""

@@ -18,11 +18,11 @@ from fsspec.exceptions import FSTimeoutError
 from fsspec.implementations.http import HTTPFileSystem
 
 import hubcheck
-from hubcheck.errors import Unreachable
 from hubcheck.module.address import Address
 from hubcheck.module.limits import Limits
 from hubcheck.remote.retrying import BUSY
 from hubcheck.remote.source import Denied, Info, Listing, Sink
+from hubcheck.util.errors import Unreachable
 
 _AT_A_TIME = 8
 _CHUNK = 1 << 16

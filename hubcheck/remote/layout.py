@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from hubcheck.errors import Unreachable
 from hubcheck.module import documents
 from hubcheck.module.checkpoint import OBJECT_GRAPH_KEY, CheckpointError, read_index, shard_name
 from hubcheck.module.limits import LimitExceeded
@@ -24,6 +23,7 @@ from hubcheck.remote.retrying import patiently
 from hubcheck.remote.source import CutOff, Denied, Info, Source
 from hubcheck.remote.transfer import Transfer, hollow
 from hubcheck.remote.walk import files_below
+from hubcheck.util.errors import Unreachable
 
 _INDEX = "variables/variables.index"
 _READ = {

@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from hubcheck.errors import Unreachable
 from hubcheck.module.address import Address
 from hubcheck.module.documents import documents_beside
 from hubcheck.module.limits import LimitExceeded, Limits
@@ -20,6 +19,7 @@ from hubcheck.remote import handles, packed
 from hubcheck.remote.keeping import kept
 from hubcheck.remote.layout import lay_out, lay_out_documents
 from hubcheck.remote.source import connect
+from hubcheck.util.errors import Unreachable
 
 
 @contextmanager

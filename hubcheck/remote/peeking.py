@@ -7,13 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hubcheck.errors import Unreachable
 from hubcheck.module.archive import lists_module, names_module
 from hubcheck.module.limits import LimitExceeded, Limits
 from hubcheck.remote.keeping import kept
 from hubcheck.remote.retrying import patiently
 from hubcheck.remote.source import Info, Source
 from hubcheck.remote.transfer import Transfer, hollow
+from hubcheck.util.errors import Unreachable
 
 _FIRST, _LARGEST = 1 << 16, 1 << 23
 """Bytes that are fetched at a time: more and more, as long as they are read one after the other."""

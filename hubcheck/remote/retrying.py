@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from hubcheck.errors import Unreachable
+from hubcheck.util.errors import Unreachable
 
 Result = TypeVar("Result")
 

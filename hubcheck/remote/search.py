@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from hubcheck.errors import Unreachable, UsersError
 from hubcheck.module.address import Address
 from hubcheck.module.limits import LimitExceeded, Limits
 from hubcheck.module.locate import ARCHIVES, MODULE_FILES, NotAModule, find_modules
@@ -16,6 +15,7 @@ from hubcheck.remote.peeking import holds_module
 from hubcheck.remote.retrying import patiently
 from hubcheck.remote.source import Listing, Source, connect, joined
 from hubcheck.remote.walk import folders
+from hubcheck.util.errors import Unreachable, UsersError
 
 _AT_A_TIME = 8
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from fsspec.core import url_to_fs
 
-from hubcheck.errors import Unreachable
 from hubcheck.module.address import Address
 from hubcheck.remote.source import CutOff, Denied, Info, Listing, Sink, joined
+from hubcheck.util.errors import Unreachable
 
 _CHUNK = 1 << 20
 _MARKS = ("ETag", "etag", "VersionId", "generation", "md5Hash", "md5", "crc32c", "Content-MD5", "checksum", "sha")

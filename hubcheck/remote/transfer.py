@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from hubcheck.errors import Unreachable
 from hubcheck.module.limits import LimitExceeded, Limits
 from hubcheck.remote.retrying import patiently
 from hubcheck.remote.source import CutOff, Info, Sink, Source
 from hubcheck.remote.store import Store
+from hubcheck.util.errors import Unreachable
 
 _PATIENCE = 60
 _SLOWEST = 4096

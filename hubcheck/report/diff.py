@@ -11,9 +11,9 @@ import click
 
 import hubcheck
 from hubcheck.diff import Agreement, Change, Diff
-from hubcheck.plain_text import printable
 from hubcheck.report.markdown import code, escaped
 from hubcheck.report.text import WIDTH, labelled
+from hubcheck.util.text import printable
 
 _COLOURS = {"breaking": "red", "additive": "yellow", "note": "blue", "compatible": "green"}
 _SIGNS = {"breaking": "❌", "additive": "➕", "note": "ℹ️", "compatible": "✅"}

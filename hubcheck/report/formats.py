@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubcheck.errors import UsersError
 from hubcheck.results import Report
+from hubcheck.util.errors import UsersError
 
 
 class UnknownFormat(UsersError):

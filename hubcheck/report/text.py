@@ -12,7 +12,6 @@ import click
 
 from hubcheck.findings import LEVELS, Finding
 from hubcheck.kept.tally import Tally
-from hubcheck.plain_text import printable
 from hubcheck.report.describe import (
     FORMATS,
     SUPPRESSIONS,
@@ -26,6 +25,7 @@ from hubcheck.report.describe import (
     skip_reasons,
 )
 from hubcheck.results import ModuleReport, Report, Verdict
+from hubcheck.util.text import printable
 
 WIDTH = 80
 _COLOURS = {

@@ -12,7 +12,7 @@ import pytest
 
 import hubcheck
 from hubcheck.commands.group import cli
-from hubcheck.errors import UsersError
+from hubcheck.util.errors import UsersError
 from tests.author.networks import keras_model
 from tests.author.test_saved_models import v1_model
 

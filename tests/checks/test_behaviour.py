@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from hubcheck.checks import behaviour, runs, serving, values
 from hubcheck.checks.behaviour import dead_share
-from hubcheck.numbers import difference
 from hubcheck.observations import Failure, Load, NotRun, Observations, Output, Run, Target
+from hubcheck.util.numbers import difference
 from tests.checks.observed import FEATURES, TRAINING, context, faults, observations, run, skips
 
 SIZES = st.sampled_from([1e-30, 1e-11, 1.0, 1e6, 1e30])

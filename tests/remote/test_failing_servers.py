@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.errors import Unreachable
 from hubcheck.module.limits import LIMITS
 from hubcheck.results import EXIT_INCOMPLETE, ModuleReport
+from hubcheck.util.errors import Unreachable
 from tests.paths import DATA
 from tests.remote.server import Server, begin, breaks_off, first, never_ends, says_nothing, serving
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.errors import UsersError
 from hubcheck.probe.sandbox import landlock
+from hubcheck.util.errors import UsersError
 from tests.interop.originals import library
 from tests.module.test_archive import member, packed
 from tests.paths import DATA

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.errors import Unreachable
 from hubcheck.module.address import Address
 from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.module.proto import message_class
 from hubcheck.places import opened
 from hubcheck.results import ModuleReport
+from hubcheck.util.errors import Unreachable
 from tests.fuzz import tables
 from tests.paths import DATA
 from tests.remote.server import Server, never_ends, serving

@@ -65,7 +65,7 @@ def test_a_module_in_s3_runs(bucket: object) -> None:
 
 @pytest.mark.parametrize("uri", ["s3://bucket/nothing", "s3://bucket/nothing.zip", "s3://no-such-bucket/m"])
 def test_what_is_not_in_s3_is_refused(bucket: object, uri: str) -> None:
-    with pytest.raises((hubcheck.NotAModule, hubcheck.errors.Unreachable), match=uri):
+    with pytest.raises((hubcheck.NotAModule, hubcheck.util.errors.Unreachable), match=uri):
         hubcheck.validate(uri, static=True)
 
 

@@ -11,8 +11,8 @@ import fsspec
 import pytest
 
 import hubcheck
-from hubcheck.errors import Unreachable
 from hubcheck.results import ModuleReport
+from hubcheck.util.errors import Unreachable
 from tests.paths import DATA
 from tests.remote.server import serving
 

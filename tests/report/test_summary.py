@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from hubcheck.commands.group import cli
-from hubcheck.errors import UsersError
+from hubcheck.util.errors import UsersError
 from tests.paths import DATA
 
 SOURCES = ("a_good_feature_vector", "e_fixed_batch_1", "c_dropout_on_features_train", "e_fixed_batch_1")

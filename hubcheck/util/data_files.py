@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from hubcheck import resources
-from hubcheck.errors import UsersError
+from hubcheck.util import resources
+from hubcheck.util.errors import UsersError
 
 T = TypeVar("T")
 

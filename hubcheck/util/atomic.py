@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from hubcheck.errors import UsersError
+from hubcheck.util.errors import UsersError
 
 
 def write_whole(file: Path, pieces: Iterable[str]) -> None:
