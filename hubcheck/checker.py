@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from hubcheck.checks.context import Context
 from hubcheck.engine import Evaluation
-from hubcheck.module.address import Place
 from hubcheck.module.types import Module
+from hubcheck.module.uri import Place
 from hubcheck.options import Options
 from hubcheck.places import opened
 from hubcheck.plan import Plan

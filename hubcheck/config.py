@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hubcheck.findings import Level
-from hubcheck.module.address import is_uri
 from hubcheck.module.limits import LIMITS, Limits
+from hubcheck.module.uri import is_uri
 from hubcheck.util import resources
 from hubcheck.util.data_files import DataFileError, validate
 

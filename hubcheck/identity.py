@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from hubcheck.findings import Finding
-from hubcheck.module.address import Address, place
+from hubcheck.module.uri import Address, place
 from hubcheck.results import ModuleReport
 
 _COUNTERS = re.compile(r"_?\d+")

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.module.address import Place, place
 from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.module.locate import find_modules
+from hubcheck.module.uri import Place, place
 
 if TYPE_CHECKING:
     from hubcheck.module.types import Module

@@ -11,7 +11,7 @@ from hubcheck.contract import SignatureContract, load_contracts
 from hubcheck.identity import home
 from hubcheck.kept import Kept
 from hubcheck.kept.tally import tallied
-from hubcheck.module.address import Place
+from hubcheck.module.uri import Place
 from hubcheck.options import Options
 from hubcheck.results import ModuleReport, Report
 from hubcheck.rules import Rule, load_rules, matching, select

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubcheck.findings import Level
-from hubcheck.module.address import Place
 from hubcheck.module.limits import Limits
+from hubcheck.module.uri import Place
 from hubcheck.options import Options, configured
 from hubcheck.places import default_store, find
 from hubcheck.plan import Plan, plan

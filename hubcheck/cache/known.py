@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hubcheck.cache import Cache, tensorflow_releases
 from hubcheck.findings import Outcome
-from hubcheck.module.address import Place
+from hubcheck.module.uri import Place
 from hubcheck.results import ModuleReport
 from hubcheck.rules import Rule
 

@@ -11,9 +11,9 @@ from hubcheck.config import limits_at_hand
 from hubcheck.contract import load_contracts
 from hubcheck.diff import Agreement, Diff, compare
 from hubcheck.extensions import folders_at_hand
-from hubcheck.module.address import Place
 from hubcheck.module.limits import Limits
 from hubcheck.module.types import Module
+from hubcheck.module.uri import Place
 from hubcheck.places import default_store, find, opened
 from hubcheck.report.diff import RENDERERS
 from hubcheck.report.formats import Output, output

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubcheck.kept.stored import report_text
-from hubcheck.module.address import place
+from hubcheck.module.uri import place
 from hubcheck.util.errors import Unchecked
 
 if TYPE_CHECKING:

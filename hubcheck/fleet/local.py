@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from hubcheck.fleet.helpers import Helpers, WorkerDied
 from hubcheck.fleet.order import in_order
 from hubcheck.kept.stored import report_from
-from hubcheck.module.address import Place
+from hubcheck.module.uri import Place
 from hubcheck.util.errors import Unchecked
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubcheck.module.address import place as where
 from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.module.locate import NotAModule, is_archive, is_module
 from hubcheck.module.types import INIT_OP_SIGNATURE, Module, Signature, Tensor, Variant
+from hubcheck.module.uri import place as where
 from hubcheck.places import default_store, opened
 
 TRAIN = frozenset({"train"})

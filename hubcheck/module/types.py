@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from hubcheck.module.address import Place
 from hubcheck.module.formats import Format
 from hubcheck.module.limits import LIMITS, Limits
+from hubcheck.module.uri import Place
 
 Encoding = Literal["dense", "sparse", "composite"]
 

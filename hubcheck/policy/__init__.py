@@ -14,7 +14,7 @@ from typing import Literal
 from hubcheck.config import Config, Entry, covers
 from hubcheck.findings import LEVELS, Finding, Level, Outcome
 from hubcheck.identity import fingerprints, module_key
-from hubcheck.module.address import Place, is_uri, place
+from hubcheck.module.uri import Place, is_uri, place
 from hubcheck.policy.baseline import Known, read_baseline, write_baseline
 from hubcheck.policy.uses import Uses
 from hubcheck.results import ModuleReport, Suppressed, SuppressionKind

@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hubcheck.module.address import Address
 from hubcheck.module.limits import Limits
 from hubcheck.module.locate import NotAModule, find_modules
 from hubcheck.module.scratch import private_folder
+from hubcheck.module.uri import Address
 from hubcheck.util.errors import Unreachable, UsersError
 
 _LONGEST = 3600

@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from hubcheck.module.address import Address
 from hubcheck.module.documents import documents_beside
 from hubcheck.module.limits import LimitExceeded, Limits
 from hubcheck.module.locate import NotAModule
@@ -15,6 +14,7 @@ from hubcheck.module.names import is_safe
 from hubcheck.module.opening import opened as opened_here
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module, Problem
+from hubcheck.module.uri import Address
 from hubcheck.remote import handles, packed
 from hubcheck.remote.keeping import kept
 from hubcheck.remote.layout import lay_out, lay_out_documents

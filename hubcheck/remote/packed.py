@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from hubcheck.module.address import Address
 from hubcheck.module.limits import Limits
 from hubcheck.module.locate import ARCHIVES, NotAModule, find_modules
 from hubcheck.module.names import is_safe
 from hubcheck.module.opening import archive_content, opened
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module
+from hubcheck.module.uri import Address
 from hubcheck.remote.keeping import kept
 from hubcheck.remote.retrying import patiently
 from hubcheck.remote.source import connect

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from hubcheck.module.address import Address
 from hubcheck.module.limits import LimitExceeded, Limits
 from hubcheck.module.locate import ARCHIVES, MODULE_FILES, NotAModule, find_modules
+from hubcheck.module.uri import Address
 from hubcheck.remote import handles, packed
 from hubcheck.remote.layout import known_files
 from hubcheck.remote.peeking import holds_module

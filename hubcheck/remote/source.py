@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hubcheck.module.address import Address
 from hubcheck.module.limits import Limits
+from hubcheck.module.uri import Address
 from hubcheck.util.errors import Unreachable, UsersError
 
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}

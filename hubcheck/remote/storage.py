@@ -9,7 +9,7 @@ from typing import Any
 
 from fsspec.core import url_to_fs
 
-from hubcheck.module.address import Address
+from hubcheck.module.uri import Address
 from hubcheck.remote.source import CutOff, Denied, Info, Listing, Sink, joined
 from hubcheck.util.errors import Unreachable
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from hubcheck.findings import Finding, Outcome, Where
 from hubcheck.identity import module_key
-from hubcheck.module.address import Address, is_uri
 from hubcheck.module.formats import Format
+from hubcheck.module.uri import Address, is_uri
 from hubcheck.results import ModuleReport, Report, Suppressed, SuppressionKind
 
 SUPPRESSIONS: dict[SuppressionKind, str] = {"ignore": "ignored", "xfail": "expected", "baseline": "known"}

@@ -16,8 +16,8 @@ from urllib.parse import quote
 import hubcheck
 from hubcheck.findings import Finding
 from hubcheck.identity import fingerprints, module_key
-from hubcheck.module.address import Address
-from hubcheck.module.address import place as located
+from hubcheck.module.uri import Address
+from hubcheck.module.uri import place as located
 from hubcheck.report.describe import counts, details, file_of, place, remarks
 from hubcheck.results import EXIT_INTERNAL, EXIT_INTERRUPTED, ModuleReport, Report, Suppressed
 from hubcheck.rules import Rule

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.module.address import Address
 from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.module.proto import message_class
+from hubcheck.module.uri import Address
 from hubcheck.places import opened
 from hubcheck.results import ModuleReport
 from hubcheck.util.errors import Unreachable
