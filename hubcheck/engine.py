@@ -14,7 +14,7 @@ from typing import Any, Literal
 from hubcheck.checks.context import Context
 from hubcheck.findings import LEVELS, Fault, Finding, Outcome, Remark, Skip
 from hubcheck.predicates import predicate
-from hubcheck.rules import Rule, matching
+from hubcheck.rulebook.rules import Rule, matching
 from hubcheck.util.gc_paused import without_collection
 from hubcheck.wording import bounded, merged, worded
 

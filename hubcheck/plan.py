@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.contract import SignatureContract, load_contracts
 from hubcheck.identity import home
 from hubcheck.kept import Kept
 from hubcheck.kept.tally import tallied
 from hubcheck.module.uri import Place
 from hubcheck.options import Options
 from hubcheck.results import ModuleReport, Report
-from hubcheck.rules import Rule, load_rules, matching, select
+from hubcheck.rulebook.contract import SignatureContract, load_contracts
+from hubcheck.rulebook.rules import Rule, load_rules, matching, select
 
 if TYPE_CHECKING:
     from hubcheck.policy import Policy

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Iterator
 
 from hubcheck.findings import Fault, Remark, Skip
-from hubcheck.rules import Rule
+from hubcheck.rulebook.rules import Rule
 from hubcheck.util.data_files import DataFileError
 from hubcheck.util.errors import UsersError
 

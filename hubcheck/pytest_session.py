@@ -20,7 +20,7 @@ from hubcheck.options import Options, configured
 from hubcheck.plan import plan
 from hubcheck.policy.baseline import Known
 from hubcheck.results import ModuleReport, Report
-from hubcheck.rules import matching
+from hubcheck.rulebook.rules import matching
 from hubcheck.run import modules_at
 
 

@@ -12,7 +12,7 @@ from hubcheck.module.formats import Format
 if TYPE_CHECKING:
     from hubcheck.exhibits.records import Exhibits
     from hubcheck.kept.tally import Tally
-    from hubcheck.rules import Rule
+    from hubcheck.rulebook.rules import Rule
 
 Verdict = Literal["conforms", "violates", "incomplete"]
 SuppressionKind = Literal["ignore", "xfail", "baseline"]

@@ -68,9 +68,9 @@ def pictures(height: int, width: int) -> SearchStrategy[Picture]:
 def _size(module: str | os.PathLike[str] | Module | Size) -> Size:
     if isinstance(module, tuple):
         return module
-    from hubcheck.contract import load_contracts
-    from hubcheck.expectations import declared_size, expected_image_size
     from hubcheck.places import read
+    from hubcheck.rulebook.contract import load_contracts
+    from hubcheck.rulebook.expectations import declared_size, expected_image_size
 
     facts = module if isinstance(module, Module) else read(module)
     contracts = [contract for contract in load_contracts().values() if "images" in contract.inputs]

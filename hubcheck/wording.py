@@ -10,7 +10,7 @@ from dataclasses import replace
 from hubcheck.checks.context import Context
 from hubcheck.findings import Fault, Finding, Node, Remark, Skip, Where
 from hubcheck.module.types import Module
-from hubcheck.rules import Rule
+from hubcheck.rulebook.rules import Rule
 from hubcheck.util.text import printable
 
 _MOST_FAULTS = 200

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hubcheck.fixtures import examples
-from hubcheck.rules import Rule, load_rules
+from hubcheck.rulebook.examples import examples
+from hubcheck.rulebook.rules import Rule, load_rules
 from tests.paths import ROOT
 
 TABLE = ROOT / "rules" / "README.md"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubcheck.fixtures import twin
+from hubcheck.rulebook.examples import twin
 from hubcheck.util import resources
 
 

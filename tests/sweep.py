@@ -18,10 +18,10 @@ import keras
 import tf_keras
 
 from hubcheck.checks.context import Context
-from hubcheck.contract import load_contracts
 from hubcheck.findings import Fault
 from hubcheck.predicates import predicate
-from hubcheck.rules import Rule, load_rules
+from hubcheck.rulebook.contract import load_contracts
+from hubcheck.rulebook.rules import Rule, load_rules
 from tests.graph.applications import Architecture, architectures
 
 GROUPS = (

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 import hubcheck
-from hubcheck.contract import load_contracts
 from hubcheck.diff import Change, compare
 from hubcheck.module.proto import message_class
+from hubcheck.rulebook.contract import load_contracts
 from tests.paths import DATA
 
 GOOD = DATA / "a_good_feature_vector"

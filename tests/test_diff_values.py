@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import hubcheck
-from hubcheck.contract import load_contracts
 from hubcheck.diff import Agreement
 from hubcheck.diff.values import agreements
+from hubcheck.rulebook.contract import load_contracts
 from tests.probe.modules import convolved, pooled, tensorflow
 
 HEIGHT, WIDTH = 16, 12

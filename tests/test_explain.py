@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hubcheck.commands.group import cli
-from hubcheck.fixtures import Example, examples, twin
-from hubcheck.rules import load_rules
+from hubcheck.rulebook.examples import Example, examples, twin
+from hubcheck.rulebook.rules import load_rules
 
 RULES = list(load_rules())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.rules import load_rules
+from hubcheck.rulebook.rules import load_rules
 from hubcheck.util import resources
 from tests.publishing import Script, alone, published, scripts
 

@@ -14,7 +14,7 @@ import yaml
 
 from hubcheck.config import read_config
 from hubcheck.report.formats import FORMATS
-from hubcheck.rules import load_rules, select
+from hubcheck.rulebook.rules import load_rules, select
 from tests.paths import DATA, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

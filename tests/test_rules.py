@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 
 from hubcheck import engine
-from hubcheck.contract import load_contracts
-from hubcheck.rules import UnknownRule, load_rules, select
+from hubcheck.rulebook.contract import load_contracts
+from hubcheck.rulebook.rules import UnknownRule, load_rules, select
 from hubcheck.util.data_files import DataFileError
 from tests.paths import DATA, ROOT
 

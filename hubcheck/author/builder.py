@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hubcheck.author import arguments
 from hubcheck.author.errors import AuthorError, nearest
-from hubcheck.contract import load_contracts
+from hubcheck.rulebook.contract import load_contracts
 
 if TYPE_CHECKING:
     from hubcheck.author.export import Export

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from hubcheck.author.builder import CLASSES, FEATURES, ImageModule
-from hubcheck.contract import load_contracts
 from hubcheck.module.types import Module, Tensor
+from hubcheck.rulebook.contract import load_contracts
 
 _SHOWN_CLASSES = 20
 

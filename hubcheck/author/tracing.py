@@ -11,8 +11,8 @@ import tensorflow as tf
 from hubcheck.author.arguments import hidden_key
 from hubcheck.author.builder import CLASSES, FEATURES, ImageModule, Outputs, Task
 from hubcheck.author.errors import AuthorError
-from hubcheck.contract import TensorContract, load_contracts
 from hubcheck.module.types import Shape
+from hubcheck.rulebook.contract import TensorContract, load_contracts
 
 WRITES = frozenset({"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"})
 """The ops by which a function changes a variable as a whole."""

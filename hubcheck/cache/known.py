@@ -13,7 +13,7 @@ from hubcheck.cache import Cache, tensorflow_releases
 from hubcheck.findings import Outcome
 from hubcheck.module.uri import Place
 from hubcheck.results import ModuleReport
-from hubcheck.rules import Rule
+from hubcheck.rulebook.rules import Rule
 
 if TYPE_CHECKING:
     from hubcheck.options import Options

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hubcheck.contract import SignatureContract
 from hubcheck.module.types import Module, Signature, Variant
+from hubcheck.rulebook.contract import SignatureContract
 
 
 @dataclass(frozen=True, slots=True)

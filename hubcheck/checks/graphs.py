@@ -8,7 +8,6 @@ from typing import cast
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.tensors import image_argument
-from hubcheck.expectations import contracted_input
 from hubcheck.findings import Fault, Node, Where
 from hubcheck.graph.body import Port
 from hubcheck.graph.origins import Origins
@@ -16,6 +15,7 @@ from hubcheck.graph.randomness import has_random_op, hides
 from hubcheck.graph.unfold import Frame, Unfolded, Value
 from hubcheck.graph.view import GraphView
 from hubcheck.module.types import ObjectGraph, Signature, Trace, Variant
+from hubcheck.rulebook.expectations import contracted_input
 
 DEFAULT = "default"
 

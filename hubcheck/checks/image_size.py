@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.tensors import NO_COMMON_SIGNATURE
-from hubcheck.contract import TensorContract
-from hubcheck.expectations import Size, contracted_input, declared_size, expected_image_size
 from hubcheck.findings import Fault, Skip, Where
 from hubcheck.module.types import Variant
+from hubcheck.rulebook.contract import TensorContract
+from hubcheck.rulebook.expectations import Size, contracted_input, declared_size, expected_image_size
 
 
 def image_size(context: Context, *, key: str) -> Iterator[Fault | Skip]:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.tensors import NO_COMMON_SIGNATURE
-from hubcheck.expectations import contracted_input
 from hubcheck.findings import Fault, Skip, Where
 from hubcheck.module.types import Signature, Variant
+from hubcheck.rulebook.expectations import contracted_input
 
 _PREFIXED = re.compile(r"[A-Za-z][\w.-]*(/[^/]+)+")
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from hubcheck.checks.context import Context
-from hubcheck.contract import SignatureContract, TensorContract
-from hubcheck.expectations import contracted_input
 from hubcheck.findings import Fault, Side, Skip, Where
 from hubcheck.module.types import Tensor, Trace, Variant
+from hubcheck.rulebook.contract import SignatureContract, TensorContract
+from hubcheck.rulebook.expectations import contracted_input
 
 NO_COMMON_SIGNATURE = "the module has none of the common signatures"
 

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 import click
 
 from hubcheck.config import limits_at_hand
-from hubcheck.contract import load_contracts
 from hubcheck.diff import Agreement, Diff, compare
 from hubcheck.extensions import folders_at_hand
 from hubcheck.module.limits import Limits
@@ -18,6 +17,7 @@ from hubcheck.places import default_store, find, opened
 from hubcheck.report.diff import RENDERERS
 from hubcheck.report.formats import Output, output
 from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
+from hubcheck.rulebook.contract import load_contracts
 from hubcheck.util.atomic import write_whole
 from hubcheck.util.errors import UsersError
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from hubcheck.extensions import folders_at_hand
-from hubcheck.fixtures import Example, examples, twin
-from hubcheck.rules import Rule, load_rules, select
+from hubcheck.rulebook.examples import Example, examples, twin
+from hubcheck.rulebook.rules import Rule, load_rules, select
 
 _COLOURS = {"-": "red", "+": "green", "@": "cyan"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from hubcheck.extensions import folders_at_hand
-from hubcheck.rules import load_rules
+from hubcheck.rulebook.rules import load_rules
 
 
 @click.command("rules")

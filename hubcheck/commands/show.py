@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from hubcheck.config import limits_at_hand
-from hubcheck.contract import load_contracts
 from hubcheck.extensions import folders_at_hand
 from hubcheck.module.types import Module, Shape, Tensor, Variant
 from hubcheck.places import default_store, find, opened
+from hubcheck.rulebook.contract import load_contracts
 from hubcheck.util.errors import UsersError
 from hubcheck.util.text import printable
 
@@ -65,7 +65,7 @@ def _graph_lines(module: Module, signature: str) -> Iterator[str]:
     from hubcheck.checks.context import Context
     from hubcheck.checks.outlines import signature_outline
     from hubcheck.engine import Evaluation
-    from hubcheck.rules import load_rules
+    from hubcheck.rulebook.rules import load_rules
 
     having = [variant for variant in module.variants if signature in variant.signatures]
     if not having:
@@ -103,7 +103,7 @@ def _name(variant: Variant) -> str:
 
 
 def _size(module: Module) -> str:
-    from hubcheck.expectations import expected_image_size
+    from hubcheck.rulebook.expectations import expected_image_size
 
     contract = next(c.inputs["images"] for c in load_contracts().values() if "images" in c.inputs)
     size = expected_image_size(module, contract)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from hubcheck.contract import SignatureContract
-from hubcheck.expectations import expected_image_size
 from hubcheck.module.types import INIT_OP_SIGNATURE, Module, Shape, Signature, Tensor, Trace, Variant
+from hubcheck.rulebook.contract import SignatureContract
+from hubcheck.rulebook.expectations import expected_image_size
 
 Kind = Literal["breaking", "additive", "note"]
 DiffVerdict = Literal["compatible", "additive", "breaking"]

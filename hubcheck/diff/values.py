@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hubcheck.contract import SignatureContract
 from hubcheck.diff import Agreement
 from hubcheck.module.types import Module
 from hubcheck.observations import Load, Run
+from hubcheck.rulebook.contract import SignatureContract
 from hubcheck.util.numbers import difference
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from hubcheck.module.uri import Place, is_uri, place
 from hubcheck.policy.baseline import Known, read_baseline, write_baseline
 from hubcheck.policy.uses import Uses
 from hubcheck.results import ModuleReport, Suppressed, SuppressionKind
-from hubcheck.rules import Rule, UnknownRule, matching, select
+from hubcheck.rulebook.rules import Rule, UnknownRule, matching, select
 from hubcheck.util.data_files import DataFileError
 
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hubcheck.contract import SignatureContract
 from hubcheck.module.types import Module
 from hubcheck.observations import Observations, Run, Target
 from hubcheck.probe.plan import CallStep
 from hubcheck.probe.planning import Planned, plan_steps
 from hubcheck.probe.pool import ProbeOptions
+from hubcheck.rulebook.contract import SignatureContract
 
 _ODD = re.compile(r"[^\w.=-]+")
 

@@ -6,12 +6,12 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from hubcheck.contract import SignatureContract
 from hubcheck.module.types import Module, Variant
 from hubcheck.observations import NotRun, Purpose, Target
 from hubcheck.probe import pictures
 from hubcheck.probe.plan import CallStep, Condition, Feed, LoadStep, Step
 from hubcheck.probe.subjects import Subject, subjects
+from hubcheck.rulebook.contract import SignatureContract
 
 _RESIZED_BY = 32
 """So many pixels larger is the second size, where a module leaves its size open: a multiple of usual strides."""

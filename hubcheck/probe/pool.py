@@ -9,7 +9,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
 
-from hubcheck.contract import SignatureContract
 from hubcheck.module.types import Module
 from hubcheck.observations import Device, Observations
 from hubcheck.probe.dispatch import Dispatcher
@@ -17,6 +16,7 @@ from hubcheck.probe.environment import tensorflow_missing
 from hubcheck.probe.jobs import Job, Limits, ProbeError
 from hubcheck.probe.planning import Planned, plan_steps
 from hubcheck.probe.sandbox import Mode, SandboxUnavailable, unavailable
+from hubcheck.rulebook.contract import SignatureContract
 
 __all__ = ["Pool", "ProbeError", "ProbeOptions", "SandboxUnavailable", "tensorflow_missing"]
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hubcheck.contract import SignatureContract
 from hubcheck.module.types import Module
 from hubcheck.observations import Observations, Run, Target
 from hubcheck.probe.plan import CallStep
 from hubcheck.probe.planning import Planned, plan_steps
 from hubcheck.probe.pool import Pool, ProbeOptions
+from hubcheck.rulebook.contract import SignatureContract
 from hubcheck.util.errors import UsersError
 from hubcheck.util.numbers import difference
 from hubcheck.util.text import printable

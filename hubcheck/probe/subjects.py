@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from hubcheck.contract import SignatureContract, TensorContract
-from hubcheck.expectations import Size, contracted_input, expected_image_size
 from hubcheck.module.types import Module, Signature, Tensor, Trace, Variant
 from hubcheck.observations import NotRun, Target
 from hubcheck.probe import pictures
+from hubcheck.rulebook.contract import SignatureContract, TensorContract
+from hubcheck.rulebook.expectations import Size, contracted_input, expected_image_size
 
 Part = Literal["task", "default", "training"]
 

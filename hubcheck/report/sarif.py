@@ -20,7 +20,7 @@ from hubcheck.module.uri import Address
 from hubcheck.module.uri import place as located
 from hubcheck.report.describe import counts, details, file_of, place, remarks
 from hubcheck.results import EXIT_INTERNAL, EXIT_INTERRUPTED, ModuleReport, Report, Suppressed
-from hubcheck.rules import Rule
+from hubcheck.rulebook.rules import Rule
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _MOST_RESULTS = 25_000

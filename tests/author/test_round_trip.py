@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import hubcheck
 from hubcheck import author, hub
-from hubcheck.rules import load_rules
+from hubcheck.rulebook.rules import load_rules
 
 FAULTS = {
     "dropout on the features": "output/no-dropout",

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from hubcheck.checks.context import Context
-from hubcheck.contract import load_contracts
 from hubcheck.findings import Fault, Skip
 from hubcheck.module.reader import read
 from hubcheck.observations import Device, Failure, Load, Observations, Output, Purpose, Run, Target
 from hubcheck.probe import pictures
+from hubcheck.rulebook.contract import load_contracts
 from tests.paths import DATA
 
 FEATURES = Target("", "image_feature_vector")

@@ -12,10 +12,10 @@ import tensorflow.compat.v1 as tf1
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.dropout import no_dropout
-from hubcheck.contract import load_contracts
 from hubcheck.findings import Fault, Skip
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module
+from hubcheck.rulebook.contract import load_contracts
 from tests.graph import dropout_tf1, masked_tf2, masked_then_tf2, unmasked_tf2
 from tests.graph.constructions import HEIGHT, WIDTH, Construction, Weights, constructions
 from tests.graph.dropout_keras import CONSTRUCTIONS as KERAS

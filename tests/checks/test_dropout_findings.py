@@ -11,10 +11,10 @@ import tensorflow.compat.v1 as tf1
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.dropout import no_dropout
-from hubcheck.contract import load_contracts
 from hubcheck.findings import Fault, Skip
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module
+from hubcheck.rulebook.contract import load_contracts
 from tests.graph.constructions import HEIGHT, WIDTH, Weights
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.dropout import no_dropout
-from hubcheck.contract import load_contracts
+from hubcheck.rulebook.contract import load_contracts
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 
 CONTRACTS = load_contracts()

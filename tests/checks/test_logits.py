@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.logits import linear_scores
-from hubcheck.contract import load_contracts
+from hubcheck.rulebook.contract import load_contracts
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 
 CONTRACTS = load_contracts()

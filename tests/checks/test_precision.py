@@ -8,7 +8,7 @@ import tensorflow as tf
 from hubcheck.checks.behaviour import SAME_ROW
 from hubcheck.checks.context import Context
 from hubcheck.checks.precision import tolerance
-from hubcheck.contract import load_contracts
+from hubcheck.rulebook.contract import load_contracts
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 
 

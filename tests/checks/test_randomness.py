@@ -12,9 +12,9 @@ import tensorflow.compat.v1 as tf1
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.randomness import deterministic
-from hubcheck.contract import load_contracts
 from hubcheck.findings import Fault, Skip
 from hubcheck.module.reader import read
+from hubcheck.rulebook.contract import load_contracts
 from tests.graph.constructions import HEIGHT, WIDTH, Weights
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 

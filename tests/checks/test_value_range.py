@@ -12,8 +12,8 @@ import tensorflow.compat.v1 as tf1
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.value_range import value_range
-from hubcheck.contract import load_contracts
 from hubcheck.findings import Fault
+from hubcheck.rulebook.contract import load_contracts
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 
 CONTRACTS = load_contracts()

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from hubcheck.checks.dropout_runs import FEWEST_RUNS, MASKED, masked_share
-from hubcheck.contract import load_contracts
 from hubcheck.module.reader import read
 from hubcheck.probe.planning import Planned, VariantSteps, plan_steps
 from hubcheck.probe.pool import Pool, ProbeOptions
+from hubcheck.rulebook.contract import load_contracts
 from tests.probe.modules import tf2_module
 from tests.probe.randomness import MASKED as WITH_MASK
 from tests.probe.randomness import UNMASKED, Call

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 import hubcheck
-from hubcheck.contract import load_contracts
 from hubcheck.module.reader import read
 from hubcheck.observations import Observations
 from hubcheck.probe.pool import Pool, ProbeOptions
+from hubcheck.rulebook.contract import load_contracts
 from tests.probe.modules import pooled, tensorflow, tf1_module
 
 PATIENT, HASTY = ProbeOptions(timeout=90.0), ProbeOptions(timeout=5.0)

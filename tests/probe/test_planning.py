@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubcheck.contract import SignatureContract, TensorContract, load_contracts
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module, ObjectGraph, Shape, Signature, Tensor, Trace, Variant
 from hubcheck.probe.plan import CallStep, LoadStep, from_json, to_json
 from hubcheck.probe.planning import Planned, plan_steps
+from hubcheck.rulebook.contract import SignatureContract, TensorContract, load_contracts
 from tests.paths import DATA
 
 CONTRACTS = load_contracts()

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hubcheck.contract import load_contracts
 from hubcheck.module.reader import read
 from hubcheck.observations import Observations
 from hubcheck.probe import sandbox, seccomp
@@ -18,6 +17,7 @@ from hubcheck.probe.environment import tensorflow_missing
 from hubcheck.probe.evidence import save_evidence
 from hubcheck.probe.pool import Pool, ProbeError, ProbeOptions, SandboxUnavailable
 from hubcheck.probe.replay import NoSuchCall, Wanted, describe, replay
+from hubcheck.rulebook.contract import load_contracts
 from tests.paths import DATA
 
 CONTRACTS = load_contracts()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hubcheck.contract import TensorContract
 from hubcheck.module.types import Module, Signature, Tensor
+from hubcheck.rulebook.contract import TensorContract
 
 Size = tuple[int, int]
 """Height and width, in pixels."""
