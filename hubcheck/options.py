@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hubcheck.config import Config
     from hubcheck.probe.devices import Wish
     from hubcheck.probe.pool import ProbeOptions
-    from hubcheck.probe.sandbox import Mode
+    from hubcheck.sandbox.restrict import Mode
 
 
 @dataclass(frozen=True, slots=True)

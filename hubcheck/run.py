@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hubcheck.fleet.cluster import Cluster
     from hubcheck.probe.devices import Wish
     from hubcheck.probe.pool import ProbeOptions
-    from hubcheck.probe.sandbox import Mode
+    from hubcheck.sandbox.restrict import Mode
 
 
 def validate(  # noqa: PLR0913 - one for each option

@@ -12,7 +12,7 @@ from hubcheck.rulebook.contract import SignatureContract
 from hubcheck.util.numbers import difference
 
 if TYPE_CHECKING:
-    from hubcheck.probe.sandbox import Mode
+    from hubcheck.sandbox.restrict import Mode
 
 DEFAULT = "default"
 

@@ -15,8 +15,8 @@ from hubcheck.probe.dispatch import Dispatcher
 from hubcheck.probe.environment import tensorflow_missing
 from hubcheck.probe.jobs import Job, Limits, ProbeError
 from hubcheck.probe.planning import Planned, plan_steps
-from hubcheck.probe.sandbox import Mode, SandboxUnavailable, unavailable
 from hubcheck.rulebook.contract import SignatureContract
+from hubcheck.sandbox.restrict import Mode, SandboxUnavailable, unavailable
 
 __all__ = ["Pool", "ProbeError", "ProbeOptions", "SandboxUnavailable", "tensorflow_missing"]
 

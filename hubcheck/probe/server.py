@@ -27,9 +27,11 @@ from typing import Any
 if __name__ == "__main__":  # run as a file: hubcheck need not be on the path of a bare interpreter
     sys.path.extend(entry for entry in sys.argv[3].split(os.pathsep) if entry)
 
-from hubcheck.probe import control, sandbox, system
+from hubcheck.probe import control
 from hubcheck.probe.frames import Decoder, encode
 from hubcheck.probe.plan import Plan, from_json
+from hubcheck.sandbox import processes as system
+from hubcheck.sandbox import restrict as sandbox
 
 _TICK = 0.05
 _TAIL = 16_384

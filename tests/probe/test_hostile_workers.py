@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from hubcheck import landlock
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module
 from hubcheck.observations import Failure, Observations
-from hubcheck.probe import seccomp, system
 from hubcheck.probe.planning import plan_steps
 from hubcheck.probe.pool import Pool, ProbeError, ProbeOptions
 from hubcheck.rulebook.contract import load_contracts
+from hubcheck.sandbox import landlock, seccomp
+from hubcheck.sandbox import processes as system
 from tests.paths import DATA
 from tests.probe import hostile_server as hostile
 

@@ -12,12 +12,13 @@ import pytest
 
 from hubcheck.module.reader import read
 from hubcheck.observations import Observations
-from hubcheck.probe import sandbox, seccomp
 from hubcheck.probe.environment import tensorflow_missing
 from hubcheck.probe.evidence import save_evidence
 from hubcheck.probe.pool import Pool, ProbeError, ProbeOptions, SandboxUnavailable
 from hubcheck.probe.replay import NoSuchCall, Wanted, describe, replay
 from hubcheck.rulebook.contract import load_contracts
+from hubcheck.sandbox import restrict as sandbox
+from hubcheck.sandbox import seccomp
 from tests.paths import DATA
 
 CONTRACTS = load_contracts()

@@ -9,7 +9,7 @@ import resource
 import sys
 from collections.abc import Callable
 
-from hubcheck import landlock
+from hubcheck.sandbox import landlock
 
 _PR_SET_NO_NEW_PRIVS = 38
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hubcheck import landlock
-from hubcheck.probe import seccomp, system
+from hubcheck.sandbox import landlock, seccomp
+from hubcheck.sandbox import processes as system
 
 Mode = Literal["required", "auto", "off"]
 
