@@ -14,7 +14,7 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import missed, once, replay, targets, where
 from hubcheck.findings import Fault, Skip
-from hubcheck.observations import Observations, Run, Target
+from hubcheck.probe.observations import Observations, Run, Target
 from hubcheck.util.numbers import difference
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import failed, replay, where
 from hubcheck.findings import Fault, Remark, Skip
-from hubcheck.observations import Observations
+from hubcheck.probe.observations import Observations
 from hubcheck.util.numbers import difference
 
 AGREEMENT = 1e-3

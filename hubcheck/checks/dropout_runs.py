@@ -10,7 +10,7 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.dropout import no_dropout
 from hubcheck.checks.runs import missed, once, replay, where
 from hubcheck.findings import Fault, Remark, Skip, Where
-from hubcheck.observations import Observations, Run, Target
+from hubcheck.probe.observations import Observations, Run, Target
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ from dataclasses import replace
 from hubcheck.checks.context import Context
 from hubcheck.findings import Fault, Side, Skip, Where
 from hubcheck.module.types import Shape, Tensor
-from hubcheck.observations import Failure, Observations, Run, Target
+from hubcheck.probe.observations import Failure, Observations, Run, Target
 
 NOTHING_RAN = "nothing of it was run"
 _FIXES = {

@@ -9,7 +9,7 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import failed, missed, replay, where
 from hubcheck.findings import Fault, Skip, Where
-from hubcheck.observations import Observations, Run, Target
+from hubcheck.probe.observations import Observations, Run, Target
 from hubcheck.util.numbers import difference
 
 SAME_VALUES = 1e-3

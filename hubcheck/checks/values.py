@@ -14,7 +14,7 @@ from hubcheck.checks.runs import missed, replay, targets, where
 from hubcheck.checks.signatures import default_signature
 from hubcheck.findings import Fault, Skip
 from hubcheck.module.types import Shape
-from hubcheck.observations import Observations, Target
+from hubcheck.probe.observations import Observations, Target
 from hubcheck.util.numbers import difference
 
 SAME_FUNCTION = 1e-3

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubcheck.diff import Agreement
 from hubcheck.module.types import Module
-from hubcheck.observations import Load, Run
+from hubcheck.probe.observations import Load, Run
 from hubcheck.rulebook.contract import SignatureContract
 from hubcheck.util.numbers import difference
 

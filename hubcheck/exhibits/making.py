@@ -11,7 +11,7 @@ from hubcheck.checks.context import Context
 from hubcheck.exhibits.declarations import declarations
 from hubcheck.exhibits.records import Exhibits, Histogram, Picture
 from hubcheck.findings import Finding
-from hubcheck.observations import Observations, Run
+from hubcheck.probe.observations import Observations, Run
 
 _BINS = 32
 _LARGEST_SIDE = 96
@@ -62,7 +62,7 @@ def _pictures(run: Run) -> Iterator[Picture]:
     """The pictures as they were fed, made smaller by leaving pixels out."""
     if len(run.size) != 2:
         return
-    from hubcheck.probe.feeds import paint
+    from hubcheck.probe.inputs import paint
 
     step = max(1, -(-max(run.size) // _LARGEST_SIDE))
     for name in dict.fromkeys(run.pictures):

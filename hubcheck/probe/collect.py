@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hubcheck.observations import Failure, Load, NotRun, Output, Run
 from hubcheck.probe.failures import from_error, one_line
-from hubcheck.probe.frames import BadFrame, decode_array
+from hubcheck.probe.framing import BadFrame, decode_array
+from hubcheck.probe.observations import Failure, Load, NotRun, Output, Run
 from hubcheck.probe.plan import CallStep, LoadStep, Plan
 
 _MOST_OUTPUTS = 10_000

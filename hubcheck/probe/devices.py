@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from hubcheck.observations import Device
 from hubcheck.probe.environment import no_gpu
+from hubcheck.probe.observations import Device
 
 Wish = Literal["cpu", "gpu", "auto", "all"]
 

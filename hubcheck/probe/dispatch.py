@@ -14,7 +14,7 @@ from typing import Any
 from hubcheck.probe import control
 from hubcheck.probe.collect import Collector
 from hubcheck.probe.failures import from_end
-from hubcheck.probe.frames import MAX_JSON, BadFrame, Decoder, encode
+from hubcheck.probe.framing import MAX_JSON, BadFrame, Decoder, encode
 from hubcheck.probe.jobs import Finished, Job, Part, ProbeError
 from hubcheck.probe.launch import ServerProcess
 from hubcheck.probe.memory import fair_share

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hubcheck.module.types import Module
-from hubcheck.observations import Observations, Run, Target
+from hubcheck.probe.observations import Observations, Run, Target
 from hubcheck.probe.plan import CallStep
 from hubcheck.probe.planning import Planned, plan_steps
 from hubcheck.probe.pool import ProbeOptions
@@ -56,7 +56,7 @@ def _by_target(observations: Observations) -> dict[tuple[Target, str], list[Run]
 def _arrays(planned: Planned, target: Target, runs: list[Run]) -> Iterator[tuple[str, Any]]:
     import numpy
 
-    from hubcheck.probe import feeds
+    from hubcheck.probe import inputs as feeds
 
     steps = {step.purpose: step for step in planned.together() if isinstance(step, CallStep) and step.target == target}
     for purpose in dict.fromkeys(run.purpose for run in runs):

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
-from hubcheck.observations import Failure
+from hubcheck.probe.observations import Failure
 
 _LONGEST = 400
 _NOISE = re.compile(

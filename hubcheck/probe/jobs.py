@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
-from hubcheck.observations import Device, Load, Observations
 from hubcheck.probe.collect import Collector
+from hubcheck.probe.observations import Device, Load, Observations
 from hubcheck.probe.plan import Plan, Step
 from hubcheck.probe.planning import Planned
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hubcheck.observations import Purpose, Target
+from hubcheck.probe.observations import Purpose, Target
 
 Condition = Literal["always", "failed", "random", "unlike"]
 """When a call is made. failed: if the target's call for `pictures` did, for an even batch may run where an odd one does

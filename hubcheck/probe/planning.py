@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from hubcheck.module.types import Module, Variant
-from hubcheck.observations import NotRun, Purpose, Target
-from hubcheck.probe import pictures
+from hubcheck.probe import test_images as pictures
+from hubcheck.probe.observations import NotRun, Purpose, Target
 from hubcheck.probe.plan import CallStep, Condition, Feed, LoadStep, Step
-from hubcheck.probe.subjects import Subject, subjects
+from hubcheck.probe.targets import Subject, subjects
 from hubcheck.rulebook.contract import SignatureContract
 
 _RESIZED_BY = 32

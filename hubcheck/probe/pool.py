@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from hubcheck.module.types import Module
-from hubcheck.observations import Device, Observations
 from hubcheck.probe.dispatch import Dispatcher
 from hubcheck.probe.environment import tensorflow_missing
 from hubcheck.probe.jobs import Job, Limits, ProbeError
+from hubcheck.probe.observations import Device, Observations
 from hubcheck.probe.planning import Planned, plan_steps
 from hubcheck.rulebook.contract import SignatureContract
 from hubcheck.sandbox.restrict import Mode, SandboxUnavailable, unavailable

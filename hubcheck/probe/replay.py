@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubcheck.module.types import Module
-from hubcheck.observations import Observations, Run, Target
+from hubcheck.probe.observations import Observations, Run, Target
 from hubcheck.probe.plan import CallStep
 from hubcheck.probe.planning import Planned, plan_steps
 from hubcheck.probe.pool import Pool, ProbeOptions

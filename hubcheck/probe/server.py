@@ -28,7 +28,7 @@ if __name__ == "__main__":  # run as a file: hubcheck need not be on the path of
     sys.path.extend(entry for entry in sys.argv[3].split(os.pathsep) if entry)
 
 from hubcheck.probe import control
-from hubcheck.probe.frames import Decoder, encode
+from hubcheck.probe.framing import Decoder, encode
 from hubcheck.probe.plan import Plan, from_json
 from hubcheck.sandbox import processes as system
 from hubcheck.sandbox import restrict as sandbox

@@ -10,10 +10,10 @@ import time
 import traceback
 from typing import Any
 
-from hubcheck.observations import Target
-from hubcheck.probe import feeds
-from hubcheck.probe.frames import encode
+from hubcheck.probe import inputs as feeds
+from hubcheck.probe.framing import encode
 from hubcheck.probe.loaded import Loaded, RestoredObject, ServedModel
+from hubcheck.probe.observations import Target
 from hubcheck.probe.plan import CallStep, LoadStep, Plan
 from hubcheck.util.numbers import difference
 

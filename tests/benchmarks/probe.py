@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from hubcheck.module.reader import read
-from hubcheck.observations import Observations
+from hubcheck.probe.observations import Observations
 from hubcheck.probe.pool import Pool
 from hubcheck.rulebook.contract import load_contracts
 from tests.benchmarks.models import module

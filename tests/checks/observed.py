@@ -10,8 +10,8 @@ import numpy as np
 from hubcheck.checks.context import Context
 from hubcheck.findings import Fault, Skip
 from hubcheck.module.reader import read
-from hubcheck.observations import Device, Failure, Load, Observations, Output, Purpose, Run, Target
-from hubcheck.probe import pictures
+from hubcheck.probe import test_images as pictures
+from hubcheck.probe.observations import Device, Failure, Load, Observations, Output, Purpose, Run, Target
 from hubcheck.rulebook.contract import load_contracts
 from tests.paths import DATA
 

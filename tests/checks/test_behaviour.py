@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hubcheck.checks import behaviour, runs, serving, values
 from hubcheck.checks.behaviour import dead_share
-from hubcheck.observations import Failure, Load, NotRun, Observations, Output, Run, Target
+from hubcheck.probe.observations import Failure, Load, NotRun, Observations, Output, Run, Target
 from hubcheck.util.numbers import difference
 from tests.checks.observed import FEATURES, TRAINING, context, faults, observations, run, skips
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from hubcheck.checks import device_runs, runs
-from hubcheck.observations import Device, Failure, Observations
 from hubcheck.probe import devices
 from hubcheck.probe.environment import environment
+from hubcheck.probe.observations import Device, Failure, Observations
 from tests.checks.observed import context, faults, observations, run, skips
 
 RESULT = np.random.default_rng(0).normal(size=(5, 16))

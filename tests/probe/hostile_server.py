@@ -16,7 +16,7 @@ if __name__ == "__main__":
     sys.path.extend(entry for entry in sys.argv[3].split(os.pathsep) if entry)
 
 from hubcheck.probe import server
-from hubcheck.probe.frames import encode
+from hubcheck.probe.framing import encode
 from hubcheck.probe.plan import Plan
 
 

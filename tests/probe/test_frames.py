@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from hubcheck.observations import Failure, Target
 from hubcheck.probe.collect import Collector
-from hubcheck.probe.frames import MAX_ARRAY, MAX_JSON, BadFrame, Decoder, decode_array, encode
+from hubcheck.probe.framing import MAX_ARRAY, MAX_JSON, BadFrame, Decoder, decode_array, encode
+from hubcheck.probe.observations import Failure, Target
 from hubcheck.probe.plan import CallStep, Feed, LoadStep, Plan, from_json, to_json
 
 NUMBERS = st.sampled_from(["float32", "float64", "int32", "int64", "uint8", "bool"])

@@ -10,7 +10,7 @@ import pytest
 
 import hubcheck
 from hubcheck.module.reader import read
-from hubcheck.observations import Observations
+from hubcheck.probe.observations import Observations
 from hubcheck.probe.pool import Pool, ProbeOptions
 from hubcheck.rulebook.contract import load_contracts
 from tests.probe.modules import pooled, tensorflow, tf1_module

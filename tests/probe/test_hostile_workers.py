@@ -13,7 +13,7 @@ import pytest
 
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module
-from hubcheck.observations import Failure, Observations
+from hubcheck.probe.observations import Failure, Observations
 from hubcheck.probe.planning import plan_steps
 from hubcheck.probe.pool import Pool, ProbeError, ProbeOptions
 from hubcheck.rulebook.contract import load_contracts

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from hubcheck.module.reader import read
-from hubcheck.observations import Observations
 from hubcheck.probe.environment import tensorflow_missing
 from hubcheck.probe.evidence import save_evidence
+from hubcheck.probe.observations import Observations
 from hubcheck.probe.pool import Pool, ProbeError, ProbeOptions, SandboxUnavailable
 from hubcheck.probe.replay import NoSuchCall, Wanted, describe, replay
 from hubcheck.rulebook.contract import load_contracts

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hubcheck.module.types import Module, Signature, Tensor, Trace, Variant
-from hubcheck.observations import NotRun, Target
-from hubcheck.probe import pictures
+from hubcheck.probe import test_images as pictures
+from hubcheck.probe.observations import NotRun, Target
 from hubcheck.rulebook.contract import SignatureContract, TensorContract
 from hubcheck.rulebook.expectations import Size, contracted_input, expected_image_size
 
