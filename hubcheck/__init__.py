@@ -14,21 +14,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hubcheck.findings import Finding as Finding
+    from hubcheck.engine.findings import Finding as Finding
+    from hubcheck.engine.reports import FindingsError as FindingsError
+    from hubcheck.engine.reports import Report as Report
     from hubcheck.module.locate import NotAModule as NotAModule
     from hubcheck.places import read as read
-    from hubcheck.results import FindingsError as FindingsError
-    from hubcheck.results import Report as Report
     from hubcheck.run import validate as validate
     from hubcheck.util.errors import Unreachable as Unreachable
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Finding": "hubcheck.findings",
-    "FindingsError": "hubcheck.results",
+    "Finding": "hubcheck.engine.findings",
+    "FindingsError": "hubcheck.engine.reports",
     "NotAModule": "hubcheck.module.locate",
-    "Report": "hubcheck.results",
+    "Report": "hubcheck.engine.reports",
     "Unreachable": "hubcheck.util.errors",
     "read": "hubcheck.places",
     "validate": "hubcheck.run",

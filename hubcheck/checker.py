@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from hubcheck.checks.context import Context
-from hubcheck.engine import Evaluation
+from hubcheck.engine.evaluation import Evaluation
+from hubcheck.engine.reports import DeviceRun, ModuleReport
 from hubcheck.module.types import Module
 from hubcheck.module.uri import Place
 from hubcheck.options import Options
 from hubcheck.places import opened
 from hubcheck.plan import Plan
-from hubcheck.results import DeviceRun, ModuleReport
 from hubcheck.util.errors import Unchecked, UsersError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import sys
 import click
 
 import hubcheck
-from hubcheck.results import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE
+from hubcheck.engine.reports import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE
 
 
 def main() -> None:

@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from hubcheck.findings import Level
 from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.module.uri import is_uri
+from hubcheck.rulebook.levels import Level
 from hubcheck.util import resources
 from hubcheck.util.data_files import DataFileError, validate
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.findings import Level
 from hubcheck.module.limits import LIMITS, Limits
+from hubcheck.rulebook.levels import Level
 
 if TYPE_CHECKING:
     from hubcheck.config import Config

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.identity import home
+from hubcheck.engine.identity import home
+from hubcheck.engine.reports import ModuleReport, Report
+from hubcheck.engine.summary import tallied
 from hubcheck.kept import Kept
-from hubcheck.kept.tally import tallied
 from hubcheck.module.uri import Place
 from hubcheck.options import Options
-from hubcheck.results import ModuleReport, Report
 from hubcheck.rulebook.contract import SignatureContract, load_contracts
 from hubcheck.rulebook.rules import Rule, load_rules, matching, select
 
@@ -75,7 +75,7 @@ def plan(options: Options) -> Plan:
     contracts = load_contracts(*folders)
     own: tuple[Rule | SignatureContract, ...] = (*rules.own.values(), *contracts.own.values())
     for rule in rules.own.values():
-        from hubcheck.predicates import check_predicates
+        from hubcheck.engine.predicates import check_predicates
 
         check_predicates(rule)
     policy = None

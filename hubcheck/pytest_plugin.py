@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from hubcheck.findings import Finding
+    from hubcheck.engine.findings import Finding
+    from hubcheck.engine.reports import Report
     from hubcheck.pytest_session import Checks
-    from hubcheck.results import Report
 
 _FILES = ("saved_model.pb", "saved_model.pbtxt", "tfhub_module.pb", "saved_model.cpb")
 """Each makes its folder a module: those of hubcheck.module.locate, which is not imported until there is one."""

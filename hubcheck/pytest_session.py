@@ -12,14 +12,15 @@ from typing import Any, Literal
 
 from hubcheck.checker import Checker
 from hubcheck.config import Config, covers, find_config
-from hubcheck.findings import Finding, Level
-from hubcheck.identity import module_key
+from hubcheck.engine.findings import Finding
+from hubcheck.engine.identity import module_key
+from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.kept.stored import report_from, report_text
 from hubcheck.module.archive import names_module
 from hubcheck.options import Options, configured
 from hubcheck.plan import plan
 from hubcheck.policy.baseline import Known
-from hubcheck.results import ModuleReport, Report
+from hubcheck.rulebook.levels import Level
 from hubcheck.rulebook.rules import matching
 from hubcheck.run import modules_at
 

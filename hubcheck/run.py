@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.findings import Level
+from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.module.limits import Limits
 from hubcheck.module.uri import Place
 from hubcheck.options import Options, configured
 from hubcheck.places import default_store, find
 from hubcheck.plan import Plan, plan
-from hubcheck.results import ModuleReport, Report
+from hubcheck.rulebook.levels import Level
 
 if TYPE_CHECKING:
     from hubcheck.fleet.cluster import Cluster

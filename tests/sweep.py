@@ -18,8 +18,8 @@ import keras
 import tf_keras
 
 from hubcheck.checks.context import Context
-from hubcheck.findings import Fault
-from hubcheck.predicates import predicate
+from hubcheck.checks.faults import Fault
+from hubcheck.engine.predicates import predicate
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.rulebook.rules import Rule, load_rules
 from tests.graph.applications import Architecture, architectures

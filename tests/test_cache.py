@@ -14,9 +14,9 @@ import pytest
 
 from hubcheck.cache import Cache
 from hubcheck.config import Config
+from hubcheck.engine.reports import ModuleReport
 from hubcheck.options import Options
 from hubcheck.plan import plan
-from hubcheck.results import ModuleReport
 from hubcheck.run import stream
 from tests.module.test_archive import packed
 from tests.paths import DATA

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import hubcheck
+from hubcheck.engine.reports import ModuleReport
 from hubcheck.module.proto import message_class
-from hubcheck.results import ModuleReport
 from tests.paths import DATA
 
 LFS_POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22e\nsize 52310\n"

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from hubcheck.exhibits.records import Histogram, Picture
+from hubcheck.engine.details import Histogram, Picture
+from hubcheck.engine.reports import ModuleReport, Suppressed
+from hubcheck.engine.summary import tallied
 from hubcheck.kept import Kept
 from hubcheck.kept.stored import report_from, report_text
-from hubcheck.kept.tally import tallied
 from hubcheck.options import Options
 from hubcheck.plan import plan
-from hubcheck.results import ModuleReport, Suppressed
 from hubcheck.run import stream
 from tests.paths import DATA
 

@@ -10,7 +10,7 @@ import tomllib
 import jsonschema
 import pytest
 
-from hubcheck import engine
+from hubcheck.engine import evaluation as engine
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.rulebook.rules import UnknownRule, load_rules, select
 from hubcheck.util.data_files import DataFileError

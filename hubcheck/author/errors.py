@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from hubcheck.findings import Finding
+from hubcheck.engine.findings import Finding
 from hubcheck.util.errors import UsersError
 
 

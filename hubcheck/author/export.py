@@ -13,7 +13,7 @@ from hubcheck.author.builder import ImageModule
 from hubcheck.author.documentation import document
 from hubcheck.author.errors import AuthorWarning, ConformanceError, without_tensorflow
 from hubcheck.author.transaction import commit, staging
-from hubcheck.findings import Finding
+from hubcheck.engine.findings import Finding
 from hubcheck.module.locate import is_module
 
 

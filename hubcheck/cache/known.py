@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubcheck.cache import Cache, tensorflow_releases
-from hubcheck.findings import Outcome
+from hubcheck.engine.findings import Outcome
+from hubcheck.engine.reports import ModuleReport
 from hubcheck.module.uri import Place
-from hubcheck.results import ModuleReport
 from hubcheck.rulebook.rules import Rule
 
 if TYPE_CHECKING:

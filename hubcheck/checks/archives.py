@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from hubcheck.checks.context import Context
-from hubcheck.findings import Fault, Skip, Where
+from hubcheck.checks.faults import Fault, Skip, Where
 
 _SHOWN = 3
 

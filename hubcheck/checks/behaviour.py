@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from hubcheck.checks import randomness
 from hubcheck.checks.confirming import confirming
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault, Skip
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import missed, once, replay, targets, where
-from hubcheck.findings import Fault, Skip
 from hubcheck.probe.observations import Observations, Run, Target
 from hubcheck.util.numbers import difference
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from hubcheck.checks.context import Context
-from hubcheck.findings import Fault, Skip, Where
+from hubcheck.checks.faults import Fault, Skip, Where
 from hubcheck.module.types import Asset, Module, Signature, Variant
 
 _LABELS = re.compile(r"label|class|categor|synset", re.IGNORECASE)

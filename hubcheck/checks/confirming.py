@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hubcheck.checks.context import Context
-from hubcheck.findings import Fault, Remark, Skip
+from hubcheck.checks.faults import Fault, Remark, Skip
 
 Check = Callable[..., Iterator[Fault | Skip]]
 

@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 from typing import Any, cast
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault, Node, Skip, Where
 from hubcheck.checks.graphs import DEFAULT, flow_of, view_of
 from hubcheck.checks.runnable import reach_of
-from hubcheck.findings import Fault, Level, Node, Skip, Where
 from hubcheck.graph import kernels, ops
 from hubcheck.graph.attributes import Texts
 from hubcheck.graph.body import Body
@@ -17,6 +17,7 @@ from hubcheck.graph.devices import DevicePath
 from hubcheck.graph.placement import read_placement
 from hubcheck.graph.randomness import hides
 from hubcheck.module.types import Module, Variant
+from hubcheck.rulebook.levels import Level
 
 _LAST = {"NCD": "NDHWC", "NCW": "NWC"}
 Group = list[tuple[Body, int]]

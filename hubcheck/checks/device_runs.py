@@ -9,9 +9,9 @@ from hubcheck.checks import behaviour
 from hubcheck.checks import runs as running
 from hubcheck.checks.behaviour import percent
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault, Remark, Skip
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import failed, replay, where
-from hubcheck.findings import Fault, Remark, Skip
 from hubcheck.probe.observations import Observations
 from hubcheck.util.numbers import difference
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from functools import partial
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault, Skip
 from hubcheck.checks.graphs import DEFAULT, Entry, Flow, Places, flow_of, may_be_random, node_of
-from hubcheck.findings import Fault, Level, Skip
 from hubcheck.graph.masks import Mask, masks
 from hubcheck.graph.opaque import Opaque
 from hubcheck.graph.rates import rate, scope
 from hubcheck.graph.unfold import Value
 from hubcheck.module.types import Variant
+from hubcheck.rulebook.levels import Level
 from hubcheck.util.gc_paused import without_collection
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from hubcheck.checks.behaviour import percent
 from hubcheck.checks.context import Context
 from hubcheck.checks.dropout import no_dropout
+from hubcheck.checks.faults import Fault, Remark, Skip, Where
 from hubcheck.checks.runs import missed, once, replay, where
-from hubcheck.findings import Fault, Remark, Skip, Where
 from hubcheck.probe.observations import Observations, Run, Target
 
 if TYPE_CHECKING:

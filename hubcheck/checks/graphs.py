@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault, Node, Where
 from hubcheck.checks.tensors import image_argument
-from hubcheck.findings import Fault, Node, Where
 from hubcheck.graph.body import Port
 from hubcheck.graph.origins import Origins
 from hubcheck.graph.randomness import has_random_op, hides

@@ -9,7 +9,7 @@ from typing import Any
 
 from hubcheck.checks import safety
 from hubcheck.checks.context import Context
-from hubcheck.findings import Fault, Skip, Where
+from hubcheck.checks.faults import Fault, Skip, Where
 from hubcheck.module.proto import DecodeError, parse
 from hubcheck.module.types import Module
 

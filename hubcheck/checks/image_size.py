@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault, Skip, Where
 from hubcheck.checks.tensors import NO_COMMON_SIGNATURE
-from hubcheck.findings import Fault, Skip, Where
 from hubcheck.module.types import Variant
 from hubcheck.rulebook.contract import TensorContract
 from hubcheck.rulebook.expectations import Size, contracted_input, declared_size, expected_image_size

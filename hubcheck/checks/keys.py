@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault, Skip, Where
 from hubcheck.checks.tensors import NO_COMMON_SIGNATURE
-from hubcheck.findings import Fault, Skip, Where
 from hubcheck.module.types import Signature, Variant
 from hubcheck.rulebook.expectations import contracted_input
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault, Skip
 from hubcheck.checks.graphs import DEFAULT, flow_of, node_of
-from hubcheck.findings import Fault, Skip
 from hubcheck.graph.activations import closing_activation
 from hubcheck.graph.opaque import Opaque
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath, PureWindowsPath
 
 from hubcheck.checks.context import Context
-from hubcheck.findings import Fault, Skip, Where
+from hubcheck.checks.faults import Fault, Skip, Where
 
 
 def stay_inside(context: Context) -> Iterator[Fault | Skip]:

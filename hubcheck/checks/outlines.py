@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.graphs import Entry, Flow, flow_of, signature_flow
-from hubcheck.findings import Finding
+from hubcheck.engine.findings import Finding
 from hubcheck.graph.outline import Line, Spot, outline
 from hubcheck.module.types import Variant
 

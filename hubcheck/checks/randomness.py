@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault, Node, Skip
 from hubcheck.checks.graphs import Entry, Places, flow_of, may_be_random, node_of
-from hubcheck.findings import Fault, Node, Skip
 from hubcheck.graph.rates import scope
 from hubcheck.graph.repeatability import RandomNode, random_nodes
 from hubcheck.graph.unfold import Value

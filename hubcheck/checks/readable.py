@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hubcheck.checks.context import Context
-from hubcheck.findings import Fault, Side, Skip, Where
+from hubcheck.checks.faults import Fault, Side, Skip, Where
 from hubcheck.graph import ops
 from hubcheck.module.convert import shape
 from hubcheck.module.types import Module, Shape, Tensor, Variant

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault, Skip, Where
 from hubcheck.checks.tensors import image_argument
-from hubcheck.findings import Fault, Skip, Where
 from hubcheck.module.types import ObjectGraph, Tensor, Trace
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from hubcheck.checks.context import Context
-from hubcheck.findings import Fault, Side, Skip, Where
+from hubcheck.checks.faults import Fault, Side, Skip, Where
 from hubcheck.module.types import Shape, Tensor
 from hubcheck.probe.observations import Failure, Observations, Run, Target
 

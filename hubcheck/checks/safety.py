@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault, Node, Skip, Where
 from hubcheck.checks.runnable import paths_of, reach_of
-from hubcheck.findings import Fault, Node, Skip, Where
 from hubcheck.graph import ops
 from hubcheck.graph.body import Body, Port
 from hubcheck.graph.reach import Reach

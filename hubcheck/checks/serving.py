@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from hubcheck.checks.behaviour import percent
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault, Skip, Where
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import failed, missed, replay, where
-from hubcheck.findings import Fault, Skip, Where
 from hubcheck.probe.observations import Observations, Run, Target
 from hubcheck.util.numbers import difference
 

@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault, Skip, Where
 from hubcheck.checks.tensors import image_argument
-from hubcheck.findings import Fault, Skip, Where
 from hubcheck.graph.same_function import Origins
 from hubcheck.module.types import Signature, Variant
 from hubcheck.rulebook.contract import SignatureContract

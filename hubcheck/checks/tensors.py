@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from hubcheck.checks.context import Context
-from hubcheck.findings import Fault, Side, Skip, Where
+from hubcheck.checks.faults import Fault, Side, Skip, Where
 from hubcheck.module.types import Tensor, Trace, Variant
 from hubcheck.rulebook.contract import SignatureContract, TensorContract
 from hubcheck.rulebook.expectations import contracted_input

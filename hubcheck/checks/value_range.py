@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault, Skip, Where
 from hubcheck.checks.graphs import Entry, flow_of, node_of
-from hubcheck.findings import Fault, Skip, Where
 from hubcheck.graph.pixels import Arrival, arrivals
 from hubcheck.graph.rates import scope
 

@@ -8,11 +8,11 @@ from typing import Any
 from hubcheck.checks.behaviour import percent
 from hubcheck.checks.confirming import confirming
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault, Skip
 from hubcheck.checks.logits import linear_scores
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import missed, replay, targets, where
 from hubcheck.checks.signatures import default_signature
-from hubcheck.findings import Fault, Skip
 from hubcheck.module.types import Shape
 from hubcheck.probe.observations import Observations, Target
 from hubcheck.util.numbers import difference

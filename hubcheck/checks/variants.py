@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault, Side, Skip, Where
 from hubcheck.checks.tensors import image_argument
-from hubcheck.findings import Fault, Side, Skip, Where
 from hubcheck.module.types import Module, Signature, Tensor, Trace, Variant
 
 _ALLOWED_COLLECTIONS = frozenset(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
-from hubcheck.findings import Fault, Skip, Where
+from hubcheck.checks.faults import Fault, Skip, Where
 
 
 def duplicates(context: Context, *, least_elements: int) -> Iterator[Fault | Skip]:

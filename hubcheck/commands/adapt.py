@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import click
 
-from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS
+from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS
 from hubcheck.util.errors import UsersError
 
 Number = TypeVar("Number", int, float)

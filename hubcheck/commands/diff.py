@@ -9,6 +9,7 @@ import click
 
 from hubcheck.config import limits_at_hand
 from hubcheck.diff import Agreement, Diff, compare
+from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
 from hubcheck.extensions import folders_at_hand
 from hubcheck.module.limits import Limits
 from hubcheck.module.types import Module
@@ -16,7 +17,6 @@ from hubcheck.module.uri import Place
 from hubcheck.places import default_store, find, opened
 from hubcheck.report.diff import RENDERERS
 from hubcheck.report.formats import Output, output
-from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.util.atomic import write_whole
 from hubcheck.util.errors import UsersError

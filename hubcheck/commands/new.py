@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hubcheck.results import EXIT_CONFORMS
+from hubcheck.engine.reports import EXIT_CONFORMS
 
 
 @click.command("new")

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from hubcheck.config import limits_at_hand
+from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
 from hubcheck.extensions import folders_at_hand
 from hubcheck.places import default_store, find, opened
-from hubcheck.results import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.util.errors import UsersError
 from hubcheck.util.text import printable

@@ -64,7 +64,7 @@ def _graph_lines(module: Module, signature: str) -> Iterator[str]:
     """The outline of a signature in every variant, with what the static rules found marked on it."""
     from hubcheck.checks.context import Context
     from hubcheck.checks.outlines import signature_outline
-    from hubcheck.engine import Evaluation
+    from hubcheck.engine.evaluation import Evaluation
     from hubcheck.rulebook.rules import load_rules
 
     having = [variant for variant in module.variants if signature in variant.signatures]

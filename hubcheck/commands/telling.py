@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.kept import Kept
 from hubcheck.plan import Plan
 from hubcheck.report.formats import Output, pieces
-from hubcheck.results import ModuleReport, Report
 from hubcheck.util.atomic import write_whole
 
 if TYPE_CHECKING:

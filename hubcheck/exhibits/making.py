@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hubcheck.checks.context import Context
+from hubcheck.engine.details import Exhibits, Histogram, Picture
+from hubcheck.engine.findings import Finding
 from hubcheck.exhibits.declarations import declarations
-from hubcheck.exhibits.records import Exhibits, Histogram, Picture
-from hubcheck.findings import Finding
 from hubcheck.probe.observations import Observations, Run
 
 _BINS = 32

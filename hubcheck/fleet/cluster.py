@@ -33,8 +33,8 @@ except ImportError:
     raise UsersError("--cluster needs Dask: pip install 'hubcheck[dask]'") from None
 
 if TYPE_CHECKING:
+    from hubcheck.engine.reports import ModuleReport
     from hubcheck.options import Options
-    from hubcheck.results import ModuleReport
 
 LOCAL = "local"
 _AHEAD = 8

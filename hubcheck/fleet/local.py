@@ -19,8 +19,8 @@ from hubcheck.module.uri import Place
 from hubcheck.util.errors import Unchecked
 
 if TYPE_CHECKING:
+    from hubcheck.engine.reports import ModuleReport
     from hubcheck.options import Options
-    from hubcheck.results import ModuleReport
 
 _WORTH_IT = 64
 """Modules from which on other processes are started unasked: each takes a tenth of a second to start."""

@@ -6,8 +6,8 @@ from array import array
 from collections.abc import Sequence
 from typing import IO, overload
 
-from hubcheck.kept.tally import Tally
-from hubcheck.results import ModuleReport
+from hubcheck.engine.reports import ModuleReport
+from hubcheck.engine.summary import Tally
 
 _MOST_IN_MEMORY = 64
 

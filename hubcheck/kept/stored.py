@@ -10,7 +10,7 @@ from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from hubcheck.results import ModuleReport
+from hubcheck.engine.reports import ModuleReport
 
 
 def report_text(report: ModuleReport) -> bytes:
@@ -31,7 +31,7 @@ def report_from(text: bytes) -> ModuleReport:
     made: ModuleReport = _record_maker(ModuleReport)(data)
     if shown is None:
         return made
-    from hubcheck.exhibits.records import Exhibits
+    from hubcheck.engine.details import Exhibits
 
     return replace(made, exhibits=_record_maker(Exhibits)(shown))
 

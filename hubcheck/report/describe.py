@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hubcheck.findings import Finding, Outcome, Where
-from hubcheck.identity import module_key
+from hubcheck.checks.faults import Where
+from hubcheck.engine.findings import Finding, Outcome
+from hubcheck.engine.identity import module_key
+from hubcheck.engine.reports import ModuleReport, Report, Suppressed, SuppressionKind
 from hubcheck.module.formats import Format
 from hubcheck.module.uri import Address, is_uri
-from hubcheck.results import ModuleReport, Report, Suppressed, SuppressionKind
 
 SUPPRESSIONS: dict[SuppressionKind, str] = {"ignore": "ignored", "xfail": "expected", "baseline": "known"}
 FORMATS: dict[Format | None, str] = {

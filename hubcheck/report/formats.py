@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubcheck.results import Report
+from hubcheck.engine.reports import Report
 from hubcheck.util.errors import UsersError
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hubcheck.findings import Finding
-from hubcheck.identity import module_key
+from hubcheck.engine.findings import Finding
+from hubcheck.engine.identity import module_key
+from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.report.describe import (
     SUPPRESSIONS,
     counts,
@@ -17,7 +18,6 @@ from hubcheck.report.describe import (
     set_aside,
     skip_reasons,
 )
-from hubcheck.results import ModuleReport, Report
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 

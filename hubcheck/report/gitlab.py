@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hubcheck.identity import fingerprints, module_key
+from hubcheck.engine.identity import fingerprints, module_key
+from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.report.describe import file_of, place
 from hubcheck.report.json import array
-from hubcheck.results import ModuleReport, Report
 
 _SEVERITIES = {"error": "major", "warning": "minor", "note": "info"}
 

@@ -13,12 +13,12 @@ from html import escape
 from pathlib import Path
 
 import hubcheck
-from hubcheck.exhibits.records import Exhibits
-from hubcheck.findings import Finding, Outcome
-from hubcheck.identity import module_key
+from hubcheck.engine.details import Exhibits
+from hubcheck.engine.findings import Finding, Outcome
+from hubcheck.engine.identity import module_key
+from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.report import path, svg
 from hubcheck.report.describe import FORMATS, SUPPRESSIONS, counts, details, place, plural, remarks
-from hubcheck.results import ModuleReport, Report
 
 _CLASSES = {
     "error": "bad",

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 import hubcheck
-from hubcheck.findings import Finding, Outcome
+from hubcheck.engine.findings import Finding, Outcome
+from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.report.describe import remarks
-from hubcheck.results import ModuleReport, Report
 
 
 def render(report: Report) -> Iterator[str]:

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import Any
 
 import hubcheck
-from hubcheck.kept.tally import Tally
+from hubcheck.engine.reports import ModuleReport, Report
+from hubcheck.engine.summary import Tally
 from hubcheck.report.describe import remarks
 from hubcheck.report.json import module_document
-from hubcheck.results import ModuleReport, Report
 
 
 def render(report: Report) -> Iterator[str]:

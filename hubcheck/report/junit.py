@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from hubcheck.findings import Finding, Outcome
-from hubcheck.identity import module_key
+from hubcheck.engine.findings import Finding, Outcome
+from hubcheck.engine.identity import module_key
+from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.report.describe import counts, details, file_of, place, remarks
-from hubcheck.results import ModuleReport, Report
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

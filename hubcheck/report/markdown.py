@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hubcheck.findings import Finding
-from hubcheck.identity import module_key
+from hubcheck.engine.findings import Finding
+from hubcheck.engine.identity import module_key
+from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.report.describe import (
     FORMATS,
     SUPPRESSIONS,
@@ -19,7 +20,6 @@ from hubcheck.report.describe import (
     set_aside,
     skip_reasons,
 )
-from hubcheck.results import ModuleReport, Report
 
 _SIGNS = {"conforms": "✅", "violates": "❌", "incomplete": "⚠️", "error": "❌", "warning": "⚠️", "note": "ℹ️"}
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")

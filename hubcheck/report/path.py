@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from hubcheck.exhibits.records import Declared, Step
-from hubcheck.findings import Finding, Level
+from hubcheck.engine.details import Declared, Step
+from hubcheck.engine.findings import Finding
 from hubcheck.report.svg import CHARACTER, document
+from hubcheck.rulebook.levels import Level
 
 _HEIGHT, _LINE, _GAP, _LANE, _INDENT, _SPINE = 26, 17, 14, 12, 16, 16
 _LANES = 8

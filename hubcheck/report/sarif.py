@@ -14,12 +14,12 @@ from typing import Any
 from urllib.parse import quote
 
 import hubcheck
-from hubcheck.findings import Finding
-from hubcheck.identity import fingerprints, module_key
+from hubcheck.engine.findings import Finding
+from hubcheck.engine.identity import fingerprints, module_key
+from hubcheck.engine.reports import EXIT_INTERNAL, EXIT_INTERRUPTED, ModuleReport, Report, Suppressed
 from hubcheck.module.uri import Address
 from hubcheck.module.uri import place as located
 from hubcheck.report.describe import counts, details, file_of, place, remarks
-from hubcheck.results import EXIT_INTERNAL, EXIT_INTERRUPTED, ModuleReport, Report, Suppressed
 from hubcheck.rulebook.rules import Rule
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

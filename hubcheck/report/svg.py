@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from hubcheck.exhibits.records import Histogram
+from hubcheck.engine.details import Histogram
 
 CHARACTER = 7.3
 """The width of a character, in pixels."""

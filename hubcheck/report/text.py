@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import click
 
-from hubcheck.findings import LEVELS, Finding
-from hubcheck.kept.tally import Tally
+from hubcheck.engine.findings import Finding
+from hubcheck.engine.reports import ModuleReport, Report, Verdict
+from hubcheck.engine.summary import Tally
 from hubcheck.report.describe import (
     FORMATS,
     SUPPRESSIONS,
@@ -24,7 +25,7 @@ from hubcheck.report.describe import (
     set_aside,
     skip_reasons,
 )
-from hubcheck.results import ModuleReport, Report, Verdict
+from hubcheck.rulebook.levels import LEVELS
 from hubcheck.util.text import printable
 
 WIDTH = 80

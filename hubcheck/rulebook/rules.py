@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hubcheck.findings import Level
+from hubcheck.rulebook.levels import Level
 from hubcheck.util import resources
 from hubcheck.util.data_files import DataFileError, Shelf, parsed, validate
 from hubcheck.util.errors import UsersError

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from hubcheck.checks.context import Context
-from hubcheck.findings import Fault
+from hubcheck.checks.faults import Fault
+from hubcheck.engine.predicates import predicate
 from hubcheck.module import proto
 from hubcheck.module.limits import LIMITS
 from hubcheck.module.reader import read
-from hubcheck.predicates import predicate
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.rulebook.rules import load_rules
 from hubcheck.util.gc_paused import without_collection

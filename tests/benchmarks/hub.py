@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from hubcheck.engine.reports import ModuleReport
 from hubcheck.options import Options
 from hubcheck.plan import plan
-from hubcheck.results import ModuleReport
 from hubcheck.run import stream
 from tests.fuzz.campaign import memory_now
 from tests.fuzz.seeds import Seed, seeds

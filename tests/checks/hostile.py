@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from hubcheck.results import ModuleReport
+from hubcheck.engine.reports import ModuleReport
 from hubcheck.run import validate
 
 Payload = Callable[[], Any]

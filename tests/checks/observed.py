@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hubcheck.checks.context import Context
-from hubcheck.findings import Fault, Skip
+from hubcheck.checks.faults import Fault, Skip
 from hubcheck.module.reader import read
 from hubcheck.probe import test_images as pictures
 from hubcheck.probe.observations import Device, Failure, Load, Observations, Output, Purpose, Run, Target

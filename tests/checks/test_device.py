@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from hubcheck.findings import Finding
+from hubcheck.engine.findings import Finding
 from hubcheck.run import validate
 
 v1 = tf.compat.v1

@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf1
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.dropout import no_dropout
-from hubcheck.findings import Fault, Skip
+from hubcheck.checks.faults import Fault, Skip
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module
 from hubcheck.rulebook.contract import load_contracts

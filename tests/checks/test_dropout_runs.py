@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubcheck.checks.dropout_runs import FEWEST_RUNS, MASKED, dropout_seen, masked_share
-from hubcheck.findings import Remark
+from hubcheck.checks.faults import Remark
 from tests.checks.observed import TRAINING, context, faults, observations, run
 
 SEEDS = st.integers(0, 2**32 - 1)

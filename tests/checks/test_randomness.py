@@ -11,8 +11,8 @@ import tensorflow as tf
 import tensorflow.compat.v1 as tf1
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault, Skip
 from hubcheck.checks.randomness import deterministic
-from hubcheck.findings import Fault, Skip
 from hubcheck.module.reader import read
 from hubcheck.rulebook.contract import load_contracts
 from tests.graph.constructions import HEIGHT, WIDTH, Weights

@@ -11,8 +11,8 @@ import tensorflow as tf
 import tensorflow.compat.v1 as tf1
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault
 from hubcheck.checks.value_range import value_range
-from hubcheck.findings import Fault
 from hubcheck.rulebook.contract import load_contracts
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from hubcheck.engine.reports import ModuleReport
 from hubcheck.options import Options
 from hubcheck.plan import plan
-from hubcheck.results import ModuleReport
 from hubcheck.run import stream
 from tests.paths import DATA
 

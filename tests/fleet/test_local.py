@@ -10,10 +10,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from hubcheck.engine.reports import ModuleReport
 from hubcheck.fleet.local import processes
 from hubcheck.options import Options
 from hubcheck.plan import plan
-from hubcheck.results import ModuleReport
 from hubcheck.run import stream
 from tests.fleet.conftest import STATIC, told
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import FrameType
 
 from hubcheck.commands import show
+from hubcheck.engine.reports import Report
 from hubcheck.module.opening import opened
 from hubcheck.options import Options
 from hubcheck.plan import Plan, plan
 from hubcheck.probe.planning import plan_steps
 from hubcheck.report import html, json, text
-from hubcheck.results import Report
 from hubcheck.run import stream
 
 SECONDS = 10

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.findings import Finding
+from hubcheck.engine.findings import Finding
 from hubcheck.module.limits import LIMITS, Limits, key
 from hubcheck.module.locate import find_modules
 from hubcheck.module.opening import opened

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Fault
 from hubcheck.checks.readable import readable
-from hubcheck.findings import Fault
 from hubcheck.module.limits import LIMITS, Limits, key
 from hubcheck.module.opening import opened
 from hubcheck.module.proto import message_class

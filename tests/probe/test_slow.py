@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.findings import Outcome
+from hubcheck.engine.findings import Outcome
+from hubcheck.engine.reports import Report
 from hubcheck.probe.pool import ProbeOptions
 from hubcheck.report import text
-from hubcheck.results import Report
 from tests.paths import DATA
 from tests.probe.modules import pooled, tensorflow, tf1_module
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 import hubcheck
+from hubcheck.engine.reports import EXIT_INCOMPLETE, ModuleReport
 from hubcheck.module.limits import LIMITS
-from hubcheck.results import EXIT_INCOMPLETE, ModuleReport
 from hubcheck.util.errors import Unreachable
 from tests.paths import DATA
 from tests.remote.server import Server, begin, breaks_off, first, never_ends, says_nothing, serving

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.results import ModuleReport
+from hubcheck.engine.reports import ModuleReport
 from tests.paths import DATA
 from tests.remote.server import Server, breaks_off, serving
 

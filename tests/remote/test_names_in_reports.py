@@ -12,7 +12,7 @@ import pytest
 
 import hubcheck
 from hubcheck.config import covers
-from hubcheck.identity import module_key
+from hubcheck.engine.identity import module_key
 from hubcheck.module.uri import Address, is_uri, place
 from hubcheck.report.formats import FORMATS
 from tests.paths import DATA

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 import hubcheck
+from hubcheck.engine.reports import ModuleReport
 from hubcheck.module.limits import LIMITS
 from hubcheck.remote.store import Store
-from hubcheck.results import ModuleReport
 from tests.paths import DATA
 from tests.remote.server import Server
 

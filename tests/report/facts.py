@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import hubcheck
-from hubcheck.identity import module_key
+from hubcheck.engine.identity import module_key
 from hubcheck.report.describe import counts, place
 
 

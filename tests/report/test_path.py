@@ -9,14 +9,16 @@ from pathlib import Path
 import tensorflow as tf
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.faults import Node, Where
+from hubcheck.engine.details import Declared
+from hubcheck.engine.findings import Finding
+from hubcheck.engine.reports import ModuleReport
 from hubcheck.exhibits.declarations import declarations
-from hubcheck.exhibits.records import Declared
-from hubcheck.findings import Finding, Level, Node, Where
 from hubcheck.options import Options
 from hubcheck.plan import plan
 from hubcheck.report import path
-from hubcheck.results import ModuleReport
 from hubcheck.rulebook.contract import load_contracts
+from hubcheck.rulebook.levels import Level
 from hubcheck.run import stream
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 from tests.paths import DATA

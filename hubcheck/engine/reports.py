@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from hubcheck.findings import LEVELS, Finding, Level, Outcome
+from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.module.formats import Format
+from hubcheck.rulebook.levels import LEVELS, Level
 
 if TYPE_CHECKING:
-    from hubcheck.exhibits.records import Exhibits
-    from hubcheck.kept.tally import Tally
+    from hubcheck.engine.details import Exhibits
+    from hubcheck.engine.summary import Tally
     from hubcheck.rulebook.rules import Rule
 
 Verdict = Literal["conforms", "violates", "incomplete"]

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from hubcheck.checks.context import Context
-from hubcheck.findings import Fault, Finding, Node, Remark, Skip, Where
+from hubcheck.checks.faults import Fault, Node, Remark, Skip, Where
+from hubcheck.engine.findings import Finding
 from hubcheck.module.types import Module
 from hubcheck.rulebook.rules import Rule
 from hubcheck.util.text import printable

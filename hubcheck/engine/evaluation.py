@@ -12,11 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from hubcheck.checks.context import Context
-from hubcheck.findings import LEVELS, Fault, Finding, Outcome, Remark, Skip
-from hubcheck.predicates import predicate
+from hubcheck.checks.faults import Fault, Remark, Skip
+from hubcheck.engine.build_findings import bounded, merged, worded
+from hubcheck.engine.findings import Finding, Outcome
+from hubcheck.engine.predicates import predicate
+from hubcheck.rulebook.levels import LEVELS
 from hubcheck.rulebook.rules import Rule, matching
 from hubcheck.util.gc_paused import without_collection
-from hubcheck.wording import bounded, merged, worded
 
 Half = Literal["static", "probe"]
 

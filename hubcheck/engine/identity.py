@@ -6,9 +6,9 @@ import os
 import re
 from pathlib import Path
 
-from hubcheck.findings import Finding
+from hubcheck.engine.findings import Finding
+from hubcheck.engine.reports import ModuleReport
 from hubcheck.module.uri import Address, place
-from hubcheck.results import ModuleReport
 
 _COUNTERS = re.compile(r"_?\d+")
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from hubcheck.findings import Level
-from hubcheck.results import ModuleReport, Verdict
+from hubcheck.engine.reports import ModuleReport, Verdict
+from hubcheck.rulebook.levels import Level
 
 _MOST_WORST = 10
 

@@ -1,4 +1,4 @@
-"""What a check says: a fault, or why it cannot decide; and what becomes of it in a report."""
+"""What a check reports: faults, skips and corroborations, and the place of each."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Level = Literal["error", "warning", "note"]
+from hubcheck.rulebook.levels import Level
+
 Side = Literal["inputs", "outputs"]
-Status = Literal["passed", "failed", "skipped", "ignored", "broken"]
-LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,42 +71,3 @@ class Skip:
     undecided: bool = False
     blocks: bool = False
     missed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A fault as it is reported: `source` cites the text that the rule stands on.
-
-    `replay` is the command that shows it again, if it was seen in a run.
-    """
-
-    rule: str
-    level: Level
-    where: Where
-    message: str
-    found: str
-    wanted: str
-    fix: str
-    source: str
-    replay: str = ""
-
-    @property
-    def brief(self) -> str:
-        """The finding as a note on a node of a graph."""
-        return f"{self.rule}: {self.message}"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one rule on one module.
-
-    `complete` is False where something that was asked for could not be run, so the verdict stays open. What passed
-    with a `reason` was decided without a part of what was asked for.
-    """
-
-    rule: str
-    level: Level
-    status: Status
-    decided_by: Literal["static", "probe"] | None = None
-    reason: str | None = None
-    complete: bool = True

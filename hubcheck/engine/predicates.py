@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 
-from hubcheck.findings import Fault, Remark, Skip
+from hubcheck.checks.faults import Fault, Remark, Skip
 from hubcheck.rulebook.rules import Rule
 from hubcheck.util.data_files import DataFileError
 from hubcheck.util.errors import UsersError
