@@ -10,7 +10,7 @@ from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.rulebook.levels import Level
 
 if TYPE_CHECKING:
-    from hubcheck.config import Config
+    from hubcheck.config.file import Config
     from hubcheck.probe.devices import Wish
     from hubcheck.probe.pool import ProbeOptions
     from hubcheck.sandbox.restrict import Mode

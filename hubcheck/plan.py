@@ -17,7 +17,7 @@ from hubcheck.rulebook.contract import SignatureContract, load_contracts
 from hubcheck.rulebook.rules import Rule, load_rules, matching, select
 
 if TYPE_CHECKING:
-    from hubcheck.policy import Policy
+    from hubcheck.config.policy import Policy
     from hubcheck.probe.devices import Choice
 
 
@@ -67,7 +67,7 @@ def plan(options: Options) -> Plan:
     Raises:
         UnknownRule, DataFileError, UnknownPredicate: they cannot be used.
     """
-    from hubcheck.extensions import find_code, rule_folders
+    from hubcheck.config.rule_folders import find_code, rule_folders
 
     folders = (*rule_folders(), *options.rules)
     find_code(options.rules)
@@ -81,7 +81,7 @@ def plan(options: Options) -> Plan:
     policy = None
     levelled: Mapping[str, Rule] = rules
     if options.config is not None or options.baseline is not None:
-        from hubcheck.policy import Policy, adjusted
+        from hubcheck.config.policy import Policy, adjusted
 
         levelled = adjusted(rules, options.config) if options.config is not None else rules
         policy = Policy(options.config, options.baseline, levelled, updating=options.update_baseline)

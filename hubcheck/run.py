@@ -89,7 +89,7 @@ def validate(  # noqa: PLR0913 - one for each option
         cluster=cluster,
     )
     if config is not None:
-        from hubcheck.config import read_config
+        from hubcheck.config.file import read_config
 
         options = configured(options, read_config(Path(config)))
     if limits is not None:

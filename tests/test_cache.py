@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hubcheck.cache import Cache
-from hubcheck.config import Config
+from hubcheck.config.file import Config
 from hubcheck.engine.reports import ModuleReport
 from hubcheck.options import Options
 from hubcheck.plan import plan

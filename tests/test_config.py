@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.config import Config, covers, find_config, read_config
+from hubcheck.config.file import Config, covers, find_config, read_config
 from hubcheck.util.data_files import DataFileError
 from tests.paths import DATA, ROOT
 
@@ -288,5 +288,5 @@ def test_without_a_configuration_nothing_of_it_is_imported(project):
         "print(sorted(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True)
-    for name in ("hubcheck.policy", "hubcheck.policy.baseline", "jsonschema", "hubcheck.report.sarif"):
+    for name in ("hubcheck.config.policy", "hubcheck.config.baseline", "jsonschema", "hubcheck.report.sarif"):
         assert f"'{name}'" not in done.stdout, name

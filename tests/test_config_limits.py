@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hubcheck.config import read_config
+from hubcheck.config.file import read_config
 from hubcheck.module.limits import Limits, key
 from hubcheck.util.data_files import DataFileError
 from tests.paths import DATA, ROOT

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hubcheck.config import read_config
+from hubcheck.config.file import read_config
 from hubcheck.report.formats import FORMATS
 from hubcheck.rulebook.rules import load_rules, select
 from tests.paths import DATA, ROOT

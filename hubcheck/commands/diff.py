@@ -7,10 +7,10 @@ from contextlib import ExitStack
 
 import click
 
-from hubcheck.config import limits_at_hand
+from hubcheck.config.file import limits_at_hand
+from hubcheck.config.rule_folders import folders_at_hand
 from hubcheck.diff import Agreement, Diff, compare
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
-from hubcheck.extensions import folders_at_hand
 from hubcheck.module.limits import Limits
 from hubcheck.module.types import Module
 from hubcheck.module.uri import Place

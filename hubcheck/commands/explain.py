@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from hubcheck.extensions import folders_at_hand
+from hubcheck.config.rule_folders import folders_at_hand
 from hubcheck.rulebook.examples import Example, examples, twin
 from hubcheck.rulebook.rules import Rule, load_rules, select
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from hubcheck.config import limits_at_hand
+from hubcheck.config.file import limits_at_hand
+from hubcheck.config.rule_folders import folders_at_hand
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
-from hubcheck.extensions import folders_at_hand
 from hubcheck.places import default_store, find, opened
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.util.errors import UsersError

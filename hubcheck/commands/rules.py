@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hubcheck.extensions import folders_at_hand
+from hubcheck.config.rule_folders import folders_at_hand
 from hubcheck.rulebook.rules import load_rules
 
 

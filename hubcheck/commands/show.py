@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubcheck.config import limits_at_hand
-from hubcheck.extensions import folders_at_hand
+from hubcheck.config.file import limits_at_hand
+from hubcheck.config.rule_folders import folders_at_hand
 from hubcheck.module.types import Module, Shape, Tensor, Variant
 from hubcheck.places import default_store, find, opened
 from hubcheck.rulebook.contract import load_contracts

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from hubcheck.commands.telling import told, write
-from hubcheck.config import Config, find_config, read_config
+from hubcheck.config.file import Config, find_config, read_config
 from hubcheck.options import Options, configured
 from hubcheck.places import default_store
 from hubcheck.plan import plan

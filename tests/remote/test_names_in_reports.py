@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.config import covers
+from hubcheck.config.file import covers
 from hubcheck.engine.identity import module_key
 from hubcheck.module.uri import Address, is_uri, place
 from hubcheck.report.formats import FORMATS

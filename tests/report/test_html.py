@@ -20,7 +20,7 @@ in_browser = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not instal
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> hubcheck.Report:
     """A report with exhibits of a run."""
-    from hubcheck.config import read_config
+    from hubcheck.config.file import read_config
     from hubcheck.options import configured
 
     folder = project(tmp_path_factory.mktemp("project"))

@@ -40,7 +40,7 @@ def folders_at_hand(given: Iterable[Path] = ()) -> tuple[Path, ...]:
     Raises:
         DataFileError: the configuration cannot be used.
     """
-    from hubcheck.config import find_config
+    from hubcheck.config.file import find_config
 
     config = find_config()
     own = (*(config.rules if config is not None else ()), *given)

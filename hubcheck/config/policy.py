@@ -11,13 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from hubcheck.config import Config, Entry, covers
+from hubcheck.config.baseline import Known, read_baseline, write_baseline
+from hubcheck.config.file import Config, Entry, covers
+from hubcheck.config.usage import Uses
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.identity import fingerprints, module_key
 from hubcheck.engine.reports import ModuleReport, Suppressed, SuppressionKind
 from hubcheck.module.uri import Place, is_uri, place
-from hubcheck.policy.baseline import Known, read_baseline, write_baseline
-from hubcheck.policy.uses import Uses
 from hubcheck.rulebook.levels import LEVELS, Level
 from hubcheck.rulebook.rules import Rule, UnknownRule, matching, select
 from hubcheck.util.data_files import DataFileError
