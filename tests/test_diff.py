@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import hubcheck
-from hubcheck.diff import Change, compare
+from hubcheck.diff.compare import Change, compare
 from hubcheck.module.proto import message_class
 from hubcheck.rulebook.contract import load_contracts
 from tests.paths import DATA

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import hubcheck
-from hubcheck.diff import Agreement
+from hubcheck.diff.compare import Agreement
 from hubcheck.diff.values import agreements
 from hubcheck.rulebook.contract import load_contracts
 from tests.probe.modules import convolved, pooled, tensorflow

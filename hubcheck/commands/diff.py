@@ -9,7 +9,7 @@ import click
 
 from hubcheck.config.file import limits_at_hand
 from hubcheck.config.rule_folders import folders_at_hand
-from hubcheck.diff import Agreement, Diff, compare
+from hubcheck.diff.compare import Agreement, Diff, compare
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
 from hubcheck.module.limits import Limits
 from hubcheck.module.types import Module

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hubcheck.diff import Agreement
+from hubcheck.diff.compare import Agreement
 from hubcheck.module.types import Module
 from hubcheck.probe.observations import Load, Run
 from hubcheck.rulebook.contract import SignatureContract

@@ -10,7 +10,7 @@ from dataclasses import asdict
 import click
 
 import hubcheck
-from hubcheck.diff import Agreement, Change, Diff
+from hubcheck.diff.compare import Agreement, Change, Diff
 from hubcheck.report.markdown import code, escaped
 from hubcheck.report.text import WIDTH, labelled
 from hubcheck.util.text import printable
