@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hubcheck.engine.reports import FindingsError as FindingsError
     from hubcheck.engine.reports import Report as Report
     from hubcheck.module.locate import NotAModule as NotAModule
-    from hubcheck.places import read as read
+    from hubcheck.remote.sources import read as read
     from hubcheck.run import validate as validate
     from hubcheck.util.errors import Unreachable as Unreachable
 
@@ -30,7 +30,7 @@ _HOMES = {
     "NotAModule": "hubcheck.module.locate",
     "Report": "hubcheck.engine.reports",
     "Unreachable": "hubcheck.util.errors",
-    "read": "hubcheck.places",
+    "read": "hubcheck.remote.sources",
     "validate": "hubcheck.run",
 }
 _SUBPACKAGES = {"author", "hub"}

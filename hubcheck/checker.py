@@ -17,8 +17,8 @@ from hubcheck.engine.reports import DeviceRun, ModuleReport
 from hubcheck.module.types import Module
 from hubcheck.module.uri import Place
 from hubcheck.options import Options
-from hubcheck.places import opened
 from hubcheck.plan import Plan
+from hubcheck.remote.sources import opened
 from hubcheck.util.errors import Unchecked, UsersError
 
 if TYPE_CHECKING:

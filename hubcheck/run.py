@@ -13,8 +13,8 @@ from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.module.limits import Limits
 from hubcheck.module.uri import Place
 from hubcheck.options import Options, configured
-from hubcheck.places import default_store, find
 from hubcheck.plan import Plan, plan
+from hubcheck.remote.sources import default_store, find
 from hubcheck.rulebook.levels import Level
 
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ def pictures(height: int, width: int) -> SearchStrategy[Picture]:
 def _size(module: str | os.PathLike[str] | Module | Size) -> Size:
     if isinstance(module, tuple):
         return module
-    from hubcheck.places import read
+    from hubcheck.remote.sources import read
     from hubcheck.rulebook.contract import load_contracts
     from hubcheck.rulebook.expectations import declared_size, expected_image_size
 

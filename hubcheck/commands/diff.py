@@ -14,7 +14,7 @@ from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLET
 from hubcheck.module.limits import Limits
 from hubcheck.module.types import Module
 from hubcheck.module.uri import Place
-from hubcheck.places import default_store, find, opened
+from hubcheck.remote.sources import default_store, find, opened
 from hubcheck.report.diff import RENDERERS
 from hubcheck.report.formats import Output, output
 from hubcheck.rulebook.contract import load_contracts

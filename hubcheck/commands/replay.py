@@ -9,7 +9,7 @@ import click
 from hubcheck.config.file import limits_at_hand
 from hubcheck.config.rule_folders import folders_at_hand
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
-from hubcheck.places import default_store, find, opened
+from hubcheck.remote.sources import default_store, find, opened
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.util.errors import UsersError
 from hubcheck.util.text import printable

@@ -11,8 +11,8 @@ import click
 from hubcheck.commands.telling import told, write
 from hubcheck.config.file import Config, find_config, read_config
 from hubcheck.options import Options, configured
-from hubcheck.places import default_store
 from hubcheck.plan import plan
+from hubcheck.remote.sources import default_store
 from hubcheck.report.formats import FORMATS, output
 from hubcheck.run import modules_at, stream
 

@@ -14,7 +14,7 @@ from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.module.locate import NotAModule, is_archive, is_module
 from hubcheck.module.types import INIT_OP_SIGNATURE, Module, Signature, Tensor, Variant
 from hubcheck.module.uri import place as where
-from hubcheck.places import default_store, opened
+from hubcheck.remote.sources import default_store, opened
 
 TRAIN = frozenset({"train"})
 SERVE = frozenset({"serve"})

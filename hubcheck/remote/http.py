@@ -20,7 +20,7 @@ from fsspec.implementations.http import HTTPFileSystem
 import hubcheck
 from hubcheck.module.limits import Limits
 from hubcheck.module.uri import Address
-from hubcheck.remote.retrying import BUSY
+from hubcheck.remote.retry import BUSY
 from hubcheck.remote.source import Denied, Info, Listing, Sink
 from hubcheck.util.errors import Unreachable
 

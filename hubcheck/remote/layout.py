@@ -19,7 +19,7 @@ from hubcheck.module.locate import MODULE_FILES
 from hubcheck.module.names import is_safe
 from hubcheck.module.reader import read
 from hubcheck.module.types import CheckpointEntry
-from hubcheck.remote.retrying import patiently
+from hubcheck.remote.retry import patiently
 from hubcheck.remote.source import CutOff, Denied, Info, Source
 from hubcheck.remote.transfer import Transfer, hollow
 from hubcheck.remote.walk import files_below

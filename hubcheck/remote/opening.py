@@ -15,8 +15,9 @@ from hubcheck.module.opening import opened as opened_here
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module, Problem
 from hubcheck.module.uri import Address
-from hubcheck.remote import handles, packed
-from hubcheck.remote.keeping import kept
+from hubcheck.remote import handles
+from hubcheck.remote import remote_archive as packed
+from hubcheck.remote.download_session import kept
 from hubcheck.remote.layout import lay_out, lay_out_documents
 from hubcheck.remote.source import connect
 from hubcheck.util.errors import Unreachable

@@ -9,10 +9,11 @@ from pathlib import Path
 from hubcheck.module.limits import LimitExceeded, Limits
 from hubcheck.module.locate import ARCHIVES, MODULE_FILES, NotAModule, find_modules
 from hubcheck.module.uri import Address
-from hubcheck.remote import handles, packed
+from hubcheck.remote import handles
+from hubcheck.remote import remote_archive as packed
+from hubcheck.remote.archive_index import holds_module
 from hubcheck.remote.layout import known_files
-from hubcheck.remote.peeking import holds_module
-from hubcheck.remote.retrying import patiently
+from hubcheck.remote.retry import patiently
 from hubcheck.remote.source import Listing, Source, connect, joined
 from hubcheck.remote.walk import folders
 from hubcheck.util.errors import Unreachable, UsersError

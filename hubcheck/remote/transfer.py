@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from hubcheck.module.limits import LimitExceeded, Limits
-from hubcheck.remote.retrying import patiently
+from hubcheck.remote.retry import patiently
 from hubcheck.remote.source import CutOff, Info, Sink, Source
 from hubcheck.remote.store import Store
 from hubcheck.util.errors import Unreachable

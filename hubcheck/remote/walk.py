@@ -7,7 +7,7 @@ from functools import partial
 
 from hubcheck.module.limits import LimitExceeded, Limits
 from hubcheck.module.names import is_safe
-from hubcheck.remote.retrying import patiently
+from hubcheck.remote.retry import patiently
 from hubcheck.remote.source import Info, Listing, Source, joined
 
 _DEEPEST = 16

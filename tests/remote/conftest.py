@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hubcheck.remote import retrying
+from hubcheck.remote import retry as retrying
 from tests.paths import DATA
 from tests.remote.server import Server, serving
 

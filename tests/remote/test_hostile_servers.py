@@ -14,7 +14,7 @@ from hubcheck.engine.reports import ModuleReport
 from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.module.proto import message_class
 from hubcheck.module.uri import Address
-from hubcheck.places import opened
+from hubcheck.remote.sources import opened
 from hubcheck.util.errors import Unreachable
 from tests.fuzz import tables
 from tests.paths import DATA

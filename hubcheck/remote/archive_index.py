@@ -9,8 +9,8 @@ from typing import Any
 
 from hubcheck.module.archive import lists_module, names_module
 from hubcheck.module.limits import LimitExceeded, Limits
-from hubcheck.remote.keeping import kept
-from hubcheck.remote.retrying import patiently
+from hubcheck.remote.download_session import kept
+from hubcheck.remote.retry import patiently
 from hubcheck.remote.source import Info, Source
 from hubcheck.remote.transfer import Transfer, hollow
 from hubcheck.util.errors import Unreachable

@@ -19,8 +19,8 @@ from hubcheck.module.opening import archive_content, opened
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module
 from hubcheck.module.uri import Address
-from hubcheck.remote.keeping import kept
-from hubcheck.remote.retrying import patiently
+from hubcheck.remote.download_session import kept
+from hubcheck.remote.retry import patiently
 from hubcheck.remote.source import connect
 
 _SCHEMES = {"zip": ".zip", "tar": ".tar.gz"}
