@@ -184,7 +184,7 @@ def _pool(options: Options) -> tuple[Pool | None, str]:
 def _report(started: _Started, options: Options, ready: Plan, observations: Any) -> ModuleReport:
     shown, findings = None, tuple(started.evaluation.findings())
     if options.exhibits:
-        from hubcheck.exhibits.making import exhibits
+        from hubcheck.report.details.build import exhibits
 
         shown = exhibits(started.evaluation.context, findings, observations)
     if observations is not None:

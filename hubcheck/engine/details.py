@@ -1,4 +1,4 @@
-"""What a report for people shows beside the findings: records, which `hubcheck.exhibits.making` makes."""
+"""What a report for people shows beside the findings: records, which `hubcheck.report.details.build` makes."""
 
 from __future__ import annotations
 

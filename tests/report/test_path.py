@@ -13,10 +13,10 @@ from hubcheck.checks.faults import Node, Where
 from hubcheck.engine.details import Declared
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.reports import ModuleReport
-from hubcheck.exhibits.declarations import declarations
 from hubcheck.options import Options
 from hubcheck.plan import plan
 from hubcheck.report import path
+from hubcheck.report.details.signatures import declarations
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.rulebook.levels import Level
 from hubcheck.run import stream

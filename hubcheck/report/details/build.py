@@ -10,8 +10,8 @@ from typing import Any
 from hubcheck.checks.context import Context
 from hubcheck.engine.details import Exhibits, Histogram, Picture
 from hubcheck.engine.findings import Finding
-from hubcheck.exhibits.declarations import declarations
 from hubcheck.probe.observations import Observations, Run
+from hubcheck.report.details.signatures import declarations
 
 _BINS = 32
 _LARGEST_SIDE = 96
