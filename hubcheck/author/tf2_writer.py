@@ -8,9 +8,9 @@ import tensorflow as tf
 from tensorflow.core.protobuf import fingerprint_pb2
 
 from hubcheck.author.builder import CLASSES
+from hubcheck.author.releases import settle_fingerprint
 from hubcheck.author.state import captured_variables, regularizers, resources, variables_of
 from hubcheck.author.tracing import Program
-from hubcheck.releases import settle_fingerprint
 
 LABELS = "labels.txt"
 DEFAULT_SIGNATURE = "serving_default"
