@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hubcheck.engine.reports import Report as Report
     from hubcheck.module.locate import NotAModule as NotAModule
     from hubcheck.remote.sources import read as read
-    from hubcheck.run import validate as validate
+    from hubcheck.run.validate import validate as validate
     from hubcheck.util.errors import Unreachable as Unreachable
 
 __version__ = "0.1.0"
@@ -31,7 +31,7 @@ _HOMES = {
     "Report": "hubcheck.engine.reports",
     "Unreachable": "hubcheck.util.errors",
     "read": "hubcheck.remote.sources",
-    "validate": "hubcheck.run",
+    "validate": "hubcheck.run.validate",
 }
 _SUBPACKAGES = {"author", "hub"}
 

@@ -10,19 +10,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from hubcheck.checker import Checker
 from hubcheck.config.baseline import Known
 from hubcheck.config.file import Config, covers, find_config
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.identity import module_key
 from hubcheck.engine.reports import ModuleReport, Report
-from hubcheck.kept.stored import report_from, report_text
 from hubcheck.module.archive import names_module
-from hubcheck.options import Options, configured
-from hubcheck.plan import plan
 from hubcheck.rulebook.levels import Level
 from hubcheck.rulebook.rules import matching
-from hubcheck.run import modules_at
+from hubcheck.run.checker import Checker
+from hubcheck.run.options import Options, configured
+from hubcheck.run.report_codec import report_from, report_text
+from hubcheck.run.resolved import plan
+from hubcheck.run.validate import modules_at
 
 
 class Checks:

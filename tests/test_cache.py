@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from hubcheck.cache import Cache
 from hubcheck.config.file import Config
 from hubcheck.engine.reports import ModuleReport
-from hubcheck.options import Options
-from hubcheck.plan import plan
-from hubcheck.run import stream
+from hubcheck.run.cache import Cache
+from hubcheck.run.options import Options
+from hubcheck.run.resolved import plan
+from hubcheck.run.validate import stream
 from tests.module.test_archive import packed
 from tests.paths import DATA
 from tests.test_rules import OWN_RULE
@@ -36,7 +36,7 @@ def options(tmp_path: Path) -> Options:
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The modules that were looked at, and not answered from the cache."""
-    from hubcheck import checker
+    from hubcheck.run import checker
 
     seen: list[Path] = []
     opened = checker.opened
@@ -162,7 +162,7 @@ def test_a_damaged_entry_is_replaced(module: Path, options: Options, reads: list
 
 
 def test_an_entry_of_another_shape_is_replaced(module: Path, options: Options) -> None:
-    from hubcheck.cache import _seal
+    from hubcheck.run.cache import _seal
 
     check(options, module)
     assert options.cache is not None

@@ -116,9 +116,9 @@ def test_arguments_go_before_the_configuration(project):
 
 
 def test_limits_of_the_configuration_are_those_of_runs_unless_an_argument_says_otherwise(tmp_path):
-    from hubcheck.options import Options
-    from hubcheck.options import configured as merged
     from hubcheck.probe.pool import ProbeOptions
+    from hubcheck.run.options import Options
+    from hubcheck.run.options import configured as merged
 
     config = configured(tmp_path, "device = 'cpu'\n[limits]\ntimeout = 7\nmemory-mb = 512\n")
     options = merged(Options(), config)

@@ -9,11 +9,11 @@ import pytest
 from hubcheck.engine.details import Histogram, Picture
 from hubcheck.engine.reports import ModuleReport, Suppressed
 from hubcheck.engine.summary import tallied
-from hubcheck.kept import Kept
-from hubcheck.kept.stored import report_from, report_text
-from hubcheck.options import Options
-from hubcheck.plan import plan
-from hubcheck.run import stream
+from hubcheck.run.options import Options
+from hubcheck.run.report_codec import report_from, report_text
+from hubcheck.run.resolved import plan
+from hubcheck.run.spool import Kept
+from hubcheck.run.validate import stream
 from tests.paths import DATA
 
 OPTIONS = Options(static=True, jobs=1, exhibits=True)

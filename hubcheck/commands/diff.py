@@ -87,7 +87,7 @@ def _values(
     if static or any(module.format is None for module in modules):
         return [], None
     if not run_unsafe:
-        from hubcheck.run import validate
+        from hubcheck.run.validate import validate
 
         unsafe = validate(paths, static=True, select=["safety"], limits=modules[0].limits)
         for report in unsafe.modules:

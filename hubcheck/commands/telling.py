@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from hubcheck.engine.reports import ModuleReport, Report
-from hubcheck.kept import Kept
-from hubcheck.plan import Plan
 from hubcheck.report.formats import Output, pieces
+from hubcheck.run.resolved import Plan
+from hubcheck.run.spool import Kept
 from hubcheck.util.atomic import write_whole
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import click
 
 from hubcheck.commands.telling import told, write
 from hubcheck.config.file import Config, find_config, read_config
-from hubcheck.options import Options, configured
-from hubcheck.plan import plan
 from hubcheck.remote.sources import default_store
 from hubcheck.report.formats import FORMATS, output
-from hubcheck.run import modules_at, stream
+from hubcheck.run.options import Options, configured
+from hubcheck.run.resolved import plan
+from hubcheck.run.validate import modules_at, stream
 
 if TYPE_CHECKING:
     from hubcheck.probe.pool import ProbeOptions
@@ -167,6 +167,6 @@ def _folder(name: str) -> Path:
 
 
 def _cache_folder() -> Path:
-    from hubcheck.cache import default_folder
+    from hubcheck.run.cache import default_folder
 
     return default_folder()

@@ -19,9 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from hubcheck.engine.reports import ModuleReport
-from hubcheck.options import Options
-from hubcheck.plan import plan
-from hubcheck.run import stream
+from hubcheck.run.options import Options
+from hubcheck.run.resolved import plan
+from hubcheck.run.validate import stream
 from tests.fuzz.campaign import memory_now
 from tests.fuzz.seeds import Seed, seeds
 from tests.fuzz.targets import structure
@@ -53,7 +53,7 @@ def checked(modules: list[Path], options: Options, *, kill: bool) -> Iterator[Mo
     every = min(50, len(modules) // 2)
     for number, report in enumerate(stream(modules, options, plan(options))):
         if kill and number % every == every // 2:
-            with_us = _workers("spawn_main" if options.cluster else "hubcheck.fleet.helpers")
+            with_us = _workers("spawn_main" if options.cluster else "hubcheck.run.worker_processes")
             if with_us:
                 os.kill(rng.choice(with_us), signal.SIGKILL)
         yield replace(report, elapsed_s=0)

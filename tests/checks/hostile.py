@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from hubcheck.engine.reports import ModuleReport
-from hubcheck.run import validate
+from hubcheck.run.validate import validate
 
 Payload = Callable[[], Any]
 IMAGES = tf.TensorSpec([None, 4, 4, 3], tf.float32, name="images")

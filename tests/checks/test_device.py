@@ -11,7 +11,7 @@ import tensorflow as tf
 import tf_keras
 
 from hubcheck.engine.findings import Finding
-from hubcheck.run import validate
+from hubcheck.run.validate import validate
 
 v1 = tf.compat.v1
 SIZE = 8

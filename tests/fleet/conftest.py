@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from hubcheck.engine.reports import ModuleReport
-from hubcheck.options import Options
-from hubcheck.plan import plan
-from hubcheck.run import stream
+from hubcheck.run.options import Options
+from hubcheck.run.resolved import plan
+from hubcheck.run.validate import stream
 from tests.paths import DATA
 
 STATIC = Options(static=True, jobs=1)

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INTERRUPTED, ModuleReport
-from hubcheck.options import Options
-from hubcheck.plan import plan
-from hubcheck.run import stream
+from hubcheck.run.options import Options
+from hubcheck.run.resolved import plan
+from hubcheck.run.validate import stream
 from hubcheck.util.errors import UsersError
 from tests.fleet.conftest import STATIC, told
 from tests.paths import DATA

@@ -11,16 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from hubcheck.engine.reports import ModuleReport
-from hubcheck.fleet.local import processes
-from hubcheck.options import Options
-from hubcheck.plan import plan
-from hubcheck.run import stream
+from hubcheck.run.options import Options
+from hubcheck.run.processes import processes
+from hubcheck.run.resolved import plan
+from hubcheck.run.validate import stream
 from tests.fleet.conftest import STATIC, told
 
 
 def children() -> list[int]:
     found = subprocess.run(
-        ["pgrep", "-P", str(os.getpid()), "-f", "hubcheck.fleet.helpers"], capture_output=True, check=False
+        ["pgrep", "-P", str(os.getpid()), "-f", "hubcheck.run.worker_processes"], capture_output=True, check=False
     )
     return [int(pid) for pid in found.stdout.split()]
 

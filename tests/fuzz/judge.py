@@ -12,11 +12,11 @@ from types import FrameType
 from hubcheck.commands import show
 from hubcheck.engine.reports import Report
 from hubcheck.module.opening import opened
-from hubcheck.options import Options
-from hubcheck.plan import Plan, plan
 from hubcheck.probe.planning import plan_steps
 from hubcheck.report import html, json, text
-from hubcheck.run import stream
+from hubcheck.run.options import Options
+from hubcheck.run.resolved import Plan, plan
+from hubcheck.run.validate import stream
 
 SECONDS = 10
 _OPTIONS = Options(static=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.options import Options
-from hubcheck.plan import plan
 from hubcheck.report.formats import render
-from hubcheck.run import modules_at, stream
+from hubcheck.run.options import Options
+from hubcheck.run.resolved import plan
+from hubcheck.run.validate import modules_at, stream
 from tests.report.browser import CHROMIUM, Page, page
 from tests.report.reports import project
 
@@ -21,7 +21,7 @@ in_browser = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not instal
 def whole(tmp_path_factory: pytest.TempPathFactory) -> hubcheck.Report:
     """A report with exhibits of a run."""
     from hubcheck.config.file import read_config
-    from hubcheck.options import configured
+    from hubcheck.run.options import configured
 
     folder = project(tmp_path_factory.mktemp("project"))
     options = configured(Options(exhibits=True), read_config(folder / "hubcheck.toml"))

@@ -13,13 +13,13 @@ from hubcheck.checks.faults import Node, Where
 from hubcheck.engine.details import Declared
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.reports import ModuleReport
-from hubcheck.options import Options
-from hubcheck.plan import plan
 from hubcheck.report import path
 from hubcheck.report.details.signatures import declarations
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.rulebook.levels import Level
-from hubcheck.run import stream
+from hubcheck.run.options import Options
+from hubcheck.run.resolved import plan
+from hubcheck.run.validate import stream
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 from tests.paths import DATA
 

@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.kept.stored import report_text
 from hubcheck.module.uri import place
+from hubcheck.run.report_codec import report_text
 from hubcheck.util.errors import Unchecked
 
 if TYPE_CHECKING:
-    from hubcheck.options import Options
+    from hubcheck.run.options import Options
 
 _NOT_HERE = b"not here\n"
 
@@ -75,7 +75,7 @@ class Helpers:
             with self._lock:
                 if self._closed:
                     raise WorkerDied("the run is over")
-                command = [sys.executable, "-c", "from hubcheck.fleet.helpers import work; work()"]
+                command = [sys.executable, "-c", "from hubcheck.run.worker_processes import work; work()"]
                 environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
                 helper = subprocess.Popen(
                     command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
@@ -98,8 +98,8 @@ class Helpers:
 
 def work() -> None:
     """Such a process: paths come in, reports go out, until the other side is gone."""
-    from hubcheck.checker import Checker
-    from hubcheck.plan import plan
+    from hubcheck.run.checker import Checker
+    from hubcheck.run.resolved import plan
 
     source, out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not stand between reports

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from hubcheck.engine.identity import home
 from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.engine.summary import tallied
-from hubcheck.kept import Kept
 from hubcheck.module.uri import Place
-from hubcheck.options import Options
 from hubcheck.rulebook.contract import SignatureContract, load_contracts
 from hubcheck.rulebook.rules import Rule, load_rules, matching, select
+from hubcheck.run.options import Options
+from hubcheck.run.spool import Kept
 
 if TYPE_CHECKING:
     from hubcheck.config.policy import Policy

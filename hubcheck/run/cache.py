@@ -18,10 +18,10 @@ from typing import Any
 
 import hubcheck
 from hubcheck.engine.reports import ModuleReport
-from hubcheck.kept.stored import report_from, report_text
 from hubcheck.module.documents import read_documents
 from hubcheck.module.limits import LIMITS, Limits
 from hubcheck.module.locate import is_archive
+from hubcheck.run.report_codec import report_from, report_text
 from hubcheck.util import resources
 
 _LAYOUT = 2

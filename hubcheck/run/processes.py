@@ -12,15 +12,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.fleet.helpers import Helpers, WorkerDied
-from hubcheck.fleet.order import in_order
-from hubcheck.kept.stored import report_from
 from hubcheck.module.uri import Place
+from hubcheck.run.order import in_order
+from hubcheck.run.report_codec import report_from
+from hubcheck.run.worker_processes import Helpers, WorkerDied
 from hubcheck.util.errors import Unchecked
 
 if TYPE_CHECKING:
     from hubcheck.engine.reports import ModuleReport
-    from hubcheck.options import Options
+    from hubcheck.run.options import Options
 
 _WORTH_IT = 64
 """Modules from which on other processes are started unasked: each takes a tenth of a second to start."""

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.module.limits import Limits
 from hubcheck.module.uri import Place
-from hubcheck.options import Options, configured
-from hubcheck.plan import Plan, plan
 from hubcheck.remote.sources import default_store, find
 from hubcheck.rulebook.levels import Level
+from hubcheck.run.options import Options, configured
+from hubcheck.run.resolved import Plan, plan
 
 if TYPE_CHECKING:
-    from hubcheck.fleet.cluster import Cluster
     from hubcheck.probe.devices import Wish
     from hubcheck.probe.pool import ProbeOptions
+    from hubcheck.run.dask_cluster import Cluster
     from hubcheck.sandbox.restrict import Mode
 
 
@@ -120,7 +120,7 @@ def stream(modules: Sequence[Place], options: Options, ready: Plan) -> Iterator[
                 yield report if isinstance(report, ModuleReport) else _without_check(*report, options, ready)
 
         if options.cache is not None and options.save_evidence is None:
-            from hubcheck.cache.known import known_or_checked
+            from hubcheck.run.cached_reports import known_or_checked
 
             environment = cluster.environment if cluster is not None else None
             reports = known_or_checked(modules, options, ready, checked, environment)
@@ -133,7 +133,7 @@ def stream(modules: Sequence[Place], options: Options, ready: Plan) -> Iterator[
 
 
 def _without_check(path: Place, error: Exception, options: Options, ready: Plan) -> ModuleReport:
-    from hubcheck.checker import report_without_check
+    from hubcheck.run.checker import report_without_check
 
     return report_without_check(path, error, options, ready)
 
@@ -141,7 +141,7 @@ def _without_check(path: Place, error: Exception, options: Options, ready: Plan)
 def _cluster(options: Options, stack: ExitStack) -> Cluster | None:
     if options.cluster is None:
         return None
-    from hubcheck.fleet.cluster import connected
+    from hubcheck.run.dask_cluster import connected
 
     return stack.enter_context(connected(options))
 
@@ -150,13 +150,13 @@ def _locally(
     paths: Iterable[Place], count: int, options: Options, ready: Plan
 ) -> Iterator[ModuleReport | tuple[Place, Exception]]:
     if options.static and count > 1 and options.jobs != 1:
-        from hubcheck.fleet import local
+        from hubcheck.run import processes as local
 
         processes = local.processes(options, count)
         if processes > 1:
             yield from local.reports(paths, options, processes)
             return
-    from hubcheck.checker import Checker  # of what is known from an earlier run nothing is checked
+    from hubcheck.run.checker import Checker  # of what is known from an earlier run nothing is checked
 
     with Checker(options) as checker:
         yield from checker.reports(paths, options, ready)

@@ -31,7 +31,7 @@ class Kept(Sequence[ModuleReport]):
             self._near.append(report)
             return
         # Most runs never come here, and have no use for what that needs.
-        from hubcheck.kept.stored import report_text
+        from hubcheck.run.report_codec import report_text
 
         if self._file is None:
             import tempfile
@@ -55,7 +55,7 @@ class Kept(Sequence[ModuleReport]):
             raise IndexError(index)
         if place < len(self._near):
             return self._near[place]
-        from hubcheck.kept.stored import report_from
+        from hubcheck.run.report_codec import report_from
 
         assert self._file is not None
         self._file.seek(self._starts[place - len(self._near)])

@@ -16,9 +16,9 @@ from hubcheck.engine.evaluation import Evaluation
 from hubcheck.engine.reports import DeviceRun, ModuleReport
 from hubcheck.module.types import Module
 from hubcheck.module.uri import Place
-from hubcheck.options import Options
-from hubcheck.plan import Plan
 from hubcheck.remote.sources import opened
+from hubcheck.run.options import Options
+from hubcheck.run.resolved import Plan
 from hubcheck.util.errors import Unchecked, UsersError
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hubcheck
-from hubcheck.fleet.helpers import Helpers, WorkerDied
-from hubcheck.fleet.order import in_order
-from hubcheck.kept.stored import report_from
 from hubcheck.module.uri import Place
+from hubcheck.run.order import in_order
+from hubcheck.run.report_codec import report_from
+from hubcheck.run.worker_processes import Helpers, WorkerDied
 from hubcheck.util.errors import Unchecked, UsersError
 
 try:
@@ -34,7 +34,7 @@ except ImportError:
 
 if TYPE_CHECKING:
     from hubcheck.engine.reports import ModuleReport
-    from hubcheck.options import Options
+    from hubcheck.run.options import Options
 
 LOCAL = "local"
 _AHEAD = 8
@@ -215,7 +215,7 @@ def _check(name: str, path: str) -> bytes:
 
 def _environment() -> tuple[str, list[str]]:
     """hubcheck's version and TensorFlow's releases where this is run."""
-    from hubcheck.cache import tensorflow_releases
+    from hubcheck.run.cache import tensorflow_releases
 
     return hubcheck.__version__, list(tensorflow_releases())
 

@@ -9,15 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.cache import Cache, tensorflow_releases
 from hubcheck.engine.findings import Outcome
 from hubcheck.engine.reports import ModuleReport
 from hubcheck.module.uri import Place
 from hubcheck.rulebook.rules import Rule
+from hubcheck.run.cache import Cache, tensorflow_releases
 
 if TYPE_CHECKING:
-    from hubcheck.options import Options
-    from hubcheck.plan import Plan
+    from hubcheck.run.options import Options
+    from hubcheck.run.resolved import Plan
 
 _RUNS = frozenset(
     {"module/loads", "module/servable", "behaviour/runs", "behaviour/batch-size", "device/cpu", "device/gpu"}
