@@ -315,18 +315,18 @@ def test_modules_are_run_once_too(project):
 
 def test_the_plugin_imports_nothing_heavy():
     code = (
-        "import sys, pytest\nbefore = set(sys.modules)\nimport hubcheck.pytest_plugin\n"
+        "import sys, pytest\nbefore = set(sys.modules)\nimport hubcheck.testing.plugin\n"
         "import json; print(json.dumps(sorted(set(sys.modules) - before)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     new = json.loads(done.stdout)
     assert not [name for name in new if name.split(".")[0] in ("tensorflow", "google", "click", "numpy", "tomllib")]
-    assert [name for name in new if name.startswith("hubcheck")] == ["hubcheck", "hubcheck.pytest_plugin"]
+    assert [name for name in new if name.startswith("hubcheck")] == ["hubcheck", "hubcheck.testing.plugin"]
 
 
 def test_what_makes_a_folder_a_module_is_one_list():
-    from hubcheck import pytest_plugin
     from hubcheck.module.locate import ARCHIVES, MODULE_FILES
+    from hubcheck.testing import plugin as pytest_plugin
 
     assert pytest_plugin._FILES == MODULE_FILES
     assert pytest_plugin._ARCHIVES == ARCHIVES

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hubcheck
-from hubcheck.strategies import image_batches, pictures
+from hubcheck.testing.strategies import image_batches, pictures
 from hubcheck.util.errors import UsersError
 from tests.paths import DATA
 

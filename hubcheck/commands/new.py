@@ -18,7 +18,7 @@ def command(name: str) -> int:
     hubcheck new flowers
     cd flowers && python -m pytest
     """
-    from hubcheck.new import create
+    from hubcheck.templates.create import create
 
     folder = create(Path(name))
     click.echo(f"wrote {folder}: publish.py writes the module, `python -m pytest` checks it; README.md tells more")

@@ -11,7 +11,7 @@ from string import Template
 from hubcheck.author.transaction import commit, staging
 from hubcheck.util.errors import UsersError
 
-_TEMPLATE = Path(__file__).parent / "template"
+_TEMPLATE = Path(__file__).parent / "project"
 _SUFFIX = ".template"
 _NAME = re.compile(r"[A-Za-z][\w-]*")
 

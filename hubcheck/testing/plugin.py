@@ -23,7 +23,7 @@ import pytest
 if TYPE_CHECKING:
     from hubcheck.engine.findings import Finding
     from hubcheck.engine.reports import Report
-    from hubcheck.pytest_session import Checks
+    from hubcheck.testing.session import Checks
 
 _FILES = ("saved_model.pb", "saved_model.pbtxt", "tfhub_module.pb", "saved_model.cpb")
 """Each makes its folder a module: those of hubcheck.module.locate, which is not imported until there is one."""
@@ -118,7 +118,7 @@ def _roots(config: pytest.Config) -> Iterator[Path]:
 def _checks(config: pytest.Config) -> Checks:
     checks: Checks | None = getattr(config, "hubcheck_checks", None)
     if checks is None:
-        from hubcheck.pytest_session import Checks
+        from hubcheck.testing.session import Checks
 
         workerinput: dict[str, Any] = getattr(config, "workerinput", {})
         checks = Checks(
