@@ -1,6 +1,6 @@
 """`python -m hubcheck` is `hubcheck`."""
 
-from hubcheck.cli import main
+from hubcheck.cli.main import main
 
 if __name__ == "__main__":
     main()

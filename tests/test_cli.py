@@ -225,7 +225,7 @@ def test_every_command_has_help_with_an_example(command):
 
 
 def test_help_names_every_command():
-    from hubcheck.commands.group import _COMMANDS
+    from hubcheck.cli.group import _COMMANDS
 
     shown = hubcheck("--help").stdout
     for command in _COMMANDS:

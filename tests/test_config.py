@@ -283,7 +283,7 @@ def test_the_schema_of_the_configuration_is_one():
 def test_without_a_configuration_nothing_of_it_is_imported(project):
     code = (
         "import sys; sys.argv = ['hubcheck', 'validate', '--static', 'exports/good']\n"
-        "from hubcheck.cli import main\n"
+        "from hubcheck.cli.main import main\n"
         "try:\n    main()\nexcept SystemExit: pass\n"
         "print(sorted(sys.modules))"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from hubcheck.commands.group import cli
+from hubcheck.cli.group import cli
 from hubcheck.rulebook.examples import Example, examples, twin
 from hubcheck.rulebook.rules import load_rules
 

@@ -11,7 +11,7 @@ import keras
 import pytest
 
 import hubcheck
-from hubcheck.commands.group import cli
+from hubcheck.cli.group import cli
 from hubcheck.util.errors import UsersError
 from tests.author.networks import keras_model
 from tests.author.test_saved_models import v1_model

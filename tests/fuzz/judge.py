@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from hubcheck.commands import show
+from hubcheck.cli import show
 from hubcheck.engine.reports import Report
 from hubcheck.module.opening import opened
 from hubcheck.probe.planning import plan_steps

@@ -141,7 +141,7 @@ def test_a_page_that_is_sorry_is_no_file(server: Server) -> None:
 def test_without_what_speaks_http_one_sentence_says_what_to_install(server: Server, tmp_path: Path) -> None:
     for name in ("fsspec", "aiohttp"):
         (tmp_path / f"{name}.py").write_text(f"raise ImportError('no {name}', name='{name}')")
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from hubcheck.cli import main; main()"
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from hubcheck.cli.main import main; main()"
     command = [sys.executable, "-c", code, "validate", "--static", server.uri(GOOD)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wanted = f"Error: {server.uri(GOOD)} cannot be read: modules on servers need `pip install 'hubcheck[remote]'`\n"
@@ -152,7 +152,7 @@ def test_without_what_speaks_http_one_sentence_says_what_to_install(server: Serv
 def test_without_the_driver_of_a_cloud_one_sentence_says_what_to_install(scheme: str, extra: str) -> None:
     driver = {"s3": "s3fs", "gs": "gcsfs"}[scheme]
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.modules['{driver}'] = None; from hubcheck.cli import main; main()",
+        [sys.executable, "-c", f"import sys; sys.modules['{driver}'] = None; from hubcheck.cli.main import main; main()",
          "validate", "--static", f"{scheme}://bucket/m"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -176,7 +176,7 @@ def test_without_the_client_one_sentence_names_the_package(uri: str, module: str
     hide = (
         "import importlib.util as u, sys; find = u.find_spec; "
         f"u.find_spec = lambda name, *rest: None if name == {module!r} else find(name, *rest); "
-        "from hubcheck.cli import main; main()"
+        "from hubcheck.cli.main import main; main()"
     )
     command = [sys.executable, "-c", hide, "validate", "--static", uri]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from hubcheck.commands.group import cli
+from hubcheck.cli.group import cli
 from hubcheck.util.errors import UsersError
 from tests.paths import DATA
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from hubcheck.commands.telling import told, write
+from hubcheck.cli.output import told, write
 from hubcheck.config.file import Config, find_config, read_config
 from hubcheck.remote.sources import default_store
 from hubcheck.report.formats import FORMATS, output

@@ -10,14 +10,14 @@ import click
 import hubcheck
 
 _COMMANDS = {
-    "validate": "hubcheck.commands.validate",
-    "show": "hubcheck.commands.show",
-    "explain": "hubcheck.commands.explain",
-    "rules": "hubcheck.commands.rules",
-    "diff": "hubcheck.commands.diff",
-    "replay": "hubcheck.commands.replay",
-    "adapt": "hubcheck.commands.adapt",
-    "new": "hubcheck.commands.new",
+    "validate": "hubcheck.cli.validate",
+    "show": "hubcheck.cli.show",
+    "explain": "hubcheck.cli.explain",
+    "rules": "hubcheck.cli.rules",
+    "diff": "hubcheck.cli.diff",
+    "replay": "hubcheck.cli.replay",
+    "adapt": "hubcheck.cli.adapt",
+    "new": "hubcheck.cli.new",
 }
 
 

@@ -17,7 +17,7 @@ from hubcheck.run.spool import Kept
 from hubcheck.util.atomic import write_whole
 
 if TYPE_CHECKING:
-    from hubcheck.commands.progress import Bar
+    from hubcheck.cli.progress import Bar
 
 _AT_ONCE = ("text", "jsonl")
 
@@ -108,7 +108,7 @@ def _shares_terminal(style: str) -> bool:
 
 
 def _bar(total: int) -> AbstractContextManager[Bar]:
-    from hubcheck.commands.progress import bar
+    from hubcheck.cli.progress import bar
 
     return bar(total)
 

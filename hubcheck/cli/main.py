@@ -23,7 +23,7 @@ def main() -> None:
         from rich_click.patch import patch
 
         patch()
-    from hubcheck.commands.group import cli
+    from hubcheck.cli.group import cli
 
     try:
         code = cli.main(standalone_mode=False)
