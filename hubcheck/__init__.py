@@ -13,6 +13,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from hubcheck._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from hubcheck.engine.findings import Finding as Finding
     from hubcheck.engine.reports import FindingsError as FindingsError
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from hubcheck.remote.sources import read as read
     from hubcheck.run.validate import validate as validate
     from hubcheck.util.errors import Unreachable as Unreachable
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Finding": "hubcheck.engine.findings",
@@ -33,7 +33,7 @@ _HOMES = {
     "read": "hubcheck.remote.sources",
     "validate": "hubcheck.run.validate",
 }
-_SUBPACKAGES = {"author", "hub"}
+_SUBPACKAGES = {"author", "hub", "testing"}
 
 __all__ = ["Finding", "FindingsError", "NotAModule", "Report", "Unreachable", "read", "validate"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-import hubcheck
+from hubcheck._version import __version__
 
 _COMMANDS = {
     "validate": "hubcheck.cli.validate",
@@ -33,6 +33,6 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(hubcheck.__version__, prog_name="hubcheck")
+@click.version_option(__version__, prog_name="hubcheck")
 def cli() -> None:
     """Check that TensorFlow image modules keep the Common Signatures for Images of TF Hub."""

@@ -1,4 +1,4 @@
-"""The command line: `hubcheck COMMAND`. Commands live in hubcheck/commands/, one file each."""
+"""The command line: `hubcheck COMMAND`. Each command is a file of this package."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 import click
 
-import hubcheck
+from hubcheck._version import __version__
 from hubcheck.engine.reports import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE
 
 
@@ -49,6 +49,6 @@ def _sorry(error: Exception) -> int:
     import traceback
 
     click.echo("hubcheck failed; this is an error of hubcheck's own. Please report it with what follows:", err=True)
-    click.echo(f"hubcheck {hubcheck.__version__}, Python {sys.version.split()[0]}, {' '.join(sys.argv[1:])}", err=True)
+    click.echo(f"hubcheck {__version__}, Python {sys.version.split()[0]}, {' '.join(sys.argv[1:])}", err=True)
     click.echo("".join(traceback.format_exception(error)), err=True)
     return EXIT_INTERNAL

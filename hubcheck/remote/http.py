@@ -17,7 +17,7 @@ from fsspec.asyn import sync
 from fsspec.exceptions import FSTimeoutError
 from fsspec.implementations.http import HTTPFileSystem
 
-import hubcheck
+from hubcheck._version import __version__
 from hubcheck.module.limits import Limits
 from hubcheck.module.uri import Address
 from hubcheck.remote.retry import BUSY
@@ -43,7 +43,7 @@ class Http:
         seconds = limits.remote_seconds
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds)
         # Sizes are told of what is sent, so nothing may be packed for the way.
-        headers = {"User-Agent": f"hubcheck/{hubcheck.__version__}", "Accept-Encoding": "identity"}
+        headers = {"User-Agent": f"hubcheck/{__version__}", "Accept-Encoding": "identity"}
         self._files = HTTPFileSystem(client_kwargs={"timeout": timeout, "trust_env": True, "headers": headers})
 
     def uri_of(self, name: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import click
 
-import hubcheck
+from hubcheck._version import __version__
 from hubcheck.diff.compare import Agreement, Change, Diff
 from hubcheck.report.markdown import code, escaped
 from hubcheck.report.text import WIDTH, labelled
@@ -32,7 +32,7 @@ def text(diff: Diff) -> str:
 def document(diff: Diff) -> str:
     """One JSON document."""
     data = {
-        "hubcheck": hubcheck.__version__,
+        "hubcheck": __version__,
         "old": diff.old,
         "new": diff.new,
         "verdict": diff.verdict,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-import hubcheck
+from hubcheck._version import __version__
 from hubcheck.engine.details import Exhibits
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.identity import module_key
@@ -53,7 +53,7 @@ def _hash(text: str) -> str:
 
 
 def _body(report: Report) -> Iterator[str]:
-    yield f"<h1>hubcheck <span class='dim'>{hubcheck.__version__}</span></h1>"
+    yield f"<h1>hubcheck <span class='dim'>{__version__}</span></h1>"
     for remark in remarks(report):
         yield f'<p class="warn" role="note">{escape(remark)}</p>'
     if report.tally.modules > 1:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-import hubcheck
+from hubcheck._version import __version__
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.report.describe import remarks
@@ -15,7 +15,7 @@ from hubcheck.report.describe import remarks
 
 def render(report: Report) -> Iterator[str]:
     """The document, indented, with a newline at its end; `notices` are there if there is something to notice."""
-    yield f'{{\n "hubcheck": {_text(hubcheck.__version__)},\n "exit_code": {report.exit_code},\n "modules": '
+    yield f'{{\n "hubcheck": {_text(__version__)},\n "exit_code": {report.exit_code},\n "modules": '
     yield from array(map(module_document, report.modules), depth=1)
     notices = remarks(report)
     if notices:

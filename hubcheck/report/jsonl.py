@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-import hubcheck
+from hubcheck._version import __version__
 from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.engine.summary import Tally
 from hubcheck.report.describe import remarks
@@ -28,7 +28,7 @@ def module_line(module: ModuleReport) -> str:
 def last_line(report: Report) -> str:
     """The line of the whole run, which is the only one with an exit code and with what all modules add up to."""
     whole = {
-        "hubcheck": hubcheck.__version__,
+        "hubcheck": __version__,
         "exit_code": report.exit_code,
         "notices": remarks(report),
         "summary": _summary(report.tally),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import hubcheck
+from hubcheck._version import __version__
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.identity import fingerprints, module_key
 from hubcheck.engine.reports import EXIT_INTERNAL, EXIT_INTERRUPTED, ModuleReport, Report, Suppressed
@@ -45,8 +45,8 @@ def document(report: Report) -> dict[str, Any]:
         "tool": {
             "driver": {
                 "name": "hubcheck",
-                "version": hubcheck.__version__,
-                "semanticVersion": hubcheck.__version__,
+                "version": __version__,
+                "semanticVersion": __version__,
                 "rules": [_rule(rule) for rule in report.rules.values()],
             }
         },

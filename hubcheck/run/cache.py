@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import hubcheck
+from hubcheck._version import __version__
 from hubcheck.engine.reports import ModuleReport
 from hubcheck.module.documents import read_documents
 from hubcheck.module.limits import LIMITS, Limits
@@ -48,7 +49,7 @@ class Cache:
     def __init__(self, folder: Path, settings: Iterable[str], *, static: bool) -> None:
         self._folder, self._static = folder, static
         digest = hashlib.blake2b(digest_size=32)
-        for part in (str(_LAYOUT), hubcheck.__version__, *_own_code(), *settings):
+        for part in (str(_LAYOUT), __version__, *_own_code(), *settings):
             _add(digest, part.encode("utf-8", "surrogateescape"))
         self._settings = digest
 

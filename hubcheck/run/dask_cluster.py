@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import hubcheck
+from hubcheck._version import __version__
 from hubcheck.module.uri import Place
 from hubcheck.run.order import in_order
 from hubcheck.run.report_codec import report_from
@@ -59,9 +59,9 @@ class Cluster:
         self._options = options
         self._gone = False
         found = _asked(client, _environment, address)
-        strange = {worker: version for worker, (version, _) in found.items() if version != hubcheck.__version__}
+        strange = {worker: version for worker, (version, _) in found.items() if version != __version__}
         for worker, version in strange.items():
-            raise UsersError(f"the Dask worker at {worker} has hubcheck {version}, this is {hubcheck.__version__}")
+            raise UsersError(f"the Dask worker at {worker} has hubcheck {version}, this is {__version__}")
         self.environment = sorted({line for _, lines in found.values() for line in lines})
         """TensorFlow's releases on the workers, for the cache."""
 
@@ -217,14 +217,12 @@ def _environment() -> tuple[str, list[str]]:
     """hubcheck's version and TensorFlow's releases where this is run."""
     from hubcheck.run.cache import tensorflow_releases
 
-    return hubcheck.__version__, list(tensorflow_releases())
+    return __version__, list(tensorflow_releases())
 
 
 def _asked(client: distributed.Client, function: Any, address: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = client.run(function)
     except ImportError:
-        raise UsersError(
-            f"--cluster: the Dask workers at {address} cannot import hubcheck {hubcheck.__version__}"
-        ) from None
+        raise UsersError(f"--cluster: the Dask workers at {address} cannot import hubcheck {__version__}") from None
     return found

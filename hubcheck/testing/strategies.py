@@ -1,7 +1,8 @@
 """Strategies for Hypothesis, with which publishers state properties of their own modules.
 
 from hypothesis import given
-from hubcheck import hub, strategies
+from hubcheck import hub
+from hubcheck.testing import strategies
 
 module = hub.Module("exports/m")
 

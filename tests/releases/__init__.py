@@ -24,7 +24,6 @@ PARTS = (
 ELSEWHERE = {
     "tests/fuzz": "mutates modules; what it runs is run by tests/probe",
     "tests/benchmarks": "measures",
-    "tests/test_hostile_bytes.py": "asks TensorFlow for its message classes only, which tests/module compares",
     "tests/sweep.py": "a command of its own; tests/checks has a part of it",
     "tests/test_layers.py": "asks what is imported, whatever its release",
 }

@@ -15,7 +15,7 @@ from hubcheck.run.options import Options
 from hubcheck.run.processes import processes
 from hubcheck.run.resolved import plan
 from hubcheck.run.validate import stream
-from tests.fleet.conftest import STATIC, told
+from tests.run.conftest import STATIC, told
 
 
 def children() -> list[int]:

@@ -18,9 +18,9 @@ from hubcheck.run.cache import Cache
 from hubcheck.run.options import Options
 from hubcheck.run.resolved import plan
 from hubcheck.run.validate import stream
+from tests.engine.test_rules import OWN_RULE
 from tests.module.test_archive import packed
 from tests.paths import DATA
-from tests.test_rules import OWN_RULE
 
 
 @pytest.fixture

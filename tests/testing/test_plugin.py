@@ -176,7 +176,7 @@ def packed(project: Path) -> Path:
     """The same modules in archives, beside an archive that is none of a module."""
     for name, kind in (("good", "gztar"), ("batch", "zip")):
         shutil.make_archive(str(project / "exports" / name), kind, project / "exports" / name)
-    shutil.make_archive(str(project / "exports" / "pictures"), "zip", Path(__file__).parent, "report")
+    shutil.make_archive(str(project / "exports" / "pictures"), "zip", Path(__file__).parent.parent, "report")
     for name in ("good", "batch", "classes"):
         shutil.rmtree(project / "exports" / name)
     return project

@@ -20,8 +20,8 @@ from hubcheck.run.options import Options
 from hubcheck.run.resolved import plan
 from hubcheck.run.validate import stream
 from hubcheck.util.errors import UsersError
-from tests.fleet.conftest import STATIC, told
 from tests.paths import DATA
+from tests.run.conftest import STATIC, told
 
 pytest.importorskip("distributed", reason="needs Dask, the extra `dask`")
 
