@@ -16,8 +16,13 @@ from typing import TYPE_CHECKING, Any
 from hubcheck._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from hubcheck.checks.context import Context as Context
+    from hubcheck.checks.faults import Fault as Fault
+    from hubcheck.checks.faults import Skip as Skip
+    from hubcheck.checks.faults import Where as Where
     from hubcheck.engine.findings import Finding as Finding
     from hubcheck.engine.reports import FindingsError as FindingsError
+    from hubcheck.engine.reports import ModuleReport as ModuleReport
     from hubcheck.engine.reports import Report as Report
     from hubcheck.module.locate import NotAModule as NotAModule
     from hubcheck.remote.sources import read as read
@@ -25,17 +30,35 @@ if TYPE_CHECKING:
     from hubcheck.util.errors import Unreachable as Unreachable
 
 _HOMES = {
+    "Context": "hubcheck.checks.context",
+    "Fault": "hubcheck.checks.faults",
     "Finding": "hubcheck.engine.findings",
     "FindingsError": "hubcheck.engine.reports",
+    "ModuleReport": "hubcheck.engine.reports",
     "NotAModule": "hubcheck.module.locate",
     "Report": "hubcheck.engine.reports",
+    "Skip": "hubcheck.checks.faults",
     "Unreachable": "hubcheck.util.errors",
+    "Where": "hubcheck.checks.faults",
     "read": "hubcheck.remote.sources",
     "validate": "hubcheck.run.validate",
 }
 _SUBPACKAGES = {"author", "hub", "testing"}
 
-__all__ = ["Finding", "FindingsError", "NotAModule", "Report", "Unreachable", "read", "validate"]
+__all__ = [
+    "Context",
+    "Fault",
+    "Finding",
+    "FindingsError",
+    "ModuleReport",
+    "NotAModule",
+    "Report",
+    "Skip",
+    "Unreachable",
+    "Where",
+    "read",
+    "validate",
+]
 
 
 def __getattr__(name: str) -> Any:

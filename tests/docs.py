@@ -41,8 +41,8 @@ def section(rule: Rule) -> list[str]:
     """One rule's section: what it says, why, how to mend a fault, and its examples."""
     lines = [f"### {rule.id}", "", f"**{rule.title}.** {rule.level}, decided by {rule.phase}.", ""]
     lines += [f"*Why.* {rule.why}", "", f"*Fix.* {rule.fix}", "", f"*Source.* {rule.source}: {rule.requirement}.", ""]
-    if rule.needs or rule.probe_needs:
-        lines += [f"*Needs.* {', '.join(f'`{n}`' for n in dict.fromkeys((*rule.needs, *rule.probe_needs)))}.", ""]
+    if rule.needs or rule.run_needs:
+        lines += [f"*Needs.* {', '.join(f'`{n}`' for n in dict.fromkeys((*rule.needs, *rule.run_needs)))}.", ""]
     for example in examples(rule.id):
         link = f"../fixtures/{rule.id}/{example.name}"
         lines.append(f"- {'good' if example.good else 'bad'}: [{example.name}]({link}): {example.title}")

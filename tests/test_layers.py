@@ -3,63 +3,84 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.layers import ORDER
 from tests.paths import DATA, ROOT
 
 PACKAGE = ROOT / "hubcheck"
 GOOD = DATA / "a_good_feature_vector"
 
-ON_TOP = {"report", "author", "cli", "commands", "run", "plan", "checker", "fleet"}
-MAY_NOT_IMPORT = {
-    "module": {"remote", "places", "graph", "checks", "rules", "contract", "engine", "probe", *ON_TOP},
-    "remote": {"places", "graph", "checks", "rules", "contract", "engine", "probe", *ON_TOP},
-    "graph": {"remote", "places", "checks", "rules", "contract", "engine", "probe", *ON_TOP},
-    "checks": {"remote", "places", "engine", "rules", "probe", *ON_TOP},
-    "engine": {"remote", "places", "probe", "module.reader", *ON_TOP},
-    "report": {"remote", "places", "probe", "engine", *ON_TOP - {"report"}},
-    "probe": {"remote", "places", "engine", "rules", "checks", *ON_TOP},
-}
-"""For each part, the parts that it knows nothing of."""
-
 TENSORFLOW_ALLOWED = ("probe/", "author/", "hub", "remote/clients/")
 HEAVY = {"tensorflow", "numpy", "jsonschema", "importlib.metadata", "rich.progress", "keras", "fsspec", "aiohttp"}
 
 
-def imports(file: Path) -> set[str]:
+def name_of(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {name_of(file): file for file in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imported_names(file: Path) -> set[str]:
+    """Every module that a file imports, wherever in it, for types too."""
     names = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+            below = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {node.module} if not below <= FILES.keys() else set()
+            names |= below & FILES.keys()
     return names
 
 
-def files_of(part: str) -> list[Path]:
-    single = PACKAGE / f"{part}.py"
-    return [single] if single.exists() else sorted((PACKAGE / part).rglob("*.py"))
+def package(name: str) -> str:
+    return name.split(".")[1] if "." in name else ""
 
 
-@pytest.mark.parametrize("part", MAY_NOT_IMPORT)
-def test_a_part_knows_nothing_of_what_stands_above_it(part):
-    for file in files_of(part):
-        for name in imports(file):
-            for above in MAY_NOT_IMPORT[part]:
-                forbidden = f"hubcheck.{above}"
-                assert name != forbidden and not name.startswith(forbidden + "."), f"{file.name} imports {name}"
+def test_every_package_has_a_place_in_the_order():
+    assert sorted({package(name) for name in FILES} - {"", "__main__", "_version"}) == sorted(ORDER)
+
+
+def test_hubcheck_has_no_loose_files():
+    assert {file.name for file in PACKAGE.glob("*.py")} == {"__init__.py", "__main__.py", "_version.py"}
+
+
+def test_a_package_imports_only_what_stands_below_it():
+    wrong = [
+        f"{name} imports {other}"
+        for name, file in FILES.items()
+        for other in sorted(imported_names(file) & FILES.keys())
+        if package(name) in ORDER
+        and package(other) not in (package(name), "_version")
+        and (package(other) not in ORDER or ORDER.index(package(other)) < ORDER.index(package(name)))
+    ]
+    assert not wrong
+
+
+def test_no_files_import_each_other_in_a_circle():
+    imports = {name: imported_names(file) & FILES.keys() for name, file in FILES.items() if package(name) in ORDER}
+    graph = {name: others & imports.keys() - {name} for name, others in imports.items()}
+    try:
+        tuple(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 def test_only_workers_writers_and_the_consumers_side_import_tensorflow():
     for file in sorted(PACKAGE.rglob("*.py")):
         place = str(file.relative_to(PACKAGE))
         if not place.startswith(TENSORFLOW_ALLOWED):
-            assert not any(name.split(".")[0] in ("tensorflow", "keras", "tf_keras") for name in imports(file)), place
+            assert not any(
+                name.split(".")[0] in ("tensorflow", "keras", "tf_keras") for name in imported_names(file)
+            ), place
 
 
 def imported_by(code: str) -> set[str]:
@@ -72,7 +93,7 @@ def validate(*options: str) -> str:
     return f"""
 import sys
 sys.argv = ["hubcheck", "validate", {str(GOOD)!r}, *{list(options)!r}]
-from hubcheck.cli import main
+from hubcheck.cli.main import main
 try:
     main()
 except SystemExit as done:

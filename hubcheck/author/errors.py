@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hubcheck.engine.findings import Finding
-from hubcheck.util.errors import UsersError
+from hubcheck.util.errors import UserError
 
 
-class AuthorError(UsersError):
+class AuthorError(UserError):
     """A mistake in how a module is described; `rule` is the rule that the module would break, if it is one's.
 
     Args:

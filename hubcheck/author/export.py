@@ -7,7 +7,6 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import hubcheck
 from hubcheck.author import package as packages
 from hubcheck.author.builder import ImageModule
 from hubcheck.author.documentation import document
@@ -15,6 +14,8 @@ from hubcheck.author.errors import AuthorWarning, ConformanceError, without_tens
 from hubcheck.author.transaction import commit, staging
 from hubcheck.engine.findings import Finding
 from hubcheck.module.locate import is_module
+from hubcheck.remote.sources import read
+from hubcheck.run.validate import validate
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def export(
         new = stage / target.name
         folders = {name: new / name if len(formats) > 1 else new for name in formats}
         _write(module, default, folders, tf1_compat)
-        new_document = document(module, default, {name: hubcheck.read(folder) for name, folder in folders.items()})
+        new_document = document(module, default, {name: read(folder) for name, folder in folders.items()})
         (new / packages.DOCUMENT).write_text(new_document, encoding="utf-8")
         findings = _check(target, list(folders.values()), probe)
         packed = {name: stage / archive.name for name, archive in archives.items()}
@@ -93,7 +94,7 @@ def _check(target: Path, folders: list[Path], probe: bool) -> tuple[Finding, ...
     Raises:
         ConformanceError: an error was found.
     """
-    report = hubcheck.validate(folders, static=not probe)
+    report = validate(folders, static=not probe)
     failures = [finding for one in report.modules for finding in one.failures]
     if failures:
         raise ConformanceError(target, failures)

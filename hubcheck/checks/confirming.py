@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Remark, Skip
+from hubcheck.checks.faults import Corroboration, Fault, Skip
 
 Check = Callable[..., Iterator[Fault | Skip]]
 
 
-def confirming(static: Check) -> Callable[[Check], Callable[..., Iterator[Fault | Skip | Remark]]]:
+def confirming(static: Check) -> Callable[[Check], Callable[..., Iterator[Fault | Skip | Corroboration]]]:
     """For a check of runs: where `static` has found the fault already, its findings get a remark instead."""
 
-    def wrap(probe: Check) -> Callable[..., Iterator[Fault | Skip | Remark]]:
-        def combined(context: Context, **params: Any) -> Iterator[Fault | Skip | Remark]:
+    def wrap(probe: Check) -> Callable[..., Iterator[Fault | Skip | Corroboration]]:
+        def combined(context: Context, **params: Any) -> Iterator[Fault | Skip | Corroboration]:
             known = [item for item in static(context, **params) if isinstance(item, Fault)]
             seen = list(probe(context, **params))
             if not known:
@@ -24,7 +24,7 @@ def confirming(static: Check) -> Callable[[Check], Callable[..., Iterator[Fault 
             faults = [item for item in seen if isinstance(item, Fault)]
             for fault in known:
                 if faults:
-                    yield Remark(fault.where, f"confirmed by a run: {faults[0].found}")
+                    yield Corroboration(fault.where, f"confirmed by a run: {faults[0].found}")
 
         combined.__name__, combined.__doc__ = probe.__name__, probe.__doc__
         return combined

@@ -9,7 +9,7 @@ from hubcheck.checks import behaviour
 from hubcheck.checks import runs as running
 from hubcheck.checks.behaviour import percent
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Remark, Skip
+from hubcheck.checks.faults import Corroboration, Fault, Skip
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import failed, replay, where
 from hubcheck.probe.observations import Observations
@@ -20,7 +20,7 @@ AGREEMENT = 1e-3
 
 _COMPARED = ("pictures", "plain", "resized")
 
-Check = Callable[[Context], Iterator[Fault | Skip | Remark]]
+Check = Callable[[Context], Iterator[Fault | Skip | Corroboration]]
 
 _BEHAVIOUR: dict[str, Check] = {
     "loads": running.loads,

@@ -14,7 +14,7 @@ from hubcheck.graph.rates import rate, scope
 from hubcheck.graph.unfold import Value
 from hubcheck.module.types import Variant
 from hubcheck.rulebook.levels import Level
-from hubcheck.util.gc_paused import without_collection
+from hubcheck.util.gc_paused import gc_paused
 
 
 def no_dropout(context: Context) -> Iterator[Fault | Skip]:
@@ -22,7 +22,7 @@ def no_dropout(context: Context) -> Iterator[Fault | Skip]:
 
     A mask that several outputs share is one fault, told of the most important of them.
     """
-    with without_collection():
+    with gc_paused():
         for variant in context.module.variants:
             yield from _variant(context, variant)
 

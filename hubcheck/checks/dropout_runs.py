@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hubcheck.checks.behaviour import percent
 from hubcheck.checks.context import Context
 from hubcheck.checks.dropout import no_dropout
-from hubcheck.checks.faults import Fault, Remark, Skip, Where
+from hubcheck.checks.faults import Corroboration, Fault, Skip, Where
 from hubcheck.checks.runs import missed, once, replay, where
 from hubcheck.probe.observations import Observations, Run, Target
 
@@ -30,7 +30,7 @@ SAME_VALUE = 1e-4
 """What a mask lets pass is one value, up to the order in which threads add up."""
 
 
-def dropout_seen(context: Context) -> Iterator[Fault | Skip | Remark]:
+def dropout_seen(context: Context) -> Iterator[Fault | Skip | Corroboration]:
     """Confirms what the graph tells, and tells what the graph does not: outputs whose entries come and go."""
     seen: Observations = context.observations
     known = [item for item in no_dropout(context) if isinstance(item, Fault)]
@@ -44,7 +44,7 @@ def dropout_seen(context: Context) -> Iterator[Fault | Skip | Remark]:
             continue
         shown = share >= MASKED
         text = f"confirmed: {percent(share)} of the values come and go" if shown else "not observable in runs"
-        yield Remark(fault.where, text)
+        yield Corroboration(fault.where, text)
 
 
 @once

@@ -52,7 +52,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class Corroboration:
     """What a run adds to a finding that the files gave, at the same place: "confirmed by a run"."""
 
     where: Where

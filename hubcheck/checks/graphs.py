@@ -12,7 +12,7 @@ from hubcheck.checks.tensors import image_argument
 from hubcheck.graph.body import Port
 from hubcheck.graph.origins import Origins
 from hubcheck.graph.randomness import has_random_op, hides
-from hubcheck.graph.unfold import Frame, Unfolded, Value
+from hubcheck.graph.unfold import Frame, InlinedGraph, Value
 from hubcheck.graph.view import GraphView
 from hubcheck.module.types import ObjectGraph, Signature, Trace, Variant
 from hubcheck.rulebook.expectations import contracted_input
@@ -59,7 +59,7 @@ class Entry:
 class Flow:
     """A variant's graph, unfolded, with the entries that the convention speaks of."""
 
-    graph: Unfolded
+    graph: InlinedGraph
     origins: Origins
     entries: tuple[Entry, ...]
 
@@ -142,7 +142,7 @@ def _made(context: Context, variant: Variant, named: list[Signature], objects: O
     view = view_of(context, variant)
     parts = (part for signature in named for tensor in signature.inputs.values() for part in tensor.components)
     fed = {port[0] for part in parts if (port := view.tensor(part)) is not None}
-    graph = Unfolded(view, fed=fed, deepest=context.module.limits.function_depth)
+    graph = InlinedGraph(view, fed=fed, deepest=context.module.limits.function_depth)
     entries = [_signature_entry(context, variant, signature, graph) for signature in named]
     if objects is not None:
         entries += [e for trace in objects.traces if (e := _trace_entry(objects, variant, trace, graph)) is not None]
@@ -154,7 +154,7 @@ def _signatures(context: Context, variant: Variant) -> Iterator[Signature]:
     yield from (variant.signatures[key] for key in keys if key in variant.signatures)
 
 
-def _signature_entry(context: Context, variant: Variant, signature: Signature, graph: Unfolded) -> Entry:
+def _signature_entry(context: Context, variant: Variant, signature: Signature, graph: InlinedGraph) -> Entry:
     def value(component: str) -> list[Value]:
         port = graph.view.tensor(component)
         return [] if port is None else [(graph.main, *port)]
@@ -179,7 +179,7 @@ def _signature_entry(context: Context, variant: Variant, signature: Signature, g
     )
 
 
-def _trace_entry(objects: ObjectGraph, variant: Variant, trace: Trace, graph: Unfolded) -> Entry | None:
+def _trace_entry(objects: ObjectGraph, variant: Variant, trace: Trace, graph: InlinedGraph) -> Entry | None:
     frame = graph.root(trace.function, _captured_constants(objects, trace, graph.view))
     if frame is None:
         return None

@@ -12,7 +12,7 @@ from hubcheck.graph.rates import scope
 from hubcheck.graph.repeatability import RandomNode, random_nodes
 from hubcheck.graph.unfold import Value
 from hubcheck.module.types import Variant
-from hubcheck.util.gc_paused import without_collection
+from hubcheck.util.gc_paused import gc_paused
 
 
 def deterministic(context: Context) -> Iterator[Fault | Skip]:
@@ -21,7 +21,7 @@ def deterministic(context: Context) -> Iterator[Fault | Skip]:
     if inference is None:
         yield Skip("there is no inference variant")
         return
-    with without_collection():
+    with gc_paused():
         if may_be_random(context, inference):
             yield from _inference(context, inference)
 

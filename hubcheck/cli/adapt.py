@@ -11,7 +11,7 @@ from typing import TypeVar
 import click
 
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS
-from hubcheck.util.errors import UsersError
+from hubcheck.util.errors import UserError
 
 Number = TypeVar("Number", int, float)
 _SIGNATURES = ("image_feature_vector", "image_classification")
@@ -121,7 +121,7 @@ def command(  # noqa: PLR0913
             click.echo(str(error), err=True)
             return EXIT_FINDINGS
         except FileExistsError as error:
-            raise UsersError(str(error).replace("overwrite=True", "--overwrite")) from error
+            raise UserError(str(error).replace("overwrite=True", "--overwrite")) from error
     for text in dict.fromkeys([*made.notes, *(str(warning.message) for warning in said)]):
         click.echo(text)
     for place in (*made.modules.values(), *made.archives):
@@ -133,5 +133,5 @@ def _pair(text: str, kind: Callable[[str], Number], option: str, example: str) -
     try:
         first, second = (kind(part) for part in text.split(","))
     except ValueError:
-        raise UsersError(f"{option} must be {example}; it is {text!r}") from None
+        raise UserError(f"{option} must be {example}; it is {text!r}") from None
     return first, second

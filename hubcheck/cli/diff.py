@@ -11,15 +11,15 @@ from hubcheck.config.file import limits_at_hand
 from hubcheck.config.rule_folders import folders_at_hand
 from hubcheck.diff.compare import Agreement, Diff, compare
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
-from hubcheck.module.limits import Limits
+from hubcheck.module.limits import ReadLimits
 from hubcheck.module.types import Module
-from hubcheck.module.uri import Place
+from hubcheck.module.uri import ModuleSource
 from hubcheck.remote.sources import default_store, find, opened
 from hubcheck.report.diff import RENDERERS
 from hubcheck.report.formats import Output, output
 from hubcheck.rulebook.contract import load_contracts
-from hubcheck.util.atomic import write_whole
-from hubcheck.util.errors import UsersError
+from hubcheck.util.atomic import write_atomic
+from hubcheck.util.errors import UserError
 
 
 @click.command(
@@ -54,35 +54,35 @@ def command(
             stack.enter_context(opened(path, limits, store=default_store(), weights=not static)) for path in paths
         ]
         if modules[0].format is None:
-            raise UsersError(f"{old}: {modules[0].problems[0].message}; there is nothing to compare with")
+            raise UserError(f"{old}: {modules[0].problems[0].message}; there is nothing to compare with")
         contracts = load_contracts(*folders_at_hand())
         changes = compare(modules[0], modules[1], contracts)
         rows, incomplete = _values(modules, paths, static, run_unsafe, sandbox)
     found = Diff(old, new, tuple(changes), tuple(rows), incomplete)
     click.echo(RENDERERS[style](found), nl=False)
     for target in targets:
-        write_whole(target.file, [click.unstyle(RENDERERS[target.format](found))])
+        write_atomic(target.file, [click.unstyle(RENDERERS[target.format](found))])
     if found.verdict == "breaking":
         return EXIT_FINDINGS
     return EXIT_INCOMPLETE if incomplete else EXIT_CONFORMS
 
 
-def _module(name: str, limits: Limits) -> Place:
+def _module(name: str, limits: ReadLimits) -> ModuleSource:
     modules = find(name, limits, store=default_store())
     if len(modules) > 1:
-        raise UsersError(f"{name}: {len(modules)} modules are below it; give one of them, such as {modules[0]}")
+        raise UserError(f"{name}: {len(modules)} modules are below it; give one of them, such as {modules[0]}")
     return modules[0]
 
 
 def _target(name: str) -> Output:
     target = output(name)
     if target.format not in RENDERERS:
-        raise UsersError(f"{name}: differences are not written as {target.format}, but as {', '.join(RENDERERS)}")
+        raise UserError(f"{name}: differences are not written as {target.format}, but as {', '.join(RENDERERS)}")
     return target
 
 
 def _values(
-    modules: Sequence[Module], paths: Sequence[Place], static: bool, run_unsafe: bool, sandbox: str
+    modules: Sequence[Module], paths: Sequence[ModuleSource], static: bool, run_unsafe: bool, sandbox: str
 ) -> tuple[list[Agreement], str | None]:
     if static or any(module.format is None for module in modules):
         return [], None

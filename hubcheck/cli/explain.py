@@ -49,8 +49,8 @@ def _print(rule: Rule) -> None:
     click.echo(f"{click.style(rule.id, bold=True)}  {rule.level}, decided by {rule.phase}")
     click.echo(rule.title)
     rows = [("why", rule.why), ("fix", rule.fix), ("spec", f"{rule.source}: {rule.requirement}")]
-    if rule.needs or rule.probe_needs:
-        rows.append(("needs", ", ".join(dict.fromkeys((*rule.needs, *rule.probe_needs)))))
+    if rule.needs or rule.run_needs:
+        rows.append(("needs", ", ".join(dict.fromkeys((*rule.needs, *rule.run_needs)))))
     for label, text in rows:
         for line in labelled(label, text, indent=2):
             click.echo(line)

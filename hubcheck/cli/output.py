@@ -12,9 +12,9 @@ import click
 
 from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.report.formats import Output, pieces
-from hubcheck.run.resolved import Plan
-from hubcheck.run.spool import Kept
-from hubcheck.util.atomic import write_whole
+from hubcheck.run.resolved import ResolvedOptions
+from hubcheck.run.spool import ReportSpool
+from hubcheck.util.atomic import write_atomic
 
 if TYPE_CHECKING:
     from hubcheck.cli.progress import Bar
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 _AT_ONCE = ("text", "jsonl")
 
 
-def told(reports: Iterator[ModuleReport], total: int, style: str, ready: Plan) -> Report:
+def told(reports: Iterator[ModuleReport], total: int, style: str, ready: ResolvedOptions) -> Report:
     """Have the modules checked, with the report on standard output. Ctrl-C keeps what was finished.
 
     Where a person watches, a bar shows how far it is.
     """
-    done, interrupted = Kept(), False
+    done, interrupted = ReportSpool(), False
     with ExitStack() as stack:
         bar = stack.enter_context(_bar(total)) if _is_watched(total, style) else None
         show = _shower(style, bar)
@@ -57,9 +57,9 @@ def write(report: Report, target: Output) -> None:
     """Write a report to a file, whole or not at all.
 
     Raises:
-        UsersError: the file cannot be written.
+        UserError: the file cannot be written.
     """
-    write_whole(target.file, pieces(report, target.format))
+    write_atomic(target.file, pieces(report, target.format))
 
 
 def _shower(style: str, bar: Bar | None) -> Callable[[ModuleReport], None]:

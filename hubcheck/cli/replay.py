@@ -11,7 +11,7 @@ from hubcheck.config.rule_folders import folders_at_hand
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
 from hubcheck.remote.sources import default_store, find, opened
 from hubcheck.rulebook.contract import load_contracts
-from hubcheck.util.errors import UsersError
+from hubcheck.util.errors import UserError
 from hubcheck.util.text import printable
 
 
@@ -74,7 +74,7 @@ def command(
     limits, store = limits_at_hand(), default_store()
     found = find(path, limits, store=store)
     if len(found) > 1:
-        raise UsersError(f"{path}: {len(found)} modules are below it; give one of them, such as {found[0]}")
+        raise UserError(f"{path}: {len(found)} modules are below it; give one of them, such as {found[0]}")
     with opened(found[0], limits, store=store) as module:
         try:
             with Pool(jobs=1, sandbox=sandbox, devices=choice.devices) as pool:  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from hubcheck.config.rule_folders import folders_at_hand
 from hubcheck.module.types import Module, Shape, Tensor, Variant
 from hubcheck.remote.sources import default_store, find, opened
 from hubcheck.rulebook.contract import load_contracts
-from hubcheck.util.errors import UsersError
+from hubcheck.util.errors import UserError
 from hubcheck.util.text import printable
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _graph_lines(module: Module, signature: str) -> Iterator[str]:
     if not having:
         names = sorted({key for variant in module.variants for key in variant.signatures})
         problem = module.problems[0].message if module.problems else f"its signatures are {', '.join(names) or 'none'}"
-        raise UsersError(printable(f"{module.path} has no signature {signature}; {problem}"))
+        raise UserError(printable(f"{module.path} has no signature {signature}; {problem}"))
     folders = folders_at_hand()
     context = Context(module, load_contracts(*folders))
     evaluation = Evaluation(context, load_rules(*folders))

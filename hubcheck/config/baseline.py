@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hubcheck.util.atomic import write_whole
+from hubcheck.util.atomic import write_atomic
 from hubcheck.util.data_files import DataFileError
 
 _VERSION = 1
@@ -54,8 +54,8 @@ def write_baseline(file: Path, known: Iterable[Known]) -> None:
     """Write the findings, sorted.
 
     Raises:
-        UsersError: the file cannot be written.
+        UserError: the file cannot be written.
     """
     rows = ",\n".join("  " + json.dumps(asdict(row), ensure_ascii=False) for row in sorted(set(known)))
     body = f"[\n{rows}\n ]" if rows else "[]"
-    write_whole(file, [f'{{\n "hubcheck-baseline": {_VERSION},\n "findings": {body}\n}}\n'])
+    write_atomic(file, [f'{{\n "hubcheck-baseline": {_VERSION},\n "findings": {body}\n}}\n'])

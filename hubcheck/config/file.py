@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from hubcheck.module.limits import LIMITS, Limits
+from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.uri import is_uri
 from hubcheck.rulebook.levels import Level
 from hubcheck.util import resources
@@ -54,7 +54,7 @@ class Config:
     xfail: tuple[Entry, ...] = ()
     timeout: float | None = None
     memory: int | None = None
-    limits: Limits = LIMITS
+    limits: ReadLimits = LIMITS
 
     @property
     def home(self) -> Path:
@@ -104,7 +104,7 @@ def read_config(file: Path) -> Config:
     return found
 
 
-def limits_at_hand() -> Limits:
+def limits_at_hand() -> ReadLimits:
     """The limits of the nearest configuration, for commands that need nothing else of it.
 
     Raises:

@@ -17,7 +17,7 @@ from hubcheck.config.usage import Uses
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.identity import fingerprints, module_key
 from hubcheck.engine.reports import ModuleReport, Suppressed, SuppressionKind
-from hubcheck.module.uri import Place, is_uri, place
+from hubcheck.module.uri import ModuleSource, is_uri, place
 from hubcheck.rulebook.levels import LEVELS, Level
 from hubcheck.rulebook.rules import Rule, UnknownRule, matching, select
 from hubcheck.util.data_files import DataFileError
@@ -54,7 +54,7 @@ class Policy:
         for kind, number, entry in self._entries():
             _rules_of(entry.rules, rules, config, f"{kind}.{number}.rules")
 
-    def selected(self, path: Place, chosen: set[str]) -> set[str]:
+    def selected(self, path: ModuleSource, chosen: set[str]) -> set[str]:
         """Those of the chosen rules that the configuration selects for a module."""
         entries = [entry for entry in (self._config.select if self._config else ()) if self._covers(entry, path)]
         if not entries:
@@ -121,7 +121,7 @@ class Policy:
                 for number, entry in enumerate(getattr(self._config, kind)):
                     yield kind, number, entry
 
-    def _covers(self, entry: Entry, path: Place) -> bool:
+    def _covers(self, entry: Entry, path: ModuleSource) -> bool:
         assert self._config is not None
         return covers(entry.path, module_key(path, self._config.home))
 
@@ -185,10 +185,10 @@ class Policy:
         ran = self._rules[rule].probe is None or any(device.ran for device in report.devices)
         return status in ("passed", "failed") and ran
 
-    def _script(self, path: Place) -> str | None:
+    def _script(self, path: ModuleSource) -> str | None:
         return self._config.scripts.get(module_key(path, self._config.home)) if self._config is not None else None
 
-    def _reason_for_selecting(self, path: Place) -> str | None:
+    def _reason_for_selecting(self, path: ModuleSource) -> str | None:
         entries = [entry for entry in (self._config.select if self._config else ()) if self._covers(entry, path)]
         return "; ".join(entry.reason for entry in entries) or None
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Remark, Skip
+from hubcheck.checks.faults import Corroboration, Fault, Skip
 from hubcheck.engine.build_findings import bounded, merged, worded
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.predicates import predicate
 from hubcheck.rulebook.levels import LEVELS
 from hubcheck.rulebook.rules import Rule, matching
-from hubcheck.util.gc_paused import without_collection
+from hubcheck.util.gc_paused import gc_paused
 
 Half = Literal["static", "probe"]
 
@@ -40,7 +40,7 @@ class _State:
     complete: bool = True
     weighs: bool = False
     findings: list[Finding] = field(default_factory=list)
-    remarks: list[Remark] = field(default_factory=list)
+    remarks: list[Corroboration] = field(default_factory=list)
 
     @property
     def blocks(self) -> bool:
@@ -83,7 +83,7 @@ class Evaluation:
 
     def static(self) -> None:
         """Ask the static half of every rule."""
-        with without_collection():
+        with gc_paused():
             for rule in self._order:
                 if rule.check is not None:
                     self._states[rule.id] = self._ask(rule, rule.check, "static", self._context)
@@ -157,7 +157,7 @@ class Evaluation:
         except Exception:
             return _State("broken", reason=traceback.format_exc())
         faults = [item for item in said if isinstance(item, Fault)]
-        remarks = [item for item in said if isinstance(item, Remark)]
+        remarks = [item for item in said if isinstance(item, Corroboration)]
         if faults:
             findings = merged([worded(rule, fault, context) for fault in faults], context.module)
             weighs = any(fault.level in (None, "error") for fault in faults)
@@ -176,7 +176,7 @@ class Evaluation:
 
     def _blocker(self, rule: Rule, half: Half) -> str | None:
         """The first need that does not hold, by the id of the rule that failed."""
-        needs = rule.needs if half == "static" else (*rule.needs, *rule.probe_needs)
+        needs = rule.needs if half == "static" else (*rule.needs, *rule.run_needs)
         for need in needs:
             for other in matching(need, self._rules):
                 state = self._states.get(other)
@@ -209,7 +209,7 @@ def _in_order_of_needs(rules: Mapping[str, Rule]) -> list[Rule]:
     def place(rule: Rule, path: tuple[str, ...]) -> None:
         if rule.id in ordered or rule.id in path:
             return
-        for need in (*rule.needs, *rule.probe_needs):
+        for need in (*rule.needs, *rule.run_needs):
             for other in matching(need, rules):
                 place(rules[other], (*path, rule.id))
         ordered[rule.id] = rule

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.reports import ModuleReport
-from hubcheck.module.uri import Address, place
+from hubcheck.module.uri import Uri, place
 
 _COUNTERS = re.compile(r"_?\d+")
 
@@ -22,7 +22,7 @@ def home(start: Path | None = None) -> Path:
 def module_key(path: str | os.PathLike[str], base: str | os.PathLike[str]) -> str:
     """The module's path below `base`, with slashes; of a module elsewhere only its name, which travels; its URI."""
     where = place(path)
-    if isinstance(where, Address):
+    if isinstance(where, Uri):
         return where.public
     relative = os.path.relpath(os.path.abspath(path), os.path.abspath(base))  # noqa: PTH100
     return Path(path).absolute().name if relative.startswith("..") else Path(relative).as_posix()

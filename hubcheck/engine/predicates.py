@@ -5,15 +5,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 
-from hubcheck.checks.faults import Fault, Remark, Skip
+from hubcheck.checks.faults import Corroboration, Fault, Skip
 from hubcheck.rulebook.rules import Rule
 from hubcheck.util.data_files import DataFileError
-from hubcheck.util.errors import UsersError
+from hubcheck.util.errors import UserError
 
-Predicate = Callable[..., Iterator[Fault | Skip | Remark]]
+Predicate = Callable[..., Iterator[Fault | Skip | Corroboration]]
 
 
-class UnknownPredicate(UsersError):
+class UnknownPredicate(UserError):
     """A rule names a predicate that cannot be imported."""
 
 

@@ -12,7 +12,7 @@ from hubcheck.rulebook.levels import LEVELS, Level
 
 if TYPE_CHECKING:
     from hubcheck.engine.details import Exhibits
-    from hubcheck.engine.summary import Tally
+    from hubcheck.engine.summary import Summary
     from hubcheck.rulebook.rules import Rule
 
 Verdict = Literal["conforms", "violates", "incomplete"]
@@ -97,7 +97,7 @@ class Report:
     """
 
     modules: Sequence[ModuleReport]
-    tally: Tally = field(repr=False)
+    tally: Summary = field(repr=False)
     interrupted: bool = False
     incomplete: str | None = None
     notices: tuple[str, ...] = ()

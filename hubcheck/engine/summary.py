@@ -35,7 +35,7 @@ class Worst(NamedTuple):
 
 
 @dataclass(slots=True)
-class Tally:
+class Summary:
     """Counts over the modules of a run.
 
     `known` modules were not checked again, since they have not changed. `failing` and `broken` count the modules
@@ -82,9 +82,9 @@ class Tally:
         return sorted(self._worst, reverse=True)
 
 
-def tallied(reports: Iterable[ModuleReport]) -> Tally:
+def tallied(reports: Iterable[ModuleReport]) -> Summary:
     """The counts over all of these."""
-    tally = Tally()
+    tally = Summary()
     for report in reports:
         tally.add(report)
     return tally

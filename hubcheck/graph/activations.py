@@ -9,7 +9,7 @@ from hubcheck.graph import elementwise as ew
 from hubcheck.graph.meeting import resolved
 from hubcheck.graph.opaque import Opaque, is_opaque
 from hubcheck.graph.origins import Origins
-from hubcheck.graph.unfold import Frame, Unfolded, Value
+from hubcheck.graph.unfold import Frame, InlinedGraph, Value
 from hubcheck.graph.written_out import TINY, written_out
 
 _NAMES = {"Softmax": "softmax", "LogSoftmax": "log-softmax", "Sigmoid": "sigmoid"}
@@ -33,7 +33,7 @@ class Closing:
     name: str
 
 
-def closing_activation(graph: Unfolded, origins: Origins, output: Value) -> Closing | Opaque | None:
+def closing_activation(graph: InlinedGraph, origins: Origins, output: Value) -> Closing | Opaque | None:
     """The activation that ends an output; None if the output ends with anything else, a node if none can tell.
 
     Seen through identities, casts, moves and calls, through averages over places, crops or models and constant factors,
@@ -59,11 +59,11 @@ def closing_activation(graph: Unfolded, origins: Origins, output: Value) -> Clos
     return obstacle
 
 
-def _name(graph: Unfolded, value: Value) -> str | None:
+def _name(graph: InlinedGraph, value: Value) -> str | None:
     return _NAMES.get(value[0].op(value[1])) or written_out(graph, value)
 
 
-def _behind(graph: Unfolded, origins: Origins, value: Value) -> list[Value]:
+def _behind(graph: InlinedGraph, origins: Origins, value: Value) -> list[Value]:
     """What a value is made of, where its op leaves a closing activation one."""
     frame, node, _ = value
     op = frame.op(node)
@@ -92,7 +92,7 @@ def _behind(graph: Unfolded, origins: Origins, value: Value) -> list[Value]:
     return inputs if op == "Sub" and constant.scalar is not None and _all_close(graph, inputs[1:]) else []
 
 
-def _all_close(graph: Unfolded, values: Iterable[Value]) -> bool:
+def _all_close(graph: InlinedGraph, values: Iterable[Value]) -> bool:
     """Whether values are activations themselves, moved or times constants, or sums of these."""
     waiting, seen = list(values), set[Value]()
     while waiting and len(seen) < _MOST_MODELS:

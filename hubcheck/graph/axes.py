@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hubcheck.graph.elementwise import SAME_AXES
 from hubcheck.graph.shapes import Dims, shape
-from hubcheck.graph.unfold import Unfolded, Value
+from hubcheck.graph.unfold import InlinedGraph, Value
 
 Axes = tuple[int, ...]
 """Positions of axes, counted from the front."""
@@ -12,7 +12,7 @@ Axes = tuple[int, ...]
 NONE: Axes = ()
 
 
-def reduced(graph: Unfolded, value: Value, axes: Axes) -> Axes | None:
+def reduced(graph: InlinedGraph, value: Value, axes: Axes) -> Axes | None:
     """The axes of a reduction's input that it and what follows average over, those of size 1 aside.
 
     Args:
@@ -36,7 +36,7 @@ def reduced(graph: Unfolded, value: Value, axes: Axes) -> Axes | None:
     return tuple(sorted({axis for axis in own if dims[axis] != 1} | {left[axis] for axis in axes}))
 
 
-def moved(graph: Unfolded, value: Value, axes: Axes) -> Axes | None:
+def moved(graph: InlinedGraph, value: Value, axes: Axes) -> Axes | None:
     """Where the axes of a move's result are in its input; None if they cannot be told apart there."""
     frame, node, _ = value
     op = frame.op(node)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hubcheck.graph import elementwise as ew
 
 if TYPE_CHECKING:
-    from hubcheck.graph.unfold import Unfolded, Value
+    from hubcheck.graph.unfold import InlinedGraph, Value
 
 SETTLES = frozenset({"Greater", "GreaterEqual", "Less", "LessEqual", "Floor"})
 """The ops that make masks of uniform numbers."""
@@ -18,7 +18,7 @@ _Interval = tuple[float, float]
 """Numbers from the first on, up to but without the second."""
 
 
-def is_settled(graph: Unfolded, value: Value) -> bool:
+def is_settled(graph: InlinedGraph, value: Value) -> bool:
     """Whether a value that is made of uniform numbers is the same whatever is drawn."""
     frame, node, _ = value
     op = frame.op(node)
@@ -36,7 +36,7 @@ def is_settled(graph: Unfolded, value: Value) -> bool:
     return False
 
 
-def _interval(graph: Unfolded, value: Value) -> _Interval | None:
+def _interval(graph: InlinedGraph, value: Value) -> _Interval | None:
     """Where uniform numbers lie after shifts and scales by constants; None if the value is anything else."""
     steps: list[tuple[str, float, bool]] = []
     for _ in range(_STEPS):

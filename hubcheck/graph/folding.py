@@ -11,7 +11,7 @@ from hubcheck.graph.constants import Constant, Number, read_constant
 from hubcheck.graph.rearranging import REARRANGED, rearranged
 
 if TYPE_CHECKING:
-    from hubcheck.graph.unfold import Unfolded, Value
+    from hubcheck.graph.unfold import InlinedGraph, Value
 
 Fold = tuple[str, "list[Value]"]
 """An op, or "constant", or "same" (one of several values), and the values that it is made from."""
@@ -57,7 +57,7 @@ _SETTLED = {"LogicalAnd": False, "LogicalOr": True}
 """One operand of this value decides the result, whatever the other is."""
 
 
-def fold(graph: Unfolded, target: Value) -> Constant | None:
+def fold(graph: InlinedGraph, target: Value) -> Constant | None:
     """The constant that a value is in every run, None if it is none, is large, or is made in other ways."""
     waiting = [target]
     steps: dict[tuple[int, int, int], Fold] = {}

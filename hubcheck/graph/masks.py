@@ -16,7 +16,7 @@ from hubcheck.graph.meeting import meet, minus_itself, resolved
 from hubcheck.graph.opaque import Opaque, is_opaque
 from hubcheck.graph.origins import Origins
 from hubcheck.graph.shapes import Dims, is_full, shape
-from hubcheck.graph.unfold import Frame, Unfolded, Value
+from hubcheck.graph.unfold import Frame, InlinedGraph, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Mask:
 Step = tuple[Value, Axes]
 
 
-def masks(graph: Unfolded, origins: Origins, outputs: Iterable[Value]) -> Iterator[Mask | Opaque]:
+def masks(graph: InlinedGraph, origins: Origins, outputs: Iterable[Value]) -> Iterator[Mask | Opaque]:
     """The masks on the outputs, each node once, in the order in which the walk back meets them."""
     walk = _Walk(graph, origins)
     waiting: list[Step] = [(output, NONE) for output in outputs]
@@ -59,7 +59,7 @@ class _Walk:
 
     __slots__ = ("_graph", "_origins")
 
-    def __init__(self, graph: Unfolded, origins: Origins) -> None:
+    def __init__(self, graph: InlinedGraph, origins: Origins) -> None:
         self._graph = graph
         self._origins = origins
 

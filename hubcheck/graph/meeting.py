@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from hubcheck.graph import elementwise as ew
 from hubcheck.graph.origins import Origins
-from hubcheck.graph.unfold import Unfolded, Value
+from hubcheck.graph.unfold import InlinedGraph, Value
 
 _LIMIT = 300
 """Nodes between the operands and the tensor they have in common; a layer normalisation written out has 20."""
@@ -16,7 +16,7 @@ _FIRST = ew.SAME | ew.UNARY | ew.REDUCTIONS | ew.NORMALISATIONS
 _RESHAPES = frozenset({"Reshape", "Squeeze", "ExpandDims", "BroadcastTo", "Tile", "Transpose"})
 
 
-def meet(graph: Unfolded, origins: Origins, operands: Iterable[Value]) -> bool:
+def meet(graph: InlinedGraph, origins: Origins, operands: Iterable[Value]) -> bool:
     """Whether all paths from the operands back to the images go through one tensor, and on the way there
     are only element-wise ops, sums and means over axes, and no masks.
 
@@ -40,7 +40,7 @@ def meet(graph: Unfolded, origins: Origins, operands: Iterable[Value]) -> bool:
     return len(frontier) == 1
 
 
-def minus_itself(graph: Unfolded, origins: Origins, left: Value, right: Value) -> bool:
+def minus_itself(graph: InlinedGraph, origins: Origins, left: Value, right: Value) -> bool:
     """Whether a difference is `x - x * mask`: a dropout that keeps what others drop."""
     frame, node, _ = product = resolved(graph, right)
     if frame.op(node) not in ew.PRODUCTS:
@@ -49,7 +49,7 @@ def minus_itself(graph: Unfolded, origins: Origins, left: Value, right: Value) -
     return any(map(origins.mask, factors)) and resolved(graph, left) in [resolved(graph, f) for f in factors]
 
 
-def resolved(graph: Unfolded, value: Value) -> Value:
+def resolved(graph: InlinedGraph, value: Value) -> Value:
     """The value that this one is, seen through identities, arguments and calls."""
     for _ in range(_LIMIT):
         frame, node, _ = value
@@ -61,7 +61,7 @@ def resolved(graph: Unfolded, value: Value) -> Value:
     return value
 
 
-def _made_from(graph: Unfolded, origins: Origins, value: Value) -> list[Value] | None:
+def _made_from(graph: InlinedGraph, origins: Origins, value: Value) -> list[Value] | None:
     frame, node, _ = value
     passed = graph.passes(value)
     if passed is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hubcheck.graph.randomness import hides
-from hubcheck.graph.unfold import Frame, Unfolded
+from hubcheck.graph.unfold import Frame, InlinedGraph
 
 _UNFOLLOWED = frozenset({"RemoteCall", "XlaLaunch", "XlaLaunchV2", "PartitionedCall", "StatefulPartitionedCall"})
 """Calls, of which only those are not passed through whose function is not there."""
@@ -25,6 +25,6 @@ class Opaque:
         return f"the graph does not tell what {self.frame.op(self.node)} ({name}) does on the way to an output"
 
 
-def is_opaque(graph: Unfolded, op: str) -> bool:
+def is_opaque(graph: InlinedGraph, op: str) -> bool:
     """Whether the graph does not tell what an op does."""
     return op in _UNFOLLOWED or hides(op, graph.view.functions)

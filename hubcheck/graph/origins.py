@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from hubcheck.graph.body import Port
 from hubcheck.graph.randomness import is_random, random_functions, random_ops
-from hubcheck.graph.unfold import Frame, Unfolded, Value
+from hubcheck.graph.unfold import Frame, InlinedGraph, Value
 
 IMAGES, RANDOM = 1, 2
 
@@ -56,7 +56,7 @@ class Origins:
 
     __slots__ = ("_count", "_graph", "_images", "_known", "_random", "_special")
 
-    def __init__(self, graph: Unfolded, images: Iterable[Value]) -> None:
+    def __init__(self, graph: InlinedGraph, images: Iterable[Value]) -> None:
         self._graph = graph
         self._special = graph.special
         self._random = random_ops().keys()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from hubcheck.graph.origins import Origins
 from hubcheck.graph.scopes import Scope, Scopes, deepest, group, outputs_below, same_size
 from hubcheck.graph.shapes import Dims, shape
-from hubcheck.graph.unfold import Unfolded, Value
+from hubcheck.graph.unfold import InlinedGraph, Value
 from hubcheck.graph.way import Step, way
 
 Spot = tuple[str | None, str]
@@ -53,7 +53,7 @@ _Drawn = tuple[Line, list[Scope]]
 
 
 def outline(
-    graph: Unfolded,
+    graph: InlinedGraph,
     origins: Origins,
     outputs: Mapping[str, Value],
     *,
@@ -135,7 +135,7 @@ def _connected(drawn: list[_Drawn], steps: list[Step], placed: list[Scope]) -> l
     return [replace(line, sources=tuple(sorted(found))) for (line, _), found in zip(drawn, sources, strict=True)]
 
 
-def _drawn(graph: Unfolded, scope: Scope, depth: int, level: int) -> Iterator[_Drawn]:
+def _drawn(graph: InlinedGraph, scope: Scope, depth: int, level: int) -> Iterator[_Drawn]:
     for child in scope.below.values():
         name, shown = child.name, child
         while len(shown.below) == 1 and not shown.marks and not shown.outputs and same_size(shown):

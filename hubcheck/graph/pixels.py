@@ -12,7 +12,7 @@ from hubcheck.graph.folding import INTEGERS
 from hubcheck.graph.meeting import resolved
 from hubcheck.graph.origins import Origins
 from hubcheck.graph.switches import MERGES, SWITCHES
-from hubcheck.graph.unfold import Frame, Unfolded, Value
+from hubcheck.graph.unfold import Frame, InlinedGraph, Value
 
 _LAYERS = frozenset(
     """
@@ -53,7 +53,7 @@ class Arrival:
 _Affine = tuple[float, float]
 
 
-def arrivals(graph: Unfolded, origins: Origins, images: Iterable[Value]) -> Iterator[Arrival]:
+def arrivals(graph: InlinedGraph, origins: Origins, images: Iterable[Value]) -> Iterator[Arrival]:
     """Where pixels arrive, over constant scales and shifts alone; ways with other arithmetic are left out."""
     known: dict[Value, _Affine] = dict.fromkeys(images, (1.0, 0.0))
     waiting = list(known)
@@ -83,7 +83,7 @@ def arrivals(graph: Unfolded, origins: Origins, images: Iterable[Value]) -> Iter
                 waiting.append(result)
 
 
-def _is_layer(graph: Unfolded, origins: Origins, frame: Frame, node: int) -> bool:
+def _is_layer(graph: InlinedGraph, origins: Origins, frame: Frame, node: int) -> bool:
     """Whether a node weighs its input with learned values: a layer, or arithmetic with a variable."""
     op = frame.op(node)
     if op not in ew.PRODUCTS | ew.QUOTIENTS | ew.SUMS:
@@ -92,7 +92,7 @@ def _is_layer(graph: Unfolded, origins: Origins, frame: Frame, node: int) -> boo
     return any(_is_learned(graph, p) and not origins.random(p) for p in partners)
 
 
-def _is_learned(graph: Unfolded, value: Value) -> bool:
+def _is_learned(graph: InlinedGraph, value: Value) -> bool:
     """Whether a value is made from anything but constants."""
     if _constant(graph, value) is not None:
         return False
@@ -110,7 +110,7 @@ def _is_learned(graph: Unfolded, value: Value) -> bool:
     return bool(waiting)
 
 
-def _constant(graph: Unfolded, value: Value) -> Constant | None:
+def _constant(graph: InlinedGraph, value: Value) -> Constant | None:
     """The constant that a value is, if only the whole image of a mean."""
     found = graph.constant(value)
     if found is None:
@@ -127,7 +127,7 @@ def _is_cut(frame: Frame, node: int) -> bool:
 
 
 def _through(
-    graph: Unfolded, origins: Origins, frame: Frame, node: int, value: Value, known: dict[Value, _Affine]
+    graph: InlinedGraph, origins: Origins, frame: Frame, node: int, value: Value, known: dict[Value, _Affine]
 ) -> Iterator[tuple[Value, _Affine]]:
     """The values that a node makes of pixels, as far as it treats them all alike."""
     op = frame.op(node)
@@ -161,7 +161,7 @@ def _through(
             yield from _outputs(frame, node, affine)
 
 
-def _asks_pixels(graph: Unfolded, origins: Origins, frame: Frame, node: int) -> bool:
+def _asks_pixels(graph: InlinedGraph, origins: Origins, frame: Frame, node: int) -> bool:
     """Whether it depends on the pixels what a node does to them, as in "divide by 255 what is not in [0, 1]"."""
     op = frame.op(node)
     condition = frame.body.input(node, 1) if op in SWITCHES else None

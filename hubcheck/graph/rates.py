@@ -8,7 +8,7 @@ from hubcheck.graph import elementwise as ew
 from hubcheck.graph.masks import Mask
 from hubcheck.graph.origins import Origins
 from hubcheck.graph.randomness import random_ops
-from hubcheck.graph.unfold import Frame, Unfolded, Value
+from hubcheck.graph.unfold import Frame, InlinedGraph, Value
 
 _STEPS = 200
 _ABOVE = frozenset({"GreaterEqual", "Greater"})
@@ -16,7 +16,7 @@ _BELOW = frozenset({"LessEqual", "Less"})
 _INNER = re.compile(r"(stateless_)?dropout(_\d+)?$", re.IGNORECASE)
 
 
-def rate(graph: Unfolded, origins: Origins, mask: Mask) -> float | None:
+def rate(graph: InlinedGraph, origins: Origins, mask: Mask) -> float | None:
     """The share of entries that the mask drops, where uniform numbers are held against a constant."""
     kept = _share_of_ones(graph, origins, mask.mask)
     if kept is None:
@@ -31,7 +31,7 @@ def rate(graph: Unfolded, origins: Origins, mask: Mask) -> float | None:
     return round(1 - kept, 6) if 0 <= kept <= 1 else None
 
 
-def _share_of_ones(graph: Unfolded, origins: Origins, mask: Value) -> float | None:
+def _share_of_ones(graph: InlinedGraph, origins: Origins, mask: Value) -> float | None:
     """How likely an entry of the mask is not zero."""
     waiting, seen = [mask], {mask}
     while waiting and len(seen) < _STEPS:
@@ -50,7 +50,7 @@ def _share_of_ones(graph: Unfolded, origins: Origins, mask: Value) -> float | No
     return None
 
 
-def _threshold(graph: Unfolded, origins: Origins, inputs: list[Value], above: bool) -> float | None:
+def _threshold(graph: InlinedGraph, origins: Origins, inputs: list[Value], above: bool) -> float | None:
     """How likely uniform numbers in [0, 1) are above or below a constant."""
     drawn, bound = inputs
     if origins.random(bound):
@@ -61,7 +61,7 @@ def _threshold(graph: Unfolded, origins: Origins, inputs: list[Value], above: bo
     return 1 - constant.scalar if above else float(constant.scalar)
 
 
-def _floored(graph: Unfolded, value: Value) -> float | None:
+def _floored(graph: InlinedGraph, value: Value) -> float | None:
     """How likely floor(keep + uniform) is one, as TensorFlow 1 wrote dropout."""
     frame, node, _ = value
     if frame.op(node) not in ("Add", "AddV2"):
@@ -73,7 +73,7 @@ def _floored(graph: Unfolded, value: Value) -> float | None:
     return None
 
 
-def _is_uniform(graph: Unfolded, origins: Origins, value: Value) -> bool:
+def _is_uniform(graph: InlinedGraph, origins: Origins, value: Value) -> bool:
     """Whether the first random op behind a value draws uniform numbers."""
     waiting, seen = [value], {value}
     while waiting and len(seen) < _STEPS:

@@ -10,7 +10,7 @@ from hubcheck.graph.meeting import resolved
 from hubcheck.graph.origins import SHAPES_ONLY
 from hubcheck.graph.randomness import CLOCKS, HOST_CODE, hides, is_random, random_functions, random_ops
 from hubcheck.graph.switches import liveness
-from hubcheck.graph.unfold import Frame, Unfolded, Value
+from hubcheck.graph.unfold import Frame, InlinedGraph, Value
 
 _WRITES = re.compile(r"(Resource)?(Assign|Scatter|CountUpTo|StridedSliceAssign)")
 _WRITERS = ("Resource", "Assign", "Scatter", "CountUpTo", "StridedSliceAssign")
@@ -32,7 +32,7 @@ class RandomNode:
     certain: bool
 
 
-def random_nodes(graph: Unfolded, outputs: Iterable[Value]) -> list[RandomNode]:
+def random_nodes(graph: InlinedGraph, outputs: Iterable[Value]) -> list[RandomNode]:
     """The nodes whose values can make two runs on one input differ.
 
     A stateless random op is one of them only if its seed comes from state that a run changes.
@@ -54,7 +54,7 @@ class _Reached:
     followed. `writers` are the nodes that change a variable.
     """
 
-    def __init__(self, graph: Unfolded, outputs: Iterable[Value]) -> None:
+    def __init__(self, graph: InlinedGraph, outputs: Iterable[Value]) -> None:
         self._graph = graph
         self.random: list[tuple[Frame, int, bool]] = []
         self.writers: list[Value] = []
@@ -149,7 +149,7 @@ class _Reached:
 class _Seeds:
     """Whether seeds change from run to run; what is known of one helps with the others."""
 
-    def __init__(self, graph: Unfolded, written: set[Value]) -> None:
+    def __init__(self, graph: InlinedGraph, written: set[Value]) -> None:
         self._graph, self._written = graph, written
         self._fixed: set[Value] = set()
         self._changing: set[tuple[Frame, int]] = set()
@@ -181,7 +181,7 @@ class _Seeds:
         return (op in _READS or op in _VARIABLES) and _variable(self._graph, value) in self._written
 
 
-def _variable(graph: Unfolded, value: Value) -> Value:
+def _variable(graph: InlinedGraph, value: Value) -> Value:
     """The variable that a node reads or writes: the value of its handle, where that comes from."""
     frame, node, _ = value
     if frame.op(node) in _VARIABLES:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hubcheck.graph.meeting import resolved
-from hubcheck.graph.unfold import Frame, Unfolded, Value
+from hubcheck.graph.unfold import Frame, InlinedGraph, Value
 
 _CALLS = re.compile(r"(Stateful)?PartitionedCall(_\d+)?$")
 _BLOCK = re.compile(r"\D+\d+[a-z]?(?=_)")
@@ -61,7 +61,7 @@ class Scopes:
         """Tell every scope of what is below it."""
         _add_up(self.top)
 
-    def note_output(self, graph: Unfolded, key: str, value: Value) -> None:
+    def note_output(self, graph: InlinedGraph, key: str, value: Value) -> None:
         """Write the key at the node that computes an output."""
         value = resolved(graph, value)
         frame, node, _ = value

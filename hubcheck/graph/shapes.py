@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hubcheck.graph.body import ARGUMENT
-from hubcheck.graph.unfold import Unfolded, Value
+from hubcheck.graph.unfold import InlinedGraph, Value
 
 Dims = tuple[int | None, ...]
 
@@ -13,7 +13,7 @@ _STEPS = 64
 """How many callers are asked for the shape of what they give."""
 
 
-def shape(graph: Unfolded, value: Value) -> Dims | None:
+def shape(graph: InlinedGraph, value: Value) -> Dims | None:
     """The sizes of a value, None for each that is unknown; None altogether if even the rank is."""
     for _ in range(_STEPS):
         frame, node, number = value

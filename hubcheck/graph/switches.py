@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hubcheck.graph.elementwise import SAME
 
 if TYPE_CHECKING:
-    from hubcheck.graph.unfold import Frame, Unfolded, Value
+    from hubcheck.graph.unfold import Frame, InlinedGraph, Value
 
 MERGES = frozenset({"Merge", "RefMerge"})
 SWITCHES = frozenset({"Switch", "RefSwitch"})
@@ -34,7 +34,7 @@ def predicate(frame: Frame, merge: int) -> Value | None:
     return None
 
 
-def liveness(graph: Unfolded, target: Value) -> int:
+def liveness(graph: InlinedGraph, target: Value) -> int:
     """How many undecided conditionals stand around a value; -1 if a constant condition switches it off.
 
     A node without all of its inputs does not run; Merge runs as soon as it has one.
@@ -69,13 +69,13 @@ def _known(value: Value) -> int:
     return 0 if depth is None or depth == _PENDING else depth
 
 
-def _needed(graph: Unfolded, frame: Frame, node: int) -> list[Value]:
+def _needed(graph: InlinedGraph, frame: Frame, node: int) -> list[Value]:
     if frame.body.ops[node] in _LOOP_ENDS:
         return []
     return [*graph.inputs(frame, node), *((frame, control, 0) for control in frame.body.controls(node))]
 
 
-def _judge(graph: Unfolded, frame: Frame, node: int, number: int, inputs: Sequence[int]) -> int:
+def _judge(graph: InlinedGraph, frame: Frame, node: int, number: int, inputs: Sequence[int]) -> int:
     op = frame.body.ops[node]
     if op in MERGES:
         alive = [depth for depth in inputs if depth >= 0]

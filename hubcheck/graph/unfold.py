@@ -51,7 +51,7 @@ Value = tuple[Frame, int, int]
 """An output of a node of a frame: the frame, the node's index, the output's number."""
 
 
-class Unfolded:
+class InlinedGraph:
     """The frames of one graph.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hubcheck.graph.origins import SHAPES_ONLY, Origins
-from hubcheck.graph.unfold import Frame, Unfolded, Value
+from hubcheck.graph.unfold import Frame, InlinedGraph, Value
 
 _SILENT = frozenset({"Identity", "IdentityN", "StopGradient", "ReadVariableOp"})
 """Ops that are no step on the way."""
@@ -31,7 +31,7 @@ class _Open:
     waiting: Iterator[Value]
 
 
-def way(graph: Unfolded, origins: Origins, outputs: Iterable[Value]) -> list[Step]:
+def way(graph: InlinedGraph, origins: Origins, outputs: Iterable[Value]) -> list[Step]:
     """The steps from the images to the outputs; calls, identities and the like are seen through.
 
     Args:
@@ -62,7 +62,7 @@ def way(graph: Unfolded, origins: Origins, outputs: Iterable[Value]) -> list[Ste
     return steps
 
 
-def _entered(graph: Unfolded, origins: Origins, value: Value, entered: set[Value]) -> Iterator[_Open]:
+def _entered(graph: InlinedGraph, origins: Origins, value: Value, entered: set[Value]) -> Iterator[_Open]:
     place = _place(graph, value)
     if place in entered or not origins.images(value):
         return
@@ -75,7 +75,7 @@ def _entered(graph: Unfolded, origins: Origins, value: Value, entered: set[Value
     yield _Open(value, place, inputs, iter(inputs))
 
 
-def _place(graph: Unfolded, value: Value) -> Value:
+def _place(graph: InlinedGraph, value: Value) -> Value:
     """One for all outputs of a node that computes them together."""
     frame, node, _ = value
     return value if frame.op(node) in graph.special else (frame, node, 0)

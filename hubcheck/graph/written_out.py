@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hubcheck.graph.meeting import resolved
-from hubcheck.graph.unfold import Unfolded, Value
+from hubcheck.graph.unfold import InlinedGraph, Value
 
 TINY = 1e-3
 """What is added to a number to keep it from zero is smaller."""
@@ -17,7 +17,7 @@ _MADE_TWICE = frozenset({"Exp", "Sub", "Add", "AddV2", "Mul", "RealDiv", "Max", 
 _MOST_STEPS = 8
 
 
-def written_out(graph: Unfolded, value: Value) -> str | None:
+def written_out(graph: InlinedGraph, value: Value) -> str | None:
     """The name of the activation that a value is, if its node is the last of those that spell one.
 
     Softmax as exp(x) / sum(exp(x)) or exp(x - log(sum(exp(x)))), log-softmax as x - log(sum(exp(x))), sigmoid as
@@ -45,7 +45,7 @@ def written_out(graph: Unfolded, value: Value) -> str | None:
     return None
 
 
-def _quotient(graph: Unfolded, above: Value, below: Value) -> str | None:
+def _quotient(graph: InlinedGraph, above: Value, below: Value) -> str | None:
     if _op(above) == "Exp":
         if _is_alike(graph, _summed(graph, below), above):
             return "softmax"
@@ -53,7 +53,7 @@ def _quotient(graph: Unfolded, above: Value, below: Value) -> str | None:
     return "sigmoid" if _is_one(graph, above) and _is_one_plus_exp(graph, below) else None
 
 
-def _product(graph: Unfolded, one: Value, other: Value) -> str | None:
+def _product(graph: InlinedGraph, one: Value, other: Value) -> str | None:
     if _op(one) == "Exp":
         inverse = _operands(graph, other) if _op(other) in _INVERSES | _QUOTIENTS else []
         is_inverse = _op(other) in _INVERSES or (len(inverse) == 2 and _is_one(graph, inverse[0]))
@@ -66,14 +66,14 @@ def _product(graph: Unfolded, one: Value, other: Value) -> str | None:
     return None
 
 
-def _of_logarithm(graph: Unfolded, value: Value) -> str | None:
+def _of_logarithm(graph: InlinedGraph, value: Value) -> str | None:
     """What the exponential of a value is: of a log-softmax a softmax, of -softplus(-x) a sigmoid."""
     if _op(value) == "LogSoftmax":
         return "softmax"
     return {"log-softmax": "softmax", "log-sigmoid": "sigmoid"}.get(written_out(graph, value) or "")
 
 
-def _summed(graph: Unfolded, value: Value) -> Value | None:
+def _summed(graph: InlinedGraph, value: Value) -> Value | None:
     """The exponentials that a value is the sum of, whatever keeps it from zero."""
     for _ in range(_MOST_STEPS):
         op, operands = _op(value), _operands(graph, value)
@@ -92,7 +92,7 @@ def _summed(graph: Unfolded, value: Value) -> Value | None:
     return None
 
 
-def _is_alike(graph: Unfolded, one: Value | None, other: Value, depth: int = 4) -> bool:
+def _is_alike(graph: InlinedGraph, one: Value | None, other: Value, depth: int = 4) -> bool:
     """Whether two values are one, or are made from the same in the same way, at most so many steps back."""
     if one is None or one == other:
         return one is not None
@@ -107,7 +107,7 @@ def _is_alike(graph: Unfolded, one: Value | None, other: Value, depth: int = 4) 
     )
 
 
-def _is_log_sum_exp(graph: Unfolded, value: Value, of: Value) -> bool:
+def _is_log_sum_exp(graph: InlinedGraph, value: Value, of: Value) -> bool:
     """log(sum(exp(x))), or the same plus the maximum that was subtracted first, reshaped or not."""
     for _ in range(_MOST_STEPS):
         if _op(value) not in _FORMS - {"Abs"} or not _operands(graph, value):
@@ -123,7 +123,7 @@ def _is_log_sum_exp(graph: Unfolded, value: Value, of: Value) -> bool:
     return False
 
 
-def _is_one_plus_exp(graph: Unfolded, value: Value, exponential: Value | None = None) -> bool:
+def _is_one_plus_exp(graph: InlinedGraph, value: Value, exponential: Value | None = None) -> bool:
     """1 + exp(x), for any x or for that of another exponential."""
     terms = _operands(graph, value) if _op(value) in _SUMS else []
     exponentials = [term for term in terms if _op(term) == "Exp"]
@@ -132,25 +132,25 @@ def _is_one_plus_exp(graph: Unfolded, value: Value, exponential: Value | None = 
     return bool(exponentials) and any(_is_one(graph, term) for term in terms)
 
 
-def _is_half_tanh(graph: Unfolded, value: Value) -> bool:
+def _is_half_tanh(graph: InlinedGraph, value: Value) -> bool:
     factors = _operands(graph, value) if _op(value) == "Mul" else []
     return any(_is_half(graph, f) for f in factors) and any(_op(f) == "Tanh" for f in factors)
 
 
-def _is_one(graph: Unfolded, value: Value) -> bool:
+def _is_one(graph: InlinedGraph, value: Value) -> bool:
     return _scalar(graph, value) == 1
 
 
-def _is_half(graph: Unfolded, value: Value) -> bool:
+def _is_half(graph: InlinedGraph, value: Value) -> bool:
     return _scalar(graph, value) == 0.5
 
 
-def _is_tiny(graph: Unfolded, value: Value) -> bool:
+def _is_tiny(graph: InlinedGraph, value: Value) -> bool:
     scalar = _scalar(graph, value)
     return scalar is not None and abs(scalar) < TINY
 
 
-def _scalar(graph: Unfolded, value: Value) -> float | None:
+def _scalar(graph: InlinedGraph, value: Value) -> float | None:
     constant = graph.constant(value)
     return constant.scalar if constant is not None else None
 
@@ -159,7 +159,7 @@ def _op(value: Value) -> str:
     return value[0].op(value[1])
 
 
-def _operands(graph: Unfolded, value: Value) -> list[Value]:
+def _operands(graph: InlinedGraph, value: Value) -> list[Value]:
     return [resolved(graph, source) for source in graph.inputs(*value[:2])]
 
 

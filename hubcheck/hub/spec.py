@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubcheck.module.limits import LIMITS, Limits
+from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.locate import NotAModule, is_archive, is_module
 from hubcheck.module.types import INIT_OP_SIGNATURE, Module, Signature, Tensor, Variant
 from hubcheck.module.uri import place as where
@@ -152,7 +152,7 @@ class ModuleSpec:
         return f"<ModuleSpec {self.facts.path} ({self.facts.format})>"
 
 
-def load_module_spec(path: str | os.PathLike[str], *, limits: Limits = LIMITS) -> ModuleSpec:
+def load_module_spec(path: str | os.PathLike[str], *, limits: ReadLimits = LIMITS) -> ModuleSpec:
     """The spec of the module in a folder, in a .tar.gz, .tgz or .zip file of one, or at the URI of either.
 
     Args:

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from hubcheck.module.limits import LimitExceeded, Limits
+from hubcheck.module.limits import LimitExceeded, ReadLimits
 from hubcheck.module.locate import MODULE_FILES
 from hubcheck.module.members import CHUNK, BadArchive, Member, foreign_errors, members
 from hubcheck.module.names import is_too_long, leads_out
@@ -33,7 +33,7 @@ class Unpacked:
 
 
 @contextmanager
-def unpacked(archive: Path, limits: Limits) -> Iterator[Unpacked]:
+def unpacked(archive: Path, limits: ReadLimits) -> Iterator[Unpacked]:
     """The content of an archive in a private folder, which is gone when this is left.
 
     Raises:
@@ -49,7 +49,7 @@ def unpacked(archive: Path, limits: Limits) -> Iterator[Unpacked]:
         yield Unpacked(None if facts.refused else folder, facts)
 
 
-def names_module(archive: Path, limits: Limits) -> bool:
+def names_module(archive: Path, limits: ReadLimits) -> bool:
     """Whether a file named like an archive is one of a module, or cannot be read: that has to be told, too."""
     try:
         with archive.open("rb") as file:
@@ -58,7 +58,7 @@ def names_module(archive: Path, limits: Limits) -> bool:
         return True
 
 
-def lists_module(archive: IO[bytes], limits: Limits) -> bool:
+def lists_module(archive: IO[bytes], limits: ReadLimits) -> bool:
     """The same of an open file; as much is read as tells."""
     try:
         budget = _Budget(archive.seek(0, os.SEEK_END), limits)
@@ -68,7 +68,7 @@ def lists_module(archive: IO[bytes], limits: Limits) -> bool:
         return True
 
 
-def _unpack(archive: IO[bytes], folder: Path, limits: Limits) -> Archive:
+def _unpack(archive: IO[bytes], folder: Path, limits: ReadLimits) -> Archive:
     names: dict[str, bool] = {}
     refused: list[tuple[str, str]] = []
     budget = _Budget(archive.seek(0, os.SEEK_END), limits)
@@ -113,7 +113,7 @@ def _note(names: dict[str, bool], name: str, *, is_file: bool) -> None:
 class _Budget:
     """What may still be unpacked."""
 
-    def __init__(self, packed: int, limits: Limits) -> None:
+    def __init__(self, packed: int, limits: ReadLimits) -> None:
         self._packed, self._limits = packed, limits
         self._unpacked = 0
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hubcheck.module.files import read_file
-from hubcheck.module.limits import Limits
+from hubcheck.module.limits import ReadLimits
 from hubcheck.module.proto import DecodeError, parse
 from hubcheck.module.types import Asset, Problem
 
@@ -18,7 +18,7 @@ _LINES_LIMIT = 4 << 20
 class Texts:
     """Lines of assets, each file counted once, and no more of them than the limits allow."""
 
-    def __init__(self, root: Path, limits: Limits) -> None:
+    def __init__(self, root: Path, limits: ReadLimits) -> None:
         self._folder = root / "assets"
         self._left = limits.asset_text_bytes
         self._lines: dict[str, int | None] = {}

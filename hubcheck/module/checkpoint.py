@@ -12,7 +12,7 @@ from hubcheck.module import table
 from hubcheck.module.convert import shape
 from hubcheck.module.dtypes import dtype_name
 from hubcheck.module.files import read_file, read_within
-from hubcheck.module.limits import LIMITS, LimitExceeded, Limits
+from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
 from hubcheck.module.proto import DecodeError, parse
 from hubcheck.module.types import Checkpoint, CheckpointEntry
 from hubcheck.module.wire import check_fields
@@ -29,7 +29,7 @@ def shard_name(prefix: str, shard: int, shards: int) -> str:
     return f"{prefix}.data-{shard:05d}-of-{shards:05d}"
 
 
-def read_index(file: Path, limits: Limits = LIMITS) -> Checkpoint:
+def read_index(file: Path, limits: ReadLimits = LIMITS) -> Checkpoint:
     """Names, dtypes, shapes and places of every tensor; the weights themselves are not read.
 
     Raises:
@@ -63,7 +63,7 @@ def read_index(file: Path, limits: Limits = LIMITS) -> Checkpoint:
     return Checkpoint(found, shards)
 
 
-def read_object_graph(checkpoint: Checkpoint, folder: Path, prefix: str, limits: Limits = LIMITS) -> Any | None:
+def read_object_graph(checkpoint: Checkpoint, folder: Path, prefix: str, limits: ReadLimits = LIMITS) -> Any | None:
     """The TrackableObjectGraph of a TF2 checkpoint, or None where there is none to read.
 
     It is a scalar string among the weights: a varint of its length, four bytes of checksum, its bytes.

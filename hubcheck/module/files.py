@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from hubcheck.module.limits import LimitExceeded, Limits
+from hubcheck.module.limits import LimitExceeded, ReadLimits
 
 _LARGEST = 2 << 30
 """No protobuf message is larger, so no file that hubcheck reads whole needs to be."""
@@ -37,7 +37,7 @@ def read_file(file: Path, *, offset: int = 0, size: int | None = None, largest: 
         os.close(descriptor)
 
 
-def read_within(file: Path, limits: Limits, name: str) -> bytes:
+def read_within(file: Path, limits: ReadLimits, name: str) -> bytes:
     """All of a file, if it has no more bytes than the limit of that name.
 
     Raises:

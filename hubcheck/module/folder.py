@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from hubcheck.module.limits import LimitExceeded, Limits
+from hubcheck.module.limits import LimitExceeded, ReadLimits
 
 
-def files(root: Path, limits: Limits) -> tuple[str, ...]:
+def files(root: Path, limits: ReadLimits) -> tuple[str, ...]:
     """The files' paths relative to the module.
 
     Raises:

@@ -8,7 +8,7 @@ MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ReadLimits:
     """Upper bounds, far above what exporters write. A finding that one of them causes names it.
 
     Each is a key of `[limits]` in the configuration, with `-` for `_`.
@@ -70,7 +70,7 @@ class LimitExceeded(ValueError):
 
     names_a_limit = True
 
-    def __init__(self, limits: Limits, name: str, unit: str) -> None:
+    def __init__(self, limits: ReadLimits, name: str, unit: str) -> None:
         super().__init__(f"more than {getattr(limits, name):,} {unit}, the limit {key(name)}")
         self.fix = (
             f"If the module is meant to be so large, raise the limit: {key(name)} below [limits] in hubcheck.toml,"
@@ -78,7 +78,7 @@ class LimitExceeded(ValueError):
         )
 
 
-LIMITS = Limits()
+LIMITS = ReadLimits()
 
 
 def key(name: str) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hubcheck.module.limits import LIMITS, Limits
-from hubcheck.util.errors import UsersError
+from hubcheck.module.limits import LIMITS, ReadLimits
+from hubcheck.util.errors import UserError
 from hubcheck.util.text import printable
 
 ARCHIVES = (".tar.gz", ".tgz", ".zip")
 MODULE_FILES = ("saved_model.pb", "saved_model.pbtxt", "tfhub_module.pb", "saved_model.cpb")
 
 
-class NotAModule(UsersError):
+class NotAModule(UserError):
     """A path at which there is no module to check; the message says what is there instead."""
 
 
@@ -27,7 +27,7 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(ARCHIVES) and path.is_file()
 
 
-def find_modules(path: Path, limits: Limits = LIMITS) -> list[Path]:
+def find_modules(path: Path, limits: ReadLimits = LIMITS) -> list[Path]:
     """The module at `path`, or all modules below it, in order of their paths; a module is not searched further.
 
     An archive below `path` is one of them if it holds a module, or cannot be read; one at `path` always is.
@@ -61,7 +61,7 @@ def find_modules(path: Path, limits: Limits = LIMITS) -> list[Path]:
     return sorted(found)
 
 
-def _archives(folder: Path, files: list[str], limits: Limits) -> list[Path]:
+def _archives(folder: Path, files: list[str], limits: ReadLimits) -> list[Path]:
     named = [folder / name for name in files if is_archive(folder / name)]
     if not named:
         return []

@@ -7,11 +7,11 @@ from typing import Any
 
 from hubcheck.module.convert import shape, structured
 from hubcheck.module.dtypes import dtype_name
-from hubcheck.module.limits import LIMITS, LimitExceeded, Limits
+from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
 from hubcheck.module.types import ObjectGraph, Tensor, Trace, Variable
 
 
-def object_graph(proto: Any, limits: Limits = LIMITS) -> ObjectGraph:
+def object_graph(proto: Any, limits: ReadLimits = LIMITS) -> ObjectGraph:
     """The facts of a SavedObjectGraph. References to nodes that are not there are passed over.
 
     Raises:

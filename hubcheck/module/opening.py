@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubcheck.module.documents import read_documents
-from hubcheck.module.limits import LIMITS, LimitExceeded, Limits
+from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
 from hubcheck.module.locate import NotAModule, find_modules, is_archive
 from hubcheck.module.reader import read
 from hubcheck.module.types import Archive, Module, Problem
@@ -21,7 +21,7 @@ _PACK_AGAIN = "Make the archive again: `tar -czf module.tar.gz -C path/to/module
 
 
 @contextmanager
-def opened(path: Path, limits: Limits = LIMITS) -> Iterator[Module]:
+def opened(path: Path, limits: ReadLimits = LIMITS) -> Iterator[Module]:
     """The module at a path. Of an archive, `Module.folder` is there until this is left.
 
     Never raises for what is in the files, see hubcheck.module.reader.read.
@@ -34,7 +34,7 @@ def opened(path: Path, limits: Limits = LIMITS) -> Iterator[Module]:
         yield content if isinstance(content, Module) else _inside(path, content, limits)
 
 
-def archive_content(path: Path, limits: Limits, stack: ExitStack) -> Unpacked | Module:
+def archive_content(path: Path, limits: ReadLimits, stack: ExitStack) -> Unpacked | Module:
     """What is in an archive, there until the stack is closed; a Module that says why if it cannot be unpacked."""
     # Static checks of folders have no use for what reads archives.
     from hubcheck.module.archive import unpacked
@@ -50,7 +50,7 @@ def archive_content(path: Path, limits: Limits, stack: ExitStack) -> Unpacked | 
         return _unreadable(path, Archive(), f"{path.name} cannot be unpacked: {error.strerror or error}", _PACK_AGAIN)
 
 
-def _inside(path: Path, content: Unpacked, limits: Limits) -> Module:
+def _inside(path: Path, content: Unpacked, limits: ReadLimits) -> Module:
     if content.folder is None:
         return Module(path=path, format=None, file=path.name, archive=content.facts)
     try:

@@ -15,7 +15,7 @@ from hubcheck.module.documents import read_documents
 from hubcheck.module.files import read_file, read_within
 from hubcheck.module.folder import files, links_out
 from hubcheck.module.formats import Format
-from hubcheck.module.limits import LIMITS, LimitExceeded, Limits
+from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
 from hubcheck.module.proto import DecodeError, parse, parse_text
 from hubcheck.module.types import Checkpoint, Module, Problem, Variable, Variant
 from hubcheck.module.v1_variables import collection_variables, restored_variables
@@ -34,7 +34,7 @@ class _Unreadable(Exception):
         self.problem = Problem(message, fix)
 
 
-def read(path: str | os.PathLike[str], limits: Limits = LIMITS) -> Module:
+def read(path: str | os.PathLike[str], limits: ReadLimits = LIMITS) -> Module:
     """Everything that the files of a module say, without running it.
 
     Never raises for what is in the files: what makes them unreadable stands in the result's `problems`,
@@ -91,10 +91,10 @@ class _Parts:
     kind: Format
     index: Checkpoint | None
     texts: Texts
-    limits: Limits
+    limits: ReadLimits
 
 
-def _bytes(file: Path, limits: Limits, limit: str) -> bytes:
+def _bytes(file: Path, limits: ReadLimits, limit: str) -> bytes:
     try:
         data = read_within(file, limits, limit)
     except LimitExceeded as error:
@@ -106,7 +106,7 @@ def _bytes(file: Path, limits: Limits, limit: str) -> bytes:
     return data
 
 
-def _saved_model(root: Path, limits: Limits) -> tuple[str, Any]:
+def _saved_model(root: Path, limits: ReadLimits) -> tuple[str, Any]:
     binary, text = root / "saved_model.pb", root / "saved_model.pbtxt"
     export_again = "Export the module again, and copy all of its files."
     if os.path.lexists(binary):
@@ -141,7 +141,7 @@ def _saved_model(root: Path, limits: Limits) -> tuple[str, Any]:
     return name, proto
 
 
-def _format(root: Path, proto: Any, limits: Limits) -> Format:
+def _format(root: Path, proto: Any, limits: ReadLimits) -> Format:
     marker = root / "tfhub_module.pb"
     if not os.path.lexists(marker):
         return "tf2-saved-model" if any(mg.object_graph_def.nodes for mg in proto.meta_graphs) else "tf1-saved-model"
@@ -158,7 +158,7 @@ def _format(root: Path, proto: Any, limits: Limits) -> Format:
     return "tf1-hub"
 
 
-def _check_size(name: str, proto: Any, limits: Limits) -> None:
+def _check_size(name: str, proto: Any, limits: ReadLimits) -> None:
     if len(proto.meta_graphs) > limits.variants:
         raise LimitExceeded(limits, "variants", f"MetaGraphs are in {name}")
     nodes = 0
@@ -169,7 +169,7 @@ def _check_size(name: str, proto: Any, limits: Limits) -> None:
         raise LimitExceeded(limits, "nodes", f"nodes are in {name}")
 
 
-def _checkpoint(root: Path, problems: list[Problem], limits: Limits) -> Checkpoint | None:
+def _checkpoint(root: Path, problems: list[Problem], limits: ReadLimits) -> Checkpoint | None:
     index = root / "variables" / "variables.index"
     if not os.path.lexists(index):
         return None
@@ -211,7 +211,7 @@ def _shard_problems(folder: Path, index: Checkpoint) -> Iterator[Problem]:
             )
 
 
-def _keras_metadata(root: Path, limits: Limits, problems: list[Problem]) -> bytes | None:
+def _keras_metadata(root: Path, limits: ReadLimits, problems: list[Problem]) -> bytes | None:
     try:
         return read_within(root / "keras_metadata.pb", limits, "metadata_bytes")
     except LimitExceeded as error:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from hubcheck.module.limits import LIMITS, LimitExceeded, Limits
+from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
 from hubcheck.module.snappy import SnappyError, decompress
 
 _MAGIC = 0xDB4775248B80FB57
@@ -25,7 +25,7 @@ class TableError(ValueError):
     """The bytes are not such a table, or are damaged; the message says where."""
 
 
-def entries(data: bytes, limits: Limits = LIMITS) -> Iterator[tuple[bytes, bytes]]:
+def entries(data: bytes, limits: ReadLimits = LIMITS) -> Iterator[tuple[bytes, bytes]]:
     """Keys and values of a table, in order.
 
     Raises:
@@ -67,11 +67,11 @@ def _handle(data: bytes, position: int) -> tuple[tuple[int, int], int]:
     return (offset, size), position
 
 
-def _block(data: bytes, handle: tuple[int, int], limits: Limits) -> Iterator[tuple[bytes, bytes]]:
+def _block(data: bytes, handle: tuple[int, int], limits: ReadLimits) -> Iterator[tuple[bytes, bytes]]:
     yield from _entries(_read_block(data, handle, limits))
 
 
-def _read_block(data: bytes, handle: tuple[int, int], limits: Limits) -> bytes:
+def _read_block(data: bytes, handle: tuple[int, int], limits: ReadLimits) -> bytes:
     offset, size = handle
     end = offset + size
     if end + _TRAILER > len(data) or size < 4:
@@ -82,7 +82,7 @@ def _read_block(data: bytes, handle: tuple[int, int], limits: Limits) -> bytes:
     return _contents(data[offset:end], data[end], limits)
 
 
-def _contents(block: bytes, compression: int, limits: Limits) -> bytes:
+def _contents(block: bytes, compression: int, limits: ReadLimits) -> bytes:
     if compression == 0:
         return block
     if compression != 1:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hubcheck.module.formats import Format
-from hubcheck.module.limits import LIMITS, Limits
-from hubcheck.module.uri import Place
+from hubcheck.module.limits import LIMITS, ReadLimits
+from hubcheck.module.uri import ModuleSource
 
 Encoding = Literal["dense", "sparse", "composite"]
 
@@ -228,7 +228,7 @@ class Module:
     `limits` are those it was read with, which bound what is looked at later, too.
     """
 
-    path: Place
+    path: ModuleSource
     format: Format | None
     file: str
     variants: tuple[Variant, ...] = ()
@@ -241,7 +241,7 @@ class Module:
     problems: tuple[Problem, ...] = ()
     archive: Archive | None = None
     unpacked: Path | None = None
-    limits: Limits = LIMITS
+    limits: ReadLimits = LIMITS
 
     @property
     def folder(self) -> Path:

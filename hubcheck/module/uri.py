@@ -14,7 +14,7 @@ _SECRET = re.compile(r"(://)[^/@?#]*@")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Address:
+class Uri:
     """A URI, or a chain of them: `zip://m::https://host/modules.zip`."""
 
     uri: str
@@ -33,27 +33,27 @@ class Address:
             text = text.partition("#")[0].partition("?")[0]
         return unquote(text.rstrip("/").rpartition("/")[2])
 
-    def below(self, name: str) -> Address:
+    def below(self, name: str) -> Uri:
         """The address of a file or folder in this one; itself for "". A query stays at the end."""
         if not name:
             return self
         first, chained, rest = self.uri.partition("::")
         if chained and "://" not in first:
-            return Address(f"{first}::{Address(rest).below(name)}")
+            return Uri(f"{first}::{Uri(rest).below(name)}")
         if self.scheme not in ("http", "https"):
-            return Address(f"{first}{'' if first.endswith('/') else '/'}{name}{chained}{rest}")
+            return Uri(f"{first}{'' if first.endswith('/') else '/'}{name}{chained}{rest}")
         parts = urlsplit(self.uri)
-        return Address(urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name)}", fragment="")))
+        return Uri(urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name)}", fragment="")))
 
     @property
-    def parent(self) -> Address | None:
+    def parent(self) -> Uri | None:
         """The address of the folder that this lies in; None if that cannot be told."""
         if not self.name or "::" in self.uri:
             return None
         if self.scheme not in ("http", "https"):
-            return Address(self.uri.rstrip("/").rpartition("/")[0])
+            return Uri(self.uri.rstrip("/").rpartition("/")[0])
         parts = urlsplit(self.uri)
-        return Address(urlunsplit(parts._replace(path=parts.path.rstrip("/").rpartition("/")[0], fragment="")))
+        return Uri(urlunsplit(parts._replace(path=parts.path.rstrip("/").rpartition("/")[0], fragment="")))
 
     @property
     def encoded(self) -> str:
@@ -73,7 +73,7 @@ class Address:
         return self.uri
 
 
-Place = Path | Address
+ModuleSource = Path | Uri
 
 
 def is_uri(text: str) -> bool:
@@ -81,9 +81,9 @@ def is_uri(text: str) -> bool:
     return _URI.match(text) is not None
 
 
-def place(text: str | os.PathLike[str]) -> Place:
+def place(text: str | os.PathLike[str]) -> ModuleSource:
     """The path or the URI that a user gave."""
-    if isinstance(text, Path | Address):
+    if isinstance(text, Path | Uri):
         return text
     name = os.fspath(text)
-    return Address(name) if is_uri(name) else Path(name)
+    return Uri(name) if is_uri(name) else Path(name)

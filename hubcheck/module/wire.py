@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from hubcheck.module.limits import LimitExceeded, Limits
+from hubcheck.module.limits import LimitExceeded, ReadLimits
 from hubcheck.module.proto import message_class
 
 _VARINT, _LENGTH = 0, 2
@@ -58,7 +58,7 @@ def more_fields(name: str, data: bytes, most: int) -> bool:
     return False
 
 
-def check_fields(name: str, data: bytes, limits: Limits) -> None:
+def check_fields(name: str, data: bytes, limits: ReadLimits) -> None:
     """Count the fields of a message that is large enough for them to matter.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Any
 from hubcheck.probe.failures import from_error, one_line
 from hubcheck.probe.framing import BadFrame, decode_array
 from hubcheck.probe.observations import Failure, Load, NotRun, Output, Run
-from hubcheck.probe.plan import CallStep, LoadStep, Plan
+from hubcheck.probe.plan import CallStep, LoadStep, ProbePlan
 
 _MOST_OUTPUTS = 10_000
 
@@ -20,7 +20,7 @@ class Collector:
         BadFrame: a frame that a worker which keeps to its plan does not send.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: ProbePlan) -> None:
         self._plan = plan
         self._current: int | None = None
         self._next = 0

@@ -8,11 +8,11 @@ from typing import Literal
 from hubcheck.probe.environment import no_gpu
 from hubcheck.probe.observations import Device
 
-Wish = Literal["cpu", "gpu", "auto", "all"]
+DeviceRequest = Literal["cpu", "gpu", "auto", "all"]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class DeviceSelection:
     """The devices to run on, those not run on with the reason, and what was asked for and cannot be had."""
 
     devices: tuple[str, ...]
@@ -20,14 +20,14 @@ class Choice:
     missing: str | None = None
 
 
-def choose(wish: Wish) -> Choice:
+def choose(wish: DeviceRequest) -> DeviceSelection:
     """The devices for `--device`: "auto" takes a GPU if there is one, "gpu" and "all" insist on it."""
     if wish == "cpu":
-        return Choice(("cpu",), (Device("gpu", False, "not asked for"),))
+        return DeviceSelection(("cpu",), (Device("gpu", False, "not asked for"),))
     reason = no_gpu()
     if reason is None:
-        return Choice(("gpu",) if wish == "gpu" else ("cpu", "gpu"))
+        return DeviceSelection(("gpu",) if wish == "gpu" else ("cpu", "gpu"))
     absent = (Device("gpu", False, reason),)
     if wish == "gpu":
-        return Choice((), absent, reason)
-    return Choice(("cpu",), absent, reason if wish == "all" else None)
+        return DeviceSelection((), absent, reason)
+    return DeviceSelection(("cpu",), absent, reason if wish == "all" else None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from hubcheck.probe.collect import Collector
 from hubcheck.probe.observations import Device, Load, Observations
-from hubcheck.probe.plan import Plan, Step
+from hubcheck.probe.plan import ProbePlan, Step
 from hubcheck.probe.planning import Planned
 
 
@@ -22,7 +22,7 @@ class ProbeError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class WorkerLimits:
     """What a worker may use. `memory` is None for a fair share; `sandbox` is required, auto or off.
 
     `patience` is the part of the timeout after which optional calls are left out.
@@ -38,8 +38,8 @@ class Limits:
 class Part:
     """What one worker does for a job: a plan. `alone` is a second try, with all the memory there is."""
 
-    plan: Plan
-    limits: Limits
+    plan: ProbePlan
+    limits: WorkerLimits
     alone: bool = False
 
 
@@ -60,7 +60,7 @@ class Job:
     planned: Planned
     devices: tuple[str, ...]
     absent: tuple[Device, ...]
-    limits: Limits
+    limits: WorkerLimits
     seed: int
     threads: int
     settings: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ class Job:
 
     def _part(self, device: str, steps: Sequence[Step]) -> Part:
         soft = self.limits.timeout * self.limits.patience
-        return Part(Plan(self.path, tuple(steps), device, self.seed, self.threads, soft), self.limits)
+        return Part(ProbePlan(self.path, tuple(steps), device, self.seed, self.threads, soft), self.limits)
 
     def observations(self) -> Observations:
         """What all parts saw, in the order of the plan."""

@@ -65,7 +65,7 @@ Step = LoadStep | CallStep
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ProbePlan:
     """The steps of one worker on one module."""
 
     path: str
@@ -76,7 +76,7 @@ class Plan:
     soft_deadline: float = 0.0
 
 
-def to_json(plan: Plan) -> dict[str, Any]:
+def to_json(plan: ProbePlan) -> dict[str, Any]:
     """The plan as JSON values; `from_json` is the inverse."""
     steps = [
         {"step": "load" if isinstance(step, LoadStep) else "call", **dataclasses.asdict(step)} for step in plan.steps
@@ -85,9 +85,9 @@ def to_json(plan: Plan) -> dict[str, Any]:
     return {**fields, "steps": steps}
 
 
-def from_json(data: Mapping[str, Any]) -> Plan:
+def from_json(data: Mapping[str, Any]) -> ProbePlan:
     """The plan that `to_json` wrote."""
-    return Plan(**{**data, "steps": tuple(_step(dict(step)) for step in data["steps"])})
+    return ProbePlan(**{**data, "steps": tuple(_step(dict(step)) for step in data["steps"])})
 
 
 def _step(data: dict[str, Any]) -> Step:

@@ -12,7 +12,7 @@ from types import TracebackType
 from hubcheck.module.types import Module
 from hubcheck.probe.dispatch import Dispatcher
 from hubcheck.probe.environment import tensorflow_missing
-from hubcheck.probe.jobs import Job, Limits, ProbeError
+from hubcheck.probe.jobs import Job, ProbeError, WorkerLimits
 from hubcheck.probe.observations import Device, Observations
 from hubcheck.probe.planning import Planned, plan_steps
 from hubcheck.rulebook.contract import SignatureContract
@@ -103,7 +103,7 @@ class Pool:
             planned=planned,
             devices=self._devices,
             absent=self._absent,
-            limits=Limits(options.timeout, options.memory, self._sandbox, options.patience),
+            limits=WorkerLimits(options.timeout, options.memory, self._sandbox, options.patience),
             seed=options.seed,
             threads=self._threads,
             settings=options.settings,

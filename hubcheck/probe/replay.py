@@ -12,12 +12,12 @@ from hubcheck.probe.plan import CallStep
 from hubcheck.probe.planning import Planned, plan_steps
 from hubcheck.probe.pool import Pool, ProbeOptions
 from hubcheck.rulebook.contract import SignatureContract
-from hubcheck.util.errors import UsersError
+from hubcheck.util.errors import UserError
 from hubcheck.util.numbers import difference
 from hubcheck.util.text import printable
 
 
-class NoSuchCall(UsersError):
+class NoSuchCall(UserError):
     """The module has no such target, or the target is not called so; the message tells what there is."""
 
 

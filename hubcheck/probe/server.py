@@ -29,7 +29,7 @@ if __name__ == "__main__":  # run as a file: hubcheck need not be on the path of
 
 from hubcheck.probe import control
 from hubcheck.probe.framing import Decoder, encode
-from hubcheck.probe.plan import Plan, from_json
+from hubcheck.probe.plan import ProbePlan, from_json
 from hubcheck.sandbox import processes as system
 from hubcheck.sandbox import restrict as sandbox
 
@@ -37,7 +37,7 @@ _TICK = 0.05
 _TAIL = 16_384
 _MAX_SCRATCH = 1 << 29
 
-Work = Callable[[socket.socket, Plan], None]
+Work = Callable[[socket.socket, ProbePlan], None]
 
 
 @dataclass(slots=True)
@@ -216,7 +216,7 @@ class Server:
         system.kill_group(worker.pid)
 
 
-def _read_plan(channel: socket.socket) -> Plan | None:
+def _read_plan(channel: socket.socket) -> ProbePlan | None:
     decoder = Decoder()
     while data := channel.recv(1 << 16):
         for message, _ in decoder.feed(data):

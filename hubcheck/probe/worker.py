@@ -14,7 +14,7 @@ from hubcheck.probe import inputs as feeds
 from hubcheck.probe.framing import encode
 from hubcheck.probe.loaded import Loaded, RestoredObject, ServedModel
 from hubcheck.probe.observations import Target
-from hubcheck.probe.plan import CallStep, LoadStep, Plan
+from hubcheck.probe.plan import CallStep, LoadStep, ProbePlan
 from hubcheck.util.numbers import difference
 
 _MAX_VALUES = 1 << 22
@@ -28,7 +28,7 @@ _ALIKE = 1e-4
 class Worker:
     """Runs the steps of a plan, and reports each: before it begins and when it is done."""
 
-    def __init__(self, channel: socket.socket, plan: Plan) -> None:
+    def __init__(self, channel: socket.socket, plan: ProbePlan) -> None:
         self._channel = channel
         self._plan = plan
         self._started = time.monotonic()
@@ -169,7 +169,7 @@ def _error(problem: Exception) -> dict[str, str]:
     return {"type": type(problem).__name__, "message": str(problem)[:20_000]}
 
 
-def work(channel: socket.socket, plan: Plan) -> None:
+def work(channel: socket.socket, plan: ProbePlan) -> None:
     """Run the plan; an error of hubcheck's own is sent as such, never as a fault of the module."""
     try:
         Worker(channel, plan).run()

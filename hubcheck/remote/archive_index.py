@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hubcheck.module.archive import lists_module, names_module
-from hubcheck.module.limits import LimitExceeded, Limits
+from hubcheck.module.limits import LimitExceeded, ReadLimits
 from hubcheck.remote.download_session import kept
-from hubcheck.remote.retry import patiently
+from hubcheck.remote.retry import retry_transient
 from hubcheck.remote.source import Info, Source
 from hubcheck.remote.transfer import Transfer, hollow
 from hubcheck.util.errors import Unreachable
@@ -19,7 +19,7 @@ _FIRST, _LARGEST = 1 << 16, 1 << 23
 """Bytes that are fetched at a time: more and more, as long as they are read one after the other."""
 
 
-def holds_module(source: Source, name: str, limits: Limits, store: Path | None) -> bool:
+def holds_module(source: Source, name: str, limits: ReadLimits, store: Path | None) -> bool:
     """Whether an archive is one of a module, or cannot be looked into: its report tells that, and why.
 
     Of a zip file the list of members is fetched, of a tar file what comes before the first file of a module. A server
@@ -32,7 +32,7 @@ def holds_module(source: Source, name: str, limits: Limits, store: Path | None) 
         store: the cache; None: nothing is kept.
     """
     try:
-        info = patiently(partial(source.info, name))
+        info = retry_transient(partial(source.info, name))
         if info is None:
             return True
         with kept(source, limits, store) as (transfer, folder):

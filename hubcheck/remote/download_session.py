@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hubcheck.module.limits import Limits
+from hubcheck.module.limits import ReadLimits
 from hubcheck.module.scratch import private_folder
 from hubcheck.remote.source import Source
 from hubcheck.remote.store import Store
@@ -14,7 +14,7 @@ from hubcheck.remote.transfer import Transfer
 
 
 @contextmanager
-def kept(source: Source, limits: Limits, store: Path | None) -> Iterator[tuple[Transfer, Path]]:
+def kept(source: Source, limits: ReadLimits, store: Path | None) -> Iterator[tuple[Transfer, Path]]:
     """A transfer from a source, and an empty folder for what it brings, which is gone when this is left.
 
     Args:

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hubcheck.module.limits import Limits
+from hubcheck.module.limits import ReadLimits
 from hubcheck.module.locate import NotAModule, find_modules
 from hubcheck.module.scratch import private_folder
-from hubcheck.module.uri import Address
-from hubcheck.util.errors import Unreachable, UsersError
+from hubcheck.module.uri import Uri
+from hubcheck.util.errors import Unreachable, UserError
 
 _LONGEST = 3600
 """Seconds that a client may take: it has no limit of its own that could be set."""
@@ -58,31 +58,31 @@ _TFHUB = _Client(
 _KAGGLE = _Client("kagglehub", "kagglehub", "KAGGLEHUB_CACHE", Path.home() / ".cache" / "kagglehub", "kaggle")
 
 
-def is_handle(address: Address) -> bool:
+def is_handle(address: Uri) -> bool:
     """Whether a URI is one that a client of a hub resolves."""
     return _client(address) is not None
 
 
-def require(address: Address) -> None:
+def require(address: Uri) -> None:
     """See that the client is there, and that the handle is one.
 
     Raises:
-        UsersError: it is not.
+        UserError: it is not.
     """
     client = _client(address)
     assert client is not None
     _handle(address, client)
     if importlib.util.find_spec(client.module) is None:
-        raise UsersError(f"{address} needs {client.package}, which is not installed: `pip install {client.package}`")
+        raise UserError(f"{address} needs {client.package}, which is not installed: `pip install {client.package}`")
 
 
 @contextmanager
-def resolved(address: Address, limits: Limits, store: Path | None) -> Iterator[Path]:
+def resolved(address: Uri, limits: ReadLimits, store: Path | None) -> Iterator[Path]:
     """The module's folder, as the client has it in its cache; without a store, in a private folder.
 
     Raises:
         Unreachable: the client cannot fetch it.
-        UsersError: it is not installed.
+        UserError: it is not installed.
     """
     require(address)
     client = _client(address)
@@ -92,7 +92,7 @@ def resolved(address: Address, limits: Limits, store: Path | None) -> Iterator[P
         yield _ask(address, client, limits, cache, scratch)
 
 
-def _client(address: Address) -> _Client | None:
+def _client(address: Uri) -> _Client | None:
     if address.scheme == "kaggle":
         return _KAGGLE
     if address.scheme not in ("http", "https") or "::" in address.uri:
@@ -104,7 +104,7 @@ def _client(address: Address) -> _Client | None:
     return _KAGGLE if host == "kaggle.com" and parts.path.startswith("/models/") else None
 
 
-def _handle(address: Address, client: _Client) -> str:
+def _handle(address: Uri, client: _Client) -> str:
     if client is _TFHUB:
         return address.uri
     if address.scheme == "kaggle":
@@ -114,11 +114,11 @@ def _handle(address: Address, client: _Client) -> str:
         page = _KAGGLE_PAGE.fullmatch(urlsplit(address.uri).path)
         found = "/".join(part for part in page.groups() if part) if page is not None else None
     if found is None:
-        raise UsersError(f"{address}: a model on Kaggle is owner/model/framework/variation, with or without /version")
+        raise UserError(f"{address}: a model on Kaggle is owner/model/framework/variation, with or without /version")
     return found
 
 
-def _module_in(address: Address, folder: Path) -> Path:
+def _module_in(address: Uri, folder: Path) -> Path:
     """The module in what was fetched: mostly that folder itself."""
     found = find_modules(folder)
     if len(found) > 1:
@@ -127,7 +127,7 @@ def _module_in(address: Address, folder: Path) -> Path:
     return found[0]
 
 
-def _ask(address: Address, client: _Client, limits: Limits, cache: Path, scratch: Path) -> Path:
+def _ask(address: Uri, client: _Client, limits: ReadLimits, cache: Path, scratch: Path) -> Path:
     """Have a client fetch what a handle means; the folder where it is."""
     cache.mkdir(parents=True, exist_ok=True)
     temporary = scratch / "tmp"

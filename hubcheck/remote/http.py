@@ -18,8 +18,8 @@ from fsspec.exceptions import FSTimeoutError
 from fsspec.implementations.http import HTTPFileSystem
 
 from hubcheck._version import __version__
-from hubcheck.module.limits import Limits
-from hubcheck.module.uri import Address
+from hubcheck.module.limits import ReadLimits
+from hubcheck.module.uri import Uri
 from hubcheck.remote.retry import BUSY
 from hubcheck.remote.source import Denied, Info, Listing, Sink
 from hubcheck.util.errors import Unreachable
@@ -38,7 +38,7 @@ class Http:
     Redirects are followed, to HTTP and HTTPS only; proxies and .netrc are the environment's.
     """
 
-    def __init__(self, address: Address, limits: Limits) -> None:
+    def __init__(self, address: Uri, limits: ReadLimits) -> None:
         self.address = address
         seconds = limits.remote_seconds
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds)

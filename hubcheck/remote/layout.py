@@ -19,8 +19,8 @@ from hubcheck.module.locate import MODULE_FILES
 from hubcheck.module.names import is_safe
 from hubcheck.module.reader import read
 from hubcheck.module.types import CheckpointEntry
-from hubcheck.remote.retry import patiently
-from hubcheck.remote.source import CutOff, Denied, Info, Source
+from hubcheck.remote.retry import retry_transient
+from hubcheck.remote.source import Denied, Info, SizeExceeded, Source
 from hubcheck.remote.transfer import Transfer, hollow
 from hubcheck.remote.walk import files_below
 from hubcheck.util.errors import Unreachable
@@ -148,7 +148,7 @@ class _Layout:
             return
         try:
             self.transfer.file(name, info, self._at(name), most=most)
-        except CutOff:
+        except SizeExceeded:
             hollow(self._at(name), most + 1)
 
     def _hollow(self, name: str, info: Info | None) -> None:
@@ -159,7 +159,7 @@ class _Layout:
             hollow(self._at(name), 0)  # no file is so large, whatever the server says
 
     def _asked(self, name: str) -> Info | None:
-        return patiently(partial(self.transfer.source.info, name))
+        return retry_transient(partial(self.transfer.source.info, name))
 
     def _at(self, name: str) -> Path:
         place = self.folder / name
@@ -180,7 +180,7 @@ def known_files(source: Source, names: Iterable[str]) -> dict[str, Info | None]:
         if isinstance(answer, Denied):
             denied = answer
         elif isinstance(answer, Unreachable):
-            infos[name] = patiently(partial(source.info, name), answer)
+            infos[name] = retry_transient(partial(source.info, name), answer)
         else:
             infos[name] = answer
     # A page for people in the place of a file says that there is none, but sorry.

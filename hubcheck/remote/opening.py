@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from hubcheck.module.documents import documents_beside
-from hubcheck.module.limits import LimitExceeded, Limits
+from hubcheck.module.limits import LimitExceeded, ReadLimits
 from hubcheck.module.locate import NotAModule
 from hubcheck.module.names import is_safe
 from hubcheck.module.opening import opened as opened_here
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module, Problem
-from hubcheck.module.uri import Address
+from hubcheck.module.uri import Uri
 from hubcheck.remote import handles
 from hubcheck.remote import remote_archive as packed
 from hubcheck.remote.download_session import kept
@@ -24,7 +24,7 @@ from hubcheck.util.errors import Unreachable
 
 
 @contextmanager
-def opened(address: Address, limits: Limits, *, store: Path | None, weights: bool) -> Iterator[Module]:
+def opened(address: Uri, limits: ReadLimits, *, store: Path | None, weights: bool) -> Iterator[Module]:
     """The module at a URI.
 
     Args:
@@ -35,7 +35,7 @@ def opened(address: Address, limits: Limits, *, store: Path | None, weights: boo
 
     Raises:
         Unreachable: the server does not give it.
-        UsersError: what speaks with the server is not installed.
+        UserError: what speaks with the server is not installed.
     """
     with ExitStack() as stack:
         try:
@@ -51,7 +51,7 @@ def opened(address: Address, limits: Limits, *, store: Path | None, weights: boo
         yield module
 
 
-def _module(address: Address, limits: Limits, store: Path | None, weights: bool, stack: ExitStack) -> Module:
+def _module(address: Uri, limits: ReadLimits, store: Path | None, weights: bool, stack: ExitStack) -> Module:
     if handles.is_handle(address):
         folder = stack.enter_context(handles.resolved(address, limits, store))
         return _moved(address, stack.enter_context(opened_here(folder, limits)))
@@ -71,6 +71,6 @@ def _module(address: Address, limits: Limits, store: Path | None, weights: bool,
     return _moved(address, read(folder, limits))
 
 
-def _moved(address: Address, module: Module) -> Module:
+def _moved(address: Uri, module: Module) -> Module:
     """A module that was read from a folder, as the one that is at the URI."""
     return replace(module, path=address, unpacked=module.folder)

@@ -12,36 +12,36 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from hubcheck.module.limits import Limits
+from hubcheck.module.limits import ReadLimits
 from hubcheck.module.locate import ARCHIVES, NotAModule, find_modules
 from hubcheck.module.names import is_safe
 from hubcheck.module.opening import archive_content, opened
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module
-from hubcheck.module.uri import Address
+from hubcheck.module.uri import Uri
 from hubcheck.remote.download_session import kept
-from hubcheck.remote.retry import patiently
+from hubcheck.remote.retry import retry_transient
 from hubcheck.remote.source import connect
 
 _SCHEMES = {"zip": ".zip", "tar": ".tar.gz"}
 
 
-def is_packed(address: Address) -> bool:
+def is_packed(address: Uri) -> bool:
     """Whether a URI names a folder of an archive."""
     return address.scheme in _SCHEMES and "::" in address.uri
 
 
-def is_archive(address: Address) -> bool:
+def is_archive(address: Uri) -> bool:
     """Whether a URI is that of an archive."""
     return address.name.lower().endswith(ARCHIVES)
 
 
-def local(address: Address) -> Path:
+def local(address: Uri) -> Path:
     """The path of a `file://` URI."""
     return Path(unquote(urlsplit(address.uri).path))
 
 
-def find(address: Address, limits: Limits, store: Path | None) -> list[Address]:
+def find(address: Uri, limits: ReadLimits, store: Path | None) -> list[Uri]:
     """The modules below a folder of an archive; the folder itself if the archive cannot be unpacked: that is told."""
     inner, outer = _parts(address)
     with ExitStack() as stack:
@@ -57,11 +57,11 @@ def find(address: Address, limits: Limits, store: Path | None) -> list[Address]:
         if found == [root]:
             return [address]
         names = [module.relative_to(content.folder).as_posix() for module in found]
-        return [Address(f"{address.scheme}://{name}::{outer}") for name in names]
+        return [Uri(f"{address.scheme}://{name}::{outer}") for name in names]
 
 
 @contextmanager
-def opened_inside(address: Address, limits: Limits, store: Path | None) -> Iterator[Module]:
+def opened_inside(address: Uri, limits: ReadLimits, store: Path | None) -> Iterator[Module]:
     """The module in a folder of an archive."""
     inner, outer = _parts(address)
     with ExitStack() as stack:
@@ -77,22 +77,22 @@ def opened_inside(address: Address, limits: Limits, store: Path | None) -> Itera
 
 
 @contextmanager
-def opened_archive(address: Address, limits: Limits, store: Path | None) -> Iterator[Module]:
+def opened_archive(address: Uri, limits: ReadLimits, store: Path | None) -> Iterator[Module]:
     """The module that is an archive."""
     with _fetched(address, limits, store, "") as file, opened(file, limits) as module:
         yield replace(module, path=address)
 
 
-def _parts(address: Address) -> tuple[str, Address]:
+def _parts(address: Uri) -> tuple[str, Uri]:
     first, _, rest = address.uri.partition("::")
     inner = first.partition("://")[2].strip("/")
     if inner and not is_safe(inner):
         raise NotAModule(f"{address}: {inner} is no name of a folder in an archive")
-    return inner, Address(rest if "://" in rest else Path(rest).absolute().as_uri())
+    return inner, Uri(rest if "://" in rest else Path(rest).absolute().as_uri())
 
 
 @contextmanager
-def _fetched(address: Address, limits: Limits, store: Path | None, suffix: str) -> Iterator[Path]:
+def _fetched(address: Uri, limits: ReadLimits, store: Path | None, suffix: str) -> Iterator[Path]:
     """The archive, as a file."""
     if address.scheme == "file":
         if not local(address).is_file():
@@ -101,7 +101,7 @@ def _fetched(address: Address, limits: Limits, store: Path | None, suffix: str) 
         return
     source = connect(address, limits)
     with kept(source, limits, store) as (transfer, folder):
-        info = patiently(partial(source.info, ""))
+        info = retry_transient(partial(source.info, ""))
         if info is None:
             raise NotAModule(f"{address}: no such file")
         name = address.name if is_archive(address) and is_safe(address.name) else f"module{suffix}"

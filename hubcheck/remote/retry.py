@@ -18,7 +18,7 @@ BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP's statuses of what is over when one waits."""
 
 
-def patiently(do: Callable[[], Result], failed: Unreachable | None = None) -> Result:
+def retry_transient(do: Callable[[], Result], failed: Unreachable | None = None) -> Result:
     """What `do` gives, at the latest in its fourth try; `failed` is what came of the first one, if it was made already.
 
     Between tries it is waited half a second, and twice as long each time, or as long as the server asks for.

@@ -6,22 +6,22 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from hubcheck.module.limits import LimitExceeded, Limits
+from hubcheck.module.limits import LimitExceeded, ReadLimits
 from hubcheck.module.locate import ARCHIVES, MODULE_FILES, NotAModule, find_modules
-from hubcheck.module.uri import Address
+from hubcheck.module.uri import Uri
 from hubcheck.remote import handles
 from hubcheck.remote import remote_archive as packed
 from hubcheck.remote.archive_index import holds_module
 from hubcheck.remote.layout import known_files
-from hubcheck.remote.retry import patiently
+from hubcheck.remote.retry import retry_transient
 from hubcheck.remote.source import Listing, Source, connect, joined
 from hubcheck.remote.walk import folders
-from hubcheck.util.errors import Unreachable, UsersError
+from hubcheck.util.errors import Unreachable, UserError
 
 _AT_A_TIME = 8
 
 
-def find(address: Address, limits: Limits, store: Path | None) -> list[Address]:
+def find(address: Uri, limits: ReadLimits, store: Path | None) -> list[Uri]:
     """The module at a URI, or all below it, in order; what a server does not list has to be named.
 
     An archive below it is one of them if it holds a module, or cannot be looked into; one at the URI always is. Where
@@ -30,7 +30,7 @@ def find(address: Address, limits: Limits, store: Path | None) -> list[Address]:
     Raises:
         NotAModule: there is nothing, or no module.
         Unreachable: the server will not give it.
-        UsersError: what speaks with the server is not installed.
+        UserError: what speaks with the server is not installed.
     """
     try:
         if handles.is_handle(address):
@@ -42,20 +42,20 @@ def find(address: Address, limits: Limits, store: Path | None) -> list[Address]:
             return packed.find(address, limits, store)
         return _find(connect(address, limits), limits, store)
     except LimitExceeded as error:
-        raise UsersError(f"{address}: {error}; give the modules one by one, or raise it") from None
+        raise UserError(f"{address}: {error}; give the modules one by one, or raise it") from None
     except Unreachable as error:
         if error.again:
             return [address]
         raise
 
 
-def _find(source: Source, limits: Limits, store: Path | None) -> list[Address]:
+def _find(source: Source, limits: ReadLimits, store: Path | None) -> list[Uri]:
     address = source.address
     if address.name.lower().endswith(ARCHIVES):
-        if patiently(partial(source.info, "")) is None:
+        if retry_transient(partial(source.info, "")) is None:
             raise NotAModule(f"{address}: no such file")
         return [address]
-    if address.name in MODULE_FILES and patiently(partial(source.info, "")) is not None:
+    if address.name in MODULE_FILES and retry_transient(partial(source.info, "")) is not None:
         raise NotAModule(f"{address}: give the folder that it is in")
     denied = None
     try:
@@ -75,7 +75,7 @@ def _find(source: Source, limits: Limits, store: Path | None) -> list[Address]:
     )
 
 
-def _below(source: Source, limits: Limits, store: Path | None) -> list[Address]:
+def _below(source: Source, limits: ReadLimits, store: Path | None) -> list[Uri]:
     found, archives = [], []
     for folder, listing in folders(source, limits, lambda listing: not _is_module(listing)):
         if _is_module(listing):
@@ -86,16 +86,16 @@ def _below(source: Source, limits: Limits, store: Path | None) -> list[Address]:
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
             held = pool.map(lambda name: holds_module(source, name, limits, store), archives)
             found += [name for name, is_module in zip(archives, held, strict=True) if is_module]
-    return [Address(source.uri_of(name)) for name in found]
+    return [Uri(source.uri_of(name)) for name in found]
 
 
 def _is_module(listing: Listing) -> bool:
     return any(name in listing.files for name in MODULE_FILES)
 
 
-def _files(address: Address, limits: Limits) -> list[Address]:
+def _files(address: Uri, limits: ReadLimits) -> list[Uri]:
     root = packed.local(address)
     found = find_modules(root, limits)
     if found == [root]:
         return [address]
-    return [Address(module.absolute().as_uri()) for module in found]
+    return [Uri(module.absolute().as_uri()) for module in found]

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hubcheck.module.limits import Limits
-from hubcheck.module.uri import Address
-from hubcheck.util.errors import Unreachable, UsersError
+from hubcheck.module.limits import ReadLimits
+from hubcheck.module.uri import Uri
+from hubcheck.util.errors import Unreachable, UserError
 
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
 _SETTLED = 2
@@ -54,7 +54,7 @@ class Denied(Unreachable):
     """The server wants to know who asks; many say so of what they do not have, too."""
 
 
-class CutOff(Exception):
+class SizeExceeded(Exception):
     """More bytes came than were wanted."""
 
 
@@ -72,7 +72,7 @@ class Source(Protocol):
     Every method may raise Unreachable, and `Denied` where a server will not even say whether there is something.
     """
 
-    address: Address
+    address: Uri
 
     def uri_of(self, name: str) -> str:
         """The URI of a file or folder below."""
@@ -99,11 +99,11 @@ class Source(Protocol):
         ...
 
 
-def connect(address: Address, limits: Limits) -> Source:
+def connect(address: Uri, limits: ReadLimits) -> Source:
     """The server of an address; most are not asked anything yet.
 
     Raises:
-        UsersError: what speaks with it is not installed, or nobody knows how to.
+        UserError: what speaks with it is not installed, or nobody knows how to.
         Unreachable: there is no connection.
     """
     try:
@@ -115,14 +115,14 @@ def connect(address: Address, limits: Limits) -> Source:
 
         return Storage(address)
     except ImportError as error:
-        raise UsersError(f"{address} cannot be read: {_missing(address, error)}") from None
+        raise UserError(f"{address} cannot be read: {_missing(address, error)}") from None
     except ValueError as error:
-        raise UsersError(f"{address} cannot be read: {error}") from None
+        raise UserError(f"{address} cannot be read: {error}") from None
     except OSError as error:  # some drivers connect at once
         raise Unreachable(address.uri, f"no connection: {error.strerror or error}") from None
 
 
-def _missing(address: Address, error: ImportError) -> str:
+def _missing(address: Uri, error: ImportError) -> str:
     wanted = (error.name or "").partition(".")[0]
     if wanted in ("fsspec", "aiohttp", "yarl"):
         return "modules on servers need `pip install 'hubcheck[remote]'`"

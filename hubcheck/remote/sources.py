@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.module.limits import LIMITS, Limits
+from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.locate import find_modules
-from hubcheck.module.uri import Place, place
+from hubcheck.module.uri import ModuleSource, place
 
 if TYPE_CHECKING:
     from hubcheck.module.types import Module
 
 
-def find(text: str | os.PathLike[str], limits: Limits = LIMITS, *, store: Path | None = None) -> list[Place]:
+def find(text: str | os.PathLike[str], limits: ReadLimits = LIMITS, *, store: Path | None = None) -> list[ModuleSource]:
     """The module at a path or URI, or all modules below it, in order.
 
     Args:
@@ -26,7 +26,7 @@ def find(text: str | os.PathLike[str], limits: Limits = LIMITS, *, store: Path |
 
     Raises:
         NotAModule: there is none.
-        UsersError: the server cannot be asked, or will not tell.
+        UserError: the server cannot be asked, or will not tell.
     """
     where = place(text)
     if isinstance(where, Path):
@@ -38,7 +38,7 @@ def find(text: str | os.PathLike[str], limits: Limits = LIMITS, *, store: Path |
 
 @contextmanager
 def opened(
-    where: Place, limits: Limits = LIMITS, *, store: Path | None = None, weights: bool = True
+    where: ModuleSource, limits: ReadLimits = LIMITS, *, store: Path | None = None, weights: bool = True
 ) -> Iterator[Module]:
     """The module at a path or URI. `Module.folder` is there until this is left.
 
@@ -64,7 +64,7 @@ def opened(
         yield module
 
 
-def read(path: str | os.PathLike[str], limits: Limits = LIMITS) -> Module:
+def read(path: str | os.PathLike[str], limits: ReadLimits = LIMITS) -> Module:
     """Everything that the files of a module say, without running it.
 
     Never raises for what is in the files: what makes them unreadable stands in the result's `problems`, and `format`

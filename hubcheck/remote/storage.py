@@ -9,8 +9,8 @@ from typing import Any
 
 from fsspec.core import url_to_fs
 
-from hubcheck.module.uri import Address
-from hubcheck.remote.source import CutOff, Denied, Info, Listing, Sink, joined
+from hubcheck.module.uri import Uri
+from hubcheck.remote.source import Denied, Info, Listing, Sink, SizeExceeded, joined
 from hubcheck.util.errors import Unreachable
 
 _CHUNK = 1 << 20
@@ -21,7 +21,7 @@ _TIMES = ("LastModified", "updated", "mtime", "modified", "last_modified", "crea
 class Storage:
     """A folder or file that a driver of fsspec reads. Keys and endpoints are those of its own configuration."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Uri) -> None:
         self.address = address
         self._files, root = url_to_fs(address.uri)
         self._files.invalidate_cache()
@@ -122,7 +122,7 @@ def _failures(uri: str) -> Iterator[None]:
     """
     try:
         yield
-    except (Unreachable, CutOff):
+    except (Unreachable, SizeExceeded):
         raise
     except FileNotFoundError:
         raise Unreachable(uri, "it is gone, or never was there") from None

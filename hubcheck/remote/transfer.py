@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from hubcheck.module.limits import LimitExceeded, Limits
-from hubcheck.remote.retry import patiently
-from hubcheck.remote.source import CutOff, Info, Sink, Source
+from hubcheck.module.limits import LimitExceeded, ReadLimits
+from hubcheck.remote.retry import retry_transient
+from hubcheck.remote.source import Info, Sink, SizeExceeded, Source
 from hubcheck.remote.store import Store
 from hubcheck.util.errors import Unreachable
 
@@ -28,7 +28,7 @@ class Transfer:
     """
 
     source: Source
-    limits: Limits
+    limits: ReadLimits
     store: Store | None
     drafts: Path
     room: int = field(init=False)
@@ -74,8 +74,8 @@ class Transfer:
             return
         draft = self.drafts / "draft"
         try:
-            received = patiently(lambda: _received(uri, draft, size, bound, self.limits, fetch))
-        except CutOff:
+            received = retry_transient(lambda: _received(uri, draft, size, bound, self.limits, fetch))
+        except SizeExceeded:
             self._refuse(most)
         self.room -= received
         if self.store is not None:
@@ -85,11 +85,11 @@ class Transfer:
     def _refuse(self, most: int | None) -> None:
         if most is None or most > self.room:
             raise LimitExceeded(self.limits, "remote_bytes", "bytes are to be fetched for it")
-        raise CutOff
+        raise SizeExceeded
 
 
 def _received(
-    uri: str, draft: Path, size: int | None, bound: int, limits: Limits, fetch: Callable[[Sink], None]
+    uri: str, draft: Path, size: int | None, bound: int, limits: ReadLimits, fetch: Callable[[Sink], None]
 ) -> int:
     """Fetch into a file; how many bytes it has."""
     draft.unlink(missing_ok=True)
@@ -97,7 +97,7 @@ def _received(
         meter = _Meter(uri, out, bound if size is None else min(bound, size))
         try:
             fetch(meter)
-        except CutOff:
+        except SizeExceeded:
             if size is not None:
                 raise Unreachable(uri, f"it gives more than the {size:,} bytes that it told of", again=True) from None
             raise
@@ -119,7 +119,7 @@ class _Meter:
         """Take some bytes."""
         self.received += len(data)
         if self.received > self._most:
-            raise CutOff
+            raise SizeExceeded
         seconds = time.monotonic() - self._begin
         if seconds > _PATIENCE and self.received < seconds * _SLOWEST:
             raise Unreachable(self._uri, f"it gives less than {_SLOWEST:,} bytes a second")

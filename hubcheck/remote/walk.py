@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from hubcheck.module.limits import LimitExceeded, Limits
+from hubcheck.module.limits import LimitExceeded, ReadLimits
 from hubcheck.module.names import is_safe
-from hubcheck.remote.retry import patiently
+from hubcheck.remote.retry import retry_transient
 from hubcheck.remote.source import Info, Listing, Source, joined
 
 _DEEPEST = 16
 """Folders within folders; a page can link to itself as if it lay below itself."""
 
 
-def files_below(source: Source, limits: Limits) -> dict[str, Info | None] | None:
+def files_below(source: Source, limits: ReadLimits) -> dict[str, Info | None] | None:
     """All files below a folder, with what is known of them; None if the server does not list it.
 
     Names that may not become names of files here are passed over: nothing of a module can refer to such a file.
@@ -31,7 +31,7 @@ def files_below(source: Source, limits: Limits) -> dict[str, Info | None] | None
     return {name: info for name, info in found.items() if is_safe(name)} if listed else None
 
 
-def folders(source: Source, limits: Limits, enter: Callable[[Listing], bool]) -> Iterator[tuple[str, Listing]]:
+def folders(source: Source, limits: ReadLimits, enter: Callable[[Listing], bool]) -> Iterator[tuple[str, Listing]]:
     """Folders from the root on, each with what lies in it; `enter` says whether those in a folder are visited, too.
 
     Raises:
@@ -41,7 +41,7 @@ def folders(source: Source, limits: Limits, enter: Callable[[Listing], bool]) ->
     waiting, count = [""], 0
     while waiting:
         folder = waiting.pop()
-        listing = patiently(partial(source.listing, folder))
+        listing = retry_transient(partial(source.listing, folder))
         if listing is None:
             continue
         count += 1 + len(listing.files)

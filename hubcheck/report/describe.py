@@ -9,7 +9,7 @@ from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.identity import module_key
 from hubcheck.engine.reports import ModuleReport, Report, Suppressed, SuppressionKind
 from hubcheck.module.formats import Format
-from hubcheck.module.uri import Address, is_uri
+from hubcheck.module.uri import Uri, is_uri
 
 SUPPRESSIONS: dict[SuppressionKind, str] = {"ignore": "ignored", "xfail": "expected", "baseline": "known"}
 FORMATS: dict[Format | None, str] = {
@@ -79,7 +79,7 @@ def file_of(module: ModuleReport, report: Report) -> str:
     if module.script is not None:
         return module.script
     if is_uri(key):
-        return str(Address(key).below(module.file))
+        return str(Uri(key).below(module.file))
     return f"{key}/{module.file}" if module.file else key
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubcheck.engine.reports import Report
-from hubcheck.util.errors import UsersError
+from hubcheck.util.errors import UserError
 
 
-class UnknownFormat(UsersError):
+class UnknownFormat(UserError):
     """A file whose name tells no format."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hubcheck._version import __version__
 from hubcheck.engine.reports import ModuleReport, Report
-from hubcheck.engine.summary import Tally
+from hubcheck.engine.summary import Summary
 from hubcheck.report.describe import remarks
 from hubcheck.report.json import module_document
 
@@ -36,7 +36,7 @@ def last_line(report: Report) -> str:
     return json.dumps(whole, ensure_ascii=False) + "\n"
 
 
-def _summary(tally: Tally) -> dict[str, Any]:
+def _summary(tally: Summary) -> dict[str, Any]:
     return {
         "modules": tally.modules,
         "known": tally.known,

@@ -17,7 +17,7 @@ from hubcheck._version import __version__
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.identity import fingerprints, module_key
 from hubcheck.engine.reports import EXIT_INTERNAL, EXIT_INTERRUPTED, ModuleReport, Report, Suppressed
-from hubcheck.module.uri import Address
+from hubcheck.module.uri import Uri
 from hubcheck.module.uri import place as located
 from hubcheck.report.describe import counts, details, file_of, place, remarks
 from hubcheck.rulebook.rules import Rule
@@ -134,7 +134,7 @@ def _result(
 
 def _artifact(module: ModuleReport, report: Report) -> dict[str, Any]:
     where = located(module.path)
-    if module.script is None and isinstance(where, Address):
+    if module.script is None and isinstance(where, Uri):
         return {"uri": where.below(module.file).encoded}
     if module.script is None and not Path(where).absolute().is_relative_to(Path(report.home).absolute()):
         return {"uri": (Path(where).absolute() / module.file).as_uri()}

@@ -12,7 +12,7 @@ import click
 
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.reports import ModuleReport, Report, Verdict
-from hubcheck.engine.summary import Tally
+from hubcheck.engine.summary import Summary
 from hubcheck.report.describe import (
     FORMATS,
     SUPPRESSIONS,
@@ -87,7 +87,7 @@ def summary_lines(report: Report) -> Iterator[str]:
     yield f"{plural(tally.modules, 'module')}{known}: {', '.join(shown)}; {found}"
 
 
-def _tables(tally: Tally) -> Iterator[str]:
+def _tables(tally: Summary) -> Iterator[str]:
     """The rules that were broken, and the worst modules."""
     if tally.rules:
         yield click.style(f"{'modules':>9} {'findings':>9}  rule", bold=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hubcheck.util import resources
-from hubcheck.util.data_files import DataFileError, Shelf, parsed, validate
+from hubcheck.util.data_files import DataFileError, LazyRegistry, parsed, validate
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class SignatureContract:
     more_outputs: bool = True
 
 
-def load_contracts(*folders: Path) -> Shelf[SignatureContract]:
+def load_contracts(*folders: Path) -> LazyRegistry[SignatureContract]:
     """The shipped contracts and those in `<folder>/signatures/*.toml`, by signature name.
 
     Raises:
@@ -62,7 +62,7 @@ def load_contracts(*folders: Path) -> Shelf[SignatureContract]:
         if contract.name in shipped or contract.name in own:
             raise DataFileError(file, "name", f"signature {contract.name!r} is defined already")
         own[contract.name] = contract
-    return Shelf(shipped, lambda file: _contract(parsed(file)), own)
+    return LazyRegistry(shipped, lambda file: _contract(parsed(file)), own)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -9,13 +9,13 @@ from typing import Any
 
 from hubcheck.rulebook.levels import Level
 from hubcheck.util import resources
-from hubcheck.util.data_files import DataFileError, Shelf, parsed, validate
-from hubcheck.util.errors import UsersError
+from hubcheck.util.data_files import DataFileError, LazyRegistry, parsed, validate
+from hubcheck.util.errors import UserError
 
 _NOT_RULES = {"signatures", "schema", "data"}
 
 
-class UnknownRule(UsersError):
+class UnknownRule(UserError):
     """A pattern that selects no rule; the message names the nearest ones."""
 
 
@@ -25,7 +25,7 @@ class Rule:
 
     `check` names the predicate that decides it from files, `probe` the one that decides it from a run; a
     rule has either or both. `needs` are rules (or "group/*") without which this one means nothing;
-    `probe_needs` those without which its run means nothing.
+    `run_needs` those without which its run means nothing.
     """
 
     id: str
@@ -41,7 +41,7 @@ class Rule:
     probe: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
-    probe_needs: tuple[str, ...] = ()
+    run_needs: tuple[str, ...] = ()
 
     @property
     def group(self) -> str:
@@ -53,7 +53,7 @@ class Rule:
         return "+".join(name for name, half in (("static", self.check), ("probe", self.probe)) if half)
 
 
-def load_rules(*folders: Path) -> Shelf[Rule]:
+def load_rules(*folders: Path) -> LazyRegistry[Rule]:
     """The shipped rules and those in `<folder>/<group>/<name>.toml`, by id.
 
     Raises:
@@ -70,10 +70,10 @@ def load_rules(*folders: Path) -> Shelf[Rule]:
             raise DataFileError(file, "id", f"rule {data['id']!r} is defined already")
         own[data["id"]] = _rule(file, data)
     for rule in own.values():
-        for need in (*rule.needs, *rule.probe_needs):
+        for need in (*rule.needs, *rule.run_needs):
             if not matching(need, (*shipped, *own)):
                 raise DataFileError(rule.file, "needs", f"no rule is called {need!r}")
-    return Shelf(shipped, lambda file: _rule(file, parsed(file)), own)
+    return LazyRegistry(shipped, lambda file: _rule(file, parsed(file)), own)
 
 
 def matching(pattern: str, rules: Iterable[str]) -> list[str]:
@@ -126,5 +126,5 @@ def _rule(file: Path, data: Mapping[str, Any]) -> Rule:
         probe=data.get("probe"),
         params=data.get("params", {}),
         needs=tuple(data.get("needs", ())),
-        probe_needs=tuple(data.get("probe_needs", ())),
+        run_needs=tuple(data.get("run_needs", ())),
     )

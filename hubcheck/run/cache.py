@@ -16,11 +16,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import hubcheck
 from hubcheck._version import __version__
 from hubcheck.engine.reports import ModuleReport
 from hubcheck.module.documents import read_documents
-from hubcheck.module.limits import LIMITS, Limits
+from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.locate import is_archive
 from hubcheck.run.report_codec import report_from, report_text
 from hubcheck.util import resources
@@ -53,7 +52,7 @@ class Cache:
             _add(digest, part.encode("utf-8", "surrogateescape"))
         self._settings = digest
 
-    def key(self, path: Path, settings: str, limits: Limits = LIMITS) -> str | None:
+    def key(self, path: Path, settings: str, limits: ReadLimits = LIMITS) -> str | None:
         """The key of the module at a path, with settings of its own; None if it cannot be told what it is made of."""
         digest = self._settings.copy()
         _add(digest, f"{path}\n{settings}".encode("utf-8", "surrogateescape"))
@@ -107,7 +106,7 @@ def _seal(text: bytes) -> str:
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
-def _content(path: Path, limits: Limits, *, static: bool) -> Iterator[bytes]:
+def _content(path: Path, limits: ReadLimits, *, static: bool) -> Iterator[bytes]:
     """The names of a module's files and what is in them."""
     for name, text in sorted(read_documents(path).items()):
         yield f"{name}\n{text}".encode("utf-8", "surrogateescape")
@@ -151,7 +150,7 @@ def _weights(file: Path) -> bytes:
 def _own_code() -> Iterator[str]:
     """hubcheck's files and tables, as they are now: a checkout changes without its version."""
     yield sys.version
-    for top in (Path(hubcheck.__file__).parent, resources.folder("rules")):
+    for top in (Path(__file__).parents[1], resources.folder("rules")):
         for folder, children, names in os.walk(top):
             children.sort()
             for name in sorted(names):

@@ -11,24 +11,28 @@ from typing import TYPE_CHECKING
 
 from hubcheck.engine.findings import Outcome
 from hubcheck.engine.reports import ModuleReport
-from hubcheck.module.uri import Place
+from hubcheck.module.uri import ModuleSource
 from hubcheck.rulebook.rules import Rule
 from hubcheck.run.cache import Cache, tensorflow_releases
 
 if TYPE_CHECKING:
     from hubcheck.run.options import Options
-    from hubcheck.run.resolved import Plan
+    from hubcheck.run.resolved import ResolvedOptions
 
 _RUNS = frozenset(
     {"module/loads", "module/servable", "behaviour/runs", "behaviour/batch-size", "device/cpu", "device/gpu"}
 )
 """Rules that fail where a run comes to no result. The machine's load may be the reason, so they are asked anew."""
 
-Check = Callable[[Iterable[Place]], Iterator[ModuleReport]]
+Check = Callable[[Iterable[ModuleSource]], Iterator[ModuleReport]]
 
 
 def known_or_checked(
-    modules: Sequence[Place], options: Options, ready: Plan, check: Check, environment: Iterable[str] | None = None
+    modules: Sequence[ModuleSource],
+    options: Options,
+    ready: ResolvedOptions,
+    check: Check,
+    environment: Iterable[str] | None = None,
 ) -> Generator[ModuleReport, None, None]:
     """The reports in the order of the modules: those that are known, and those that `check` makes of the others.
 
@@ -37,10 +41,10 @@ def known_or_checked(
     """
     assert options.cache is not None
     known = KnownReports(options.cache, options, ready, environment)
-    ahead: deque[tuple[Place, ModuleReport | None]] = deque()
+    ahead: deque[tuple[ModuleSource, ModuleReport | None]] = deque()
     remaining = iter(modules)
 
-    def unknown() -> Iterator[Place]:
+    def unknown() -> Iterator[ModuleSource]:
         yield ahead[0][0]
         for path in remaining:
             report = known.get(path)
@@ -62,7 +66,7 @@ def known_or_checked(
     yield from _ready(ahead)
 
 
-def _ready(ahead: deque[tuple[Place, ModuleReport | None]]) -> Iterator[ModuleReport]:
+def _ready(ahead: deque[tuple[ModuleSource, ModuleReport | None]]) -> Iterator[ModuleReport]:
     while ahead and ahead[0][1] is not None:
         yield ahead[0][1]
         ahead.popleft()
@@ -78,13 +82,15 @@ class KnownReports:
         environment: TensorFlow's releases where modules are run, if that is not here.
     """
 
-    def __init__(self, folder: Path, options: Options, ready: Plan, environment: Iterable[str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, options: Options, ready: ResolvedOptions, environment: Iterable[str] | None = None
+    ) -> None:
         self._cache = Cache(folder, _settings(options, ready, environment), static=options.static)
         self._ready = ready
         self._limits = options.limits
-        self._keys: dict[Place, str] = {}
+        self._keys: dict[ModuleSource, str] = {}
 
-    def get(self, path: Place) -> ModuleReport | None:
+    def get(self, path: ModuleSource) -> ModuleReport | None:
         """The report of a module that has not changed since."""
         begin = time.monotonic()
         key = self._key(path)
@@ -95,13 +101,13 @@ class KnownReports:
             self._keys[path] = key
         return None
 
-    def put(self, path: Place, report: ModuleReport) -> None:
+    def put(self, path: ModuleSource, report: ModuleReport) -> None:
         """Keep a report that another run would give again; not if the module changed while it was looked at."""
         key = self._keys.pop(path, None)
         if key is not None and all(map(_is_settled, report.outcomes)) and self._key(path) == key:
             self._cache.put(key, report)
 
-    def _key(self, path: Place) -> str | None:
+    def _key(self, path: ModuleSource) -> str | None:
         if not isinstance(path, Path):
             return None  # what is on a server is not known before it is fetched
         if any(isinstance(rule, Rule) and _is_foreign(rule) for rule in self._ready.own):
@@ -115,7 +121,7 @@ def _is_settled(outcome: Outcome) -> bool:
     return outcome.complete and outcome.status != "broken" and not failed_in_a_run and not partly
 
 
-def _settings(options: Options, ready: Plan, environment: Iterable[str] | None) -> Iterator[str]:
+def _settings(options: Options, ready: ResolvedOptions, environment: Iterable[str] | None) -> Iterator[str]:
     # Of what ships with hubcheck the cache knows the files.
     yield repr(ready.own)
     yield repr(dict(options.config.levels) if options.config is not None else {})

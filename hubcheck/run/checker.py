@@ -15,11 +15,11 @@ from hubcheck.checks.context import Context
 from hubcheck.engine.evaluation import Evaluation
 from hubcheck.engine.reports import DeviceRun, ModuleReport
 from hubcheck.module.types import Module
-from hubcheck.module.uri import Place
+from hubcheck.module.uri import ModuleSource
 from hubcheck.remote.sources import opened
 from hubcheck.run.options import Options
-from hubcheck.run.resolved import Plan
-from hubcheck.util.errors import Unchecked, UsersError
+from hubcheck.run.resolved import ResolvedOptions
+from hubcheck.util.errors import ModuleUnavailable, UserError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -40,7 +40,9 @@ class Checker:
     def __init__(self, options: Options) -> None:
         self._pool, self._no_run = _pool(options)
 
-    def stream(self, modules: Iterable[Place], options: Options, ready: Plan) -> Iterator[ModuleReport]:
+    def stream(
+        self, modules: Iterable[ModuleSource], options: Options, ready: ResolvedOptions
+    ) -> Iterator[ModuleReport]:
         """Reports one by one, in the order of `modules`; the next modules run meanwhile.
 
         Args:
@@ -50,7 +52,9 @@ class Checker:
         """
         yield from map(ready.judged, self.reports(modules, options, ready))
 
-    def reports(self, modules: Iterable[Place], options: Options, ready: Plan) -> Iterator[ModuleReport]:
+    def reports(
+        self, modules: Iterable[ModuleSource], options: Options, ready: ResolvedOptions
+    ) -> Iterator[ModuleReport]:
         """The same before the configuration has its say."""
         waiting: deque[_Started] = deque()
         try:
@@ -87,19 +91,19 @@ class Checker:
 @dataclass(frozen=True, slots=True)
 class _Started:
     begin: float
-    path: Place
+    path: ModuleSource
     module: Module
     evaluation: Evaluation
     run: Future[Any] | None
     unpacked: ExitStack
 
 
-def _start(path: Place, ready: Plan, pool: Pool | None, options: Options) -> _Started:
+def _start(path: ModuleSource, ready: ResolvedOptions, pool: Pool | None, options: Options) -> _Started:
     begin, unpacked = time.monotonic(), ExitStack()
     try:
         found = opened(path, options.limits, store=options.store, weights=pool is not None)
         module = unpacked.enter_context(found)
-    except UsersError as error:
+    except UserError as error:
         module = Module(path=path, format=None, file="")
         evaluation = _evaluation(module, ready)
         evaluation.without_module(str(error))
@@ -116,12 +120,12 @@ def _start(path: Place, ready: Plan, pool: Pool | None, options: Options) -> _St
     return _Started(begin, path, module, evaluation, run, unpacked)
 
 
-def _evaluation(module: Module, ready: Plan) -> Evaluation:
+def _evaluation(module: Module, ready: ResolvedOptions) -> Evaluation:
     selected = ready.selected_for(module.path)
     return Evaluation(Context(module, ready.contracts), ready.rules, selected=selected, waived=ready.waived)
 
 
-def _unread(path: Place, ready: Plan, error: Exception) -> tuple[Module, Evaluation]:
+def _unread(path: ModuleSource, ready: ResolvedOptions, error: Exception) -> tuple[Module, Evaluation]:
     """A module on which the reader itself failed: hubcheck's fault, told as such, and the others go on."""
     module = Module(path=path, format=None, file="")
     evaluation = _evaluation(module, ready)
@@ -129,9 +133,11 @@ def _unread(path: Place, ready: Plan, error: Exception) -> tuple[Module, Evaluat
     return module, evaluation
 
 
-def report_without_check(path: Place, error: Exception, options: Options, ready: Plan) -> ModuleReport:
+def report_without_check(
+    path: ModuleSource, error: Exception, options: Options, ready: ResolvedOptions
+) -> ModuleReport:
     """The report of a module of which nothing came back: what checked it died, or it could not be checked at all."""
-    if isinstance(error, Unchecked):
+    if isinstance(error, ModuleUnavailable):
         module = Module(path=path, format=None, file="")
         evaluation = _evaluation(module, ready)
         evaluation.without_module(str(error))
@@ -141,7 +147,7 @@ def report_without_check(path: Place, error: Exception, options: Options, ready:
     return _report(started, options, ready, None)
 
 
-def _finish(started: _Started, options: Options, ready: Plan) -> ModuleReport:
+def _finish(started: _Started, options: Options, ready: ResolvedOptions) -> ModuleReport:
     observations, reason, complete, broken = None, "not run", True, False
     with started.unpacked:
         if started.run is not None:
@@ -181,7 +187,7 @@ def _pool(options: Options) -> tuple[Pool | None, str]:
         return None, f"--sandbox required: {error}"
 
 
-def _report(started: _Started, options: Options, ready: Plan, observations: Any) -> ModuleReport:
+def _report(started: _Started, options: Options, ready: ResolvedOptions, observations: Any) -> ModuleReport:
     shown, findings = None, tuple(started.evaluation.findings())
     if options.exhibits:
         from hubcheck.report.details.build import exhibits

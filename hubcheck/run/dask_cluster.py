@@ -21,16 +21,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubcheck._version import __version__
-from hubcheck.module.uri import Place
+from hubcheck.module.uri import ModuleSource
 from hubcheck.run.order import in_order
 from hubcheck.run.report_codec import report_from
 from hubcheck.run.worker_processes import Helpers, WorkerDied
-from hubcheck.util.errors import Unchecked, UsersError
+from hubcheck.util.errors import ModuleUnavailable, UserError
 
 try:
     import distributed
 except ImportError:
-    raise UsersError("--cluster needs Dask: pip install 'hubcheck[dask]'") from None
+    raise UserError("--cluster needs Dask: pip install 'hubcheck[dask]'") from None
 
 if TYPE_CHECKING:
     from hubcheck.engine.reports import ModuleReport
@@ -61,11 +61,11 @@ class Cluster:
         found = _asked(client, _environment, address)
         strange = {worker: version for worker, (version, _) in found.items() if version != __version__}
         for worker, version in strange.items():
-            raise UsersError(f"the Dask worker at {worker} has hubcheck {version}, this is {__version__}")
+            raise UserError(f"the Dask worker at {worker} has hubcheck {version}, this is {__version__}")
         self.environment = sorted({line for _, lines in found.values() for line in lines})
         """TensorFlow's releases on the workers, for the cache."""
 
-    def reports(self, paths: Iterable[Place]) -> Iterator[ModuleReport | tuple[Place, Exception]]:
+    def reports(self, paths: Iterable[ModuleSource]) -> Iterator[ModuleReport | tuple[ModuleSource, Exception]]:
         """The modules' reports in their order; the path and the reason where there is none."""
         client = self._client
         client.register_plugin(_Plugin(self._options, Path.cwd()), name=self._name)
@@ -79,7 +79,7 @@ class Cluster:
                 if not self._gone:
                     client.unregister_worker_plugin(self._name)
 
-    def _submitted(self, key: str, path: Place) -> Any | None:
+    def _submitted(self, key: str, path: ModuleSource) -> Any | None:
         """The future of a module's report; None if the scheduler is gone."""
         if self._gone:
             return None
@@ -88,7 +88,9 @@ class Cluster:
         except distributed.client.ClosedClientError:
             return None
 
-    def _result(self, path: Place, future: Any, *, again: bool = False) -> ModuleReport | tuple[Place, Exception]:
+    def _result(
+        self, path: ModuleSource, future: Any, *, again: bool = False
+    ) -> ModuleReport | tuple[ModuleSource, Exception]:
         try:
             return report_from(self._awaited(future))
         except distributed.KilledWorker as error:
@@ -98,7 +100,7 @@ class Cluster:
             return path, WorkerDied(f"{error.allowed_failures + 1} Dask workers died while they checked it, twice")
         except (CancelledError, distributed.comm.CommClosedError):
             self._gone = True
-            return path, Unchecked(f"not checked: the Dask scheduler at {self._address} is gone")
+            return path, ModuleUnavailable(f"not checked: the Dask scheduler at {self._address} is gone")
         except Exception as error:
             return path, error
         finally:
@@ -118,7 +120,7 @@ class Cluster:
             if self._client.scheduler_info().get("workers"):
                 last = time.monotonic()
             elif time.monotonic() - last > _PATIENCE:
-                raise Unchecked(f"not checked: the Dask cluster at {self._address} has no workers any more")
+                raise ModuleUnavailable(f"not checked: the Dask cluster at {self._address} has no workers any more")
 
 
 @contextmanager
@@ -126,7 +128,7 @@ def connected(options: Options) -> Iterator[Cluster]:
     """The cluster that the options name.
 
     Raises:
-        UsersError: it cannot be reached, or has no workers, or other ones than this hubcheck can use.
+        UserError: it cannot be reached, or has no workers, or other ones than this hubcheck can use.
     """
     assert options.cluster is not None
     if options.cluster == LOCAL:
@@ -146,12 +148,12 @@ def _client(address: str, name: str) -> Iterator[distributed.Client]:
         client = distributed.Client(address, timeout=10, set_as_default=False, name="hubcheck")
     except (OSError, TimeoutError, ValueError) as error:
         reason = str(error).partition("\n")[0]
-        raise UsersError(f"--cluster: no Dask scheduler answers at {name}: {reason}") from None
+        raise UserError(f"--cluster: no Dask scheduler answers at {name}: {reason}") from None
     with client:
         try:
             client.wait_for_workers(1, timeout=_PATIENCE)
         except TimeoutError:
-            raise UsersError(f"--cluster: the Dask scheduler at {name} has no workers") from None
+            raise UserError(f"--cluster: the Dask scheduler at {name} has no workers") from None
         yield client
 
 
@@ -224,5 +226,5 @@ def _asked(client: distributed.Client, function: Any, address: str) -> dict[str,
     try:
         found: dict[str, Any] = client.run(function)
     except ImportError:
-        raise UsersError(f"--cluster: the Dask workers at {address} cannot import hubcheck {__version__}") from None
+        raise UserError(f"--cluster: the Dask workers at {address} cannot import hubcheck {__version__}") from None
     return found

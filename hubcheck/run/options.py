@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.module.limits import LIMITS, Limits
+from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.rulebook.levels import Level
 
 if TYPE_CHECKING:
     from hubcheck.config.file import Config
-    from hubcheck.probe.devices import Wish
+    from hubcheck.probe.devices import DeviceRequest
     from hubcheck.probe.pool import ProbeOptions
     from hubcheck.sandbox.restrict import Mode
 
@@ -32,7 +32,7 @@ class Options:
     fail_on: Level | None = None
     jobs: int | None = None
     run_unsafe: bool = False
-    device: Wish | None = None
+    device: DeviceRequest | None = None
     sandbox: Mode = "auto"
     save_evidence: Path | None = None
     probe: ProbeOptions | None = None
@@ -41,7 +41,7 @@ class Options:
     update_baseline: bool = False
     cache: Path | None = None
     exhibits: bool = False
-    limits: Limits = LIMITS
+    limits: ReadLimits = LIMITS
     store: Path | None = None
     cluster: str | None = None
 

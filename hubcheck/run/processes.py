@@ -12,11 +12,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.module.uri import Place
+from hubcheck.module.uri import ModuleSource
 from hubcheck.run.order import in_order
 from hubcheck.run.report_codec import report_from
 from hubcheck.run.worker_processes import Helpers, WorkerDied
-from hubcheck.util.errors import Unchecked
+from hubcheck.util.errors import ModuleUnavailable
 
 if TYPE_CHECKING:
     from hubcheck.engine.reports import ModuleReport
@@ -38,8 +38,8 @@ def processes(options: Options, modules: int) -> int:
 
 
 def reports(
-    paths: Iterable[Place], options: Options, count: int
-) -> Iterator[ModuleReport | tuple[Place, WorkerDied | Unchecked]]:
+    paths: Iterable[ModuleSource], options: Options, count: int
+) -> Iterator[ModuleReport | tuple[ModuleSource, WorkerDied | ModuleUnavailable]]:
     """The modules' reports in their order; the path and the reason where there is none."""
     helpers = Helpers(options, Path.cwd())
     pool = ThreadPoolExecutor(count, thread_name_prefix="hubcheck-fleet")
@@ -52,8 +52,10 @@ def reports(
         pool.shutdown(cancel_futures=True)
 
 
-def _result(path: Place, future: Future[bytes]) -> ModuleReport | tuple[Place, WorkerDied | Unchecked]:
+def _result(
+    path: ModuleSource, future: Future[bytes]
+) -> ModuleReport | tuple[ModuleSource, WorkerDied | ModuleUnavailable]:
     try:
         return report_from(future.result())
-    except (WorkerDied, Unchecked) as error:
+    except (WorkerDied, ModuleUnavailable) as error:
         return path, error

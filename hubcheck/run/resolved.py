@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 from hubcheck.engine.identity import home
 from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.engine.summary import tallied
-from hubcheck.module.uri import Place
+from hubcheck.module.uri import ModuleSource
 from hubcheck.rulebook.contract import SignatureContract, load_contracts
 from hubcheck.rulebook.rules import Rule, load_rules, matching, select
 from hubcheck.run.options import Options
-from hubcheck.run.spool import Kept
+from hubcheck.run.spool import ReportSpool
 
 if TYPE_CHECKING:
     from hubcheck.config.policy import Policy
-    from hubcheck.probe.devices import Choice
+    from hubcheck.probe.devices import DeviceSelection
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ResolvedOptions:
     """What the options come to: the rules, the contracts, which rules to report, and which needs to waive.
 
     `own` are the rules and contracts that do not ship with hubcheck.
@@ -35,10 +35,10 @@ class Plan:
     waived: frozenset[str]
     home: Path
     policy: Policy | None = None
-    devices: Choice | None = None
+    devices: DeviceSelection | None = None
     only: Mapping[Path, set[str]] | None = None
 
-    def selected_for(self, path: Place) -> set[str]:
+    def selected_for(self, path: ModuleSource) -> set[str]:
         """The rules to report of a module; `only` may name them module by module."""
         if self.only is not None and isinstance(path, Path) and path in self.only:
             return self.only[path]
@@ -50,8 +50,8 @@ class Plan:
 
     def report(self, modules: Iterable[ModuleReport], *, interrupted: bool = False) -> Report:
         """The report of a run that is over; what was interrupted does not change the baseline."""
-        done = modules if isinstance(modules, Kept) else tuple(modules)
-        tally = done.tally if isinstance(done, Kept) else tallied(done)
+        done = modules if isinstance(modules, ReportSpool) else tuple(modules)
+        tally = done.tally if isinstance(done, ReportSpool) else tallied(done)
         notices: tuple[str, ...] = ()
         if self.policy is not None and not interrupted:
             self.policy.update()
@@ -61,7 +61,7 @@ class Plan:
         return Report(done, tally, interrupted, incomplete, notices=notices, home=str(self.home), rules=self.rules)
 
 
-def plan(options: Options) -> Plan:
+def plan(options: Options) -> ResolvedOptions:
     """The rules and contracts that the options name.
 
     Raises:
@@ -94,4 +94,4 @@ def plan(options: Options) -> Plan:
 
         devices = choose(options.device or "auto")
     where = options.config.home if options.config else home()
-    return Plan(levelled, contracts, own, selected, waived, where, policy, devices)
+    return ResolvedOptions(levelled, contracts, own, selected, waived, where, policy, devices)

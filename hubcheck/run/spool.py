@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from typing import IO, overload
 
 from hubcheck.engine.reports import ModuleReport
-from hubcheck.engine.summary import Tally
+from hubcheck.engine.summary import Summary
 
 _MOST_IN_MEMORY = 64
 
 
-class Kept(Sequence[ModuleReport]):
+class ReportSpool(Sequence[ModuleReport]):
     """Reports in the order in which they came, and what they add up to.
 
     The first ones stay in memory; the others go to a file without a name, which is gone when this is.
     """
 
     def __init__(self) -> None:
-        self.tally = Tally()
+        self.tally = Summary()
         self._near: list[ModuleReport] = []
         self._starts = array("Q")
         self._file: IO[bytes] | None = None

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubcheck.engine.reports import ModuleReport, Report
-from hubcheck.module.limits import Limits
-from hubcheck.module.uri import Place
+from hubcheck.module.limits import ReadLimits
+from hubcheck.module.uri import ModuleSource
 from hubcheck.remote.sources import default_store, find
 from hubcheck.rulebook.levels import Level
 from hubcheck.run.options import Options, configured
-from hubcheck.run.resolved import Plan, plan
+from hubcheck.run.resolved import ResolvedOptions, plan
 
 if TYPE_CHECKING:
-    from hubcheck.probe.devices import Wish
+    from hubcheck.probe.devices import DeviceRequest
     from hubcheck.probe.pool import ProbeOptions
     from hubcheck.run.dask_cluster import Cluster
     from hubcheck.sandbox.restrict import Mode
@@ -34,11 +34,11 @@ def validate(  # noqa: PLR0913 - one for each option
     fail_on: Level | None = None,
     jobs: int | None = None,
     run_unsafe: bool = False,
-    device: Wish | None = None,
+    device: DeviceRequest | None = None,
     sandbox: Mode = "auto",
     save_evidence: str | os.PathLike[str] | None = None,
     probe: ProbeOptions | None = None,
-    limits: Limits | None = None,
+    limits: ReadLimits | None = None,
     cache: bool = True,
     config: str | os.PathLike[str] | None = None,
     cluster: str | None = None,
@@ -70,7 +70,7 @@ def validate(  # noqa: PLR0913 - one for each option
         NotAModule: there is no module at a path or URI.
         UnknownRule: a selection matches nothing.
         DataFileError: a rule, signature or configuration file cannot be used.
-        UsersError: the cluster cannot be reached.
+        UserError: the cluster cannot be reached.
     """
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     options = Options(
@@ -99,7 +99,7 @@ def validate(  # noqa: PLR0913 - one for each option
     return ready.report(stream(modules, options, ready))
 
 
-def modules_at(paths: Iterable[str | os.PathLike[str]], options: Options) -> list[Place]:
+def modules_at(paths: Iterable[str | os.PathLike[str]], options: Options) -> list[ModuleSource]:
     """Every module at or below the paths and URIs, once each.
 
     Raises:
@@ -108,13 +108,13 @@ def modules_at(paths: Iterable[str | os.PathLike[str]], options: Options) -> lis
     return list(dict.fromkeys(module for path in paths for module in find(path, options.limits, store=options.store)))
 
 
-def stream(modules: Sequence[Place], options: Options, ready: Plan) -> Iterator[ModuleReport]:
+def stream(modules: Sequence[ModuleSource], options: Options, ready: ResolvedOptions) -> Iterator[ModuleReport]:
     """Reports one by one, in the order of `modules`; the next modules run meanwhile."""
     reports: Generator[ModuleReport, None, None]
     with ExitStack() as stack:
         cluster = _cluster(options, stack)
 
-        def checked(paths: Iterable[Place]) -> Generator[ModuleReport, None, None]:
+        def checked(paths: Iterable[ModuleSource]) -> Generator[ModuleReport, None, None]:
             made = cluster.reports(paths) if cluster is not None else _locally(paths, len(modules), options, ready)
             for report in made:
                 yield report if isinstance(report, ModuleReport) else _without_check(*report, options, ready)
@@ -132,7 +132,7 @@ def stream(modules: Sequence[Place], options: Options, ready: Plan) -> Iterator[
             yield ready.judged(report)
 
 
-def _without_check(path: Place, error: Exception, options: Options, ready: Plan) -> ModuleReport:
+def _without_check(path: ModuleSource, error: Exception, options: Options, ready: ResolvedOptions) -> ModuleReport:
     from hubcheck.run.checker import report_without_check
 
     return report_without_check(path, error, options, ready)
@@ -147,8 +147,8 @@ def _cluster(options: Options, stack: ExitStack) -> Cluster | None:
 
 
 def _locally(
-    paths: Iterable[Place], count: int, options: Options, ready: Plan
-) -> Iterator[ModuleReport | tuple[Place, Exception]]:
+    paths: Iterable[ModuleSource], count: int, options: Options, ready: ResolvedOptions
+) -> Iterator[ModuleReport | tuple[ModuleSource, Exception]]:
     if options.static and count > 1 and options.jobs != 1:
         from hubcheck.run import processes as local
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from hubcheck.module.uri import place
 from hubcheck.run.report_codec import report_text
-from hubcheck.util.errors import Unchecked
+from hubcheck.util.errors import ModuleUnavailable
 
 if TYPE_CHECKING:
     from hubcheck.run.options import Options
@@ -48,7 +48,7 @@ class Helpers:
 
         Raises:
             WorkerDied: there is none.
-            Unchecked: there is no module for this machine to see.
+            ModuleUnavailable: there is no module for this machine to see.
         """
         for _ in range(2):
             helper = self._helper()
@@ -61,7 +61,9 @@ class Helpers:
             except OSError:
                 line = b""
             if line == _NOT_HERE:
-                raise Unchecked(f"not checked: {os.uname().nodename} does not see the folder; share it, or give a URI")
+                raise ModuleUnavailable(
+                    f"not checked: {os.uname().nodename} does not see the folder; share it, or give a URI"
+                )
             if line.endswith(b"\n"):
                 return line
             self._own.helper = None

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from hubcheck.author.transaction import commit, staging
-from hubcheck.util.errors import UsersError
+from hubcheck.util.errors import UserError
 
 _TEMPLATE = Path(__file__).parent / "project"
 _SUFFIX = ".template"
@@ -20,13 +20,13 @@ def create(folder: Path) -> Path:
     """Write the project into a new folder, whole or not at all.
 
     Raises:
-        UsersError: the folder exists, or its name cannot be a project's.
+        UserError: the folder exists, or its name cannot be a project's.
     """
     name = folder.name
     if not _NAME.fullmatch(name):
-        raise UsersError(f"{name!r} cannot be a project's name: use letters, digits, '_' and '-', a letter first")
+        raise UserError(f"{name!r} cannot be a project's name: use letters, digits, '_' and '-', a letter first")
     if folder.exists():
-        raise UsersError(f"{folder} exists: give the project another name")
+        raise UserError(f"{folder} exists: give the project another name")
     words = {"name": name, "architecture": _camel(name), "requirement": _requirement()}
     with staging(folder.absolute()) as stage:
         new = stage / name

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hubcheck.module.types import Module
-from hubcheck.util.errors import UsersError
+from hubcheck.util.errors import UserError
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -46,7 +46,7 @@ def image_batches(
         max_batch: the largest one.
 
     Raises:
-        UsersError: the module tells no image size.
+        UserError: the module tells no image size.
     """
     from hypothesis import strategies as st
 
@@ -81,7 +81,7 @@ def _size(module: str | os.PathLike[str] | Module | Size) -> Size:
             size = declared_size(facts.inference.signatures[contract.name], contract.inputs["images"])
         if size is not None:
             return size
-    raise UsersError(f"{facts.path} {_UNKNOWN}")
+    raise UserError(f"{facts.path} {_UNKNOWN}")
 
 
 def _stack(batch: list[Picture]) -> Picture:

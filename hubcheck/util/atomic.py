@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from hubcheck.util.errors import UsersError
+from hubcheck.util.errors import UserError
 
 
-def write_whole(file: Path, pieces: Iterable[str]) -> None:
+def write_atomic(file: Path, pieces: Iterable[str]) -> None:
     """Write a text to a file, or leave what is there; what a path has that is no text stands there as escapes.
 
     Raises:
-        UsersError: the file cannot be written.
+        UserError: the file cannot be written.
     """
     # A pipe or a device is written to as it is; there is nothing to spoil.
     draft = file if file.exists() and not file.is_file() else file.with_name(f".{file.name}.{os.getpid()}")
@@ -28,4 +28,4 @@ def write_whole(file: Path, pieces: Iterable[str]) -> None:
                 draft.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise UsersError(f"{file}: cannot be written: {error.strerror}") from None
+        raise UserError(f"{file}: cannot be written: {error.strerror}") from None

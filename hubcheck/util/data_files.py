@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from hubcheck.util import resources
-from hubcheck.util.errors import UsersError
+from hubcheck.util.errors import UserError
 
 T = TypeVar("T")
 
 
-class DataFileError(UsersError):
+class DataFileError(UserError):
     """A rule, signature or configuration file that cannot be used."""
 
     def __init__(self, file: Path, key: str, reason: str) -> None:
@@ -22,7 +22,7 @@ class DataFileError(UsersError):
         self.reason = reason
 
 
-class Shelf(Mapping[str, T], Generic[T]):
+class LazyRegistry(Mapping[str, T], Generic[T]):
     """What data files hold, by name. Those that ship with hubcheck are read when they are first asked for: a run that
     finds all it wants in the cache asks for none.
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def without_collection() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Nothing that is made of a graph is garbage, but the collector would look at its millions of tuples again
     and again: a third of the time that a graph of a million nodes takes."""
     running = gc.isenabled()

@@ -12,7 +12,7 @@ import pytest
 
 import hubcheck
 from hubcheck.cli.group import cli
-from hubcheck.util.errors import UsersError
+from hubcheck.util.errors import UserError
 from tests.author.networks import keras_model
 from tests.author.test_saved_models import v1_model
 
@@ -59,7 +59,7 @@ def test_a_saved_model_is_adapted(tmp_path, format):
 )
 def test_mistakes_are_told_in_one_sentence(tmp_path, arguments, words):
     v1_model(tmp_path / "old", refs=False)
-    with pytest.raises(UsersError) as caught:
+    with pytest.raises(UserError) as caught:
         called("adapt", tmp_path / "old", tmp_path / "m", *arguments)
     assert words in str(caught.value) and "\n" not in str(caught.value)
     assert not (tmp_path / "m").exists()
@@ -68,14 +68,14 @@ def test_mistakes_are_told_in_one_sentence(tmp_path, arguments, words):
 def test_an_existing_target_is_kept(tmp_path):
     v1_model(tmp_path / "old", refs=False)
     (tmp_path / "m").mkdir()
-    with pytest.raises(UsersError, match="--overwrite"):
+    with pytest.raises(UserError, match="--overwrite"):
         called("adapt", tmp_path / "old", tmp_path / "m", "--logits", "scores", "--pixels", "0,1")
 
 
 def test_something_else_is_no_model(tmp_path):
     (tmp_path / "notes.txt").write_text("no model")
     for source in ("notes.txt", "nothing"):
-        with pytest.raises(UsersError, match=source):
+        with pytest.raises(UserError, match=source):
             called("adapt", tmp_path / source, tmp_path / "m", "--logits", "x", "--pixels", "0,1")
 
 
@@ -105,6 +105,6 @@ def test_a_new_project_overwrites_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
     for name in ("mine", "1st", "a b"):
-        with pytest.raises(UsersError, match=name):
+        with pytest.raises(UserError, match=name):
             called("new", name)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubcheck.checks.dropout_runs import FEWEST_RUNS, MASKED, dropout_seen, masked_share
-from hubcheck.checks.faults import Remark
+from hubcheck.checks.faults import Corroboration
 from tests.checks.observed import TRAINING, context, faults, observations, run
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -116,7 +116,7 @@ def test_a_mask_that_the_graph_shows_is_confirmed_or_not_observable():
     for values, words in ((fixed * (random.random(fixed.shape) >= 0.5), "confirmed"), (fixed, "not observable")):
         said = list(dropout_seen(context(observations(*repeated(values)), "c_dropout_on_features_train")))
         assert faults(iter(said)) == []
-        assert [words in item.text for item in said if isinstance(item, Remark)] == [True]
+        assert [words in item.text for item in said if isinstance(item, Corroboration)] == [True]
 
 
 def test_fewer_runs_than_it_takes_decide_nothing():

@@ -237,8 +237,7 @@ def test_own_predicates_are_found_beside_their_rules_by_the_installed_command(tm
     rules = tmp_path / "house"
     (rules / "house").mkdir(parents=True)
     (rules / "checks.py").write_text(
-        "from hubcheck.engine.findings import Fault, Where\n\n\n"
-        "def fails(context):\n    yield Fault(Where(), 'this', 'that')\n"
+        "from hubcheck import Fault, Where\n\n\ndef fails(context):\n    yield Fault(Where(), 'this', 'that')\n"
     )
     (rules / "house" / "fails.toml").write_text(
         'id = "house/fails"\ntitle = "T"\nlevel = "error"\ncheck = "house.checks:fails"\nmessage = "m {found}"\n'

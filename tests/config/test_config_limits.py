@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hubcheck.config.file import read_config
-from hubcheck.module.limits import Limits, key
+from hubcheck.module.limits import ReadLimits, key
 from hubcheck.util.data_files import DataFileError
 from tests.paths import DATA, ROOT
 
@@ -20,15 +20,15 @@ from tests.paths import DATA, ROOT
 def test_every_limit_is_in_the_schema_with_its_default() -> None:
     schema = json.loads((ROOT / "rules" / "schema" / "config.schema.json").read_text(encoding="utf-8"))
     stated = schema["properties"]["limits"]["properties"]
-    ours = {key(field.name): field.default for field in dataclasses.fields(Limits)}
+    ours = {key(field.name): field.default for field in dataclasses.fields(ReadLimits)}
     assert {name: entry["default"] for name, entry in stated.items() if "default" in entry} == ours
     assert set(stated) - set(ours) == {"timeout", "memory-mb"}
 
 
-@pytest.mark.parametrize("field", dataclasses.fields(Limits), ids=lambda field: key(field.name))
+@pytest.mark.parametrize("field", dataclasses.fields(ReadLimits), ids=lambda field: key(field.name))
 def test_every_limit_is_read(tmp_path: Path, field: dataclasses.Field[int]) -> None:
     (tmp_path / "hubcheck.toml").write_text(f"[limits]\n{key(field.name)} = 7\n", encoding="utf-8")
-    assert read_config(tmp_path / "hubcheck.toml").limits == dataclasses.replace(Limits(), **{field.name: 7})
+    assert read_config(tmp_path / "hubcheck.toml").limits == dataclasses.replace(ReadLimits(), **{field.name: 7})
 
 
 @pytest.mark.parametrize("line", ["nodes = 0", "nodes = 1.5", "proto-bytes = 2147483648", 'files = "many"'])

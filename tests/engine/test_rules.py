@@ -45,7 +45,7 @@ def test_a_shipped_signature_keeps_its_schema_and_its_name(file):
 
 @pytest.mark.parametrize("rule", load_rules().values(), ids=lambda rule: rule.id)
 def test_what_a_shipped_rule_needs_is_there(rule):
-    for need in (*rule.needs, *rule.probe_needs):
+    for need in (*rule.needs, *rule.run_needs):
         assert select([need], load_rules())
 
 

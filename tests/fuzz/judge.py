@@ -15,7 +15,7 @@ from hubcheck.module.opening import opened
 from hubcheck.probe.planning import plan_steps
 from hubcheck.report import html, json, text
 from hubcheck.run.options import Options
-from hubcheck.run.resolved import Plan, plan
+from hubcheck.run.resolved import ResolvedOptions, plan
 from hubcheck.run.validate import stream
 
 SECONDS = 10
@@ -30,7 +30,7 @@ class Judge:
     """Judges modules, one after the other, in this process."""
 
     def __init__(self) -> None:
-        self._ready: Plan = plan(_OPTIONS)
+        self._ready: ResolvedOptions = plan(_OPTIONS)
 
     def __call__(self, path: Path, *, thorough: bool = False) -> list[str]:
         """The rules that the module breaks. A thorough look also shows it, plans its run, and writes reports.

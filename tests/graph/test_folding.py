@@ -10,14 +10,16 @@ import tensorflow as tf
 import tensorflow.compat.v1 as tf1
 
 from hubcheck.graph.constants import Constant, read_constant
-from hubcheck.graph.unfold import Unfolded
+from hubcheck.graph.unfold import InlinedGraph
 from hubcheck.module import proto
 from tests.graph.graphs import graph_of, view_of
 
 
 def found(build: Callable[[], tf.Tensor], *, v1_control_flow: bool = False) -> Constant | None:
     """What is known of the tensor that `build` makes."""
-    graph = Unfolded(view_of(graph_of(lambda: tf.identity(build(), name="output"), v1_control_flow=v1_control_flow)))
+    graph = InlinedGraph(
+        view_of(graph_of(lambda: tf.identity(build(), name="output"), v1_control_flow=v1_control_flow))
+    )
     port = graph.view.tensor("output:0")
     assert port is not None
     return graph.constant((graph.main, *port))
@@ -86,7 +88,7 @@ def test_a_placeholder_with_default_that_is_fed_is_no_constant() -> None:
     view = view_of(graph_of(lambda: tf1.placeholder_with_default(1.0, [], name="rate")))
     port = view.tensor("rate:0")
     assert port is not None
-    graph = Unfolded(view, fed={port[0]})
+    graph = InlinedGraph(view, fed={port[0]})
     assert graph.constant((graph.main, *port)) is None
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from hubcheck.graph.origins import Origins
 from hubcheck.graph.outline import Line, outline
-from hubcheck.graph.unfold import Unfolded
+from hubcheck.graph.unfold import InlinedGraph
 from tests.graph.graphs import graph_of, images, view_of
 
 
@@ -22,7 +22,7 @@ def drawn(build: Callable[[tf.Tensor], Mapping[str, tf.Tensor] | tf.Tensor], **o
         names.update({key: tensor.name for key, tensor in outputs.items()})
 
     view = view_of(graph_of(make))
-    graph = Unfolded(view)
+    graph = InlinedGraph(view)
     fed = view.tensor("images:0")
     outputs = {key: view.tensor(name) for key, name in names.items()}
     assert fed is not None

@@ -22,7 +22,7 @@ import pytest
 
 import hubcheck
 from hubcheck.engine.findings import Finding
-from hubcheck.module.limits import LIMITS, Limits, key
+from hubcheck.module.limits import LIMITS, ReadLimits, key
 from hubcheck.module.locate import find_modules
 from hubcheck.module.opening import opened
 from tests.paths import DATA
@@ -67,7 +67,7 @@ def findings(path: Path) -> list[Finding]:
     return list(report.findings)
 
 
-def limited(path: Path, limits: Limits) -> str:
+def limited(path: Path, limits: ReadLimits) -> str:
     """The one problem of a module that is read within limits."""
     with opened(path, limits) as module:
         assert module.format is None
@@ -274,7 +274,7 @@ def test_an_encrypted_zip_is_told(tmp_path: Path) -> None:
     assert "encrypted" in damaged(archive, bytes(data))
 
 
-BOMBS: dict[str, tuple[Limits, Edit]] = {
+BOMBS: dict[str, tuple[ReadLimits, Edit]] = {
     "archive_members": (
         replace(LIMITS, archive_members=50),
         lambda tar: [member(f"assets/{i}")(tar) for i in range(60)],

@@ -13,7 +13,7 @@ import pytest
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault
 from hubcheck.checks.readable import readable
-from hubcheck.module.limits import LIMITS, Limits, key
+from hubcheck.module.limits import LIMITS, ReadLimits, key
 from hubcheck.module.opening import opened
 from hubcheck.module.proto import message_class
 from hubcheck.module.wire import more_fields
@@ -70,7 +70,7 @@ def metadata(module: Path) -> None:
     (module / "keras_metadata.pb").write_bytes(bytes(5000))
 
 
-HITS: dict[str, tuple[Limits, Damage]] = {
+HITS: dict[str, tuple[ReadLimits, Damage]] = {
     "proto_bytes": (replace(LIMITS, proto_bytes=5000), lambda module: None),
     "proto_fields": (replace(LIMITS, proto_fields=2000, unscanned_bytes=1000), fields),
     "text_bytes": (replace(LIMITS, text_bytes=4000), text),

@@ -17,7 +17,7 @@ if __name__ == "__main__":
 
 from hubcheck.probe import server
 from hubcheck.probe.framing import encode
-from hubcheck.probe.plan import Plan
+from hubcheck.probe.plan import ProbePlan
 
 
 def write(folder: Path) -> str:
@@ -161,7 +161,7 @@ def seed_of(action: Callable[[Path], str]) -> int:
     return 1000 + ACTIONS.index(action)
 
 
-def work(channel: socket.socket, plan: Plan) -> None:
+def work(channel: socket.socket, plan: ProbePlan) -> None:
     """Behave badly, and tell what came of it as the error of the first load; or, with another seed, be good."""
     if plan.seed < 1000:
         from hubcheck.probe.worker import work as honest

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 from hubcheck.probe.collect import Collector
 from hubcheck.probe.framing import MAX_ARRAY, MAX_JSON, BadFrame, Decoder, decode_array, encode
 from hubcheck.probe.observations import Failure, Target
-from hubcheck.probe.plan import CallStep, Feed, LoadStep, Plan, from_json, to_json
+from hubcheck.probe.plan import CallStep, Feed, LoadStep, ProbePlan, from_json, to_json
 
 NUMBERS = st.sampled_from(["float32", "float64", "int32", "int64", "uint8", "bool"])
 JSON = st.recursive(
@@ -94,7 +94,7 @@ def test_an_array_of_objects_cannot_be_sent():
         encode({}, np.array([object()]))
 
 
-PLAN = Plan(
+PLAN = ProbePlan(
     path="/m",
     steps=(
         LoadStep(("serve",)),

@@ -196,7 +196,7 @@ def test_two_workers_do_what_one_does():
 
 @pytest.mark.parametrize("name", sorted(path.name for path in DATA.iterdir() if path.is_dir()))
 def test_plans_of_real_modules_survive_json(name):
-    from hubcheck.probe.plan import Plan
+    from hubcheck.probe.plan import ProbePlan
 
-    plan = Plan("/m", plan_steps(read(DATA / name), CONTRACTS).together())
+    plan = ProbePlan("/m", plan_steps(read(DATA / name), CONTRACTS).together())
     assert from_json(to_json(plan)) == plan

@@ -12,7 +12,7 @@ import pytest
 
 import hubcheck
 from hubcheck.sandbox.restrict import landlock
-from hubcheck.util.errors import UsersError
+from hubcheck.util.errors import UserError
 from tests.interop.originals import library
 from tests.module.test_archive import member, packed
 from tests.paths import DATA
@@ -164,7 +164,7 @@ def test_what_is_larger_than_the_limit_is_not_kept(kaggle: Server) -> None:
 
 @pytest.mark.parametrize("uri", ["kaggle://google/m", "https://www.kaggle.com/models/google", "kaggle://a/b/c/d/e"])
 def test_what_is_no_handle_is_refused(uri: str) -> None:
-    with pytest.raises(UsersError, match="owner/model/framework/variation"):
+    with pytest.raises(UserError, match="owner/model/framework/variation"):
         hubcheck.validate(uri, static=True)
 
 

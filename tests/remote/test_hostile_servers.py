@@ -11,9 +11,9 @@ import pytest
 
 import hubcheck
 from hubcheck.engine.reports import ModuleReport
-from hubcheck.module.limits import LIMITS, Limits
+from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.proto import message_class
-from hubcheck.module.uri import Address
+from hubcheck.module.uri import Uri
 from hubcheck.remote.sources import opened
 from hubcheck.util.errors import Unreachable
 from tests.fuzz import tables
@@ -89,7 +89,7 @@ def test_names_of_assets_stay_in_the_module(tmp_path: Path, outside: set[Path], 
     (tmp_path / "evil.txt").write_text("theirs")
     before.add(tmp_path / "evil.txt")
     with serving(module.parent) as server:
-        with opened(Address(server.uri("m")), weights=weights) as facts:
+        with opened(Uri(server.uri("m")), weights=weights) as facts:
             assert facts.format == "tf1-hub"
         assert not [line for line in server.seen if "evil" in line]
     assert files(tmp_path) == before
@@ -122,7 +122,7 @@ def test_more_files_than_the_limit_are_a_finding(tmp_path: Path) -> None:
     assert report.findings[0].rule == "module/readable"
 
 
-LARGE: dict[str, tuple[str, Limits]] = {
+LARGE: dict[str, tuple[str, ReadLimits]] = {
     "proto-bytes": ("saved_model.pb", replace(LIMITS, proto_bytes=5000)),
     "index-bytes": ("variables/variables.index", replace(LIMITS, index_bytes=100)),
     "remote-bytes": ("saved_model.pb", replace(LIMITS, remote_bytes=5000)),

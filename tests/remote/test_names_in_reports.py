@@ -13,7 +13,7 @@ import pytest
 import hubcheck
 from hubcheck.config.file import covers
 from hubcheck.engine.identity import module_key
-from hubcheck.module.uri import Address, is_uri, place
+from hubcheck.module.uri import Uri, is_uri, place
 from hubcheck.report.formats import FORMATS
 from tests.paths import DATA
 from tests.remote.server import Server
@@ -57,15 +57,15 @@ BELOW = {
 
 @pytest.mark.parametrize("uri", BELOW)
 def test_the_address_of_a_file_in_a_folder(uri: str) -> None:
-    assert Address(uri).below("a b/c#.txt").uri == BELOW[uri]
-    assert Address(uri).below("").uri == uri
+    assert Uri(uri).below("a b/c#.txt").uri == BELOW[uri]
+    assert Uri(uri).below("").uri == uri
 
 
 def test_names_and_parents_of_addresses() -> None:
     names = {"https://h/a/m?x=/y": "m", "gs://b/m/": "m", "zip://m::https://h/x.zip": "m", "https://h/a%20b": "a b"}
-    assert {uri: Address(uri).name for uri in names} == names
+    assert {uri: Uri(uri).name for uri in names} == names
     parents = {"https://h/a/m?x=1": "https://h/a?x=1", "gs://b/a/m": "gs://b/a", "zip://m::https://h/x.zip": None}
-    assert {uri: parent.uri if (parent := Address(uri).parent) else None for uri in parents} == parents
+    assert {uri: parent.uri if (parent := Uri(uri).parent) else None for uri in parents} == parents
 
 
 @pytest.mark.parametrize("style", FORMATS)
@@ -85,8 +85,8 @@ def test_sarif_points_at_the_file_by_its_uri(server: Server, tmp_path: Path) -> 
 
 
 def test_a_chain_becomes_one_uri_of_valid_letters() -> None:
-    assert Address("zip://m::https://h/m.zip").encoded == "zip://m%3A%3Ahttps%3A//h/m.zip"
-    assert Address("https://u:p@h/a b?x=1#f").encoded == "https://h/a%20b?x=1#f"
+    assert Uri("zip://m::https://h/m.zip").encoded == "zip://m%3A%3Ahttps%3A//h/m.zip"
+    assert Uri("https://u:p@h/a b?x=1#f").encoded == "https://h/a%20b?x=1#f"
 
 
 def test_a_password_stays_out_of_files_that_outlive_the_run(server: Server, tmp_path: Path) -> None:

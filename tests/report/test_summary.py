@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from hubcheck.cli.group import cli
-from hubcheck.util.errors import UsersError
+from hubcheck.util.errors import UserError
 from tests.paths import DATA
 
 SOURCES = ("a_good_feature_vector", "e_fixed_batch_1", "c_dropout_on_features_train", "e_fixed_batch_1")
@@ -107,7 +107,7 @@ def test_modules_that_did_not_change_are_told_as_known(
 
 def test_an_output_that_cannot_be_written_is_one_sentence(fleet: Path) -> None:
     done = CliRunner().invoke(cli, ["validate", "--static", str(fleet / "m00"), "--output", "json=/dev/full"])
-    assert isinstance(done.exception, UsersError)
+    assert isinstance(done.exception, UserError)
     assert str(done.exception) == "/dev/full: cannot be written: No space left on device"
 
 

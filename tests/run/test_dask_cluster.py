@@ -19,7 +19,7 @@ from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INTERRUPT
 from hubcheck.run.options import Options
 from hubcheck.run.resolved import plan
 from hubcheck.run.validate import stream
-from hubcheck.util.errors import UsersError
+from hubcheck.util.errors import UserError
 from tests.paths import DATA
 from tests.run.conftest import STATIC, told
 
@@ -141,9 +141,9 @@ def test_where_no_scheduler_answers_one_sentence_says_so(hub: list[Path]) -> Non
         taken.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
         sentence = rf"^--cluster: no Dask scheduler answers at {re.escape(address)}: [^\n]+$"
-        with pytest.raises(UsersError, match=sentence):
+        with pytest.raises(UserError, match=sentence):
             list(check(hub, replace(STATIC, cluster=address)))
-    with pytest.raises(UsersError, match=r"^--cluster: no Dask scheduler answers at nonsense: [^\n]+$"):
+    with pytest.raises(UserError, match=r"^--cluster: no Dask scheduler answers at nonsense: [^\n]+$"):
         list(check(hub, replace(STATIC, cluster="nonsense")))
 
 

@@ -12,7 +12,7 @@ from hubcheck.engine.summary import tallied
 from hubcheck.run.options import Options
 from hubcheck.run.report_codec import report_from, report_text
 from hubcheck.run.resolved import plan
-from hubcheck.run.spool import Kept
+from hubcheck.run.spool import ReportSpool
 from hubcheck.run.validate import stream
 from tests.paths import DATA
 
@@ -27,7 +27,7 @@ def reports() -> list[ModuleReport]:
 
 
 def test_reports_come_back_as_they_were(reports: list[ModuleReport]) -> None:
-    kept = Kept()
+    kept = ReportSpool()
     for report in reports:
         kept.add(report)
     assert len(kept) == len(reports)
@@ -40,14 +40,14 @@ def test_reports_come_back_as_they_were(reports: list[ModuleReport]) -> None:
 
 
 def test_reports_can_be_added_after_others_were_read(reports: list[ModuleReport]) -> None:
-    kept = Kept()
+    kept = ReportSpool()
     for number, report in enumerate(reports):
         kept.add(report)
         assert kept[number // 2] == reports[number // 2]
 
 
 def test_what_they_add_up_to_is_counted_on_the_way(reports: list[ModuleReport]) -> None:
-    kept = Kept()
+    kept = ReportSpool()
     for report in reports:
         kept.add(report)
     assert kept.tally == tallied(reports)

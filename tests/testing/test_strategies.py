@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import hubcheck
 from hubcheck.testing.strategies import image_batches, pictures
-from hubcheck.util.errors import UsersError
+from hubcheck.util.errors import UserError
 from tests.paths import DATA
 
 GOOD = DATA / "a_good_feature_vector"
@@ -71,7 +71,7 @@ def test_the_module_may_be_given_as_facts():
 
 
 def test_a_module_that_tells_no_size_is_told(tmp_path: Path):
-    with pytest.raises(UsersError, match="tells no image size"):
+    with pytest.raises(UserError, match="tells no image size"):
         image_batches(DATA / "x12_assets_and_table" / "assets")
 
 
