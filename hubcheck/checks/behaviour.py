@@ -14,7 +14,7 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Skip
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import missed, once, replay, targets, where
-from hubcheck.probe.observations import Observations, Run, Target
+from hubcheck.probe.observations import Observations, ProbeTarget, Run
 from hubcheck.util.numbers import difference
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ MOST_DEAD = 0.99
 NO_VALUES = "there are no results to look at"
 
 
-def trains(context: Context, target: Target) -> bool:
+def trains(context: Context, target: ProbeTarget) -> bool:
     """Whether a target is meant for training: a trace with training=True, or another variant than inference."""
     if target.trace is not None:
         return target.trace.endswith("True")
@@ -43,7 +43,7 @@ def trains(context: Context, target: Target) -> bool:
     return inference is None or target.variant != inference.name
 
 
-def _inference(context: Context) -> list[Target]:
+def _inference(context: Context) -> list[ProbeTarget]:
     return [target for target in targets(context.observations) if not trains(context, target)]
 
 
@@ -52,7 +52,7 @@ def _missed(context: Context, *purposes: str) -> Iterator[Skip]:
     return missed(context, *purposes, of=lambda target: not target.session and not trains(context, target))
 
 
-def _values(seen: Observations, target: Target, *purposes: str) -> Iterator[tuple[Run, str, Any]]:
+def _values(seen: Observations, target: ProbeTarget, *purposes: str) -> Iterator[tuple[Run, str, Any]]:
     for run in seen.calls(target):
         if run.purpose in purposes and run.failure is None:
             for key, output in run.outputs.items():

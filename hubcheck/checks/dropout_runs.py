@@ -10,7 +10,7 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.dropout import no_dropout
 from hubcheck.checks.faults import Corroboration, Fault, Skip, Where
 from hubcheck.checks.runs import missed, once, replay, where
-from hubcheck.probe.observations import Observations, Run, Target
+from hubcheck.probe.observations import Observations, ProbeTarget, Run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,11 +69,11 @@ def _faults(context: Context) -> Iterator[Fault | Skip]:
         yield Skip("nothing of it runs in training mode")
 
 
-def _shares(seen: Observations) -> Iterator[tuple[Target, str, float]]:
+def _shares(seen: Observations) -> Iterator[tuple[ProbeTarget, str, float]]:
     """For every output that was asked for often enough: the share of its entries that behave as if masked."""
     import numpy
 
-    runs: dict[tuple[Target, str], list[Any]] = {}
+    runs: dict[tuple[ProbeTarget, str], list[Any]] = {}
     for run in seen.runs:
         if run.purpose == "repeated" and run.device == seen.device and run.failure is None:
             for key, values in _values(run):
@@ -136,7 +136,7 @@ def _is_code(values: np.ndarray[Any, Any]) -> bool:
     return high - low <= SAME_VALUE * max(abs(low), abs(high))
 
 
-def _same(place: Where, target: Target, key: str) -> bool:
+def _same(place: Where, target: ProbeTarget, key: str) -> bool:
     """Whether a finding of the graph and a target of the runs are the same output."""
     if place.trace is not None or target.trace is not None:
         return place.trace == target.trace

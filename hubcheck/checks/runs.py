@@ -9,7 +9,7 @@ from dataclasses import replace
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Side, Skip, Where
 from hubcheck.module.types import Shape, Tensor
-from hubcheck.probe.observations import Failure, Observations, Run, Target
+from hubcheck.probe.observations import Failure, Observations, ProbeTarget, Run
 
 NOTHING_RAN = "nothing of it was run"
 _FIXES = {
@@ -20,13 +20,13 @@ _FIXES = {
 }
 
 
-def where(target: Target, side: Side | None = None, key: str | None = None) -> Where:
+def where(target: ProbeTarget, side: Side | None = None, key: str | None = None) -> Where:
     """The place that a target is: traces belong to the object, not to a variant."""
     variant = target.variant if target.trace is None else None
     return Where(variant, target.trace, target.signature, side, key)
 
 
-def replay(target: Target, *purposes: str) -> tuple[str, ...]:
+def replay(target: ProbeTarget, *purposes: str) -> tuple[str, ...]:
     """The arguments of `hubcheck replay` that make these calls again."""
     if target.trace is not None:
         name = ("--trace", target.trace)
@@ -64,7 +64,7 @@ def _in_inference(context: Context, place: Where) -> bool:
     return inference is not None and place.variant == inference.name
 
 
-def targets(observations: Observations) -> list[Target]:
+def targets(observations: Observations) -> list[ProbeTarget]:
     """What was called by the object loader on the judged device, in order."""
     return list(
         dict.fromkeys(
@@ -76,7 +76,7 @@ def targets(observations: Observations) -> list[Target]:
 
 
 def missed(
-    context: Context, *purposes: str, of: Callable[[Target], bool] = lambda target: not target.session
+    context: Context, *purposes: str, of: Callable[[ProbeTarget], bool] = lambda target: not target.session
 ) -> Iterator[Skip]:
     """Why a check cannot say that all is well: calls for these purposes that were planned and left out.
 
@@ -201,7 +201,7 @@ def _unlike(context: Context, run: Run, declared: dict[str, Tensor]) -> Iterator
             yield Fault(place, f"{found} for a batch of {run.batch}", wanted, details, replay=again)
 
 
-def _declared(context: Context, target: Target) -> dict[str, Tensor]:
+def _declared(context: Context, target: ProbeTarget) -> dict[str, Tensor]:
     if target.trace is not None:
         objects = context.module.objects
         return dict(objects.traces[target.number].outputs) if objects is not None else {}

@@ -9,7 +9,7 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Skip, Where
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import failed, missed, replay, where
-from hubcheck.probe.observations import Observations, Run, Target
+from hubcheck.probe.observations import Observations, ProbeTarget, Run
 from hubcheck.util.numbers import difference
 
 SAME_VALUES = 1e-3
@@ -38,7 +38,7 @@ def servable(context: Context) -> Iterator[Fault | Skip]:
 def _fault(seen: Observations, run: Run, allowed: float) -> Fault | None:
     """What is wrong with a run in a session that is not wrong with the object."""
     again = replay(run.target, run.purpose)
-    plain = Target(run.target.variant, run.target.signature)
+    plain = ProbeTarget(run.target.variant, run.target.signature)
     if run.failure is not None:
         if any(other.failure is not None for other in seen.calls(plain, run.purpose)):
             return None
@@ -58,7 +58,7 @@ def _fault(seen: Observations, run: Run, allowed: float) -> Fault | None:
     return None
 
 
-def _steady(seen: Observations, target: Target, key: str, allowed: float) -> bool:
+def _steady(seen: Observations, target: ProbeTarget, key: str, allowed: float) -> bool:
     """Whether the object gives the same result twice; else nothing can be compared with it."""
     first, again = seen.values(target, "pictures", key), seen.values(target, "again", key)
     if first is None or again is None:

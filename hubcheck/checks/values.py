@@ -14,7 +14,7 @@ from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import missed, replay, targets, where
 from hubcheck.checks.signatures import default_signature
 from hubcheck.module.types import Shape
-from hubcheck.probe.observations import Observations, Target
+from hubcheck.probe.observations import Observations, ProbeTarget
 from hubcheck.util.numbers import difference
 
 SAME_FUNCTION = 1e-3
@@ -41,7 +41,7 @@ def default_is_a_task(context: Context) -> Iterator[Fault | Skip]:
     ]
     looked, allowed = False, tolerance(context, SAME_FUNCTION)
 
-    def stands_for_a_task(target: Target) -> bool:
+    def stands_for_a_task(target: ProbeTarget) -> bool:
         of_default = target.signature == context.module.default_signature and target.signature not in context.contracts
         return not target.session and (_of_object(target) or (of_default and target.variant == inference.name))
 
@@ -65,7 +65,7 @@ def default_is_a_task(context: Context) -> Iterator[Fault | Skip]:
         yield Skip("the default signature of inference is the task signature itself")
 
 
-def _of_object(target: Target) -> bool:
+def _of_object(target: ProbeTarget) -> bool:
     """Whether this is the callable in inference."""
     return target.trace is not None and not target.trace.endswith("True")
 
@@ -104,7 +104,7 @@ def not_probabilities(context: Context, *, signature: str) -> Iterator[Fault | S
         yield Skip("no scores of a classification were seen")
 
 
-def _found(seen: Observations, target: Target, nearest: Target, distance: float) -> str:
+def _found(seen: Observations, target: ProbeTarget, nearest: ProbeTarget, distance: float) -> str:
     mine, theirs = _result(seen, target), _result(seen, nearest)
     if mine is not None and theirs is not None and mine[0].shape != theirs[0].shape:
         return f"the shape {Shape(mine[0].shape)} where {nearest.signature} gives {Shape(theirs[0].shape)}"
@@ -113,7 +113,7 @@ def _found(seen: Observations, target: Target, nearest: Target, distance: float)
     return f"other values: {percent(distance)} of the largest value apart from {nearest.signature}"
 
 
-def _distance(seen: Observations, one: Target, other: Target) -> float | None:
+def _distance(seen: Observations, one: ProbeTarget, other: ProbeTarget) -> float | None:
     """How far apart the results for the same pictures are; None if there are no two results to compare."""
     mine, theirs = _result(seen, one), _result(seen, other)
     if mine is None or theirs is None:
@@ -124,7 +124,7 @@ def _distance(seen: Observations, one: Target, other: Target) -> float | None:
     return difference(values, others) if values.shape == others.shape else float("inf")
 
 
-def _result(seen: Observations, target: Target) -> tuple[Any, tuple[Any, ...]] | None:
+def _result(seen: Observations, target: ProbeTarget) -> tuple[Any, tuple[Any, ...]] | None:
     """The one result of a target for `pictures`, and what was fed."""
     for run in seen.calls(target, "pictures"):
         kept = {key: output.values for key, output in run.outputs.items() if output.values is not None}

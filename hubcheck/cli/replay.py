@@ -61,7 +61,7 @@ def command(
     from hubcheck.probe.devices import choose
     from hubcheck.probe.evidence import save_evidence
     from hubcheck.probe.pool import Pool, ProbeError, ProbeOptions, SandboxUnavailable, tensorflow_missing
-    from hubcheck.probe.replay import Wanted, describe, replay
+    from hubcheck.probe.replay import CallRequest, describe, replay
 
     choice = choose(device)  # type: ignore[arg-type]
     reason = tensorflow_missing() or choice.missing
@@ -69,7 +69,7 @@ def command(
         click.echo(f"cannot run it: {reason}", err=True)
         return EXIT_INCOMPLETE
     contracts = load_contracts(*folders_at_hand(folders))
-    wanted = Wanted(variant, signature, trace, loss, session, tuple(calls.split(",")))
+    wanted = CallRequest(variant, signature, trace, loss, session, tuple(calls.split(",")))
     options = ProbeOptions(timeout=timeout, larger_batch=larger_batch, seed=seed)
     limits, store = limits_at_hand(), default_store()
     found = find(path, limits, store=store)

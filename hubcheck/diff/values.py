@@ -12,7 +12,7 @@ from hubcheck.rulebook.contract import SignatureContract
 from hubcheck.util.numbers import difference
 
 if TYPE_CHECKING:
-    from hubcheck.sandbox.restrict import Mode
+    from hubcheck.sandbox.enforce import Mode
 
 DEFAULT = "default"
 
@@ -28,7 +28,7 @@ def agreements(
     Both versions are fed the same pictures, which the seed makes.
     """
     from hubcheck.probe.pool import Pool, ProbeError, ProbeOptions, SandboxUnavailable, tensorflow_missing
-    from hubcheck.probe.replay import NoSuchCall, Wanted, replay
+    from hubcheck.probe.replay import CallRequest, NoSuchCall, replay
 
     missing = tensorflow_missing()
     if missing is not None:
@@ -42,7 +42,7 @@ def agreements(
         with Pool(sandbox=sandbox) as pool:
             for name in shared:
                 keys = _shared_outputs(old, new, name)
-                wanted = Wanted(signature=name, keep=keys)
+                wanted = CallRequest(signature=name, keep=keys)
                 try:
                     seen = [replay(module, contracts, wanted, pool=pool, options=options) for module in (old, new)]
                 except NoSuchCall as error:

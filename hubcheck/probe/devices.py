@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from hubcheck.probe.environment import no_gpu
+from hubcheck.probe.dispatch.environment import no_gpu
 from hubcheck.probe.observations import Device
 
 DeviceRequest = Literal["cpu", "gpu", "auto", "all"]

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hubcheck.module.types import Module
-from hubcheck.probe.observations import Observations, Run, Target
-from hubcheck.probe.plan import CallStep
-from hubcheck.probe.planning import Planned, plan_steps
+from hubcheck.probe.observations import Observations, ProbeTarget, Run
+from hubcheck.probe.plan.planning import ModuleSteps, plan_steps
+from hubcheck.probe.plan.steps import CallStep
 from hubcheck.probe.pool import ProbeOptions
 from hubcheck.rulebook.contract import SignatureContract
 
@@ -46,14 +46,14 @@ def save_evidence(
     return written
 
 
-def _by_target(observations: Observations) -> dict[tuple[Target, str], list[Run]]:
-    found: dict[tuple[Target, str], list[Run]] = {}
+def _by_target(observations: Observations) -> dict[tuple[ProbeTarget, str], list[Run]]:
+    found: dict[tuple[ProbeTarget, str], list[Run]] = {}
     for run in observations.runs:
         found.setdefault((run.target, run.device), []).append(run)
     return found
 
 
-def _arrays(planned: Planned, target: Target, runs: list[Run]) -> Iterator[tuple[str, Any]]:
+def _arrays(planned: ModuleSteps, target: ProbeTarget, runs: list[Run]) -> Iterator[tuple[str, Any]]:
     import numpy
 
     from hubcheck.probe import inputs as feeds
@@ -81,7 +81,7 @@ def _write(file: Path, arrays: Mapping[str, Any]) -> None:
         numpy.savez_compressed(stream, allow_pickle=False, **arrays)
 
 
-def _title(target: Target) -> str:
+def _title(target: ProbeTarget) -> str:
     name = target.signature or target.trace or f"loss{target.number}"
     loader = "session." if target.session else ""
     return f"{target.variant or 'inference'}.{loader}{name}"

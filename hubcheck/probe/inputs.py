@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hubcheck.probe.plan import Feed
+from hubcheck.probe.plan.steps import Feed
 
 _SENTENCES = ("a cat sits on a wall", "", "la mer est belle", "0123456789", "A longer sentence, with commas, ends.")
 

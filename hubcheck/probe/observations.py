@@ -34,7 +34,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ProbeTarget:
     """What can be called: a signature of a variant, or (`trace` is set) a trace of the TF2 object's `__call__`.
 
     `number` is the trace's place among the callable's traces, for names are not unique. `session` tells that
@@ -79,7 +79,7 @@ class Load:
 class Run:
     """One call of a target. `pictures` names the rows that were fed; `size` is their height and width, if images."""
 
-    target: Target
+    target: ProbeTarget
     device: str
     purpose: Purpose
     batch: int
@@ -95,7 +95,7 @@ class Run:
 class NotRun:
     """A target (or, with None, the whole device) that was not run, and why."""
 
-    target: Target | None
+    target: ProbeTarget | None
     device: str
     reason: str
     purpose: Purpose | None = None
@@ -137,14 +137,14 @@ class Observations:
         ran = [device.name for device in self.devices if device.ran]
         return "cpu" if "cpu" in ran else next(iter(ran), None)
 
-    def calls(self, target: Target, *purposes: Purpose, device: str | None = None) -> Iterator[Run]:
+    def calls(self, target: ProbeTarget, *purposes: Purpose, device: str | None = None) -> Iterator[Run]:
         """The runs of a target on a device (the judged one), in the order they happened, failed ones included."""
         device = device or self.device
         for run in self.runs:
             if run.target == target and run.device == device and (not purposes or run.purpose in purposes):
                 yield run
 
-    def values(self, target: Target, purpose: Purpose, key: str, device: str | None = None) -> Any:
+    def values(self, target: ProbeTarget, purpose: Purpose, key: str, device: str | None = None) -> Any:
         """The values of one output of the (last) call with that purpose; None if there are none."""
         found = None
         for run in self.calls(target, purpose, device=device):

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from hubcheck.module.types import Module
-from hubcheck.probe.dispatch import Dispatcher
-from hubcheck.probe.environment import tensorflow_missing
-from hubcheck.probe.jobs import Job, ProbeError, WorkerLimits
+from hubcheck.probe.dispatch.dispatcher import Dispatcher
+from hubcheck.probe.dispatch.environment import tensorflow_missing
+from hubcheck.probe.dispatch.jobs import Job, ProbeError, WorkerLimits
 from hubcheck.probe.observations import Device, Observations
-from hubcheck.probe.planning import Planned, plan_steps
+from hubcheck.probe.plan.planning import ModuleSteps, plan_steps
 from hubcheck.rulebook.contract import SignatureContract
-from hubcheck.sandbox.restrict import Mode, SandboxUnavailable, unavailable
+from hubcheck.sandbox.enforce import Mode, SandboxUnavailable, unavailable
 
 __all__ = ["Pool", "ProbeError", "ProbeOptions", "SandboxUnavailable", "tensorflow_missing"]
 
@@ -96,7 +96,7 @@ class Pool:
         planned = plan_steps(module, contracts, larger_batch=options.larger_batch)
         return self.submit_planned(module, planned, options)
 
-    def submit_planned(self, module: Module, planned: Planned, options: ProbeOptions) -> Future[Observations]:
+    def submit_planned(self, module: Module, planned: ModuleSteps, options: ProbeOptions) -> Future[Observations]:
         """Run a part of what `plan_steps` plans for a module; else like `submit`."""
         job = Job(
             path=str(module.folder.absolute()),

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubcheck.module.types import Module
-from hubcheck.probe.observations import Observations, Run, Target
-from hubcheck.probe.plan import CallStep
-from hubcheck.probe.planning import Planned, plan_steps
+from hubcheck.probe.observations import Observations, ProbeTarget, Run
+from hubcheck.probe.plan.planning import ModuleSteps, plan_steps
+from hubcheck.probe.plan.steps import CallStep
 from hubcheck.probe.pool import Pool, ProbeOptions
 from hubcheck.rulebook.contract import SignatureContract
 from hubcheck.util.errors import UserError
@@ -22,7 +22,7 @@ class NoSuchCall(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class CallRequest:
     """What to call: a signature, a trace of the callable by its name, or a regularization loss by its number.
 
     With none of them, the variants are loaded and nothing is called. `calls` are purposes, as findings name them;
@@ -41,7 +41,7 @@ class Wanted:
 def replay(
     module: Module,
     contracts: Mapping[str, SignatureContract],
-    wanted: Wanted,
+    wanted: CallRequest,
     *,
     pool: Pool,
     options: ProbeOptions | None = None,
@@ -58,7 +58,7 @@ def replay(
     return pool.submit_planned(module, chosen, options).result()
 
 
-def _target(planned: Planned, wanted: Wanted) -> Target | None:
+def _target(planned: ModuleSteps, wanted: CallRequest) -> ProbeTarget | None:
     if wanted.signature is None and wanted.trace is None and wanted.loss is None:
         return None
     steps = [step for step in planned.together() if isinstance(step, CallStep)]
@@ -69,7 +69,7 @@ def _target(planned: Planned, wanted: Wanted) -> Target | None:
     raise NoSuchCall(f"there is no such call of this module; there are: {printable(', '.join(there)) or 'none'}")
 
 
-def _matches(target: Target, wanted: Wanted) -> bool:
+def _matches(target: ProbeTarget, wanted: CallRequest) -> bool:
     if wanted.variant is not None and target.variant != wanted.variant:
         return False
     if wanted.variant is None and target.variant not in ("", "serve"):

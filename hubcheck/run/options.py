@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hubcheck.config.file import Config
     from hubcheck.probe.devices import DeviceRequest
     from hubcheck.probe.pool import ProbeOptions
-    from hubcheck.sandbox.restrict import Mode
+    from hubcheck.sandbox.enforce import Mode
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hubcheck.probe.devices import DeviceRequest
     from hubcheck.probe.pool import ProbeOptions
     from hubcheck.run.dask_cluster import Cluster
-    from hubcheck.sandbox.restrict import Mode
+    from hubcheck.sandbox.enforce import Mode
 
 
 def validate(  # noqa: PLR0913 - one for each option

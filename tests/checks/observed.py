@@ -11,12 +11,12 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Skip
 from hubcheck.module.reader import read
 from hubcheck.probe import test_images as pictures
-from hubcheck.probe.observations import Device, Failure, Load, Observations, Output, Purpose, Run, Target
+from hubcheck.probe.observations import Device, Failure, Load, Observations, Output, ProbeTarget, Purpose, Run
 from hubcheck.rulebook.contract import load_contracts
 from tests.paths import DATA
 
-FEATURES = Target("", "image_feature_vector")
-TRAINING = Target("train", "image_feature_vector")
+FEATURES = ProbeTarget("", "image_feature_vector")
+TRAINING = ProbeTarget("train", "image_feature_vector")
 
 _BATCHES: dict[str, tuple[str, ...]] = {
     "pictures": pictures.rows(5),
@@ -33,7 +33,7 @@ def run(
     purpose: Purpose,
     values: Any = None,
     *,
-    target: Target = FEATURES,
+    target: ProbeTarget = FEATURES,
     device: str = "cpu",
     failure: Failure | None = None,
     key: str = "default",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hubcheck.checks import behaviour, runs, serving, values
 from hubcheck.checks.behaviour import dead_share
-from hubcheck.probe.observations import Failure, Load, NotRun, Observations, Output, Run, Target
+from hubcheck.probe.observations import Failure, Load, NotRun, Observations, Output, ProbeTarget, Run
 from hubcheck.util.numbers import difference
 from tests.checks.observed import FEATURES, TRAINING, context, faults, observations, run, skips
 
@@ -110,7 +110,7 @@ def test_a_size_that_fails_is_not_a_signature_that_fails():
 
 
 def test_a_signature_that_fails_at_every_size_is_told_once():
-    default = Target("", "default")
+    default = ProbeTarget("", "default")
     seen = observations(
         *(run(purpose, failure=ERROR) for purpose in ("pictures", "plain", "swapped", "alone")),
         run("pictures", failure=ERROR, target=default),
@@ -164,7 +164,7 @@ def test_a_load_that_fails_is_told_with_what_helps(failure, words, fix):
 
 
 def test_the_session_loader_is_compared_only_with_what_is_steady():
-    served = Target("", "image_feature_vector", session=True)
+    served = ProbeTarget("", "image_feature_vector", session=True)
     other = run("alone", RESULT[:1] * 2, target=served)
     (fault,) = faults(serving.servable(context(_with_session(whole(RESULT), other))))
     assert fault.message is not None
@@ -177,7 +177,7 @@ def _with_session(seen: Observations, *more: Run) -> Observations:
 
 
 def test_what_fails_without_a_session_too_is_not_the_session_loaders_fault():
-    served = Target("", "image_feature_vector", session=True)
+    served = ProbeTarget("", "image_feature_vector", session=True)
     seen = observations(
         run("pictures", RESULT),
         run("alone", failure=ERROR),
@@ -187,7 +187,7 @@ def test_what_fails_without_a_session_too_is_not_the_session_loaders_fault():
     assert faults(serving.servable(context(seen))) == []
 
 
-SCORES = Target("", "image_classification")
+SCORES = ProbeTarget("", "image_classification")
 
 
 def softmax(rows: np.ndarray) -> np.ndarray:
@@ -214,7 +214,7 @@ def test_rows_that_sum_to_one_are_probabilities(rows, wrong):
 
 
 def test_a_default_signature_with_other_values_is_told_with_the_nearest_task():
-    default = Target("", "default")
+    default = ProbeTarget("", "default")
     other = observations(run("pictures", RESULT), run("pictures", RESULT + 1, target=default))
     (fault,) = faults(values.default_is_a_task(context(other, "n_default_differs")))
     assert "image_feature_vector" in fault.found

@@ -7,7 +7,7 @@ import pytest
 
 from hubcheck.checks import device_runs, runs
 from hubcheck.probe import devices
-from hubcheck.probe.environment import environment
+from hubcheck.probe.dispatch.environment import environment
 from hubcheck.probe.observations import Device, Failure, Observations
 from tests.checks.observed import context, faults, observations, run, skips
 

@@ -12,7 +12,7 @@ from types import FrameType
 from hubcheck.cli import show
 from hubcheck.engine.reports import Report
 from hubcheck.module.opening import opened
-from hubcheck.probe.planning import plan_steps
+from hubcheck.probe.plan.planning import plan_steps
 from hubcheck.report import html, json, text
 from hubcheck.run.options import Options
 from hubcheck.run.resolved import ResolvedOptions, plan

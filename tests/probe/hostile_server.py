@@ -15,9 +15,9 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.extend(entry for entry in sys.argv[3].split(os.pathsep) if entry)
 
-from hubcheck.probe import server
-from hubcheck.probe.framing import encode
-from hubcheck.probe.plan import ProbePlan
+from hubcheck.probe.plan.steps import ProbePlan
+from hubcheck.probe.wire.framing import encode
+from hubcheck.probe.worker import server
 
 
 def write(folder: Path) -> str:
@@ -164,7 +164,7 @@ def seed_of(action: Callable[[Path], str]) -> int:
 def work(channel: socket.socket, plan: ProbePlan) -> None:
     """Behave badly, and tell what came of it as the error of the first load; or, with another seed, be good."""
     if plan.seed < 1000:
-        from hubcheck.probe.worker import work as honest
+        from hubcheck.probe.worker.runner import work as honest
 
         honest(channel, plan)
         return

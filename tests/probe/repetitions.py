@@ -16,7 +16,7 @@ import numpy as np
 
 from hubcheck.checks.dropout_runs import FEWEST_RUNS, MASKED, masked_share
 from hubcheck.module.reader import read
-from hubcheck.probe.planning import Planned, VariantSteps, plan_steps
+from hubcheck.probe.plan.planning import ModuleSteps, VariantSteps, plan_steps
 from hubcheck.probe.pool import Pool, ProbeOptions
 from hubcheck.rulebook.contract import load_contracts
 from tests.probe.modules import tf2_module
@@ -42,14 +42,14 @@ def shares(networks: Mapping[str, Call], count: int, folder: Path) -> dict[str, 
     return found
 
 
-def _repeated(planned: Planned, count: int) -> Planned:
+def _repeated(planned: ModuleSteps, count: int) -> ModuleSteps:
     """Only the calls for the statistics, `count` times as many."""
     variants = []
     for variant in planned.variants:
         steps = [step for step in variant.repeated if step.target.trace == "training=True"]
         more = tuple(replace(step, repeat=step.repeat * count, optional=False) for step in steps)
         variants.append(VariantSteps(variant.load, (), more))
-    return Planned(tuple(variants), (), ())
+    return ModuleSteps(tuple(variants), (), ())
 
 
 def main(count: int) -> int:

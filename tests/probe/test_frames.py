@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from hubcheck.probe.collect import Collector
-from hubcheck.probe.framing import MAX_ARRAY, MAX_JSON, BadFrame, Decoder, decode_array, encode
-from hubcheck.probe.observations import Failure, Target
-from hubcheck.probe.plan import CallStep, Feed, LoadStep, ProbePlan, from_json, to_json
+from hubcheck.probe.dispatch.collect import Collector
+from hubcheck.probe.observations import Failure, ProbeTarget
+from hubcheck.probe.plan.steps import CallStep, Feed, LoadStep, ProbePlan, from_json, to_json
+from hubcheck.probe.wire.framing import MAX_ARRAY, MAX_JSON, BadFrame, Decoder, decode_array, encode
 
 NUMBERS = st.sampled_from(["float32", "float64", "int32", "int64", "uint8", "bool"])
 JSON = st.recursive(
@@ -99,14 +99,14 @@ PLAN = ProbePlan(
     steps=(
         LoadStep(("serve",)),
         CallStep(
-            Target("serve", "image_feature_vector"),
+            ProbeTarget("serve", "image_feature_vector"),
             "pictures",
             {"images": Feed("float32", (2, 4, 4, 3), ("black", "white"))},
             ("default",),
             2,
             (4, 4),
         ),
-        CallStep(Target("serve", None, "training=True"), "repeated", {}, ("",), 2, (), True, "always", 3),
+        CallStep(ProbeTarget("serve", None, "training=True"), "repeated", {}, ("",), 2, (), True, "always", 3),
         LoadStep(("serve",), session=True),
     ),
 )

@@ -14,7 +14,7 @@ import pytest
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module
 from hubcheck.probe.observations import Failure, Observations
-from hubcheck.probe.planning import plan_steps
+from hubcheck.probe.plan.planning import plan_steps
 from hubcheck.probe.pool import Pool, ProbeError, ProbeOptions
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.sandbox import landlock, seccomp
@@ -121,7 +121,7 @@ def test_a_worker_that_takes_all_memory_is_stopped(module, scratch):
 def test_what_does_not_fit_beside_others_gets_all_the_memory_alone(module, scratch, monkeypatch):
     """A share of the memory is no verdict: the module runs again when nothing else does."""
     shares = {1: 2 * GIB, 2: GIB // 2}
-    monkeypatch.setattr("hubcheck.probe.dispatch.fair_share", shares.__getitem__)
+    monkeypatch.setattr("hubcheck.probe.dispatch.dispatcher.fair_share", shares.__getitem__)
     options = ProbeOptions(seed=hostile.seed_of(hostile.need_much), timeout=30.0)
     with Pool(jobs=2, command=COMMAND) as pool:
         futures = [pool.submit(module, load_contracts(), options) for _ in range(3)]

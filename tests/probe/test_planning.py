@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module, ObjectGraph, Shape, Signature, Tensor, Trace, Variant
-from hubcheck.probe.plan import CallStep, LoadStep, from_json, to_json
-from hubcheck.probe.planning import Planned, plan_steps
+from hubcheck.probe.plan.planning import ModuleSteps, plan_steps
+from hubcheck.probe.plan.steps import CallStep, LoadStep, from_json, to_json
 from hubcheck.rulebook.contract import SignatureContract, TensorContract, load_contracts
 from tests.paths import DATA
 
@@ -35,11 +35,11 @@ def module(images_tensor: Tensor, *, inputs: dict[str, Tensor] | None = None, **
     return Module(DATA, "tf2-saved-model", "saved_model.pb", (made,))
 
 
-def calls(planned: Planned) -> list[CallStep]:
+def calls(planned: ModuleSteps) -> list[CallStep]:
     return [step for step in planned.together() if isinstance(step, CallStep) and not step.target.session]
 
 
-def by_purpose(planned: Planned, signature: str = "image_feature_vector") -> dict[str, CallStep]:
+def by_purpose(planned: ModuleSteps, signature: str = "image_feature_vector") -> dict[str, CallStep]:
     return {step.purpose: step for step in calls(planned) if step.target.signature == signature}
 
 
@@ -196,7 +196,7 @@ def test_two_workers_do_what_one_does():
 
 @pytest.mark.parametrize("name", sorted(path.name for path in DATA.iterdir() if path.is_dir()))
 def test_plans_of_real_modules_survive_json(name):
-    from hubcheck.probe.plan import ProbePlan
+    from hubcheck.probe.plan.steps import ProbePlan
 
     plan = ProbePlan("/m", plan_steps(read(DATA / name), CONTRACTS).together())
     assert from_json(to_json(plan)) == plan

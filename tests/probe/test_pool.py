@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from hubcheck.module.reader import read
-from hubcheck.probe.environment import tensorflow_missing
+from hubcheck.probe.dispatch.environment import tensorflow_missing
 from hubcheck.probe.evidence import save_evidence
 from hubcheck.probe.observations import Observations
 from hubcheck.probe.pool import Pool, ProbeError, ProbeOptions, SandboxUnavailable
-from hubcheck.probe.replay import NoSuchCall, Wanted, describe, replay
+from hubcheck.probe.replay import CallRequest, NoSuchCall, describe, replay
 from hubcheck.rulebook.contract import load_contracts
-from hubcheck.sandbox import restrict as sandbox
+from hubcheck.sandbox import enforce as sandbox
 from hubcheck.sandbox import seccomp
 from tests.paths import DATA
 
@@ -68,7 +68,7 @@ def test_evidence_is_what_was_fed_and_what_came_back(seen, tmp_path):
 
 
 def test_a_call_is_made_again_with_the_same_pictures(pool, seen):
-    wanted = Wanted(signature="image_classification", calls=("pictures", "alone"))
+    wanted = CallRequest(signature="image_classification", calls=("pictures", "alone"))
     again = replay(MODULE, CONTRACTS, wanted, pool=pool, options=OPTIONS)
     assert [(run.purpose, run.batch) for run in again.runs] == [("pictures", 6), ("alone", 1)]
     first = next(run for run in seen.runs if run.target.signature == "image_classification")
@@ -80,7 +80,7 @@ def test_a_call_is_made_again_with_the_same_pictures(pool, seen):
 
 def test_only_what_is_there_can_be_called(pool):
     with pytest.raises(NoSuchCall, match="image_feature_vector"):
-        replay(MODULE, CONTRACTS, Wanted(signature="image_features"), pool=pool)
+        replay(MODULE, CONTRACTS, CallRequest(signature="image_features"), pool=pool)
 
 
 def test_the_command_shows_a_finding_again(tmp_path):

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
-from hubcheck.probe.collect import Collector
+from hubcheck.probe.dispatch.collect import Collector
 from hubcheck.probe.observations import Device, Load, Observations
-from hubcheck.probe.plan import ProbePlan, Step
-from hubcheck.probe.planning import Planned
+from hubcheck.probe.plan.planning import ModuleSteps
+from hubcheck.probe.plan.steps import ProbePlan, Step
 
 
 class ProbeError(RuntimeError):
@@ -35,7 +35,7 @@ class WorkerLimits:
 
 
 @dataclass(slots=True)
-class Part:
+class WorkerTask:
     """What one worker does for a job: a plan. `alone` is a second try, with all the memory there is."""
 
     plan: ProbePlan
@@ -47,7 +47,7 @@ class Part:
 class Finished:
     """A part that is done, and the most memory that it used, in bytes."""
 
-    part: Part
+    part: WorkerTask
     collector: Collector
     peak: int
 
@@ -57,7 +57,7 @@ class Job:
     """One module: what is to be done, and what came of it so far."""
 
     path: str
-    planned: Planned
+    planned: ModuleSteps
     devices: tuple[str, ...]
     absent: tuple[Device, ...]
     limits: WorkerLimits
@@ -66,10 +66,10 @@ class Job:
     settings: tuple[str, ...] = ()
     future: Future[Observations] = field(default_factory=Future)
     submitted: float = field(default_factory=time.monotonic)
-    parts: list[Part] = field(default_factory=list)
+    parts: list[WorkerTask] = field(default_factory=list)
     finished: list[Finished] = field(default_factory=list)
 
-    def divide(self, *, side_by_side: bool) -> list[Part]:
+    def divide(self, *, side_by_side: bool) -> list[WorkerTask]:
         """Make the parts: one worker for each device, or two for the CPU where a second one has nothing to do."""
         for device in self.devices:
             if device != "cpu":
@@ -80,9 +80,9 @@ class Job:
                 self.parts.append(self._part(device, self.planned.together()))
         return self.parts
 
-    def _part(self, device: str, steps: Sequence[Step]) -> Part:
+    def _part(self, device: str, steps: Sequence[Step]) -> WorkerTask:
         soft = self.limits.timeout * self.limits.patience
-        return Part(ProbePlan(self.path, tuple(steps), device, self.seed, self.threads, soft), self.limits)
+        return WorkerTask(ProbePlan(self.path, tuple(steps), device, self.seed, self.threads, soft), self.limits)
 
     def observations(self) -> Observations:
         """What all parts saw, in the order of the plan."""

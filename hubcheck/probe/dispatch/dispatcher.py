@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hubcheck.probe import control
-from hubcheck.probe.collect import Collector
-from hubcheck.probe.failures import from_end
-from hubcheck.probe.framing import MAX_JSON, BadFrame, Decoder, encode
-from hubcheck.probe.jobs import Finished, Job, Part, ProbeError
-from hubcheck.probe.launch import ServerProcess
-from hubcheck.probe.memory import fair_share
-from hubcheck.probe.plan import to_json
+from hubcheck.probe.dispatch.collect import Collector
+from hubcheck.probe.dispatch.failures import from_end
+from hubcheck.probe.dispatch.jobs import Finished, Job, ProbeError, WorkerTask
+from hubcheck.probe.dispatch.memory import fair_share
+from hubcheck.probe.dispatch.server_process import ServerProcess
+from hubcheck.probe.plan.steps import to_json
+from hubcheck.probe.wire import control
+from hubcheck.probe.wire.framing import MAX_JSON, BadFrame, Decoder, encode
 
 _PATIENCE = 30.0
 
@@ -27,7 +27,7 @@ _PATIENCE = 30.0
 class _Running:
     number: int
     job: Job
-    part: Part
+    part: WorkerTask
     server: ServerProcess
     channel: socket.socket
     decoder: Decoder
@@ -44,7 +44,7 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._submitted: deque[Job] = deque()
         self._closing = False
-        self._waiting: deque[tuple[Job, Part]] = deque()
+        self._waiting: deque[tuple[Job, WorkerTask]] = deque()
         self._undivided: deque[Job] = deque()
         self._running: dict[int, _Running] = {}
         self._started = 0
@@ -156,12 +156,12 @@ class Dispatcher:
             self._waiting.popleft()
             self._start(job, part)
 
-    def _busy(self, part: Part) -> bool:
+    def _busy(self, part: WorkerTask) -> bool:
         """Whether the part waits for a device that one worker has to itself."""
         device = part.plan.device
         return device != "cpu" and any(running.part.plan.device == device for running in self._running.values())
 
-    def _start(self, job: Job, part: Part) -> None:
+    def _start(self, job: Job, part: WorkerTask) -> None:
         server = self._servers[part.plan.device]
         memory = part.limits.memory or fair_share(1 if part.alone else self._jobs)
         ours, theirs = socket.socketpair()

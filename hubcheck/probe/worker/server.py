@@ -27,11 +27,11 @@ from typing import Any
 if __name__ == "__main__":  # run as a file: hubcheck need not be on the path of a bare interpreter
     sys.path.extend(entry for entry in sys.argv[3].split(os.pathsep) if entry)
 
-from hubcheck.probe import control
-from hubcheck.probe.framing import Decoder, encode
-from hubcheck.probe.plan import ProbePlan, from_json
+from hubcheck.probe.plan.steps import ProbePlan, from_json
+from hubcheck.probe.wire import control
+from hubcheck.probe.wire.framing import Decoder, encode
+from hubcheck.sandbox import enforce as sandbox
 from hubcheck.sandbox import processes as system
-from hubcheck.sandbox import restrict as sandbox
 
 _TICK = 0.05
 _TAIL = 16_384
@@ -267,7 +267,7 @@ def main(arguments: list[str], work: Work | None = None) -> None:
             return
         # TensorFlow's loader imports tf_keras where it is installed, and then loads what elsewhere does not load.
         sys.modules["tf_keras"] = None  # type: ignore[assignment]
-        from hubcheck.probe.worker import work as run_plan
+        from hubcheck.probe.worker.runner import work as run_plan
 
         work = run_plan
     gc.collect()

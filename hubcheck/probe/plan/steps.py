@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hubcheck.probe.observations import Purpose, Target
+from hubcheck.probe.observations import ProbeTarget, Purpose
 
 Condition = Literal["always", "failed", "random", "unlike"]
 """When a call is made. failed: if the target's call for `pictures` did, for an even batch may run where an odd one does
@@ -45,7 +45,7 @@ class CallStep:
     `keep` names the outputs whose values are wanted. An optional call is left out when time runs short.
     """
 
-    target: Target
+    target: ProbeTarget
     purpose: Purpose
     feeds: Mapping[str, Feed]
     keep: tuple[str, ...]
@@ -98,4 +98,4 @@ def _step(data: dict[str, Any]) -> Step:
         for key, feed in data["feeds"].items()
     }
     lists = {name: tuple(data[name]) for name in ("keep", "size")}
-    return CallStep(**{**data, **lists, "target": Target(**data["target"]), "feeds": feeds})
+    return CallStep(**{**data, **lists, "target": ProbeTarget(**data["target"]), "feeds": feeds})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from hubcheck.probe.plan import CallStep
+from hubcheck.probe.plan.steps import CallStep
 
 Arrays = dict[str, Any]
 

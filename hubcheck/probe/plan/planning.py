@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from hubcheck.module.types import Module, Variant
 from hubcheck.probe import test_images as pictures
-from hubcheck.probe.observations import NotRun, Purpose, Target
-from hubcheck.probe.plan import CallStep, Condition, Feed, LoadStep, Step
-from hubcheck.probe.targets import Subject, subjects
+from hubcheck.probe.observations import NotRun, ProbeTarget, Purpose
+from hubcheck.probe.plan.steps import CallStep, Condition, Feed, LoadStep, Step
+from hubcheck.probe.plan.targets import TargetSpec, target_specs
 from hubcheck.rulebook.contract import SignatureContract
 
 _RESIZED_BY = 32
@@ -33,7 +33,7 @@ class VariantSteps:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class ModuleSteps:
     """The steps for a module by kind, and what cannot be run at all."""
 
     variants: tuple[VariantSteps, ...]
@@ -60,7 +60,9 @@ class Planned:
         others = (*repeated, *self.serving)
         return (tuple(calls), others) if others else (tuple(calls),)
 
-    def chosen(self, target: Target | None, purposes: Collection[str], *, keep: Collection[str] = ()) -> Planned:
+    def chosen(
+        self, target: ProbeTarget | None, purposes: Collection[str], *, keep: Collection[str] = ()
+    ) -> ModuleSteps:
         """Only these calls of this target, unconditionally; with no target, the loads alone.
 
         Args:
@@ -80,7 +82,7 @@ class Planned:
         serving = [step for step in self.serving if isinstance(step, CallStep) and _is(step, target, purposes)]
         wanted = bool(serving) or (target is None and "load" in purposes)
         loads = [step for step in self.serving if isinstance(step, LoadStep) and wanted]
-        return Planned(tuple(variants), (*loads, *serving), ())
+        return ModuleSteps(tuple(variants), (*loads, *serving), ())
 
     def calls_alone(self) -> tuple[Step, ...]:
         """Only what every device is asked."""
@@ -90,50 +92,50 @@ class Planned:
         return tuple(steps)
 
 
-def plan_steps(module: Module, contracts: Mapping[str, SignatureContract], *, larger_batch: int = 5) -> Planned:
+def plan_steps(module: Module, contracts: Mapping[str, SignatureContract], *, larger_batch: int = 5) -> ModuleSteps:
     """Load every variant; call the common signatures, the default signature and the callable's traces."""
     variants: list[VariantSteps] = []
     not_run: list[NotRun] = []
     for variant in module.variants:
-        found = list(subjects(module, contracts, variant))
+        found = list(target_specs(module, contracts, variant))
         # Training moves the averages of batch normalisation, which inference then takes: it comes last.
-        ready = sorted((one for one in found if isinstance(one, Subject)), key=lambda one: one.part == "training")
-        not_run += [subject for subject in found if isinstance(subject, NotRun)]
-        made = [step for subject in ready for step in calls(subject, larger_batch=larger_batch)]
+        ready = sorted((one for one in found if isinstance(one, TargetSpec)), key=lambda one: one.part == "training")
+        not_run += [spec for spec in found if isinstance(spec, NotRun)]
+        made = [step for spec in ready for step in calls(spec, larger_batch=larger_batch)]
         if variant is module.inference:
             made += _losses(module, variant)
         repeated = [step for step in made if step.purpose == "repeated"]
         others = [step for step in made if step.purpose != "repeated"]
         variants.append(VariantSteps(LoadStep(variant.tags), tuple(others), tuple(repeated)))
-    return Planned(tuple(variants), tuple(_serving(module, contracts)), tuple(not_run))
+    return ModuleSteps(tuple(variants), tuple(_serving(module, contracts)), tuple(not_run))
 
 
-def calls(subject: Subject, *, larger_batch: int) -> Iterator[CallStep]:
+def calls(spec: TargetSpec, *, larger_batch: int) -> Iterator[CallStep]:
     """The calls of one subject. A module that fixes its batch gets that batch and no other.
 
     What is the same function as a task signature is called once: equal results say that the rest holds, too.
     """
-    fixed, close = subject.fixed_batch, subject.part == "task"
+    fixed, close = spec.fixed_batch, spec.part == "task"
     rows = pictures.rows(larger_batch if fixed is None else fixed)
-    yield _call(subject, "pictures", rows)
+    yield _call(spec, "pictures", rows)
     if close and fixed is None:
-        yield _call(subject, "plain", pictures.PLAIN)
-        yield _call(subject, "swapped", (rows[-1], rows[0]))
-        if any(feed.open_axes for feed in subject.inputs.values()):
-            yield _call(subject, "resized", rows[:2], larger=_RESIZED_BY)
+        yield _call(spec, "plain", pictures.PLAIN)
+        yield _call(spec, "swapped", (rows[-1], rows[0]))
+        if any(feed.open_axes for feed in spec.inputs.values()):
+            yield _call(spec, "resized", rows[:2], larger=_RESIZED_BY)
     elif fixed is None:
-        yield _call(subject, "swapped", (rows[-1], rows[0]), condition="failed")
-    if fixed is None and subject.target.signature is not None:
-        yield _call(subject, "alone", rows[:1])
-    once_more: Condition = "always" if close else "failed" if subject.part == "training" else "unlike"
-    yield _call(subject, "again", rows, condition=once_more)
-    pixels = max((math.prod(feed.row[:2]) for feed in subject.inputs.values() if feed.flag is None), default=0)
+        yield _call(spec, "swapped", (rows[-1], rows[0]), condition="failed")
+    if fixed is None and spec.target.signature is not None:
+        yield _call(spec, "alone", rows[:1])
+    once_more: Condition = "always" if close else "failed" if spec.part == "training" else "unlike"
+    yield _call(spec, "again", rows, condition=once_more)
+    pixels = max((math.prod(feed.row[:2]) for feed in spec.inputs.values() if feed.flag is None), default=0)
     few = pictures.rows(fixed or (4 if pixels <= _FEW_PIXELS else 2))
-    condition: Condition = "always" if subject.part == "training" else "random"
-    yield _call(subject, "repeated", few, condition=condition, repeat=_REPETITIONS)
+    condition: Condition = "always" if spec.part == "training" else "random"
+    yield _call(spec, "repeated", few, condition=condition, repeat=_REPETITIONS)
 
 
-def _is(step: CallStep, target: Target | None, purposes: Collection[str]) -> bool:
+def _is(step: CallStep, target: ProbeTarget | None, purposes: Collection[str]) -> bool:
     return step.target == target and step.purpose in purposes
 
 
@@ -141,7 +143,7 @@ def _losses(module: Module, variant: Variant) -> Iterator[CallStep]:
     losses = module.objects.regularization_losses if module.objects is not None else None
     for number, counts in enumerate(losses or ()):
         if counts == (0,):
-            yield CallStep(Target(variant.name, number=number), "loss", {}, ("",), 0)
+            yield CallStep(ProbeTarget(variant.name, number=number), "loss", {}, ("",), 0)
 
 
 def _serving(module: Module, contracts: Mapping[str, SignatureContract]) -> Iterator[Step]:
@@ -150,16 +152,16 @@ def _serving(module: Module, contracts: Mapping[str, SignatureContract]) -> Iter
     if variant is None:
         return
     yield LoadStep(variant.tags, session=True)
-    for subject in subjects(module, contracts, variant):
-        if isinstance(subject, Subject) and subject.target.trace is None:
-            target = replace(subject.target, session=True)
-            rows = pictures.rows(subject.fixed_batch or 1)
-            purpose: Purpose = "alone" if subject.fixed_batch is None else "pictures"
-            yield _call(replace(subject, target=target), purpose, rows)
+    for spec in target_specs(module, contracts, variant):
+        if isinstance(spec, TargetSpec) and spec.target.trace is None:
+            target = replace(spec.target, session=True)
+            rows = pictures.rows(spec.fixed_batch or 1)
+            purpose: Purpose = "alone" if spec.fixed_batch is None else "pictures"
+            yield _call(replace(spec, target=target), purpose, rows)
 
 
 def _call(
-    subject: Subject,
+    spec: TargetSpec,
     purpose: Purpose,
     rows: tuple[str, ...],
     *,
@@ -168,7 +170,7 @@ def _call(
     repeat: int = 1,
 ) -> CallStep:
     feeds = {}
-    for key, part in subject.inputs.items():
+    for key, part in spec.inputs.items():
         row = tuple(dim + larger if axis in part.open_axes else dim for axis, dim in enumerate(part.row))
         if part.flag is not None:
             feeds[key] = Feed("bool", (), flag=part.flag)
@@ -177,5 +179,5 @@ def _call(
     first = next((feed.shape for feed in feeds.values() if feed.pictures), ())
     size = first[1:3] if len(first) == 4 else ()
     # Of a slow module, what task signatures do in inference comes first.
-    optional = purpose in ("again", "repeated") or subject.part != "task" or subject.target.session
-    return CallStep(subject.target, purpose, feeds, subject.keep, len(rows), size, optional, condition, repeat)
+    optional = purpose in ("again", "repeated") or spec.part != "task" or spec.target.session
+    return CallStep(spec.target, purpose, feeds, spec.keep, len(rows), size, optional, condition, repeat)

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from hubcheck.probe.environment import environment
+from hubcheck.probe.dispatch.environment import environment
 
 _PATIENCE = 10.0
 
@@ -30,10 +30,10 @@ class ServerProcess:
         self.scratch = Path(tempfile.mkdtemp(prefix="hubcheck-"))
         self._log = self.scratch / "server.log"
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        file = str(Path(__file__).with_name("server.py"))
+        file = str(Path(__file__).resolve().parents[1] / "worker" / "server.py")
         # -P: a file called tensorflow.py in the current folder is not TensorFlow.
         arguments = list(command) if command is not None else [sys.executable, "-P", file]
-        here = str(Path(__file__).resolve().parents[2])
+        here = str(Path(__file__).resolve().parents[3])
         arguments += [str(theirs.fileno()), str(self.scratch), os.pathsep.join([here, *filter(None, sys.path)])]
         try:
             with self._log.open("wb") as log:

@@ -11,10 +11,10 @@ import traceback
 from typing import Any
 
 from hubcheck.probe import inputs as feeds
-from hubcheck.probe.framing import encode
-from hubcheck.probe.loaded import Loaded, RestoredObject, ServedModel
-from hubcheck.probe.observations import Target
-from hubcheck.probe.plan import CallStep, LoadStep, ProbePlan
+from hubcheck.probe.observations import ProbeTarget
+from hubcheck.probe.plan.steps import CallStep, LoadStep, ProbePlan
+from hubcheck.probe.wire.framing import encode
+from hubcheck.probe.worker.loaders import Loaded, RestoredObject, ServedModel
 from hubcheck.util.numbers import difference
 
 _MAX_VALUES = 1 << 22
@@ -33,10 +33,10 @@ class Worker:
         self._plan = plan
         self._started = time.monotonic()
         self._loaded: Loaded | None = None
-        self._seconds: dict[Target, float] = {}
-        self._results: dict[Target, dict[str, Any]] = {}
-        self._random: set[Target] = set()
-        self._failed: set[Target] = set()
+        self._seconds: dict[ProbeTarget, float] = {}
+        self._results: dict[ProbeTarget, dict[str, Any]] = {}
+        self._random: set[ProbeTarget] = set()
+        self._failed: set[ProbeTarget] = set()
 
     def run(self) -> None:
         """All steps. After a load that failed, the calls of that variant are left out."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hubcheck.probe.failures import from_error, one_line
-from hubcheck.probe.framing import BadFrame, decode_array
+from hubcheck.probe.dispatch.failures import from_error, one_line
 from hubcheck.probe.observations import Failure, Load, NotRun, Output, Run
-from hubcheck.probe.plan import CallStep, LoadStep, ProbePlan
+from hubcheck.probe.plan.steps import CallStep, LoadStep, ProbePlan
+from hubcheck.probe.wire.framing import BadFrame, decode_array
 
 _MOST_OUTPUTS = 10_000
 

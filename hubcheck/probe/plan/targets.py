@@ -9,11 +9,11 @@ from typing import Literal
 
 from hubcheck.module.types import Module, Signature, Tensor, Trace, Variant
 from hubcheck.probe import test_images as pictures
-from hubcheck.probe.observations import NotRun, Target
+from hubcheck.probe.observations import NotRun, ProbeTarget
 from hubcheck.rulebook.contract import SignatureContract, TensorContract
 from hubcheck.rulebook.expectations import Size, contracted_input, expected_image_size
 
-Part = Literal["task", "default", "training"]
+TargetRole = Literal["task", "default", "training"]
 
 _UNKNOWN_SIZE = 96
 """Height and width, in pixels, of images for a module that tells no size."""
@@ -22,18 +22,18 @@ _MOST_TRACES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class TargetSpec:
     """A target, what it is fed by key, and what of its results is looked at.
 
     `fixed_batch` is the batch that the module insists on. `part` says what the target is to the rules: a task
     signature in inference is looked at closely; whatever trains is repeated.
     """
 
-    target: Target
+    target: ProbeTarget
     inputs: Mapping[str, Input]
     keep: tuple[str, ...]
     fixed_batch: int | None
-    part: Part
+    part: TargetRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ class Input:
     flag: bool | None = None
 
 
-def subjects(
+def target_specs(
     module: Module, contracts: Mapping[str, SignatureContract], variant: Variant
-) -> Iterator[Subject | NotRun]:
+) -> Iterator[TargetSpec | NotRun]:
     """What of a variant is called, and what would be but cannot: with the reason."""
     tasks = [(variant.signatures[key], contract) for key, contract in contracts.items() if key in variant.signatures]
     if not tasks:
@@ -67,9 +67,9 @@ def subjects(
 
 
 def _signature(
-    module: Module, variant: Variant, signature: Signature, contract: SignatureContract, part: Part
-) -> Subject | NotRun:
-    target = Target(variant.name, signature.key)
+    module: Module, variant: Variant, signature: Signature, contract: SignatureContract, part: TargetRole
+) -> TargetSpec | NotRun:
+    target = ProbeTarget(variant.name, signature.key)
     given: dict[str, tuple[Tensor, TensorContract]] = {}
     for wanted in contract.inputs.values():
         found = contracted_input(signature, wanted)
@@ -86,10 +86,10 @@ def _signature(
 
 def _trace(
     module: Module, variant: Variant, number: int, trace: Trace, contract: SignatureContract
-) -> Iterator[Subject | NotRun]:
+) -> Iterator[TargetSpec | NotRun]:
     flags = [name for name, tensor in trace.tensors.items() if tensor.dtype == "bool" and tensor.shape.dims == ()]
     others = [name for name in trace.tensors if name not in flags]
-    target = Target(variant.name, None, trace.name, number)
+    target = ProbeTarget(variant.name, None, trace.name, number)
     if len(others) != 1 or len(contract.inputs) != 1 or flags not in ([], ["training"]):
         names = _quoted(trace.tensors) or "no tensor"
         yield NotRun(target, "", f"it takes {names}; only a callable of one batch of images can be fed")
@@ -100,20 +100,20 @@ def _trace(
         yield _subject(module, target, given, tuple(trace.outputs), "training" if trace.training else "default")
         return
     for value in (False, True):
-        flagged = Target(variant.name, None, f"training={value}", number)
-        part: Part = "training" if value else "default"
+        flagged = ProbeTarget(variant.name, None, f"training={value}", number)
+        part: TargetRole = "training" if value else "default"
         yield _subject(module, flagged, given, tuple(trace.outputs), part, flags={"training": value})
 
 
 def _subject(
     module: Module,
-    target: Target,
+    target: ProbeTarget,
     given: Mapping[str, tuple[Tensor, TensorContract]],
     keep: tuple[str, ...],
-    part: Part,
+    part: TargetRole,
     *,
     flags: Mapping[str, bool] | None = None,
-) -> Subject | NotRun:
+) -> TargetSpec | NotRun:
     inputs: dict[str, Input] = {}
     batches: set[int] = set()
     for key, (tensor, wanted) in given.items():
@@ -145,7 +145,7 @@ def _subject(
         above = f", more than {most:,}, the limit fixed-batch" if len(batches) == 1 and fixed > most else ""
         return NotRun(target, "", f"it fixes its batch to {' and '.join(map(str, sorted(batches)))}{above}")
     inputs.update({key: Input("bool", (), (), 0, 1, flag) for key, flag in (flags or {}).items()})
-    return Subject(target, inputs, keep, fixed, part)
+    return TargetSpec(target, inputs, keep, fixed, part)
 
 
 def _dims(module: Module, tensor: Tensor, wanted: TensorContract) -> tuple[int | None, ...]:

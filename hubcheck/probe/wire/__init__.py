@@ -1,0 +1,1 @@
+"""Messages between hubcheck, the probe server and its workers."""
