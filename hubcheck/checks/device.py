@@ -10,12 +10,12 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Node, Skip, Where
 from hubcheck.checks.graphs import DEFAULT, flow_of, view_of
 from hubcheck.checks.runnable import reach_of
-from hubcheck.graph import kernels, ops
-from hubcheck.graph.attributes import Texts
-from hubcheck.graph.body import Body
-from hubcheck.graph.devices import DevicePath
-from hubcheck.graph.placement import read_placement
-from hubcheck.graph.randomness import hides
+from hubcheck.graph.dataflow.body import Body
+from hubcheck.graph.dataflow.randomness import hides
+from hubcheck.graph.devices.device_path import DevicePath
+from hubcheck.graph.devices.kernel_attributes import Texts
+from hubcheck.graph.devices.placement import read_placement
+from hubcheck.graph.op_tables import kernels, ops
 from hubcheck.module.types import Module, Variant
 from hubcheck.rulebook.levels import Level
 

@@ -8,10 +8,11 @@ from functools import partial
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Skip
 from hubcheck.checks.graphs import DEFAULT, Entry, Flow, Places, flow_of, may_be_random, node_of
-from hubcheck.graph.masks import Mask, masks
-from hubcheck.graph.opaque import Opaque
-from hubcheck.graph.rates import rate, scope
-from hubcheck.graph.unfold import Value
+from hubcheck.graph.dataflow.frame import Value
+from hubcheck.graph.dataflow.layer_names import layer_name
+from hubcheck.graph.dataflow.unknown_ops import Opaque
+from hubcheck.graph.dropout.drop_rate import drop_rate
+from hubcheck.graph.dropout.masks import Mask, masks
 from hubcheck.module.types import Variant
 from hubcheck.rulebook.levels import Level
 from hubcheck.util.gc_paused import gc_paused
@@ -64,8 +65,8 @@ def _outputs(flow: Flow) -> Iterator[tuple[Level | None, Entry, str]]:
 
 def _fault(flow: Flow, mask: Mask, entry: Entry, key: str, level: Level | None) -> Fault:
     node = node_of(mask.frame, mask.node)
-    drops = rate(flow.graph, flow.origins, mask)
-    layer = scope(mask.frame, mask.node) or node.name
+    drops = drop_rate(flow.graph, flow.origins, mask)
+    layer = layer_name(mask.frame, mask.node) or node.name
     return Fault(
         where=entry.where(node, key),
         found=f"{node.op} with a random mask" + (f", rate {drops:g}" if drops is not None else ""),

@@ -9,11 +9,12 @@ from typing import cast
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Node, Where
 from hubcheck.checks.tensors import image_argument
-from hubcheck.graph.body import Port
-from hubcheck.graph.origins import Origins
-from hubcheck.graph.randomness import has_random_op, hides
-from hubcheck.graph.unfold import Frame, InlinedGraph, Value
-from hubcheck.graph.view import GraphView
+from hubcheck.graph.dataflow.body import Port
+from hubcheck.graph.dataflow.dependence import Origins
+from hubcheck.graph.dataflow.frame import CallFrame, Value
+from hubcheck.graph.dataflow.inlining import InlinedGraph
+from hubcheck.graph.dataflow.randomness import has_random_op, hides
+from hubcheck.graph.dataflow.view import GraphView
 from hubcheck.module.types import ObjectGraph, Signature, Trace, Variant
 from hubcheck.rulebook.expectations import contracted_input
 
@@ -38,7 +39,7 @@ class Entry:
     variant: str
     signature: str | None
     trace: Trace | None
-    frame: Frame
+    frame: CallFrame
     outputs: Mapping[str, Value]
     images: tuple[Value, ...]
     images_key: str | None
@@ -111,7 +112,7 @@ def _label(where: Where) -> str:
     return where.signature or where.trace or ""
 
 
-def node_of(frame: Frame, node: int) -> Node:
+def node_of(frame: CallFrame, node: int) -> Node:
     """How a finding names a node."""
     return Node(frame.body.names[node], frame.op(node), frame.body.function)
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Skip
 from hubcheck.checks.graphs import DEFAULT, flow_of, node_of
-from hubcheck.graph.activations import closing_activation
-from hubcheck.graph.opaque import Opaque
+from hubcheck.graph.activations.final_activation import closing_activation
+from hubcheck.graph.dataflow.unknown_ops import Opaque
 
 
 def linear_scores(context: Context, *, signature: str) -> Iterator[Fault | Skip]:

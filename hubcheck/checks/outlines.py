@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from hubcheck.checks.context import Context
 from hubcheck.checks.graphs import Entry, Flow, flow_of, signature_flow
 from hubcheck.engine.findings import Finding
-from hubcheck.graph.outline import Line, Spot, outline
+from hubcheck.graph.outline.outline import Line, Spot, outline
 from hubcheck.module.types import Variant
 
 

@@ -8,9 +8,9 @@ from functools import partial
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Node, Skip
 from hubcheck.checks.graphs import Entry, Places, flow_of, may_be_random, node_of
-from hubcheck.graph.rates import scope
-from hubcheck.graph.repeatability import RandomNode, random_nodes
-from hubcheck.graph.unfold import Value
+from hubcheck.graph.dataflow.frame import Value
+from hubcheck.graph.dataflow.layer_names import layer_name
+from hubcheck.graph.nondeterminism import RandomNode, random_nodes
 from hubcheck.module.types import Variant
 from hubcheck.util.gc_paused import gc_paused
 
@@ -39,7 +39,7 @@ def _inference(context: Context, variant: Variant) -> Iterator[Fault | Skip]:
             known[outputs] = random_nodes(flow.graph, entry.outputs.values())
         for found in known[outputs]:
             node = node_of(found.frame, found.node)
-            layer = scope(found.frame, found.node) or node.name
+            layer = layer_name(found.frame, found.node) or node.name
             if found.certain:
                 places.add(node, entry, partial(_fault, entry, node, layer))
             else:

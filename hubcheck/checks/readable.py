@@ -9,7 +9,7 @@ from typing import Any
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Side, Skip, Where
-from hubcheck.graph import ops
+from hubcheck.graph.op_tables import ops
 from hubcheck.module.convert import shape
 from hubcheck.module.types import Module, Shape, Tensor, Variant
 

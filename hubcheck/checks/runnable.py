@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.graphs import view_of
-from hubcheck.graph.paths import Chooser, Entry, Paths
-from hubcheck.graph.reach import Reach, Root
+from hubcheck.graph.dataflow.reach import Reach, Root
+from hubcheck.graph.path_origin import Chooser, Entry, Paths
 from hubcheck.module.proto import DecodeError, parse
 from hubcheck.module.types import Module, ObjectGraph, Variant
 

@@ -9,9 +9,9 @@ from typing import Any
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Node, Skip, Where
 from hubcheck.checks.runnable import paths_of, reach_of
-from hubcheck.graph import ops
-from hubcheck.graph.body import Body, Port
-from hubcheck.graph.reach import Reach
+from hubcheck.graph.dataflow.body import Body, Port
+from hubcheck.graph.dataflow.reach import Reach
+from hubcheck.graph.op_tables import ops
 from hubcheck.module.types import Variant
 
 _SHOWN = 80

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Skip, Where
 from hubcheck.checks.graphs import Entry, flow_of, node_of
-from hubcheck.graph.pixels import Arrival, arrivals
-from hubcheck.graph.rates import scope
+from hubcheck.graph.dataflow.layer_names import layer_name
+from hubcheck.graph.value_scale import Arrival, arrivals
 
 
 def value_range(context: Context, *, least_scale: float, most_offset: float) -> Iterator[Fault | Skip]:
@@ -53,5 +53,5 @@ def _fault(entry: Entry, found: Arrival) -> Fault:
         where=where,
         found=f"[{low:.4g}, {high:.4g}]",
         wanted="a range meant for pixels in [0, 1]",
-        details={"layer": scope(found.frame, found.node) or node.name},
+        details={"layer": layer_name(found.frame, found.node) or node.name},
     )

@@ -16,7 +16,7 @@ from hubcheck.util.errors import UserError
 from hubcheck.util.text import printable
 
 if TYPE_CHECKING:
-    from hubcheck.graph.outline import Line
+    from hubcheck.graph.outline.outline import Line
 
 
 @click.command("show")

@@ -13,7 +13,7 @@ from google.protobuf import text_format
 from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
-from hubcheck.graph import ops
+from hubcheck.graph.op_tables import ops
 from tests.checks.hostile import Honest, safety_report, save, told, unreached
 
 MetaGraph = Any

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from hubcheck.graph.view import GraphView
+from hubcheck.graph.dataflow.view import GraphView
 from hubcheck.module import proto
 from hubcheck.module.types import Module, Shape, Signature, Tensor, Variant
 

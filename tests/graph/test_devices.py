@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import tensorflow as tf
 
-from hubcheck.graph.devices import DevicePath
+from hubcheck.graph.devices.device_path import DevicePath
 from tests.graph.graphs import graph_of, images, view_of
 
 

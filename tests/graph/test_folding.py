@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 import tensorflow.compat.v1 as tf1
 
-from hubcheck.graph.constants import Constant, read_constant
-from hubcheck.graph.unfold import InlinedGraph
+from hubcheck.graph.dataflow.constants import Constant, read_constant
+from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.module import proto
 from tests.graph.graphs import graph_of, view_of
 

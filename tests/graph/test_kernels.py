@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from hubcheck.graph import kernels, ops
+from hubcheck.graph.op_tables import kernels, ops
 from hubcheck.module.dtypes import dtype_name
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hubcheck.graph import ops
+from hubcheck.graph.op_tables import ops
 from hubcheck.module.proto import message_class
 
 tf = pytest.importorskip("tensorflow")

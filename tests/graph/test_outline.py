@@ -7,9 +7,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from hubcheck.graph.origins import Origins
-from hubcheck.graph.outline import Line, outline
-from hubcheck.graph.unfold import InlinedGraph
+from hubcheck.graph.dataflow.dependence import Origins
+from hubcheck.graph.dataflow.inlining import InlinedGraph
+from hubcheck.graph.outline.outline import Line, outline
 from tests.graph.graphs import graph_of, images, view_of
 
 

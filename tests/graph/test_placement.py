@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hubcheck.graph.placement import Placement, read_placement
+from hubcheck.graph.devices.placement import Placement, read_placement
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import tensorflow as tf
 
-from hubcheck.graph.ops import is_stock
-from hubcheck.graph.randomness import hides, random_ops
+from hubcheck.graph.dataflow.randomness import hides, random_ops
+from hubcheck.graph.op_tables.ops import is_stock
 from tools import make_random_ops
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from hubcheck.graph.paths import Entry, Paths
-from hubcheck.graph.reach import Reach, Root
-from hubcheck.graph.view import GraphView
+from hubcheck.graph.dataflow.reach import Reach, Root
+from hubcheck.graph.dataflow.view import GraphView
+from hubcheck.graph.path_origin import Entry, Paths
 from hubcheck.module import proto
 from tests.graph.graphs import graph_of, images
 

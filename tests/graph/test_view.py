@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
-from hubcheck.graph import calls, ops
-from hubcheck.graph.body import Body
-from hubcheck.graph.view import GraphView
+from hubcheck.graph.dataflow import calls
+from hubcheck.graph.dataflow.body import Body
+from hubcheck.graph.dataflow.view import GraphView
+from hubcheck.graph.op_tables import ops
 from hubcheck.module import proto
 from tests.graph.graphs import graph_of, images, view_of
 

@@ -10,7 +10,7 @@ from hubcheck.checks.graphs import DEFAULT, Entry, Flow, flow_of
 from hubcheck.checks.outlines import entry_outline
 from hubcheck.engine.details import Declared, Step
 from hubcheck.engine.findings import Finding
-from hubcheck.graph.outline import Line
+from hubcheck.graph.outline.outline import Line
 from hubcheck.module.types import INIT_OP_SIGNATURE, Shape, Signature, Tensor, Trace, Variant
 from hubcheck.util.text import printable
 

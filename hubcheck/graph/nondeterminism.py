@@ -1,0 +1,192 @@
+"""Random ops that a run needs: by data or control, from the outputs back, in the branches that can be taken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hubcheck.graph.dataflow.control_flow_v1 import conditional_depth
+from hubcheck.graph.dataflow.dependence import SHAPES_ONLY
+from hubcheck.graph.dataflow.frame import CallFrame, Value
+from hubcheck.graph.dataflow.inlining import InlinedGraph
+from hubcheck.graph.dataflow.randomness import CLOCKS, HOST_CODE, hides, is_random, random_functions, random_ops
+
+_WRITES = re.compile(r"(Resource)?(Assign|Scatter|CountUpTo|StridedSliceAssign)")
+_WRITERS = ("Resource", "Assign", "Scatter", "CountUpTo", "StridedSliceAssign")
+_READS = frozenset({"ReadVariableOp", "ResourceGather", "ResourceGatherNd"})
+_VARIABLES = frozenset({"Variable", "VariableV2"})
+_COUNTERS = frozenset({"RngReadAndSkip"})
+"""Ops that read and change a generator's state in one."""
+_RUNS = -1
+"""Stands for a value's number where a node runs, but nobody takes what it computes."""
+
+
+@dataclass(frozen=True, slots=True)
+class RandomNode:
+    """A node that draws other values in each run; `certain` unless a condition decides whether it runs, or the
+    graph does not tell what it does."""
+
+    frame: CallFrame
+    node: int
+    certain: bool
+
+
+def random_nodes(graph: InlinedGraph, outputs: Iterable[Value]) -> list[RandomNode]:
+    """The nodes whose values can make two runs on one input differ.
+
+    A stateless random op is one of them only if its seed comes from state that a run changes.
+    """
+    reached = _Reached(graph, outputs)
+    written = {_variable(graph, value) for value in reached.writers}
+    seeds = _Seeds(graph, written)
+    return [
+        RandomNode(
+            frame, node, certain=not (hidden or frame.conditional or conditional_depth(graph, (frame, node, 0)) > 0)
+        )
+        for frame, node, hidden in reached.random
+        if hidden or is_random(frame.body, node) != "stateless" or seeds.depend_on_state(frame, node)
+    ]
+
+
+class _Reached:
+    """What the outputs need, values and nodes that run before them, as far as it matters here.
+
+    `random` are the nodes that draw: frame, node, and whether they do so in a function that cannot be
+    followed. `writers` are the nodes that change a variable.
+    """
+
+    def __init__(self, graph: InlinedGraph, outputs: Iterable[Value]) -> None:
+        self._graph = graph
+        self.random: list[tuple[CallFrame, int, bool]] = []
+        self.writers: list[Value] = []
+        self._entered: set[CallFrame] = set()
+        # Nodes that compute their outputs themselves are visited once, whichever output is taken.
+        self._nodes: list[tuple[CallFrame, list[int]]] = []
+        self._seen_nodes: dict[CallFrame, set[int]] = {}
+        self._values: list[Value] = []
+        self._seen_values: set[Value] = set()
+        self._noted = frozenset(random_ops())
+        self._hiding: dict[str, bool] = {}
+        self._add(outputs)
+        for frame in [*self._seen_nodes, *(frame for frame, _, _ in self._values)]:
+            self._enter(frame)
+        while self._nodes or self._values:
+            if self._nodes:
+                self._visit(*self._nodes.pop())
+            else:
+                self._visit_special(self._values.pop())
+
+    def _add(self, values: Iterable[Value]) -> None:
+        special = self._graph.special
+        for value in values:
+            frame, node, number = value
+            op = frame.body.ops[node]
+            if op in special:
+                if value not in self._seen_values:
+                    self._seen_values.add(value)
+                    self._values.append(value)
+            elif number == _RUNS and op in self._noted:
+                # What it draws goes nowhere, but what it draws from may.
+                self._add(frame.inputs(node))
+            elif node not in self._seen_nodes.setdefault(frame, set()):
+                self._seen_nodes[frame].add(node)
+                self._nodes.append((frame, [node]))
+
+    def _enter(self, frame: CallFrame) -> None:
+        if frame not in self._entered:
+            self._entered.add(frame)
+            self._add((frame, control, _RUNS) for control in frame.body.control_results())
+            if frame.call is not None and frame.call.role == "condition":
+                self._add((frame, *result) for result in frame.body.results())
+
+    def _visit(self, frame: CallFrame, waiting: list[int]) -> None:
+        """Nodes of one frame and all that they need in it, in a loop of its own: there can be a million."""
+        body, special, seen = frame.body, self._graph.special, self._seen_nodes[frame]
+        ops = body.ops
+        while waiting:
+            node = waiting.pop()
+            op = ops[node]
+            if op not in self._hiding:
+                self._hiding[op] = hides(op, self._graph.view.functions)
+            if self._hiding[op]:
+                self.random.append((frame, node, True))
+            elif op in self._noted and is_random(body, node):
+                self.random.append((frame, node, False))
+            elif op.startswith(_WRITERS) and _WRITES.match(op):
+                self.writers.append((frame, node, 0))
+            controls = body.controls(node)
+            if controls:
+                self._add((frame, control, _RUNS) for control in controls)
+            if op in SHAPES_ONLY:
+                continue
+            for source, number in body.inputs(node):
+                if ops[source] in special:
+                    self._add([(frame, source, number)])
+                elif source not in seen:
+                    seen.add(source)
+                    waiting.append(source)
+
+    def _visit_special(self, value: Value) -> None:
+        frame, node, number = value
+        callees = self._graph.callees(frame, node)
+        for callee in callees or ():
+            self._enter(callee)
+        condition = self._graph.condition(frame, node)
+        self._add([condition] if condition is not None else [])
+        self._add((frame, control, _RUNS) for control in frame.body.controls(node))
+        if callees is None and (frame.op(node) in HOST_CODE or self._draws_unseen(frame, node)):
+            self.random.append((frame, node, True))
+        if number == _RUNS and callees is not None:
+            self._add((callee, *result) for callee in callees for result in callee.body.results())
+            return
+        passed = self._graph.passes(value) if number != _RUNS else None
+        self._add(frame.inputs(node) if passed is None else passed)
+
+    def _draws_unseen(self, frame: CallFrame, node: int) -> bool:
+        view = self._graph.view
+        return any(call.function in random_functions(view) for call in view.calls(frame.body, node))
+
+
+class _Seeds:
+    """Whether seeds change from run to run; what is known of one helps with the others."""
+
+    def __init__(self, graph: InlinedGraph, written: set[Value]) -> None:
+        self._graph, self._written = graph, written
+        self._fixed: set[Value] = set()
+        self._changing: set[tuple[CallFrame, int]] = set()
+
+    def depend_on_state(self, frame: CallFrame, node: int) -> bool:
+        """Whether a random op's inputs are read from a variable that the same run writes, a generator or a clock."""
+        waiting = frame.inputs(node)
+        seen = set(waiting)
+        while waiting:
+            value = waiting.pop()
+            if self._changes(value):
+                self._changing.add((frame, node))
+                return True
+            if value[0].op(value[1]) in SHAPES_ONLY or value in self._fixed:
+                continue
+            passed = self._graph.passes(value)
+            for source in value[0].inputs(value[1]) if passed is None else passed:
+                if source not in seen:
+                    seen.add(source)
+                    waiting.append(source)
+        self._fixed |= seen
+        return False
+
+    def _changes(self, value: Value) -> bool:
+        frame, node, _ = value
+        op = frame.op(node)
+        if op in _COUNTERS or op in CLOCKS or _WRITES.match(op) or (frame, node) in self._changing:
+            return True
+        return (op in _READS or op in _VARIABLES) and _variable(self._graph, value) in self._written
+
+
+def _variable(graph: InlinedGraph, value: Value) -> Value:
+    """The variable that a node reads or writes: the value of its handle, where that comes from."""
+    frame, node, _ = value
+    if frame.op(node) in _VARIABLES:
+        return frame, node, 0
+    inputs = frame.inputs(node)
+    return graph.see_through(inputs[0]) if inputs else value

@@ -1,0 +1,4 @@
+"""A graph for people to read: the nodes between images and outputs, collapsed by name scope.
+
+Imports hubcheck.graph.dataflow and hubcheck.graph.op_tables.
+"""
