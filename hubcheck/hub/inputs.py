@@ -46,7 +46,7 @@ def components(prepared_inputs: Mapping[str, Any], signature: Signature) -> dict
     return feeds
 
 
-def chosen(outputs: dict[str, Any], as_dict: bool | None, *, default_signature: bool) -> Any:
+def selected(outputs: dict[str, Any], as_dict: bool | None, *, default_signature: bool) -> Any:
     """All outputs, or the one called `default`.
 
     Raises:

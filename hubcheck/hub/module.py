@@ -42,10 +42,10 @@ class Module:
         self.name = name
         self.tags = frozenset((tags,) if isinstance(tags, str) else tags or ())
         variant = spec.variant(self.tags)
-        from hubcheck.hub import running
+        from hubcheck.hub.backends import call, load  # imports TensorFlow, which a spec does without
 
-        self._runner = running.load(spec, variant, self.tags, trainable=trainable)
-        self._call = running.call
+        self._backend = load(spec, variant, self.tags, trainable=trainable)
+        self._call = call
 
     def __call__(self, inputs: Any = None, *, signature: str | None = None, as_dict: bool | None = None) -> Any:
         """Apply a signature.
@@ -59,7 +59,7 @@ class Module:
             ValueError: there is no such signature.
             TypeError: inputs are missing, surplus or of another type, or there is no output called `default`.
         """
-        return self._call(self, inputs, signature, as_dict)
+        return self._call(self.spec, self._backend, self.tags, inputs, signature, as_dict)
 
     def get_signature_names(self) -> list[str]:
         """The names of the signatures."""
@@ -80,7 +80,7 @@ class Module:
     @property
     def variables(self) -> list[Any]:
         """All variables of the module."""
-        return list(self._runner.variables)
+        return list(self._backend.variables)
 
     @property
     def variable_map(self) -> dict[str, Any]:
@@ -90,12 +90,12 @@ class Module:
     @property
     def trainable_variables(self) -> list[Any]:
         """The variables to train; none unless the module was made with trainable=True."""
-        return list(self._runner.trainable_variables) if self.trainable else []
+        return list(self._backend.trainable_variables) if self.trainable else []
 
     @property
     def regularization_losses(self) -> list[Any]:
         """Scalars to add to the loss, computed now; none unless the module was made with trainable=True."""
-        return [loss() for loss in self._runner.regularization_losses] if self.trainable else []
+        return [loss() for loss in self._backend.regularization_losses] if self.trainable else []
 
     def __repr__(self) -> str:
         return f"<hub.Module {self.name!r} of {self.spec.path}>"

@@ -17,9 +17,9 @@ from hubcheck.module.types import Module, Problem
 from hubcheck.module.uri import Uri
 from hubcheck.remote import handles
 from hubcheck.remote import remote_archive as packed
+from hubcheck.remote.connect import connect
 from hubcheck.remote.download_session import kept
 from hubcheck.remote.layout import lay_out, lay_out_documents
-from hubcheck.remote.source import connect
 from hubcheck.util.errors import Unreachable
 
 

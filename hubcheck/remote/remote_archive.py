@@ -19,9 +19,9 @@ from hubcheck.module.opening import archive_content, opened
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module
 from hubcheck.module.uri import Uri
+from hubcheck.remote.connect import connect
 from hubcheck.remote.download_session import kept
 from hubcheck.remote.retry import retry_transient
-from hubcheck.remote.source import connect
 
 _SCHEMES = {"zip": ".zip", "tar": ".tar.gz"}
 

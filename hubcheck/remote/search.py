@@ -12,9 +12,10 @@ from hubcheck.module.uri import Uri
 from hubcheck.remote import handles
 from hubcheck.remote import remote_archive as packed
 from hubcheck.remote.archive_index import holds_module
+from hubcheck.remote.connect import connect
 from hubcheck.remote.layout import known_files
 from hubcheck.remote.retry import retry_transient
-from hubcheck.remote.source import Listing, Source, connect, joined
+from hubcheck.remote.source import Listing, Source, joined
 from hubcheck.remote.walk import folders
 from hubcheck.util.errors import Unreachable, UserError
 

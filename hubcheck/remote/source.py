@@ -8,11 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hubcheck.module.limits import ReadLimits
 from hubcheck.module.uri import Uri
-from hubcheck.util.errors import Unreachable, UserError
+from hubcheck.util.errors import Unreachable
 
-_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
 _SETTLED = 2
 """Seconds after which a file's time tells whether it has changed: clocks of servers count whole ones."""
 
@@ -97,39 +95,6 @@ class Source(Protocol):
     def fetch_part(self, name: str, start: int, size: int, sink: Sink) -> None:
         """Write so many bytes of a file into a sink."""
         ...
-
-
-def connect(address: Uri, limits: ReadLimits) -> Source:
-    """The server of an address; most are not asked anything yet.
-
-    Raises:
-        UserError: what speaks with it is not installed, or nobody knows how to.
-        Unreachable: there is no connection.
-    """
-    try:
-        if address.scheme in ("http", "https"):
-            from hubcheck.remote.http import Http
-
-            return Http(address, limits)
-        from hubcheck.remote.storage import Storage
-
-        return Storage(address)
-    except ImportError as error:
-        raise UserError(f"{address} cannot be read: {_missing(address, error)}") from None
-    except ValueError as error:
-        raise UserError(f"{address} cannot be read: {error}") from None
-    except OSError as error:  # some drivers connect at once
-        raise Unreachable(address.uri, f"no connection: {error.strerror or error}") from None
-
-
-def _missing(address: Uri, error: ImportError) -> str:
-    wanted = (error.name or "").partition(".")[0]
-    if wanted in ("fsspec", "aiohttp", "yarl"):
-        return "modules on servers need `pip install 'hubcheck[remote]'`"
-    extra = next((extra for scheme, extra in _EXTRAS.items() if address.scheme == scheme), None)
-    if extra is not None:
-        return f"{address.scheme}:// needs `pip install 'hubcheck[{extra}]'`"
-    return f"its driver is not installed: {error}"
 
 
 def joined(root: str, names: Iterable[str]) -> str:

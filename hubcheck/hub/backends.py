@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import tensorflow as tf
 
 from hubcheck.hub.graphs import LoadedGraph
-from hubcheck.hub.inputs import chosen, components, prepared
+from hubcheck.hub.inputs import components, prepared, selected
 from hubcheck.hub.spec import TRAIN, ModuleSpec
 from hubcheck.module.types import Signature, Variant
-
-if TYPE_CHECKING:
-    from hubcheck.hub.module import Module
 
 _KERAS_2 = "add_slot"
 
 
-class Runner(Protocol):
+class Backend(Protocol):
     """What hub.Module needs of a loaded module."""
 
     variables: list[Any]
@@ -29,7 +26,7 @@ class Runner(Protocol):
         """All outputs of a signature."""
 
 
-def load(spec: ModuleSpec, variant: Variant, tags: frozenset[str], *, trainable: bool) -> Runner:
+def load(spec: ModuleSpec, variant: Variant, tags: frozenset[str], *, trainable: bool) -> Backend:
     """Load a variant of a module.
 
     Raises:
@@ -50,11 +47,16 @@ def load(spec: ModuleSpec, variant: Variant, tags: frozenset[str], *, trainable:
 
 
 @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
-def call(module: Module, inputs: Any, signature: str | None, as_dict: bool | None) -> Any:
-    """See Module.__call__; apart from it because AutoGraph would rewrite the method of a caller's tf.function."""
-    found = module.spec.signature(signature, module.tags)
-    outputs = module._runner.apply(found, prepared(inputs, found))
-    return chosen(outputs, as_dict, default_signature=found.key == module.spec.facts.default_signature)
+def call(
+    spec: ModuleSpec, backend: Backend, tags: frozenset[str], inputs: Any, signature: str | None, as_dict: bool | None
+) -> Any:
+    """Apply a signature, as `hub.Module.__call__` documents.
+
+    A function of its own, because AutoGraph would rewrite the method when a caller's tf.function calls it.
+    """
+    chosen = spec.signature(signature, tags)
+    outputs = backend.apply(chosen, prepared(inputs, chosen))
+    return selected(outputs, as_dict, default_signature=chosen.key == spec.facts.default_signature)
 
 
 class _Object:
