@@ -131,7 +131,7 @@ def command(  # noqa: PLR0913 - one for each option
         cache=None if no_cache else _cache_folder(),
         store=None if no_cache else default_store(),
         probe=_probe(timeout),
-        exhibits="html" in (style, *(target.format for target in files)),
+        details="html" in (style, *(target.format for target in files)),
     )
     if config is not None:
         options = configured(options, config)

@@ -1,4 +1,4 @@
-"""What a report for people shows beside the findings: records, which `hubcheck.report.details.build` makes."""
+"""Records of what the HTML report shows beside the findings; `hubcheck.report.details.build` makes them."""
 
 from __future__ import annotations
 
@@ -6,59 +6,77 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A step on the way from the images to the outputs, as text: a node, or (`opened`) a scope around the next ones.
+class DiagramStep:
+    """One step on the data path from the images to the outputs: a node, or a name scope around the steps below it.
 
-    `marks` are the findings on it, in brief; `outputs` the keys of the outputs that it computes, `sources` the
-    numbers of the steps whose results it takes.
+    Attributes:
+        depth: number of scopes around the step.
+        name: the node's or scope's name.
+        ops: the ops in it, as text.
+        shape: shape of its result, "" if not known.
+        notes: the findings on it, in brief.
+        outputs: keys of the signature's outputs that it computes.
+        sources: indices of the steps whose results it takes.
+        is_scope: whether the steps below it are its content.
     """
 
     depth: int
     name: str
     ops: str
     shape: str
-    marks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     sources: tuple[int, ...] = ()
-    opened: bool = False
+    is_scope: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
-    """One signature of a variant, or a trace of its callable: its tensors by key, as text, and the way through it."""
+class SignatureDetails:
+    """One signature of a variant, or one trace of its callable.
+
+    `inputs` and `outputs` are pairs of key and tensor, as text; `steps` is the data path through the graph.
+    """
 
     variant: str
     signature: str | None
     trace: str | None
     inputs: tuple[tuple[str, str], ...]
     outputs: tuple[tuple[str, str], ...]
-    steps: tuple[Step, ...] = ()
+    steps: tuple[DiagramStep, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The signature's key, or `__call__` with the name of the trace."""
+        return self.signature or f"__call__ ({self.trace})"
 
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How often values between `low` and `high` came; `dead` is the share of entries that never changed."""
+    """Counts of output values in equal bins from `low` to `high`.
+
+    `constant_share` is the share of output entries that are the same for all images.
+    """
 
     signature: str
     device: str
     low: float
     high: float
     counts: tuple[int, ...]
-    dead: float
+    constant_share: float
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture that was fed, as a PNG file."""
+class InputImage:
+    """An image that the module was run on, as a PNG file."""
 
     name: str
     png: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Exhibits:
-    """What a report for people shows beside the findings."""
+class ModuleDetails:
+    """What the HTML report shows of a module beside the findings."""
 
-    declared: tuple[Declared, ...] = ()
+    signatures: tuple[SignatureDetails, ...] = ()
     histograms: tuple[Histogram, ...] = ()
-    pictures: tuple[Picture, ...] = ()
+    images: tuple[InputImage, ...] = ()

@@ -11,7 +11,7 @@ from hubcheck.module.formats import Format
 from hubcheck.rulebook.levels import LEVELS, Level
 
 if TYPE_CHECKING:
-    from hubcheck.engine.details import Exhibits
+    from hubcheck.engine.details import ModuleDetails
     from hubcheck.engine.summary import Summary
     from hubcheck.rulebook.rules import Rule
 
@@ -52,8 +52,8 @@ class ModuleReport:
     """Everything said of one module. `fail_on` is the level from which a finding breaks the verdict.
 
     `file` is the name of the file in it that was read, "" if the module is an archive; `script` the file that
-    publishes the module, if the configuration names it. `exhibits` are there if they were asked for. `known` tells
-    that the module was not checked again, since it has not changed.
+    publishes the module, if the configuration names it. `details` are for the HTML report, if it was asked for. `known`
+    tells that the module was not checked again, since it has not changed.
     """
 
     path: str
@@ -67,7 +67,7 @@ class ModuleReport:
     suppressed: tuple[Suppressed, ...] = ()
     file: str = "saved_model.pb"
     script: str | None = None
-    exhibits: Exhibits | None = None
+    details: ModuleDetails | None = None
     known: bool = False
 
     @property

@@ -20,7 +20,7 @@ FORMATS: dict[Format | None, str] = {
 }
 
 
-def place(where: Where) -> str:
+def location(where: Where) -> str:
     """One line: variant train · image_feature_vector · inputs["images"] · node Mean (Mean) in function f."""
     parts = []
     if where.variant not in (None, "", "serve"):
@@ -55,7 +55,7 @@ def partly_decided(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
     return reasons
 
 
-def set_aside(suppressed: Iterable[Suppressed]) -> dict[tuple[SuppressionKind, str], list[str]]:
+def suppressed_rules(suppressed: Iterable[Suppressed]) -> dict[tuple[SuppressionKind, str], list[str]]:
     """The rules of suppressed findings by kind and reason."""
     reasons: dict[tuple[SuppressionKind, str], list[str]] = {}
     for item in suppressed:
@@ -65,7 +65,7 @@ def set_aside(suppressed: Iterable[Suppressed]) -> dict[tuple[SuppressionKind, s
     return reasons
 
 
-def remarks(report: Report) -> list[str]:
+def run_notices(report: Report) -> list[str]:
     """What is to be told of the whole run: why it is incomplete, and what the configuration need not say any more."""
     told = [f"incomplete: {report.incomplete}"] if report.incomplete else []
     if report.interrupted:
@@ -73,7 +73,7 @@ def remarks(report: Report) -> list[str]:
     return [*told, *report.notices]
 
 
-def file_of(module: ModuleReport, report: Report) -> str:
+def annotated_file(module: ModuleReport, report: Report) -> str:
     """The file that a finding is shown at, relative to the report's home: the publishing script, or the module's."""
     key = module_key(module.path, report.home)
     if module.script is not None:
@@ -83,7 +83,7 @@ def file_of(module: ModuleReport, report: Report) -> str:
     return f"{key}/{module.file}" if module.file else key
 
 
-def details(finding: Finding) -> list[tuple[str, str]]:
+def finding_rows(finding: Finding) -> list[tuple[str, str]]:
     """What is told below a finding's message, label by label."""
     rows = (
         ("found", finding.found),

@@ -9,14 +9,14 @@ from hubcheck.engine.identity import module_key
 from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.report.describe import (
     SUPPRESSIONS,
+    annotated_file,
     counts,
-    details,
-    file_of,
+    finding_rows,
+    location,
     partly_decided,
-    place,
-    remarks,
-    set_aside,
+    run_notices,
     skip_reasons,
+    suppressed_rules,
 )
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
@@ -26,16 +26,16 @@ def render(report: Report) -> Iterator[str]:
     """One command for each finding, and for each module the verdict, with what was skipped and set aside."""
     for module in report.modules:
         yield from (line + "\n" for line in _module(module, report))
-    yield from (_command("warning", remark, title="hubcheck") + "\n" for remark in remarks(report))
+    yield from (_command("warning", remark, title="hubcheck") + "\n" for remark in run_notices(report))
 
 
 def _module(module: ModuleReport, report: Report) -> list[str]:
     key = module_key(module.path, report.home)
-    lines = [_finding(finding, key, file_of(module, report)) for finding in module.findings]
+    lines = [_finding(finding, key, annotated_file(module, report)) for finding in module.findings]
     told = [f"{module.verdict}: {counts(module)}"]
     told += [
         f"{SUPPRESSIONS[kind]}: {', '.join(rules)}: {reason}"
-        for (kind, reason), rules in set_aside(module.suppressed).items()
+        for (kind, reason), rules in suppressed_rules(module.suppressed).items()
     ]
     told += [f"skipped: {', '.join(rules)}: {reason}" for reason, rules in skip_reasons(module.outcomes).items()]
     told += [f"passed: {', '.join(rules)}: {reason}" for reason, rules in partly_decided(module.outcomes).items()]
@@ -50,7 +50,10 @@ def _module(module: ModuleReport, report: Report) -> list[str]:
 
 def _finding(finding: Finding, key: str, file: str) -> str:
     text = "\n".join(
-        [f"{key}: {place(finding.where)}: {finding.message}", *(f"{label}: {text}" for label, text in details(finding))]
+        [
+            f"{key}: {location(finding.where)}: {finding.message}",
+            *(f"{label}: {text}" for label, text in finding_rows(finding)),
+        ]
     )
     return _command(_COMMANDS[finding.level], text, file=file, line="1", title=f"hubcheck {finding.rule}")
 

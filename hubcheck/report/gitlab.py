@@ -7,7 +7,7 @@ from typing import Any
 
 from hubcheck.engine.identity import fingerprints, module_key
 from hubcheck.engine.reports import ModuleReport, Report
-from hubcheck.report.describe import file_of, place
+from hubcheck.report.describe import annotated_file, location
 from hubcheck.report.json import array
 
 _SEVERITIES = {"error": "major", "warning": "minor", "note": "info"}
@@ -24,11 +24,11 @@ def _rows(module: ModuleReport, report: Report) -> list[dict[str, Any]]:
     key = module_key(module.path, report.home)
     return [
         {
-            "description": f"{key}: {place(finding.where)}: {finding.message}. {finding.fix}".strip(),
+            "description": f"{key}: {location(finding.where)}: {finding.message}. {finding.fix}".strip(),
             "check_name": finding.rule,
             "fingerprint": names[finding],
             "severity": _SEVERITIES[finding.level],
-            "location": {"path": file_of(module, report), "lines": {"begin": 1}},
+            "location": {"path": annotated_file(module, report), "lines": {"begin": 1}},
         }
         for finding in module.findings
     ]

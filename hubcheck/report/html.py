@@ -13,12 +13,12 @@ from html import escape
 from pathlib import Path
 
 from hubcheck._version import __version__
-from hubcheck.engine.details import Exhibits
+from hubcheck.engine.details import ModuleDetails
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.identity import module_key
 from hubcheck.engine.reports import ModuleReport, Report
-from hubcheck.report import path, svg
-from hubcheck.report.describe import FORMATS, SUPPRESSIONS, counts, details, place, plural, remarks
+from hubcheck.report import diagram, svg
+from hubcheck.report.describe import FORMATS, SUPPRESSIONS, counts, finding_rows, location, plural, run_notices
 
 _CLASSES = {
     "error": "bad",
@@ -54,7 +54,7 @@ def _hash(text: str) -> str:
 
 def _body(report: Report) -> Iterator[str]:
     yield f"<h1>hubcheck <span class='dim'>{__version__}</span></h1>"
-    for remark in remarks(report):
+    for remark in run_notices(report):
         yield f'<p class="warn" role="note">{escape(remark)}</p>'
     if report.tally.modules > 1:
         yield from _summary(report)
@@ -132,20 +132,20 @@ def _module(module: ModuleReport, report: Report, number: int) -> Iterator[str]:
         yield _finding(finding)
     yield "<h3>Rules</h3>"
     yield from _rules(module, report)
-    if module.exhibits is not None:
-        yield from _exhibits(module.exhibits, module.findings, number)
+    if module.details is not None:
+        yield from _details(module.details, module.findings, number)
     yield "</section>"
 
 
 def _finding(finding: Finding, why: str = "") -> str:
     rows = ""
-    for label, text in details(finding):
+    for label, text in finding_rows(finding):
         value = f"<code>{escape(text)}</code>" if label in ("found", "wanted", "again") else escape(text)
         rows += f"<dt>{label}</dt><dd>{value}</dd>"
     return (
         f'<article class="finding {_CLASSES[finding.level]}" data-status="{"ignored" if why else "failed"}">'
         f"<p>{_badge(finding.level)} <strong>{escape(finding.rule)}</strong>"
-        f' <span class="dim">{escape(place(finding.where))}</span></p>'
+        f' <span class="dim">{escape(location(finding.where))}</span></p>'
         f"<p>{escape(finding.message)}</p><dl>{rows}</dl>{f'<p>{escape(why)}</p>' if why else ''}</article>"
     )
 
@@ -176,26 +176,26 @@ def _outcome(outcome: Outcome, module: ModuleReport, report: Report) -> Iterator
     yield "</li>"
 
 
-def _exhibits(exhibits: Exhibits, findings: Sequence[Finding], number: int) -> Iterator[str]:
+def _details(details: ModuleDetails, findings: Sequence[Finding], number: int) -> Iterator[str]:
     yield "<h3>Signatures</h3>"
-    for position, declared in enumerate(exhibits.declared):
-        variant = f" of variant {declared.variant}" if declared.variant not in ("", "serve") else ""
-        told = [finding for finding in findings if finding.where.variant in (None, declared.variant)]
-        label = escape(declared.signature or f"__call__ ({declared.trace})")
-        is_open = " open" if any(step.marks for step in declared.steps) else ""
+    for position, signature in enumerate(details.signatures):
+        variant = f" of variant {signature.variant}" if signature.variant not in ("", "serve") else ""
+        told = [finding for finding in findings if finding.where.variant in (None, signature.variant)]
+        label = escape(signature.label)
+        is_open = " open" if any(step.notes for step in signature.steps) else ""
         yield f"<details{is_open}><summary><code>{label}</code>{escape(variant)}</summary>"
         yield f'<div class="scroll" role="group" aria-label="Path of {label}{escape(variant)}" tabindex="0">'
-        yield path.path(declared, told, name=f"m{number}p{position}")
+        yield diagram.diagram(signature, told, name=f"m{number}p{position}")
         yield "</div></details>"
-    if exhibits.histograms:
+    if details.histograms:
         yield "<h3>Values</h3>"
-    for data in exhibits.histograms:
-        dead = f"on {escape(data.device)}; {100 * data.dead:.0f} % of the entries are the same for all pictures"
+    for data in details.histograms:
+        dead = f"on {escape(data.device)}; {100 * data.constant_share:.0f} % of the entries are the same for all images"
         caption = f"<figcaption><code>{escape(data.signature)}</code> {dead}</figcaption>"
         yield f"<figure>{svg.histogram(data)}{caption}</figure>"
-    if exhibits.pictures:
+    if details.images:
         yield '<h3>Pictures that were fed</h3><div class="pictures">'
-        for picture in exhibits.pictures:
+        for picture in details.images:
             source = f"data:image/png;base64,{base64.b64encode(picture.png).decode()}"
             yield f'<figure><img alt="" src="{source}"><figcaption>{escape(picture.name)}</figcaption></figure>'
         yield "</div>"

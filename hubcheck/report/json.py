@@ -10,14 +10,14 @@ from typing import Any
 from hubcheck._version import __version__
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.reports import ModuleReport, Report
-from hubcheck.report.describe import remarks
+from hubcheck.report.describe import run_notices
 
 
 def render(report: Report) -> Iterator[str]:
     """The document, indented, with a newline at its end; `notices` are there if there is something to notice."""
     yield f'{{\n "hubcheck": {_text(__version__)},\n "exit_code": {report.exit_code},\n "modules": '
     yield from array(map(module_document, report.modules), depth=1)
-    notices = remarks(report)
+    notices = run_notices(report)
     if notices:
         yield f',\n "notices": {_text(notices, margin=" ")}'
     yield "\n}\n"

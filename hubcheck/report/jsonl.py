@@ -10,7 +10,7 @@ from typing import Any
 from hubcheck._version import __version__
 from hubcheck.engine.reports import ModuleReport, Report
 from hubcheck.engine.summary import Summary
-from hubcheck.report.describe import remarks
+from hubcheck.report.describe import run_notices
 from hubcheck.report.json import module_document
 
 
@@ -30,7 +30,7 @@ def last_line(report: Report) -> str:
     whole = {
         "hubcheck": __version__,
         "exit_code": report.exit_code,
-        "notices": remarks(report),
+        "notices": run_notices(report),
         "summary": _summary(report.tally),
     }
     return json.dumps(whole, ensure_ascii=False) + "\n"

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.identity import module_key
 from hubcheck.engine.reports import ModuleReport, Report
-from hubcheck.report.describe import counts, details, file_of, place, remarks
+from hubcheck.report.describe import annotated_file, counts, finding_rows, location, run_notices
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -17,7 +17,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def render(report: Report) -> Iterator[str]:
     """The document. Findings below the level that fails are on the standard output of their case."""
     yield '<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="hubcheck">\n'
-    noticed = remarks(report)
+    noticed = run_notices(report)
     if noticed:
         properties = Element("properties")
         for remark in noticed:
@@ -46,7 +46,11 @@ def _suite(module: ModuleReport, report: Report) -> Element:
         "time": f"{module.elapsed_s:.3f}",
     }
     properties = SubElement(suite, "properties")
-    for name, value in (("verdict", module.verdict), ("counts", counts(module)), ("file", file_of(module, report))):
+    for name, value in (
+        ("verdict", module.verdict),
+        ("counts", counts(module)),
+        ("file", annotated_file(module, report)),
+    ):
         SubElement(properties, "property", name=name, value=_xml(value))
     for number, outcome in enumerate(module.outcomes):
         time = suite.attrib["time"] if number == 0 else "0.000"
@@ -75,8 +79,8 @@ def _case(case: Element, outcome: Outcome, module: ModuleReport) -> None:
 
 
 def _text(finding: Finding) -> str:
-    rows = [f"{finding.level} {finding.rule}   {place(finding.where)}", f"  {finding.message}"]
-    return "\n".join([*rows, *(f"  {label:8}{text}" for label, text in details(finding))])
+    rows = [f"{finding.level} {finding.rule}   {location(finding.where)}", f"  {finding.message}"]
+    return "\n".join([*rows, *(f"  {label:8}{text}" for label, text in finding_rows(finding))])
 
 
 def _xml(text: str) -> str:

@@ -12,13 +12,13 @@ from hubcheck.report.describe import (
     FORMATS,
     SUPPRESSIONS,
     counts,
-    details,
+    finding_rows,
+    location,
     partly_decided,
-    place,
     plural,
-    remarks,
-    set_aside,
+    run_notices,
     skip_reasons,
+    suppressed_rules,
 )
 
 _SIGNS = {"conforms": "✅", "violates": "❌", "incomplete": "⚠️", "error": "❌", "warning": "⚠️", "note": "ℹ️"}
@@ -33,7 +33,7 @@ def render(report: Report) -> Iterator[str]:
 def _lines(report: Report) -> Iterator[str]:
     yield "## hubcheck"
     yield ""
-    yield from (f"> {escaped(remark)}\n>" for remark in remarks(report))
+    yield from (f"> {escaped(remark)}\n>" for remark in run_notices(report))
     yield from ("", "| module | format | verdict | rules |", "|---|---|---|---|")
     for module in report.modules:
         cells = (
@@ -65,7 +65,7 @@ def _section(module: ModuleReport, report: Report) -> Iterator[str]:
             yield ""
     aside = [
         f"- {SUPPRESSIONS[kind]}: {', '.join(f'`{rule}`' for rule in rules)}: {escaped(reason)}"
-        for (kind, reason), rules in set_aside(module.suppressed).items()
+        for (kind, reason), rules in suppressed_rules(module.suppressed).items()
     ]
     skipped = [
         f"- skipped: {', '.join(f'`{rule}`' for rule in rules)}: {escaped(reason)}"
@@ -84,9 +84,9 @@ def _section(module: ModuleReport, report: Report) -> Iterator[str]:
 
 
 def _finding(finding: Finding) -> Iterator[str]:
-    yield f"- {_SIGNS[finding.level]} **{finding.level} `{finding.rule}`** {escaped(place(finding.where))}  "
+    yield f"- {_SIGNS[finding.level]} **{finding.level} `{finding.rule}`** {escaped(location(finding.where))}  "
     yield f"  {escaped(finding.message)}"
-    for label, text in details(finding):
+    for label, text in finding_rows(finding):
         shown = f"`{code(text)}`" if label in ("found", "wanted", "again") else escaped(text)
         yield f"  - {label}: {shown}"
     yield ""

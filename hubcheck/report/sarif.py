@@ -19,7 +19,7 @@ from hubcheck.engine.identity import fingerprints, module_key
 from hubcheck.engine.reports import EXIT_INTERNAL, EXIT_INTERRUPTED, ModuleReport, Report, Suppressed
 from hubcheck.module.uri import Uri
 from hubcheck.module.uri import place as located
-from hubcheck.report.describe import counts, details, file_of, place, remarks
+from hubcheck.report.describe import annotated_file, counts, finding_rows, location, run_notices
 from hubcheck.rulebook.rules import Rule
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -38,7 +38,7 @@ def document(report: Report) -> dict[str, Any]:
     found = (result for module in report.modules for result in _results(module, report, places))
     results = list(islice(found, _MOST_RESULTS))
     beyond = sum(1 for _ in found)
-    notifications = [*remarks(report), *_broken(report)]
+    notifications = [*run_notices(report), *_broken(report)]
     if beyond:
         notifications.append(f"{beyond} more findings are not listed here")
     run = {
@@ -101,8 +101,8 @@ def _result(
     places: dict[str, int],
 ) -> dict[str, Any]:
     key = module_key(module.path, report.home)
-    lines = [f"{key}: {place(finding.where)}: {finding.message}"]
-    lines += [f"{label}: {text}" for label, text in details(finding)]
+    lines = [f"{key}: {location(finding.where)}: {finding.message}"]
+    lines += [f"{label}: {text}" for label, text in finding_rows(finding)]
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "level": finding.level,
@@ -113,15 +113,15 @@ def _result(
                     "artifactLocation": _artifact(module, report),
                     "region": {"startLine": 1},
                 },
-                "logicalLocations": [{"fullyQualifiedName": f"{key} · {place(finding.where)}"}],
+                "logicalLocations": [{"fullyQualifiedName": f"{key} · {location(finding.where)}"}],
             }
         ],
         "partialFingerprints": {"primaryLocationLineHash": f"{fingerprint}:1"},
         "properties": {
             "module": key,
             "message": finding.message,
-            "where": place(finding.where),
-            **dict(details(finding)),
+            "where": location(finding.where),
+            **dict(finding_rows(finding)),
         },
     }
     if finding.rule in places:
@@ -138,7 +138,7 @@ def _artifact(module: ModuleReport, report: Report) -> dict[str, Any]:
         return {"uri": where.below(module.file).encoded}
     if module.script is None and not Path(where).absolute().is_relative_to(Path(report.home).absolute()):
         return {"uri": (Path(where).absolute() / module.file).as_uri()}
-    return {"uri": quote(os.fsencode(file_of(module, report))), "uriBaseId": "%SRCROOT%"}
+    return {"uri": quote(os.fsencode(annotated_file(module, report))), "uriBaseId": "%SRCROOT%"}
 
 
 def _broken(report: Report) -> list[str]:

@@ -17,13 +17,13 @@ from hubcheck.report.describe import (
     FORMATS,
     SUPPRESSIONS,
     counts,
-    details,
+    finding_rows,
+    location,
     partly_decided,
-    place,
     plural,
-    remarks,
-    set_aside,
+    run_notices,
     skip_reasons,
+    suppressed_rules,
 )
 from hubcheck.rulebook.levels import LEVELS
 from hubcheck.util.text import printable
@@ -69,7 +69,7 @@ def module_lines(module: ModuleReport, *, width: int = WIDTH) -> Iterator[str]:
 
 def summary_lines(report: Report) -> Iterator[str]:
     """The last lines: verdicts over all modules, and what keeps the whole from being complete."""
-    for remark in remarks(report):
+    for remark in run_notices(report):
         yield click.style(remark, fg="yellow", bold=True)
     tally = report.tally
     if tally.modules < 2:
@@ -117,7 +117,7 @@ def labelled(label: str, text: str, *, indent: int, width: int = WIDTH) -> Itera
 def finding_lines(finding: Finding, width: int = WIDTH) -> Iterator[str]:
     """One finding: level, rule and place; what is wrong; found, wanted, fix, source."""
     level = click.style(finding.level, fg=_COLOURS[finding.level], bold=True)
-    head, where = f"  {level} {click.style(finding.rule, bold=True)}", place(finding.where)
+    head, where = f"  {level} {click.style(finding.rule, bold=True)}", location(finding.where)
     if len(click.unstyle(head)) + 3 + len(where) <= width:
         yield f"{head}   {click.style(where, dim=True)}"
     else:
@@ -127,14 +127,14 @@ def finding_lines(finding: Finding, width: int = WIDTH) -> Iterator[str]:
     yield from textwrap.wrap(
         finding.message, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
     )
-    for label, text in details(finding):
+    for label, text in finding_rows(finding):
         # A command is not wrapped: it is there to be copied.
         room = max(width, len(text) + 20) if label == "again" else width
         yield from labelled(label, text, indent=4, width=room)
 
 
 def _remarks(module: ModuleReport) -> Iterator[tuple[str, str]]:
-    for (kind, reason), rules in set_aside(module.suppressed).items():
+    for (kind, reason), rules in suppressed_rules(module.suppressed).items():
         yield SUPPRESSIONS[kind], f"{', '.join(rules)}: {reason}"
     for reason, rules in skip_reasons(module.outcomes).items():
         everything = len(rules) == len(module.outcomes) > 1

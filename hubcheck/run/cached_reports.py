@@ -125,7 +125,7 @@ def _settings(options: Options, ready: ResolvedOptions, environment: Iterable[st
     # Of what ships with hubcheck the cache knows the files.
     yield repr(ready.own)
     yield repr(dict(options.config.levels) if options.config is not None else {})
-    yield repr((sorted(ready.waived), options.static, options.fail_on, options.exhibits, options.limits))
+    yield repr((sorted(ready.waived), options.static, options.fail_on, options.details, options.limits))
     if not options.static:
         yield repr((options.probe, options.sandbox, options.device, ready.devices))
         yield from tensorflow_releases() if environment is None else environment

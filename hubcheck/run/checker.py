@@ -189,10 +189,10 @@ def _pool(options: Options) -> tuple[Pool | None, str]:
 
 def _report(started: _Started, options: Options, ready: ResolvedOptions, observations: Any) -> ModuleReport:
     shown, findings = None, tuple(started.evaluation.findings())
-    if options.exhibits:
-        from hubcheck.report.details.build import exhibits
+    if options.details:
+        from hubcheck.report.details.build import module_details
 
-        shown = exhibits(started.evaluation.context, findings, observations)
+        shown = module_details(started.evaluation.context, findings, observations)
     if observations is not None:
         devices = tuple(DeviceRun(seen.name, seen.ran, seen.reason) for seen in observations.devices)
     else:
@@ -207,5 +207,5 @@ def _report(started: _Started, options: Options, ready: ResolvedOptions, observa
         fail_on=options.fail_on or "error",
         protections=observations.sandbox or None if observations is not None else None,
         file="" if started.module.archive is not None else started.module.file or "saved_model.pb",
-        exhibits=shown,
+        details=shown,
     )

@@ -40,7 +40,7 @@ class Options:
     baseline: Path | None = None
     update_baseline: bool = False
     cache: Path | None = None
-    exhibits: bool = False
+    details: bool = False
     limits: ReadLimits = LIMITS
     store: Path | None = None
     cluster: str | None = None

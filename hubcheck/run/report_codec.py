@@ -27,13 +27,13 @@ def report_from(text: bytes) -> ModuleReport:
     data = json.loads(text)
     if not isinstance(data, dict):
         raise TypeError("this is no report")
-    shown = data.pop("exhibits")
+    shown = data.pop("details")
     made: ModuleReport = _record_maker(ModuleReport)(data)
     if shown is None:
         return made
-    from hubcheck.engine.details import Exhibits
+    from hubcheck.engine.details import ModuleDetails
 
-    return replace(made, exhibits=_record_maker(Exhibits)(shown))
+    return replace(made, details=_record_maker(ModuleDetails)(shown))
 
 
 def _plain(value: Any) -> Any:
@@ -62,8 +62,8 @@ def _maker(kind: Any) -> Callable[[Any], Any] | None:
 
 @cache
 def _record_maker(kind: Any) -> Callable[[dict[str, Any]], Any]:
-    # Few reports have exhibits: what these are is looked up when there are some.
-    hints = get_type_hints(kind, localns={"Exhibits": Any})
+    # The types of details are resolved only for reports that have them.
+    hints = get_type_hints(kind, localns={"ModuleDetails": Any})
     parts = {name: maker for name, hint in hints.items() if (maker := _maker(hint)) is not None}
 
     def make(data: dict[str, Any]) -> Any:

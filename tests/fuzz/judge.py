@@ -39,7 +39,7 @@ class Judge:
             Broken: an error of ours, or it took more than SECONDS.
         """
         with _deadline():
-            (report,) = stream([path], replace(_OPTIONS, exhibits=thorough), self._ready)
+            (report,) = stream([path], replace(_OPTIONS, details=thorough), self._ready)
             for outcome in report.outcomes:
                 if outcome.status == "broken":
                     raise Broken(f"{outcome.rule}: {outcome.reason}")

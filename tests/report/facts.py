@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import hubcheck
 from hubcheck.engine.identity import module_key
-from hubcheck.report.describe import counts, place
+from hubcheck.report.describe import counts, location
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def from_github(text: str, whole: hubcheck.Report) -> Facts:
             for module in whole.modules:
                 key = module_key(module.path, whole.home)
                 for finding in module.findings:
-                    if lines[0] == f"{key}: {place(finding.where)}: {finding.message}":
+                    if lines[0] == f"{key}: {location(finding.where)}: {finding.message}":
                         findings.add((key, rule, finding.message))
         elif title != "hubcheck":
             verdict, _, count = lines[0].partition(": ")

@@ -24,7 +24,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> hubcheck.Report:
     from hubcheck.run.options import configured
 
     folder = project(tmp_path_factory.mktemp("project"))
-    options = configured(Options(exhibits=True), read_config(folder / "hubcheck.toml"))
+    options = configured(Options(details=True), read_config(folder / "hubcheck.toml"))
     ready = plan(options)
     return ready.report(stream(modules_at([folder / "modules"], options), options, ready))
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hubcheck.engine.details import Histogram, Picture
+from hubcheck.engine.details import Histogram, InputImage
 from hubcheck.engine.reports import ModuleReport, Suppressed
 from hubcheck.engine.summary import tallied
 from hubcheck.run.options import Options
@@ -16,7 +16,7 @@ from hubcheck.run.spool import ReportSpool
 from hubcheck.run.validate import stream
 from tests.paths import DATA
 
-OPTIONS = Options(static=True, jobs=1, exhibits=True)
+OPTIONS = Options(static=True, jobs=1, details=True)
 
 
 @pytest.fixture(scope="module")
@@ -56,15 +56,15 @@ def test_what_they_add_up_to_is_counted_on_the_way(reports: list[ModuleReport]) 
 
 def test_a_stored_report_loses_nothing(reports: list[ModuleReport]) -> None:
     bad = next(report for report in reports if report.findings)
-    assert bad.exhibits is not None
+    assert bad.details is not None
     full = replace(
         bad,
         suppressed=(Suppressed(bad.findings[0], "xfail", "known\nsince \u2028 ever"),),
         protections=("landlock",),
-        exhibits=replace(
-            bad.exhibits,
+        details=replace(
+            bad.details,
             histograms=(Histogram("s", "cpu", -1.5, 2.0, (1, 2, 3), 0.25),),
-            pictures=(Picture("noise", b"\x89PNG\x00\xff"),),
+            images=(InputImage("noise", b"\x89PNG\x00\xff"),),
         ),
     )
     text = report_text(full)

@@ -1,2 +1,4 @@
-"""What a report for people shows beside the findings: `making` makes it of a module and a run, `records` are what it is
-made into, `declarations` are the signatures as pictures."""
+"""What the HTML report shows beside the findings: signatures as diagrams, output histograms, input images.
+
+May import engine, checks, probe, graph, module and util.
+"""

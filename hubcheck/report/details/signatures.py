@@ -1,4 +1,4 @@
-"""Signatures as a report for people draws them: their tensors, and the way through the graph. All of it is bounded."""
+"""Signatures for the HTML report: their tensors, and their data path through the graph. All sizes are bounded."""
 
 from __future__ import annotations
 
@@ -8,103 +8,104 @@ from dataclasses import replace
 from hubcheck.checks.context import Context
 from hubcheck.checks.graphs import DEFAULT, Entry, Flow, flow_of
 from hubcheck.checks.outlines import entry_outline
-from hubcheck.engine.details import Declared, Step
+from hubcheck.engine.details import DiagramStep, SignatureDetails
 from hubcheck.engine.findings import Finding
 from hubcheck.graph.outline.outline import Line
 from hubcheck.module.types import INIT_OP_SIGNATURE, Shape, Signature, Tensor, Trace, Variant
 from hubcheck.util.text import printable
 
-_MOST_SIGNATURES = 100
-_MOST_TRACES = 8
-_MOST_TENSORS = 50
+_MAX_SIGNATURES = 100
+_MAX_TRACES = 8
+_MAX_TENSORS = 50
 """Inputs, or outputs, of one signature."""
-_MOST_STEPS = 200
-_MOST_MARKS = 5
-"""Notes on one step."""
-_LONGEST = 160
+_MAX_STEPS = 200
+_MAX_NOTES = 5
+"""Findings on one step."""
+_MAX_TEXT = 160
 """Characters of a name or a note."""
 
 
-def declarations(context: Context, findings: Sequence[Finding]) -> tuple[Declared, ...]:
-    """What a module declares: every signature, and the traces of the callable in which something was found.
+def signature_details(context: Context, findings: Sequence[Finding]) -> tuple[SignatureDetails, ...]:
+    """Return every signature of a module, and the traces of the callable that have findings.
 
-    The way through the graph is drawn for those that the convention speaks of.
+    Signatures that the convention defines come with their data path.
 
     Args:
-        context: the module and the contracts.
-        findings: those that name a node are marked where it stands.
+        context: the module and the signature contracts.
+        findings: the module's findings; those that name a node are noted on its step.
     """
-    made: list[Declared] = []
+    signatures: list[SignatureDetails] = []
+    readable = not any(finding.rule == "module/readable" for finding in findings)
     for variant in context.module.variants:
-        told = [finding for finding in findings if finding.where.variant in (None, variant.name)]
-        readable = not any(finding.rule == "module/readable" for finding in findings)
+        relevant = [finding for finding in findings if finding.where.variant in (None, variant.name)]
         flow = flow_of(context, variant) if readable else None
         entries = {entry.signature: entry for entry in flow.entries if entry.signature} if flow is not None else {}
         for signature in variant.signatures.values():
             if signature.key != INIT_OP_SIGNATURE:
-                plain = _declared(variant, signature)
+                plain = _tensors_only(variant, signature)
                 entry = entries.get(signature.key)
-                made.append(plain if flow is None or entry is None else _with_steps(plain, flow, entry, told))
+                signatures.append(
+                    _with_steps(plain, flow, entry, relevant) if flow is not None and entry is not None else plain
+                )
         if flow is not None:
-            made += _traces(variant, flow, told)
-    return tuple(made[:_MOST_SIGNATURES])
+            signatures += _traces(variant, flow, relevant)
+    return tuple(signatures[:_MAX_SIGNATURES])
 
 
-def _traces(variant: Variant, flow: Flow, findings: Sequence[Finding]) -> Iterator[Declared]:
-    named = {finding.where.trace for finding in findings if finding.where.trace is not None}
-    found = [entry for entry in flow.entries if entry.trace is not None and entry.trace.name in named]
-    for entry in found[:_MOST_TRACES]:
-        if entry.trace is not None:
-            yield _with_steps(_declared(variant, entry.trace), flow, entry, findings)
+def _traces(variant: Variant, flow: Flow, findings: Sequence[Finding]) -> Iterator[SignatureDetails]:
+    named = {finding.where.trace for finding in findings}
+    entries = [(entry, entry.trace) for entry in flow.entries if entry.trace is not None and entry.trace.name in named]
+    for entry, trace in entries[:_MAX_TRACES]:
+        yield _with_steps(_tensors_only(variant, trace), flow, entry, findings)
 
 
-def _declared(variant: Variant, what: Signature | Trace) -> Declared:
-    if isinstance(what, Trace):
-        name, key, inputs = printable(what.name), None, what.tensors
+def _tensors_only(variant: Variant, source: Signature | Trace) -> SignatureDetails:
+    if isinstance(source, Trace):
+        key, trace, inputs = None, printable(source.name), source.tensors
     else:
-        name, key, inputs = None, printable(what.key), dict(what.inputs)
-    outputs = {key or DEFAULT: tensor for key, tensor in what.outputs.items()}
-    return Declared(printable(variant.name), key, name, _tensors(inputs), _tensors(outputs))
+        key, trace, inputs = printable(source.key), None, dict(source.inputs)
+    outputs = {key or DEFAULT: tensor for key, tensor in source.outputs.items()}
+    return SignatureDetails(printable(variant.name), key, trace, _texts(inputs), _texts(outputs))
 
 
-def _tensors(tensors: Mapping[str, Tensor]) -> tuple[tuple[str, str], ...]:
-    shown = [(_text(key), _text(str(tensor))) for key, tensor in tensors.items()]
-    more = len(shown) - _MOST_TENSORS
-    return tuple(shown if more <= 0 else [*shown[:_MOST_TENSORS], ("...", f"{more:,} more")])
+def _texts(tensors: Mapping[str, Tensor]) -> tuple[tuple[str, str], ...]:
+    rows = [(_short(key), _short(str(tensor))) for key, tensor in tensors.items()]
+    more = len(rows) - _MAX_TENSORS
+    return tuple(rows if more <= 0 else [*rows[:_MAX_TENSORS], ("...", f"{more:,} more")])
 
 
-def _with_steps(declared: Declared, flow: Flow, entry: Entry, findings: Sequence[Finding]) -> Declared:
+def _with_steps(signature: SignatureDetails, flow: Flow, entry: Entry, findings: Sequence[Finding]) -> SignatureDetails:
     lines = entry_outline(flow, entry, findings)
-    # Of a signature with a single output, whatever its key, the convention speaks as "default".
-    keys = {DEFAULT: declared.outputs[0][0]} if len(declared.outputs) == 1 else {}
-    return replace(declared, steps=_bounded([_step(line, keys) for line in lines]))
+    # The convention calls the only output of a signature "default", whatever its key.
+    keys = {DEFAULT: signature.outputs[0][0]} if len(signature.outputs) == 1 else {}
+    return replace(signature, steps=_bounded([_step(line, keys) for line in lines]))
 
 
-def _step(line: Line, keys: Mapping[str, str]) -> Step:
-    return Step(
+def _step(line: Line, keys: Mapping[str, str]) -> DiagramStep:
+    return DiagramStep(
         depth=line.depth,
-        name=_text(line.name),
-        ops=_text(line.summary),
-        shape=_text(str(Shape(line.dims))) if line.dims is not None else "",
-        marks=line.marks[:_MOST_MARKS],
-        outputs=tuple(_text(keys.get(key, key)) for key in line.outputs[:_MOST_TENSORS]),
+        name=_short(line.name),
+        ops=_short(line.summary),
+        shape=_short(str(Shape(line.dims))) if line.dims is not None else "",
+        notes=line.marks[:_MAX_NOTES],
+        outputs=tuple(_short(keys.get(key, key)) for key in line.outputs[:_MAX_TENSORS]),
         sources=line.sources,
-        opened=line.opened,
+        is_scope=line.opened,
     )
 
 
-def _bounded(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps without those in the middle, if there are too many: a signature may have thousands of outputs."""
-    more = len(steps) - _MOST_STEPS
+def _bounded(steps: Sequence[DiagramStep]) -> tuple[DiagramStep, ...]:
+    """Return the first and last steps, with one step for those between: a signature may have thousands of outputs."""
+    more = len(steps) - _MAX_STEPS
     if more <= 0:
         return tuple(steps)
-    first = _MOST_STEPS // 2
-    places = [*range(first), *[first] * more, *range(first + 1, _MOST_STEPS + 1)]
+    first = _MAX_STEPS // 2
+    new_index = [*range(first), *[first] * more, *range(first + 1, _MAX_STEPS + 1)]
     hidden = [key for step in steps[first : first + more] for key in step.outputs]
-    gap = Step(0, f"... {more:,} more", "", "", outputs=tuple(hidden[:_MOST_TENSORS]))
-    kept = (*steps[:first], gap, *steps[first + more :])
-    return tuple(replace(step, sources=tuple(dict.fromkeys(places[n] for n in step.sources))) for step in kept)
+    gap = DiagramStep(0, f"... {more:,} more", "", "", outputs=tuple(hidden[:_MAX_TENSORS]))
+    shown = (*steps[:first], gap, *steps[first + more :])
+    return tuple(replace(step, sources=tuple(dict.fromkeys(new_index[n] for n in step.sources))) for step in shown)
 
 
-def _text(text: str) -> str:
-    return printable(text, longest=_LONGEST)
+def _short(text: str) -> str:
+    return printable(text, longest=_MAX_TEXT)

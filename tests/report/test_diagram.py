@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Node, Where
-from hubcheck.engine.details import Declared
+from hubcheck.engine.details import SignatureDetails
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.reports import ModuleReport
-from hubcheck.report import path
-from hubcheck.report.details.signatures import declarations
+from hubcheck.report import diagram
+from hubcheck.report.details.signatures import signature_details
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.rulebook.levels import Level
 from hubcheck.run.options import Options
@@ -27,30 +27,30 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def checked(module: Path) -> ModuleReport:
-    options = Options(static=True, exhibits=True)
+    options = Options(static=True, details=True)
     (report,) = stream([module], options, plan(options))
     return report
 
 
-def declared_by(report: ModuleReport) -> dict[str | None, Declared]:
+def declared_by(report: ModuleReport) -> dict[str | None, SignatureDetails]:
     """What stands in a report, by signature or trace, of the last variant that has it."""
-    assert report.exhibits is not None
-    return {declared.signature or declared.trace: declared for declared in report.exhibits.declared}
+    assert report.details is not None
+    return {declared.signature or declared.trace: declared for declared in report.details.signatures}
 
 
-def declared_of(build: Callable[[tf.Tensor], Mapping[str, tf.Tensor]], *findings: Finding) -> Declared:
+def declared_of(build: Callable[[tf.Tensor], Mapping[str, tf.Tensor]], *findings: Finding) -> SignatureDetails:
     names: dict[str, str] = {}
 
     def make() -> None:
         names.update({key: tensor.name for key, tensor in build(images()).items()})
 
     graph = graph_of(make)
-    (declared,) = declarations(Context(module_of(variant_of(graph, names)), load_contracts()), findings)
+    (declared,) = signature_details(Context(module_of(variant_of(graph, names)), load_contracts()), findings)
     return declared
 
 
-def drawn(declared: Declared, *findings: Finding) -> ET.Element:
-    return ET.fromstring(path.path(declared, findings, name="p"))
+def drawn(declared: SignatureDetails, *findings: Finding) -> ET.Element:
+    return ET.fromstring(diagram.diagram(declared, findings, name="p"))
 
 
 def texts(svg: ET.Element, kind: str | None = None) -> list[str]:
@@ -150,10 +150,10 @@ def test_thousands_of_outputs_make_no_picture_of_thousands_of_rows() -> None:
     assert len(declared.steps) == 201
     assert declared.steps[-1].outputs == ("Net/1499", "default")
     assert all(0 <= source < 201 for step in declared.steps for source in step.sources)
-    assert len(path.path(declared, [], name="p")) < 100_000
+    assert len(diagram.diagram(declared, [], name="p")) < 100_000
 
 
 def test_a_name_that_is_markup_is_text() -> None:
-    declared = Declared("serve", "<b>", None, (("images", "<i>"),), (("default", "&"),))
+    declared = SignatureDetails("serve", "<b>", None, (("images", "<i>"),), (("default", "&"),))
     svg = drawn(declared)
     assert {"<b>", "<i>", "default  &"} <= set(texts(svg))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from hubcheck.engine.details import Declared, Step
+from hubcheck.engine.details import DiagramStep, SignatureDetails
 from hubcheck.engine.findings import Finding
 from hubcheck.report.svg import CHARACTER, document
 from hubcheck.rulebook.levels import Level
@@ -45,7 +45,7 @@ class _Row:
         return max(_HEIGHT + _LINE * len(self.notes), (_HEIGHT + 6) * len(self.outputs) - 6)
 
 
-def path(declared: Declared, findings: Sequence[Finding], *, name: str) -> str:
+def diagram(declared: SignatureDetails, findings: Sequence[Finding], *, name: str) -> str:
     """One signature, or trace, as SVG.
 
     Args:
@@ -73,7 +73,7 @@ def path(declared: Declared, findings: Sequence[Finding], *, name: str) -> str:
     return document(whole, top, _title(declared), parts, name=name, description=_description(rows))
 
 
-def _rows(declared: Declared, findings: Sequence[Finding]) -> Iterator[_Row]:
+def _rows(declared: SignatureDetails, findings: Sequence[Finding]) -> Iterator[_Row]:
     levels = {finding.brief: finding.level for finding in findings}
     keys: dict[tuple[str | None, str | None], Level] = {}
     for finding in findings:
@@ -84,7 +84,7 @@ def _rows(declared: Declared, findings: Sequence[Finding]) -> Iterator[_Row]:
     outputs = {key: (f"{key}  {text}", _class(keys, ("outputs", key))) for key, text in declared.outputs}
     for key, text in declared.inputs:
         yield _Row((key, text, ""), kind=_class(keys, ("inputs", key)) or "box")
-    steps = declared.steps or (Step(0, declared.signature or declared.trace or "", "", "", outputs=tuple(outputs)),)
+    steps = declared.steps or (DiagramStep(0, declared.label, "", "", outputs=tuple(outputs)),)
     fed = [n for n, (key, _) in enumerate(declared.inputs) if key == "images" or len(declared.inputs) == 1]
     for step in steps:
         shown = [outputs.pop(key) for key in step.outputs if key in outputs]
@@ -93,10 +93,10 @@ def _rows(declared: Declared, findings: Sequence[Finding]) -> Iterator[_Row]:
         yield _Row(
             cells=(step.name, step.ops if step.ops != step.name else "", step.shape),
             depth=step.depth,
-            kind="head" if step.opened else _worst(step, levels),
+            kind="head" if step.is_scope else _worst(step, levels),
             notes=tuple(_notes(step, levels, sum(_COLUMNS) - 2 * step.depth)),
             outputs=tuple(_few(shown)),
-            sources=tuple(n + len(declared.inputs) for n in step.sources) or (() if step.opened else tuple(fed[:1])),
+            sources=tuple(n + len(declared.inputs) for n in step.sources) or (() if step.is_scope else tuple(fed[:1])),
         )
     yield from _beside(declared, findings)
     if (more := outputs.pop("...", None)) is not None:
@@ -105,13 +105,13 @@ def _rows(declared: Declared, findings: Sequence[Finding]) -> Iterator[_Row]:
         yield _Row(("not made of the images", "", ""), kind="loose", outputs=tuple(_few(list(outputs.values()))))
 
 
-def _beside(declared: Declared, findings: Sequence[Finding]) -> Iterator[_Row]:
+def _beside(declared: SignatureDetails, findings: Sequence[Finding]) -> Iterator[_Row]:
     """What was found on nodes that the images do not pass, such as those that make a mask."""
-    marked = {mark for step in declared.steps for mark in step.marks}
+    marked = {mark for step in declared.steps for mark in step.notes}
     for finding in findings:
         node, place = finding.where.node, (finding.where.signature, finding.where.trace)
         if node is not None and place == (declared.signature, declared.trace) and finding.brief not in marked:
-            step, levels = Step(0, node.name, node.op, "", (finding.brief,)), {finding.brief: finding.level}
+            step, levels = DiagramStep(0, node.name, node.op, "", (finding.brief,)), {finding.brief: finding.level}
             notes = tuple(_notes(step, levels, sum(_COLUMNS)))
             yield _Row((step.name, step.ops, "(beside the way)"), kind=_worst(step, levels), notes=notes)
 
@@ -120,13 +120,13 @@ def _class(levels: Mapping[tuple[str | None, str | None], Level], place: tuple[s
     return _CLASSES[levels[place]] if place in levels else ""
 
 
-def _worst(step: Step, levels: Mapping[str, Level]) -> str:
-    classes = {_CLASSES[levels.get(mark)] for mark in step.marks}
+def _worst(step: DiagramStep, levels: Mapping[str, Level]) -> str:
+    classes = {_CLASSES[levels.get(mark)] for mark in step.notes}
     return next((name for name in _CLASSES.values() if name in classes), "box")
 
 
-def _notes(step: Step, levels: Mapping[str, Level], width: int) -> Iterator[tuple[str, str]]:
-    for mark in step.marks:
+def _notes(step: DiagramStep, levels: Mapping[str, Level], width: int) -> Iterator[tuple[str, str]]:
+    for mark in step.notes:
         level = levels.get(mark)
         text = f"! {mark}" if level is not None else f"{_SET_ASIDE}{mark}"
         for line in textwrap.wrap(text, width, max_lines=3, subsequent_indent="  "):
@@ -206,7 +206,7 @@ def _headed(line: str, x: float, y: float, way: str) -> str:
     return f'<path class="edge" d="{line} m{ax} {ay} L{x:.1f} {y:.1f} l{bx} {by}"/>'
 
 
-def _title(declared: Declared) -> str:
+def _title(declared: SignatureDetails) -> str:
     name = declared.signature or f"__call__ ({declared.trace})"
     ends = [", ".join(key for key, _ in tensors[:6]) or "nothing" for tensors in (declared.inputs, declared.outputs)]
     return f"{name}: the way from {ends[0]} to {ends[1]}"
