@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import fcntl
 import importlib.util
 import os
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 
 from hubcheck.rulebook.examples import twin
 from hubcheck.util import resources
+from hubcheck.util.locks import locked
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,7 @@ def _run(script: Script, path: Path) -> None:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Only one of the test processes at a time is in here."""
+    """Let one test process at a time run the block."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder / "lock"):
         yield

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from hubcheck.util.private_folder import private_folder
 
 _MARK = ".hubcheck-"
 _OLD = "old"
@@ -20,40 +19,25 @@ _NOREPLACE, _EXCHANGE = 1, 2
 
 @contextmanager
 def staging(target: Path) -> Iterator[Path]:
-    """A private folder beside the target, removed at the end with all that is still in it.
+    """Yield a private folder beside the target, removed at the end with all that is still in it.
 
-    What earlier exports of the same target left when they were killed is removed first; theirs are told
-    from those of exports that still run by a lock on the folder, which dies with its process.
+    What killed exports of the same target left is removed first; what they had put aside comes back.
     """
     made = _make_parents(target.parent)
+
+    def restore(abandoned: Path) -> None:
+        if (abandoned / _OLD).exists() and not os.path.lexists(target):
+            (abandoned / _OLD).rename(target)
+
     try:
-        _sweep(target)
-        stage, lock = _locked(target)
-        try:
+        with private_folder(target.parent, f".{target.name}{_MARK}", rescue=restore) as stage:
             yield stage
-        finally:
-            shutil.rmtree(stage)
-            os.close(lock)
     except BaseException:
         # Only folders that this export made, and only while nobody put something into them.
         for folder in reversed(made):
             with suppress(OSError):
                 folder.rmdir()
         raise
-
-
-def _locked(target: Path) -> tuple[Path, int]:
-    """A new folder beside the target, and its lock. An export that sweeps at this moment may have taken the folder for
-    one that was left behind, before it was locked; then another one is made."""
-    while True:
-        stage = target.parent / f".{target.name}{_MARK}{secrets.token_hex(4)}"
-        stage.mkdir()
-        with suppress(FileNotFoundError):
-            lock = os.open(stage, os.O_RDONLY | os.O_DIRECTORY)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if stage.exists():
-                return stage, lock
-            os.close(lock)
 
 
 def commit(new: Path, target: Path, *, replace: bool = True) -> None:
@@ -106,23 +90,6 @@ def _replace_in_two_steps(new: Path, target: Path) -> None:
         old.rename(target)
         raise
     old.rename(new)
-
-
-def _sweep(target: Path) -> None:
-    for stale in target.parent.glob(f".{_escaped(target.name)}{_MARK}*"):
-        with suppress(OSError):
-            lock = os.open(stale, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if (stale / _OLD).exists() and not os.path.lexists(target):
-                    (stale / _OLD).rename(target)
-                shutil.rmtree(stale)
-            finally:
-                os.close(lock)
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"[{char}]" if char in "*?[" else char for char in name)
 
 
 def _make_parents(folder: Path) -> list[Path]:

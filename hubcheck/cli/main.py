@@ -9,6 +9,7 @@ import click
 
 from hubcheck._version import __version__
 from hubcheck.engine.reports import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE
+from hubcheck.util.errors import UserError
 
 
 def main() -> None:
@@ -43,7 +44,7 @@ def main() -> None:
 
 
 def _sorry(error: Exception) -> int:
-    if getattr(error, "users_fault", False):
+    if isinstance(error, UserError):
         click.echo(f"Error: {error}", err=True)
         return EXIT_USAGE
     import traceback

@@ -15,6 +15,7 @@ from hubcheck.report.formats import FORMATS, output
 from hubcheck.run.options import Options, configured
 from hubcheck.run.resolved import plan
 from hubcheck.run.validate import modules_at, stream
+from hubcheck.util.resources import cache_folder
 
 if TYPE_CHECKING:
     from hubcheck.probe.pool import ProbeOptions
@@ -128,7 +129,7 @@ def command(  # noqa: PLR0913 - one for each option
         save_evidence=Path(save_evidence) if save_evidence is not None else None,
         baseline=Path(baseline) if baseline is not None else None,
         update_baseline=update_baseline,
-        cache=None if no_cache else _cache_folder(),
+        cache=None if no_cache else cache_folder("reports"),
         store=None if no_cache else default_store(),
         probe=_probe(timeout),
         details="html" in (style, *(target.format for target in files)),
@@ -164,9 +165,3 @@ def _folder(name: str) -> Path:
     if not folder.is_dir():
         raise click.BadParameter(f"{name}: no such folder", param_hint="--rules")
     return folder
-
-
-def _cache_folder() -> Path:
-    from hubcheck.run.cache import default_folder
-
-    return default_folder()

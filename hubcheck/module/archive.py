@@ -18,8 +18,8 @@ from hubcheck.module.limits import LimitExceeded, ReadLimits
 from hubcheck.module.locate import MODULE_FILES
 from hubcheck.module.members import CHUNK, BadArchive, Member, foreign_errors, members
 from hubcheck.module.names import is_too_long, leads_out
-from hubcheck.module.scratch import private_folder
 from hubcheck.module.types import Archive
+from hubcheck.util.private_folder import private_folder
 
 _MOST_TOLD = 20
 

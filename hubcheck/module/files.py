@@ -12,6 +12,8 @@ from hubcheck.module.limits import LimitExceeded, ReadLimits
 _LARGEST = 2 << 30
 """No protobuf message is larger, so no file that hubcheck reads whole needs to be."""
 
+_OPEN_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # of Unix and of Windows
+
 
 def read_file(file: Path, *, offset: int = 0, size: int | None = None, largest: int = _LARGEST) -> bytes:
     """The file's bytes from `offset` on, all of them or `size`.
@@ -21,7 +23,7 @@ def read_file(file: Path, *, offset: int = 0, size: int | None = None, largest: 
     Raises:
         OSError: it cannot be opened, is no regular file, or there is more to read than `largest` bytes.
     """
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(file, os.O_RDONLY | _OPEN_FLAGS)
     try:
         info = os.fstat(descriptor)
         if stat.S_ISDIR(info.st_mode):

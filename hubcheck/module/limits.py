@@ -68,8 +68,6 @@ class ReadLimits:
 class LimitExceeded(ValueError):
     """A limit is hit; the message names it, and `fix` says how to raise it."""
 
-    names_a_limit = True
-
     def __init__(self, limits: ReadLimits, name: str, unit: str) -> None:
         super().__init__(f"more than {getattr(limits, name):,} {unit}, the limit {key(name)}")
         self.fix = (

@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
+from hubcheck.module.limits import LimitExceeded
+
 CHUNK = 1 << 16
 _LONGEST_HEADER = 1 << 16
 _LONGEST_DIRECTORY = 1 << 22
@@ -72,9 +74,9 @@ def foreign_errors() -> Iterator[None]:
     """Whatever the libraries raise on bad bytes becomes BadArchive; what `spend` raises stays what it is."""
     try:
         yield
+    except LimitExceeded:
+        raise
     except _FOREIGN as error:
-        if getattr(error, "names_a_limit", False):
-            raise
         raise BadArchive(f"it is damaged, or of another kind: {error or type(error).__name__}") from None
 
 

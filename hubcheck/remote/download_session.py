@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hubcheck.module.limits import ReadLimits
-from hubcheck.module.scratch import private_folder
 from hubcheck.remote.source import Source
 from hubcheck.remote.store import Store
 from hubcheck.remote.transfer import Transfer
+from hubcheck.util.private_folder import private_folder
 
 
 @contextmanager

@@ -24,9 +24,9 @@ from urllib.parse import urlsplit
 
 from hubcheck.module.limits import ReadLimits
 from hubcheck.module.locate import NotAModule, find_modules
-from hubcheck.module.scratch import private_folder
 from hubcheck.module.uri import Uri
 from hubcheck.util.errors import Unreachable, UserError
+from hubcheck.util.private_folder import private_folder
 
 _LONGEST = 3600
 """Seconds that a client may take: it has no limit of its own that could be set."""
@@ -146,7 +146,9 @@ def _ask(address: Uri, client: _Client, limits: ReadLimits, cache: Path, scratch
     try:
         out, err = process.communicate(timeout=_LONGEST)
     except subprocess.TimeoutExpired:
-        raise Unreachable(address.uri, f"{client.package} took more than {_LONGEST:,} seconds", again=True) from None
+        raise Unreachable(
+            address.uri, f"{client.package} took more than {_LONGEST:,} seconds", retryable=True
+        ) from None
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

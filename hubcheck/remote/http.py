@@ -157,7 +157,7 @@ def _check(response: aiohttp.ClientResponse, uri: str) -> None:
         wait = response.headers.get("Retry-After", "")
         cause = f"the server says {status} {response.reason or ''}".rstrip()
         denied = Denied if status in _DENIED else Unreachable
-        raise denied(uri, cause, again=status in BUSY, wait=float(wait) if wait.isdecimal() else 0)
+        raise denied(uri, cause, retryable=status in BUSY, wait=float(wait) if wait.isdecimal() else 0)
 
 
 @contextlib.contextmanager
@@ -175,15 +175,15 @@ def _failures(uri: str) -> Iterator[None]:
         raise Unreachable(uri, f"the server's certificate cannot be trusted: {error}") from None
     except aiohttp.ClientConnectorDNSError as error:
         unknown = error.os_error.errno == socket.EAI_NONAME
-        raise Unreachable(uri, f"there is no host {error.host!r} to be found", again=not unknown) from None
+        raise Unreachable(uri, f"there is no host {error.host!r} to be found", retryable=not unknown) from None
     except (aiohttp.ServerTimeoutError, TimeoutError, FSTimeoutError):
-        raise Unreachable(uri, "the server does not answer", again=True) from None
+        raise Unreachable(uri, "the server does not answer", retryable=True) from None
     except aiohttp.ClientConnectorError as error:
-        raise Unreachable(uri, f"no connection: {error.strerror or error}", again=True) from None
+        raise Unreachable(uri, f"no connection: {error.strerror or error}", retryable=True) from None
     except aiohttp.ClientPayloadError:
-        raise Unreachable(uri, "the connection broke in the middle of it", again=True) from None
+        raise Unreachable(uri, "the connection broke in the middle of it", retryable=True) from None
     except (aiohttp.ClientError, ConnectionError) as error:
-        raise Unreachable(uri, f"the connection broke: {error or type(error).__name__}", again=True) from None
+        raise Unreachable(uri, f"the connection broke: {error or type(error).__name__}", retryable=True) from None
 
 
 def _links(page: str, base: str) -> Listing:

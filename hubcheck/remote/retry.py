@@ -32,7 +32,7 @@ def retry_transient(do: Callable[[], Result], failed: Unreachable | None = None)
                 raise failed
             return do()
         except Unreachable as error:
-            if not error.again or error.tried or number == TRIES - 1:
+            if not error.retryable or error.retries_exhausted or number == TRIES - 1:
                 raise
             pause(min(max(error.wait, _FIRST_WAIT * 2**number * random.uniform(0.8, 1.2)), _LONGEST_WAIT))
     raise AssertionError("a last try raises or returns")

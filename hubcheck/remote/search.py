@@ -45,7 +45,7 @@ def find(address: Uri, limits: ReadLimits, store: Path | None) -> list[Uri]:
     except LimitExceeded as error:
         raise UserError(f"{address}: {error}; give the modules one by one, or raise it") from None
     except Unreachable as error:
-        if error.again:
+        if error.retryable:
             return [address]
         raise
 
@@ -63,7 +63,7 @@ def _find(source: Source, limits: ReadLimits, store: Path | None) -> list[Uri]:
         if known_files(source, MODULE_FILES):
             return [address]
     except Unreachable as error:
-        if error.again:
+        if error.retryable:
             raise
         denied = error
     found = sorted(_below(source, limits, store))

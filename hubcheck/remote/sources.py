@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.locate import find_modules
 from hubcheck.module.uri import ModuleSource, place
+from hubcheck.util.resources import cache_folder
 
 if TYPE_CHECKING:
     from hubcheck.module.types import Module
@@ -84,4 +85,4 @@ def read(path: str | os.PathLike[str], limits: ReadLimits = LIMITS) -> Module:
 
 def default_store() -> Path:
     """The folder in which modules from servers are kept."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hubcheck" / "modules"
+    return cache_folder("modules")

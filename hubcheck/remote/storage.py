@@ -130,5 +130,7 @@ def _failures(uri: str) -> Iterator[None]:
         raise Denied(uri, f"access is denied: {error}") from None
     except Exception as error:
         kinds = " ".join(kind.__name__ for kind in type(error).__mro__)
-        again = any(word in kinds for word in ("Connection", "Timeout"))
-        raise Unreachable(uri, f"{error or type(error).__name__}", again=again, tried=True) from None
+        retryable = any(word in kinds for word in ("Connection", "Timeout"))
+        raise Unreachable(
+            uri, f"{error or type(error).__name__}", retryable=retryable, retries_exhausted=True
+        ) from None

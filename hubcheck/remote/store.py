@@ -8,14 +8,15 @@ same.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-import time
 from contextlib import suppress
 from pathlib import Path
+
+from hubcheck.util.atomic import replacing
+from hubcheck.util.locks import lock_file
 
 _ROOM_LEFT = 0.9
 _BLOCK = 4096
@@ -72,14 +73,15 @@ class Store:
             home = self._object(name)
             home.parent.mkdir(parents=True, exist_ok=True)
             if not home.exists() or home.stat().st_size != file.stat().st_size:
-                draft = _draft(home)
-                _link(file, draft)
-                draft.chmod(0o444)
-                draft.replace(home)
+                with replacing(home) as draft:
+                    _link(file, draft)
+                    draft.chmod(0o444)
                 self._is_new = True
             if validator is not None:
                 record = {"uri": uri, "validator": validator, "object": name, "size": file.stat().st_size}
-                _write(self._record(uri), json.dumps(record).encode())
+                self._record(uri).parent.mkdir(parents=True, exist_ok=True)
+                with replacing(self._record(uri)) as draft:
+                    draft.write_text(json.dumps(record), encoding="utf-8")
 
     def make_room(self) -> None:
         """Let the oldest go, if something has come in and there is too much now."""
@@ -87,7 +89,8 @@ class Store:
             return
         self._is_new = False
         with suppress(OSError), (self._folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # who does not get it has somebody doing it
+            if not lock_file(lock, wait=False):  # another process is doing it
+                return
             entries = [
                 (info.st_mtime, max(info.st_size, _BLOCK), file) for file in self._files() if (info := _stat(file))
             ]
@@ -126,17 +129,6 @@ def _link(source: Path, target: Path) -> None:
         raise
     except OSError:
         shutil.copyfile(source, target)
-
-
-def _draft(file: Path) -> Path:
-    return file.with_name(f".{file.name}-{os.getpid()}-{time.monotonic_ns()}")
-
-
-def _write(file: Path, data: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = _draft(file)
-    draft.write_bytes(data)
-    draft.replace(file)
 
 
 def _stat(file: Path) -> os.stat_result | None:

@@ -99,11 +99,13 @@ def _received(
             fetch(meter)
         except SizeExceeded:
             if size is not None:
-                raise Unreachable(uri, f"it gives more than the {size:,} bytes that it told of", again=True) from None
+                raise Unreachable(
+                    uri, f"it gives more than the {size:,} bytes that it told of", retryable=True
+                ) from None
             raise
     if size is not None and meter.received != size:
         cause = f"it gives {meter.received:,} of the {size:,} bytes that it told of"
-        raise Unreachable(uri, cause, again=True)
+        raise Unreachable(uri, cause, retryable=True)
     return meter.received
 
 

@@ -10,7 +10,6 @@ import hashlib
 import importlib.util
 import os
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,17 +22,13 @@ from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.locate import is_archive
 from hubcheck.run.report_codec import report_from, report_text
 from hubcheck.util import resources
+from hubcheck.util.atomic import replacing
 
 _LAYOUT = 2
 """Changes when what an entry holds does."""
 _MOST_IN_BUCKET = 64
 """Entries of one of the 256 folders; the oldest make room."""
 _LARGEST_ENTRY = 16 << 20
-
-
-def default_folder() -> Path:
-    """Where the user's programs keep what they can do without."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hubcheck" / "reports"
 
 
 class Cache:
@@ -81,13 +76,8 @@ class Cache:
         with suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _make_room(file.parent)
-            draft = file.with_name(f".{file.name}-{os.getpid()}-{time.monotonic_ns()}")
-            try:
+            with replacing(file) as draft:
                 draft.write_bytes(_seal(text).encode() + b"\n" + text)
-                draft.replace(file)
-            except OSError:
-                draft.unlink(missing_ok=True)
-                raise
 
     def _file(self, key: str) -> Path:
         return self._folder / key[:2] / key[2:]

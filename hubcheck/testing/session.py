@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +21,7 @@ from hubcheck.run.options import Options, configured
 from hubcheck.run.report_codec import report_from, report_text
 from hubcheck.run.resolved import plan
 from hubcheck.run.validate import modules_at
+from hubcheck.util.locks import locked
 
 
 class Checks:
@@ -168,7 +167,7 @@ class Checks:
         assert self._shared is not None
         name = self._shared / hashlib.sha256(str(path).encode()).hexdigest()
         seen = name.with_suffix(".json")
-        with _locked(name.with_suffix(".lock")):
+        with locked(name.with_suffix(".lock")):
             if not seen.exists():
                 (report,) = self._stream([path], asked)
                 seen.write_bytes(report_text(report))
@@ -180,10 +179,3 @@ def _from(path: Path, asked: Mapping[Path, set[str]]) -> list[Path]:
     """The modules from `path` on, in the order of their tests."""
     order = list(asked)
     return order[order.index(path) :] if path in order else [path]
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    with file.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -1,31 +1,49 @@
-"""Files that are written whole or not at all."""
+"""Files that other processes see complete, or not at all."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hubcheck.util.errors import UserError
 
 
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Yield the path of a draft beside `file`; rename it to `file` at the end, or remove it if an error is raised.
+
+    The folder must exist. Several processes and threads may do this for one file at the same time: the last one wins.
+    """
+    draft = file.with_name(f".{file.name}-{os.getpid()}-{time.monotonic_ns()}")
+    try:
+        yield draft
+        draft.replace(file)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
 def write_atomic(file: Path, pieces: Iterable[str]) -> None:
-    """Write a text to a file, or leave what is there; what a path has that is no text stands there as escapes.
+    """Write text to `file` atomically. Characters that UTF-8 cannot encode (of paths) are written as escapes.
+
+    A pipe or a device is written to directly, and a link is followed.
 
     Raises:
         UserError: the file cannot be written.
     """
-    # A pipe or a device is written to as it is; there is nothing to spoil.
-    draft = file if file.exists() and not file.is_file() else file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        try:
-            with draft.open("w", encoding="utf-8", errors="backslashreplace") as stream:
-                stream.writelines(pieces)
-            if draft != file:
-                draft.replace(file.resolve() if file.is_symlink() else file)
-        except BaseException:
-            if draft != file:
-                draft.unlink(missing_ok=True)
-            raise
+        if file.exists() and not file.is_file():
+            _write(file, pieces)
+            return
+        with replacing(file.resolve() if file.is_symlink() else file) as draft:
+            _write(draft, pieces)
     except OSError as error:
         raise UserError(f"{file}: cannot be written: {error.strerror}") from None
+
+
+def _write(file: Path, pieces: Iterable[str]) -> None:
+    with file.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+        stream.writelines(pieces)

@@ -1,24 +1,29 @@
-"""Errors that a user can cause."""
+"""Errors that users or servers cause, as opposed to errors in hubcheck."""
 
 from __future__ import annotations
 
 
 class UserError(ValueError):
-    """The message is one clear sentence that names the thing and the remedy; the command line exits with 2."""
-
-    users_fault = True
+    """The user can correct this: the message names the thing and the remedy in one sentence. The exit code is 2."""
 
 
 class ModuleUnavailable(RuntimeError):
-    """A module could not be checked, through no fault of its own or of hubcheck's; the message says why."""
+    """A module could not be checked, for a reason outside the module and hubcheck; the message names it."""
 
 
 class Unreachable(UserError):
-    """A server does not give what it was asked for; no fault of the module.
+    """A server does not deliver what was requested; this is not a fault of the module.
 
-    `again` tells that it may do so later, after `wait` seconds, `tried` that it was tried often enough already.
+    Args:
+        uri: what was requested.
+        cause: why it failed.
+        retryable: whether a later request may succeed.
+        wait: seconds that the server asks clients to wait.
+        retries_exhausted: whether the request was repeated often enough already.
     """
 
-    def __init__(self, uri: str, cause: str, *, again: bool = False, wait: float = 0, tried: bool = False) -> None:
+    def __init__(
+        self, uri: str, cause: str, *, retryable: bool = False, wait: float = 0, retries_exhausted: bool = False
+    ) -> None:
         super().__init__(f"{uri} cannot be fetched: {cause}")
-        self.again, self.wait, self.tried = again, wait, tried
+        self.retryable, self.wait, self.retries_exhausted = retryable, wait, retries_exhausted

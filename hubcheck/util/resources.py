@@ -1,7 +1,8 @@
-"""Where the data that ships with hubcheck lies: in the wheel, or in a checkout."""
+"""The folders of hubcheck's own data: what ships with it, and the user's cache."""
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +11,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 @cache
 def folder(name: str) -> Path:
-    """The folder `rules` or `fixtures`.
+    """Return the folder `rules` or `fixtures`, in the wheel or in a checkout.
 
     Raises:
         FileNotFoundError: the installation is incomplete.
@@ -19,3 +20,8 @@ def folder(name: str) -> Path:
         if candidate.is_dir():
             return candidate
     raise FileNotFoundError(f"hubcheck's own folder {name!r} is missing from {_PACKAGE}: install hubcheck again")
+
+
+def cache_folder(name: str) -> Path:
+    """Return hubcheck's folder `name` below the user's cache folder: XDG_CACHE_HOME, or ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hubcheck" / name
