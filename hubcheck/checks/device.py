@@ -11,7 +11,7 @@ from hubcheck.checks.faults import Fault, Node, Skip, Where
 from hubcheck.checks.graphs import DEFAULT, flow_of, view_of
 from hubcheck.checks.runnable import reach_of
 from hubcheck.graph.dataflow.body import Body
-from hubcheck.graph.dataflow.randomness import hides
+from hubcheck.graph.dataflow.unknown_ops import runs_unknown_code
 from hubcheck.graph.devices.device_path import DevicePath
 from hubcheck.graph.devices.kernel_attributes import Texts
 from hubcheck.graph.devices.placement import read_placement
@@ -65,7 +65,7 @@ def channels_last(context: Context, *, ops: Sequence[str]) -> Iterator[Fault | S
             op = body.ops[index]
             if op not in wanted:
                 wanted[op] = any(fnmatchcase(op, pattern) for pattern in ops)
-                if hides(op, functions):
+                if runs_unknown_code(op, functions):
                     hidden[op] = body.names[index]
             layout = body.attribute(index, "data_format") if wanted[op] else None
             if layout is not None and layout.s.startswith((b"NC", b"CHANNELS_FIRST")):

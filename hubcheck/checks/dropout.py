@@ -10,7 +10,7 @@ from hubcheck.checks.faults import Fault, Skip
 from hubcheck.checks.graphs import DEFAULT, Entry, Flow, Places, flow_of, may_be_random, node_of
 from hubcheck.graph.dataflow.frame import Value
 from hubcheck.graph.dataflow.layer_names import layer_name
-from hubcheck.graph.dataflow.unknown_ops import Opaque
+from hubcheck.graph.dataflow.unknown_ops import UnknownOp
 from hubcheck.graph.dropout.drop_rate import drop_rate
 from hubcheck.graph.dropout.masks import Mask, masks
 from hubcheck.module.types import Variant
@@ -33,7 +33,7 @@ def _variant(context: Context, variant: Variant) -> Iterator[Fault | Skip]:
         return
     flow = flow_of(context, variant)
     places = Places()
-    known: dict[Value, list[Mask | Opaque]] = {}
+    known: dict[Value, list[Mask | UnknownOp]] = {}
     for level, entry, key in _outputs(flow):
         output = entry.outputs[key]
         if output not in known:

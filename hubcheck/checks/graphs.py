@@ -13,7 +13,8 @@ from hubcheck.graph.dataflow.body import Port
 from hubcheck.graph.dataflow.dependence import Origins
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
-from hubcheck.graph.dataflow.randomness import has_random_op, hides
+from hubcheck.graph.dataflow.randomness import has_random_op
+from hubcheck.graph.dataflow.unknown_ops import runs_unknown_code
 from hubcheck.graph.dataflow.view import GraphView
 from hubcheck.module.types import ObjectGraph, Signature, Trace, Variant
 from hubcheck.rulebook.expectations import contracted_input
@@ -126,7 +127,7 @@ def may_be_random(context: Context, variant: Variant) -> bool:
         traces = [view.function(trace.function) for trace in objects.traces] if objects is not None else []
         bodies = view.reachable([view.main, *(body for body in traces if body is not None)])
         kinds = {op for body in bodies for op in body.ops}
-        context.memo[key] = has_random_op(bodies) or any(hides(op, view.functions) for op in kinds)
+        context.memo[key] = has_random_op(bodies) or any(runs_unknown_code(op, view.functions) for op in kinds)
     return cast(bool, context.memo[key])
 
 

@@ -8,7 +8,7 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Skip
 from hubcheck.checks.graphs import DEFAULT, flow_of, node_of
 from hubcheck.graph.activations.final_activation import closing_activation
-from hubcheck.graph.dataflow.unknown_ops import Opaque
+from hubcheck.graph.dataflow.unknown_ops import UnknownOp
 
 
 def linear_scores(context: Context, *, signature: str) -> Iterator[Fault | Skip]:
@@ -23,7 +23,7 @@ def linear_scores(context: Context, *, signature: str) -> Iterator[Fault | Skip]
             if entry.signature != signature or DEFAULT not in entry.outputs:
                 continue
             found = closing_activation(flow.graph, flow.origins, entry.outputs[DEFAULT])
-            if isinstance(found, Opaque):
+            if isinstance(found, UnknownOp):
                 yield Skip(found.reason, undecided=True)
             elif found is not None:
                 place = entry.where(node_of(found.frame, found.node), DEFAULT)

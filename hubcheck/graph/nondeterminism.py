@@ -10,7 +10,9 @@ from hubcheck.graph.dataflow.control_flow_v1 import conditional_depth
 from hubcheck.graph.dataflow.dependence import SHAPES_ONLY
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
-from hubcheck.graph.dataflow.randomness import CLOCKS, HOST_CODE, hides, is_random, random_functions, random_ops
+from hubcheck.graph.dataflow.randomness import randomness_of
+from hubcheck.graph.dataflow.unknown_ops import HOST_CODE, runs_unknown_code
+from hubcheck.graph.op_tables.random_ops import CLOCKS, random_ops
 
 _WRITES = re.compile(r"(Resource)?(Assign|Scatter|CountUpTo|StridedSliceAssign)")
 _WRITERS = ("Resource", "Assign", "Scatter", "CountUpTo", "StridedSliceAssign")
@@ -45,7 +47,7 @@ def random_nodes(graph: InlinedGraph, outputs: Iterable[Value]) -> list[RandomNo
             frame, node, certain=not (hidden or frame.conditional or conditional_depth(graph, (frame, node, 0)) > 0)
         )
         for frame, node, hidden in reached.random
-        if hidden or is_random(frame.body, node) != "stateless" or seeds.depend_on_state(frame, node)
+        if hidden or randomness_of(frame.body, node) != "stateless" or seeds.depend_on_state(frame, node)
     ]
 
 
@@ -108,10 +110,10 @@ class _Reached:
             node = waiting.pop()
             op = ops[node]
             if op not in self._hiding:
-                self._hiding[op] = hides(op, self._graph.view.functions)
+                self._hiding[op] = runs_unknown_code(op, self._graph.view.functions)
             if self._hiding[op]:
                 self.random.append((frame, node, True))
-            elif op in self._noted and is_random(body, node):
+            elif op in self._noted and randomness_of(body, node):
                 self.random.append((frame, node, False))
             elif op.startswith(_WRITERS) and _WRITES.match(op):
                 self.writers.append((frame, node, 0))
@@ -145,7 +147,7 @@ class _Reached:
 
     def _draws_unseen(self, frame: CallFrame, node: int) -> bool:
         view = self._graph.view
-        return any(call.function in random_functions(view) for call in view.calls(frame.body, node))
+        return any(call.function in view.random_functions for call in view.calls(frame.body, node))
 
 
 class _Seeds:

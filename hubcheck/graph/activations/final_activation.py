@@ -9,7 +9,7 @@ from hubcheck.graph.activations.decomposed_activations import TINY, written_out
 from hubcheck.graph.dataflow.dependence import Origins
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
-from hubcheck.graph.dataflow.unknown_ops import Opaque, is_opaque
+from hubcheck.graph.dataflow.unknown_ops import UnknownOp, is_unknown
 from hubcheck.graph.op_tables import elementwise as ew
 
 _NAMES = {"Softmax": "softmax", "LogSoftmax": "log-softmax", "Sigmoid": "sigmoid"}
@@ -33,14 +33,14 @@ class Closing:
     name: str
 
 
-def closing_activation(graph: InlinedGraph, origins: Origins, output: Value) -> Closing | Opaque | None:
+def closing_activation(graph: InlinedGraph, origins: Origins, output: Value) -> Closing | UnknownOp | None:
     """The activation that ends an output; None if the output ends with anything else, a node if none can tell.
 
     Seen through identities, casts, moves and calls, through averages over places, crops or models and constant factors,
     and through the logarithm, rounding, clipping, thresholds and tiny shifts that come after it.
     """
     waiting, seen = [output], {output}
-    obstacle: Opaque | None = None
+    obstacle: UnknownOp | None = None
     while waiting:
         value = waiting.pop()
         frame, node, _ = value
@@ -49,8 +49,8 @@ def closing_activation(graph: InlinedGraph, origins: Origins, output: Value) -> 
             name = _name(graph, value)
             if name is not None:
                 return Closing(frame, node, name)
-            if is_opaque(graph, frame.op(node)):
-                obstacle = obstacle or Opaque(frame, node)
+            if is_unknown(graph, frame.op(node)):
+                obstacle = obstacle or UnknownOp(frame, node)
             sources = _behind(graph, origins, value)
         for source in sources:
             if source not in seen and origins.images(source):

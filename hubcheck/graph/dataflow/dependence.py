@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from hubcheck.graph.dataflow.body import Port
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
-from hubcheck.graph.dataflow.randomness import is_random, random_functions, random_ops
+from hubcheck.graph.dataflow.randomness import randomness_of
+from hubcheck.graph.op_tables.random_ops import random_ops
 
 IMAGES, RANDOM = 1, 2
 
@@ -144,7 +145,7 @@ class Origins:
             step.bits |= RANDOM if self._runs_randomness(frame, node) else 0
             step.others = self._special_sources((frame, node, number))
         elif op not in SHAPES_ONLY:
-            step.bits |= RANDOM if op in self._random and is_random(body, node) else 0
+            step.bits |= RANDOM if op in self._random and randomness_of(body, node) else 0
             step.ports = iter(body.inputs(node))
             if op == "ReadVariableOp":
                 step.others = self._just_written(frame, node)
@@ -168,7 +169,7 @@ class Origins:
         while waiting and len(seen) < _FEW:
             frame, node, _ = waiting.pop()
             op = frame.body.ops[node]
-            drawn = drawn or (op in self._random and is_random(frame.body, node) is not None)
+            drawn = drawn or (op in self._random and randomness_of(frame.body, node) is not None)
             if (frame, node) in self._images or op == "ReadVariableOp":
                 return False
             for source in [] if op in SHAPES_ONLY else frame.inputs(node):
@@ -190,4 +191,4 @@ class Origins:
         if self._graph.callees(frame, node):
             return False
         view = self._graph.view
-        return any(call.function in random_functions(view) for call in view.calls(frame.body, node))
+        return any(call.function in view.random_functions for call in view.calls(frame.body, node))

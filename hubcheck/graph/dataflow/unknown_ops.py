@@ -1,20 +1,22 @@
-"""Nodes of which the graph does not tell what they do: host code, compiled programs, ops and functions of others."""
+"""Nodes whose computation is not in the graph: host code, compiled programs, unregistered ops, missing functions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from typing import NamedTuple
 
 from hubcheck.graph.dataflow.frame import CallFrame
 from hubcheck.graph.dataflow.inlining import InlinedGraph
-from hubcheck.graph.dataflow.randomness import hides
+from hubcheck.graph.op_tables import ops
 
-_UNFOLLOWED = frozenset({"RemoteCall", "XlaLaunch", "XlaLaunchV2", "PartitionedCall", "StatefulPartitionedCall"})
-"""Calls, of which only those are not passed through whose function is not there."""
+HOST_CODE = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "XlaCallModule"})
+"""Stock ops that run what is not in the graph: Python, or a program compiled elsewhere."""
+_CALLS = frozenset({"RemoteCall", "XlaLaunch", "XlaLaunchV2", "PartitionedCall", "StatefulPartitionedCall"})
+"""The inliner follows these, except where the library lacks the function."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opaque:
-    """Such a node, on the way to an output."""
+class UnknownOp(NamedTuple):
+    """A node on the way to an output, of which the graph does not say what it computes."""
 
     frame: CallFrame
     node: int
@@ -26,6 +28,11 @@ class Opaque:
         return f"the graph does not tell what {self.frame.op(self.node)} ({name}) does on the way to an output"
 
 
-def is_opaque(graph: InlinedGraph, op: str) -> bool:
-    """Whether the graph does not tell what an op does."""
-    return op in _UNFOLLOWED or hides(op, graph.view.functions)
+def runs_unknown_code(op: str, functions: Collection[str]) -> bool:
+    """Return whether an op runs host code, or is neither one of TensorFlow's nor one of the graph's functions."""
+    return op in HOST_CODE or not (op.startswith("_") or op in functions or ops.is_stock(op))
+
+
+def is_unknown(graph: InlinedGraph, op: str) -> bool:
+    """Return whether the graph does not say what a node computes, given that the inliner does not see through it."""
+    return op in _CALLS or runs_unknown_code(op, graph.view.functions)

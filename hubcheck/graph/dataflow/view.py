@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, KeysView, Sequence
+from collections.abc import Collection, Iterable, KeysView, Sequence
+from functools import cached_property
 from typing import Any
 
 from hubcheck.graph.dataflow.body import Body, Port
 from hubcheck.graph.dataflow.calls import FUNCTION_OPS, Call, calls_of
+from hubcheck.graph.dataflow.randomness import has_random_op
 from hubcheck.graph.op_tables import ops
 
 
@@ -14,10 +16,8 @@ class GraphView:
     """The main graph and, indexed when they are first asked for, the functions of its library.
 
     Calls can lead to functions that are not there, and back to themselves: `function` says None, and
-    `reachable` visits each function once. `memo` keeps what others derive from the whole graph.
+    `reachable` visits each function once.
     """
-
-    __slots__ = ("_bodies", "_calls", "_gradients", "_library", "main", "memo")
 
     def __init__(self, graph: Any) -> None:
         # Of two functions with one name the loader takes the last.
@@ -25,7 +25,6 @@ class GraphView:
         self._gradients = {entry.function_name: entry.gradient_func for entry in graph.library.gradient}
         self._bodies: dict[str, Body] = {}
         self._calls: dict[tuple[Body, int], Sequence[Call]] = {}
-        self.memo: dict[str, Any] = {}
         self.main = Body(None, None, graph.node, (), self._outputs)
 
     @property
@@ -91,6 +90,27 @@ class GraphView:
                         found[id(callee)] = callee
                         waiting.append(callee)
         return list(found.values())
+
+    @cached_property
+    def random_functions(self) -> Collection[str]:
+        """The names of the functions that have a random op, or run a function that has one."""
+        callers: dict[str, list[str]] = {}
+        random: dict[str, None] = {}
+        for name in self._library:
+            body = self.function(name)
+            assert body is not None
+            if has_random_op([body]):
+                random[name] = None
+            for index in body:
+                for call in self.calls(body, index):
+                    callers.setdefault(call.function, []).append(name)
+        waiting = list(random)
+        while waiting:
+            for caller in callers.get(waiting.pop(), ()):
+                if caller not in random:
+                    random[caller] = None
+                    waiting.append(caller)
+        return random.keys()
 
     def _outputs(self, op: str) -> Sequence[ops.Argument] | None:
         """The output arguments of an op of TensorFlow or of a function called by its name."""

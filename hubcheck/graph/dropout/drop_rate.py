@@ -5,9 +5,9 @@ from __future__ import annotations
 from hubcheck.graph.dataflow.dependence import Origins
 from hubcheck.graph.dataflow.frame import Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
-from hubcheck.graph.dataflow.randomness import random_ops
 from hubcheck.graph.dropout.masks import Mask
 from hubcheck.graph.op_tables import elementwise as ew
+from hubcheck.graph.op_tables.random_ops import random_ops
 
 _STEPS = 200
 _ABOVE = frozenset({"GreaterEqual", "Greater"})

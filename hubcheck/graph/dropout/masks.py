@@ -14,7 +14,7 @@ from hubcheck.graph.dataflow.dependence import Origins
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.dataflow.shapes import Dims, is_full, shape
-from hubcheck.graph.dataflow.unknown_ops import Opaque, is_opaque
+from hubcheck.graph.dataflow.unknown_ops import UnknownOp, is_unknown
 from hubcheck.graph.dropout.averaged_axes import NONE, Axes, moved, reduced
 from hubcheck.graph.dropout.single_source import meet, minus_itself
 from hubcheck.graph.op_tables import elementwise as ew
@@ -32,7 +32,7 @@ class Mask:
 Step = tuple[Value, Axes]
 
 
-def masks(graph: InlinedGraph, origins: Origins, outputs: Iterable[Value]) -> Iterator[Mask | Opaque]:
+def masks(graph: InlinedGraph, origins: Origins, outputs: Iterable[Value]) -> Iterator[Mask | UnknownOp]:
     """The masks on the outputs, each node once, in the order in which the walk back meets them."""
     walk = _Walk(graph, origins)
     waiting: list[Step] = [(output, NONE) for output in outputs]
@@ -43,10 +43,10 @@ def masks(graph: InlinedGraph, origins: Origins, outputs: Iterable[Value]) -> It
         value, axes = waiting.pop()
         turned += bool(axes)
         if turned > _MOST_TURNED:
-            yield Opaque(value[0], value[1])
+            yield UnknownOp(value[0], value[1])
             return
         for step in walk.back(value, axes):
-            if isinstance(step, Mask | Opaque):
+            if isinstance(step, Mask | UnknownOp):
                 if (step.frame, step.node) not in told:
                     told.add((step.frame, step.node))
                     yield step
@@ -64,7 +64,7 @@ class _Walk:
         self._graph = graph
         self._origins = origins
 
-    def back(self, value: Value, axes: Axes) -> Iterator[Step | Mask | Opaque]:
+    def back(self, value: Value, axes: Axes) -> Iterator[Step | Mask | UnknownOp]:
         """Where the entries of a value come from, or the mask or obstacle that is met here."""
         if not self._origins.images(value):
             return
@@ -94,8 +94,8 @@ class _Walk:
             yield from self._move(value, inputs, axes)
         elif op == "Einsum":
             yield from self._einsum(value, inputs, axes)
-        elif is_opaque(self._graph, op):
-            yield Opaque(frame, node)
+        elif is_unknown(self._graph, op):
+            yield UnknownOp(frame, node)
 
     def _passed(self, value: Value, passed: Sequence[Value], axes: Axes) -> Iterator[Step | Mask]:
         condition = self._graph.condition(value[0], value[1])
