@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hubcheck.module.types import Module, Signature, Variant
+from hubcheck.graph.variant_analysis import VariantAnalysis
+from hubcheck.module.types import Module, Signature, Tensor, Variant
 from hubcheck.rulebook.contract import SignatureContract
+from hubcheck.rulebook.expectations import contracted_input
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """A module, the contracts it is held against, and what was seen when it ran (None: it was not run).
 
-    `memo` keeps what several checks derive from one module, such as dataflow views.
+    `analyses` keeps what checks derive from the graph of each variant, by its tags; see `analysis`.
     """
 
     module: Module
     contracts: Mapping[str, SignatureContract]
     observations: Any = None
-    memo: dict[Any, Any] = field(default_factory=dict)
+    analyses: dict[tuple[str, ...], VariantAnalysis] = field(default_factory=dict)
 
     def common_signatures(self) -> Iterator[tuple[Variant, Signature, SignatureContract]]:
         """Every signature, of every variant, that is named like a contract."""
@@ -28,3 +30,24 @@ class Context:
             for key, contract in self.contracts.items():
                 if key in variant.signatures:
                     yield variant, variant.signatures[key], contract
+
+    def analysis(self, variant: Variant) -> VariantAnalysis:
+        """Return what can be known of a variant's graph: one object, which all checks share.
+
+        Its entry points are the common signatures, the default signature and the callable.
+        """
+        if variant.tags not in self.analyses:
+            keys = dict.fromkeys([*self.contracts, self.module.default_signature])
+            self.analyses[variant.tags] = self.analysis_of(variant, [key for key in keys if key in variant.signatures])
+        return self.analyses[variant.tags]
+
+    def analysis_of(self, variant: Variant, keys: Iterable[str]) -> VariantAnalysis:
+        """Return the same with other signatures than the convention's as entry points."""
+        images = {key: self._image_input(variant.signatures[key]) for key in keys}
+        return VariantAnalysis(self.module, variant, images, self.contracts.keys())
+
+    def _image_input(self, signature: Signature) -> tuple[str, Tensor] | None:
+        """The input that is the images, by the signature's own contract or by that of any other."""
+        contract = self.contracts.get(signature.key) or next(iter(self.contracts.values()))
+        inputs = (contracted_input(signature, promised) for promised in contract.inputs.values())
+        return next((found for found in inputs if found is not None), None)

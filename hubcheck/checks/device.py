@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, cast
+from typing import Any
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Node, Skip, Where
-from hubcheck.checks.graphs import DEFAULT, flow_of, view_of
-from hubcheck.checks.runnable import reach_of
 from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.dataflow.unknown_ops import runs_unknown_code
-from hubcheck.graph.devices.device_path import DevicePath
 from hubcheck.graph.devices.kernel_attributes import Texts
 from hubcheck.graph.devices.placement import read_placement
+from hubcheck.graph.entry_points import DEFAULT
 from hubcheck.graph.op_tables import kernels, ops
 from hubcheck.module.types import Module, Variant
 from hubcheck.rulebook.levels import Level
@@ -33,7 +31,7 @@ def gpu_kernels(context: Context, *, on_host: Collection[str]) -> Iterator[Fault
     """
     release, _ = ops.tensorflow_version()
     for variant in _variants(context):
-        path = path_of(context, variant)
+        path = context.analysis(variant).device_path
         library = {function.signature.name: function for function in variant.graph.library.function}
         groups: dict[Kind, Group] = {}
         leaves: dict[Kind, bool] = {}
@@ -60,8 +58,8 @@ def channels_last(context: Context, *, ops: Sequence[str]) -> Iterator[Fault | S
         wanted: dict[str, bool] = {}
         groups: dict[tuple[str, str], Group] = {}
         hidden: dict[str, str] = {}
-        functions = view_of(context, variant).functions
-        for body, index in path_of(context, variant):
+        functions = context.analysis(variant).view.functions
+        for body, index in context.analysis(variant).device_path:
             op = body.ops[index]
             if op not in wanted:
                 wanted[op] = any(fnmatchcase(op, pattern) for pattern in ops)
@@ -82,7 +80,7 @@ def pinned(context: Context) -> Iterator[Fault | Skip]:
     """Nothing that the outputs need asks for a device that a consumer may not have; CPUs are a note."""
     for variant in _variants(context):
         groups: dict[str, Group] = {}
-        reach = reach_of(context, variant)
+        reach = context.analysis(variant).reach
         for body, index in reach.nodes():
             node = body.node(index)
             if node is None or not node.device or not reach.root(body, index).answers:
@@ -94,18 +92,6 @@ def pinned(context: Context) -> Iterator[Fault | Skip]:
             if level is not None:
                 yield _fault(variant, nodes, device, "no device", level)
     yield from _pinned_objects(context.module)
-
-
-def path_of(context: Context, variant: Variant) -> DevicePath:
-    """The device path of a variant, made once."""
-    key = ("device path", variant.tags)
-    if key not in context.memo:
-        entries = flow_of(context, variant).entries
-        images = [(frame.body, node) for entry in entries for frame, node, _ in entry.images]
-        values = [entry.outputs[DEFAULT] for entry in entries if DEFAULT in entry.outputs]
-        outputs = [(frame.body, (node, number)) for frame, node, number in values]
-        context.memo[key] = DevicePath(view_of(context, variant), images, outputs)
-    return cast(DevicePath, context.memo[key])
 
 
 def _pinned_objects(module: Module) -> Iterator[Fault]:
@@ -160,7 +146,7 @@ def _handles_text(body: Body, index: int, library: Mapping[str, Any]) -> bool:
 def _variants(context: Context) -> Iterator[Variant]:
     """The variants with something that leads from images to an output."""
     for variant in context.module.variants:
-        if any(DEFAULT in entry.outputs for entry in flow_of(context, variant).entries):
+        if any(DEFAULT in entry.outputs for entry in context.analysis(variant).entries):
             yield variant
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Skip
-from hubcheck.checks.graphs import DEFAULT, flow_of, node_of
+from hubcheck.checks.graphs import node_of, where_in
 from hubcheck.graph.activations.final_activation import closing_activation
 from hubcheck.graph.dataflow.unknown_ops import UnknownOp
+from hubcheck.graph.entry_points import DEFAULT
 
 
 def linear_scores(context: Context, *, signature: str) -> Iterator[Fault | Skip]:
@@ -18,15 +19,15 @@ def linear_scores(context: Context, *, signature: str) -> Iterator[Fault | Skip]
         if signature not in variant.signatures:
             continue
         looked = True
-        flow = flow_of(context, variant)
-        for entry in flow.entries:
+        analysis = context.analysis(variant)
+        for entry in analysis.entries:
             if entry.signature != signature or DEFAULT not in entry.outputs:
                 continue
-            found = closing_activation(flow.graph, flow.origins, entry.outputs[DEFAULT])
+            found = closing_activation(analysis.graph, analysis.dependence, entry.outputs[DEFAULT])
             if isinstance(found, UnknownOp):
                 yield Skip(found.reason, undecided=True)
             elif found is not None:
-                place = entry.where(node_of(found.frame, found.node), DEFAULT)
+                place = where_in(variant, entry, node_of(found.frame, found.node), DEFAULT)
                 yield Fault(place, found.name, "linear scores (logits)")
     if not looked:
         yield Skip(f"there is no signature {signature}")

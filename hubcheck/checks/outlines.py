@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.graphs import Entry, Flow, flow_of, signature_flow
 from hubcheck.engine.findings import Finding
+from hubcheck.graph.entry_points import EntryPoint
 from hubcheck.graph.outline.outline import Line, Spot, outline
+from hubcheck.graph.variant_analysis import VariantAnalysis
 from hubcheck.module.types import Variant
 
 
@@ -26,19 +27,20 @@ def signature_outline(
     Raises:
         KeyError: the variant has no such signature.
     """
-    flow = flow_of(context, variant)
-    entry = next((entry for entry in flow.entries if entry.signature == signature), None)
-    if entry is None:
-        flow = signature_flow(context, variant, variant.signatures[signature])
-        (entry,) = flow.entries
-    return entry_outline(flow, entry, findings, lines=lines)
+    analysis = context.analysis(variant)
+    if all(entry.signature != signature for entry in analysis.entries):
+        analysis = context.analysis_of(variant, [signature])
+    entry = next(entry for entry in analysis.entries if entry.signature == signature)
+    return entry_outline(analysis, entry, findings, lines=lines)
 
 
-def entry_outline(flow: Flow, entry: Entry, findings: Iterable[Finding] = (), *, lines: int = 40) -> list[Line]:
+def entry_outline(
+    analysis: VariantAnalysis, entry: EntryPoint, findings: Iterable[Finding] = (), *, lines: int = 40
+) -> list[Line]:
     """The same for one of the entries of a variant's dataflow: a signature, or a trace of the callable."""
     marks: dict[Spot, dict[str, None]] = {}
     for finding in findings:
         node = finding.where.node
         if node is not None:
             marks.setdefault((node.function, node.name), {})[finding.brief] = None
-    return outline(flow.graph, flow.origins, entry.outputs, marks=marks, lines=lines)
+    return outline(analysis.graph, analysis.dependence, entry.outputs, marks=marks, lines=lines)

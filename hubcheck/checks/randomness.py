@@ -7,9 +7,10 @@ from functools import partial
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Node, Skip
-from hubcheck.checks.graphs import Entry, Places, flow_of, may_be_random, node_of
+from hubcheck.checks.graphs import Places, node_of, where_in
 from hubcheck.graph.dataflow.frame import Value
 from hubcheck.graph.dataflow.layer_names import layer_name
+from hubcheck.graph.entry_points import EntryPoint
 from hubcheck.graph.nondeterminism import RandomNode, random_nodes
 from hubcheck.module.types import Variant
 from hubcheck.util.gc_paused import gc_paused
@@ -22,26 +23,26 @@ def deterministic(context: Context) -> Iterator[Fault | Skip]:
         yield Skip("there is no inference variant")
         return
     with gc_paused():
-        if may_be_random(context, inference):
+        if context.analysis(inference).may_be_random:
             yield from _inference(context, inference)
 
 
 def _inference(context: Context, variant: Variant) -> Iterator[Fault | Skip]:
-    flow = flow_of(context, variant)
+    analysis = context.analysis(variant)
     places = Places()
     undecided: dict[str, None] = {}
     known: dict[frozenset[Value], list[RandomNode]] = {}
-    for entry in flow.entries:
+    for entry in analysis.entries:
         if entry.trace is not None and entry.trace.training:
             continue
         outputs = frozenset(entry.outputs.values())
         if outputs not in known:
-            known[outputs] = random_nodes(flow.graph, entry.outputs.values())
+            known[outputs] = random_nodes(analysis.graph, entry.outputs.values())
         for found in known[outputs]:
             node = node_of(found.frame, found.node)
             layer = layer_name(found.frame, found.node) or node.name
             if found.certain:
-                places.add(node, entry, partial(_fault, entry, node, layer))
+                places.add(node, entry, partial(_fault, variant, entry, node, layer))
             else:
                 undecided.setdefault(layer)
     yield from places.faults()
@@ -49,6 +50,6 @@ def _inference(context: Context, variant: Variant) -> Iterator[Fault | Skip]:
         yield Skip(f"the graph does not tell whether {', '.join(undecided)} draws random values", undecided=True)
 
 
-def _fault(entry: Entry, node: Node, layer: str) -> Fault:
+def _fault(variant: Variant, entry: EntryPoint, node: Node, layer: str) -> Fault:
     details = {"layer": layer, "op": node.op}
-    return Fault(entry.where(node), f"{node.op} in inference", "no random op", details)
+    return Fault(where_in(variant, entry, node), f"{node.op} in inference", "no random op", details)

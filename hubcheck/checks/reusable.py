@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Skip, Where
-from hubcheck.checks.tensors import image_argument
 from hubcheck.module.types import ObjectGraph, Tensor, Trace
 
 
@@ -36,7 +35,7 @@ def reusable(context: Context) -> Iterator[Fault | Skip]:
 
 def _takes_images(trace: Trace) -> bool:
     """Whether a trace takes a tensor by itself, in no list or dictionary and with no other."""
-    found = image_argument(trace)
+    found = trace.image_argument
     return found is not None and "/" not in found[0]
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Node, Skip, Where
-from hubcheck.checks.runnable import paths_of, reach_of
 from hubcheck.graph.dataflow.body import Body, Port
 from hubcheck.graph.dataflow.reach import Reach
 from hubcheck.graph.op_tables import ops
@@ -34,7 +33,7 @@ def runs_no_op(
             (one of these is in it) or `harmless` (it is empty or starts with one of these).
     """
     for variant in context.module.variants:
-        reach = reach_of(context, variant)
+        reach = context.analysis(variant).reach
         faults = []
         for body, index in reach.nodes({*ops, *attributes}):
             op = body.ops[index]
@@ -67,22 +66,22 @@ def opens_no_file(
     """
     named = {**savers, **tables, **reads, **others}
     for variant in context.module.variants:
-        reach, paths = reach_of(context, variant), paths_of(context, variant)
+        reach, paths = context.analysis(variant).reach, context.analysis(variant).path_origins
         faults = []
         for body, index in reach.nodes(named):
             op = body.ops[index]
             ports = [port for name in named[op] if (port := _input(body, index, name)) is not None]
             targets = [text for port in ports for text in _constants(body, port)]
-            choosers = {chooser for port in ports for chooser in paths.choosers(body, port)} or {"graph"}
+            origins = {origin for port in ports for origin in paths.origins(body, port)} or {"graph"}
             more: dict[str, Any] = {}
             if op in memory and targets == [""]:
                 continue
-            if choosers <= {"asset", "loader"}:
+            if origins <= {"asset", "loader"}:
                 if op in savers or op in tables:
                     continue
                 if op in reads:
                     more = {"level": "note", "message": "{root} reads an asset of the module with {op}"}
-            elif op in savers and "graph" not in choosers:
+            elif op in savers and "graph" not in origins:
                 more = {"level": "note", "message": "{root} runs {op} on a path that its caller chooses"}
             faults.append(_fault(variant, reach, body, index, targets, _NO_FILES, **more))
         yield from _once(faults)

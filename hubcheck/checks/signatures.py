@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Skip, Where
-from hubcheck.checks.tensors import image_argument
 from hubcheck.graph.same_function import Origins
 from hubcheck.module.types import Signature, Variant
 from hubcheck.rulebook.contract import SignatureContract
@@ -132,7 +131,7 @@ def _callable_result(context: Context) -> Iterator[Fault]:
     promised = {task.key: task.outputs[_DEFAULT] for task in tasks if _DEFAULT in task.outputs}
     ranks = {tensor.shape.rank for tensor in promised.values()}
     for trace in context.module.objects.traces:
-        if image_argument(trace) is None:
+        if trace.image_argument is None:
             continue
         if set(trace.outputs) != {""}:
             found = ", ".join(f"{path}: {tensor}" for path, tensor in trace.outputs.items()) or "nothing"

@@ -187,12 +187,6 @@ def _channels_first(tensor: Tensor, axis: int, want: int | str) -> str | None:
     return None
 
 
-def image_argument(trace: Trace) -> tuple[str, Tensor] | None:
-    """The one tensor that a trace takes, beside a `training` flag and single numbers such as the rate of a dropout."""
-    tensors = [(name, tensor) for name, tensor in trace.tensors.items() if tensor.shape.dims != ()]
-    return tensors[0] if len(tensors) == 1 else None
-
-
 def _traces(
     context: Context, side: Side, key: str, right: Callable[[Tensor, TensorContract], bool], *, axis: int | None = None
 ) -> Iterator[Fault]:
@@ -207,7 +201,7 @@ def _traces(
     for trace in context.module.objects.traces:
         groups.setdefault(trace.training, []).append(trace)
     for traces in groups.values():
-        found = [(trace, argument) for trace in traces if (argument := image_argument(trace)) is not None]
+        found = [(trace, argument) for trace in traces if (argument := trace.image_argument) is not None]
         if len(found) < len(traces) or any(right(tensor, contract) for _, (_, tensor) in found):
             continue
         trace, (name, tensor) = found[0]

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Skip, Where
-from hubcheck.checks.graphs import Entry, flow_of, node_of
+from hubcheck.checks.graphs import node_of
 from hubcheck.graph.dataflow.layer_names import layer_name
+from hubcheck.graph.entry_points import EntryPoint
 from hubcheck.graph.value_scale import Arrival, arrivals
+from hubcheck.module.types import Variant
 
 
 def value_range(context: Context, *, least_scale: float, most_offset: float) -> Iterator[Fault | Skip]:
@@ -21,17 +23,17 @@ def value_range(context: Context, *, least_scale: float, most_offset: float) -> 
     looked = arrived = False
     for variant in context.module.variants:
         told: set[tuple[float, float]] = set()
-        flow = flow_of(context, variant)
-        for entry in flow.entries:
+        analysis = context.analysis(variant)
+        for entry in analysis.entries:
             if entry.signature not in context.contracts:
                 continue
             looked = True
-            for found in arrivals(flow.graph, flow.origins, entry.images):
+            for found in arrivals(analysis.graph, analysis.dependence, entry.images):
                 arrived = arrived or not found.cut
                 affine = (round(found.scale, 9), round(found.offset, 9))
                 if affine not in told and found.scale and _is_wrong(found, least_scale, most_offset):
                     told.add(affine)
-                    yield _fault(entry, found)
+                    yield _fault(variant, entry, found)
     if not looked:
         yield Skip("the module has none of the common signatures")
     elif not arrived:
@@ -42,10 +44,10 @@ def _is_wrong(found: Arrival, least_scale: float, most_offset: float) -> bool:
     return found.cut or abs(found.scale) < least_scale or abs(found.offset) > most_offset * abs(found.scale)
 
 
-def _fault(entry: Entry, found: Arrival) -> Fault:
+def _fault(variant: Variant, entry: EntryPoint, found: Arrival) -> Fault:
     low, high = sorted((found.offset, found.offset + found.scale))
     node = node_of(found.frame, found.node)
-    where = Where(entry.variant, None, entry.signature, "inputs", entry.images_key, node)
+    where = Where(variant.name, None, entry.signature, "inputs", entry.images_key, node)
     if found.cut:
         message = "images in [0, 1] are cut to whole numbers in the range {found}: hardly anything is left of them"
         return Fault(where, f"[{low:.4g}, {high:.4g}]", "a range meant for pixels in [0, 1]", message=message)

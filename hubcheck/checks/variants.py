@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Side, Skip, Where
-from hubcheck.checks.tensors import image_argument
 from hubcheck.module.types import Module, Signature, Tensor, Trace, Variant
 
 _ALLOWED_COLLECTIONS = frozenset(
@@ -111,7 +110,7 @@ def _trace_widths(context: Context, inference: Variant) -> Iterator[Fault]:
     found: dict[int, str] = {}
     alike: dict[str, dict[int, str]] = {}
     for trace in context.module.objects.traces:
-        width = _width(trace.outputs.get("")) if image_argument(trace) is not None else None
+        width = _width(trace.outputs.get("")) if trace.image_argument is not None else None
         if width is not None:
             found.setdefault(width, trace.name)
             alike.setdefault(_choice(trace), {}).setdefault(width, trace.name)

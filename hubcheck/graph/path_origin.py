@@ -10,7 +10,7 @@ from typing import Literal
 from hubcheck.graph.dataflow.body import ARGUMENT, Body, Port
 from hubcheck.graph.dataflow.reach import Reach
 
-Chooser = Literal["loader", "caller", "asset", "graph"]
+PathOrigin = Literal["loader", "caller", "asset", "graph"]
 
 _FIRST_INPUT = {"Identity", "StopGradient", "PreventGradient", "EnsureShape", "Reshape", "ExpandDims", "Squeeze",
                 "ShardedFilename", "ShardedFilespec", "StridedSlice", "Gather", "GatherV2", "Unpack", "StringStrip",
@@ -24,13 +24,13 @@ _BUDGET = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CallBinding:
     """How a function can be called from outside the graph: who chooses each of its arguments."""
 
-    choosers: Sequence[Chooser]
+    origins: Sequence[PathOrigin]
 
 
-class Paths:
+class PathOrigins:
     """Answers for one graph.
 
     Args:
@@ -41,7 +41,7 @@ class Paths:
 
     __slots__ = ("_budget", "_entries", "_fed", "_handles", "_reach", "_readers")
 
-    def __init__(self, reach: Reach, fed: Iterable[str], entries: Mapping[str, Sequence[Entry]]) -> None:
+    def __init__(self, reach: Reach, fed: Iterable[str], entries: Mapping[str, Sequence[CallBinding]]) -> None:
         self._reach = reach
         self._budget = _BUDGET
         self._entries = entries
@@ -49,12 +49,12 @@ class Paths:
         self._handles: Counter[str] | None = None
         self._fed = {port for port in map(reach.view.tensor, fed) if port is not None}
 
-    def choosers(self, body: Body, port: Port) -> frozenset[Chooser]:
+    def origins(self, body: Body, port: Port) -> frozenset[PathOrigin]:
         """Everyone who has a say in where a path leads.
 
         A constant that is joined on at the end has none, unless it climbs out with "..".
         """
-        found: set[Chooser] = set()
+        found: set[PathOrigin] = set()
         waiting: list[tuple[Body, Port, bool]] = [(body, port, True)]
         seen: set[tuple[str | None, Port, bool]] = set()
         while waiting:
@@ -69,7 +69,7 @@ class Paths:
         return frozenset(found)
 
     def _step(
-        self, body: Body, port: Port, leads: bool, waiting: list[tuple[Body, Port, bool]], found: set[Chooser]
+        self, body: Body, port: Port, leads: bool, waiting: list[tuple[Body, Port, bool]], found: set[PathOrigin]
     ) -> None:
         """Look at one tensor: `leads` says that it begins the path, and is not joined to another."""
         index, _ = port
@@ -89,7 +89,7 @@ class Paths:
             found.add("graph")
 
     def _argument(
-        self, body: Body, number: int, leads: bool, waiting: list[tuple[Body, Port, bool]], found: set[Chooser]
+        self, body: Body, number: int, leads: bool, waiting: list[tuple[Body, Port, bool]], found: set[PathOrigin]
     ) -> None:
         """An argument of a function is what each of its callers hands in."""
         name = body.function or ""
@@ -103,7 +103,7 @@ class Paths:
             else:
                 found.add("graph")
         for entry in entries:
-            found.add(entry.choosers[number] if number < len(entry.choosers) else "graph")
+            found.add(entry.origins[number] if number < len(entry.origins) else "graph")
         if not sites and not entries:
             found.add("graph")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from hubcheck.graph.dataflow.constants import Constant, read_constant
 from hubcheck.graph.dataflow.control_flow_v1 import MERGES, SWITCHES
-from hubcheck.graph.dataflow.dependence import Origins
+from hubcheck.graph.dataflow.dependence import Dependence
 from hubcheck.graph.dataflow.folding import INTEGERS
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
@@ -53,7 +53,7 @@ class Arrival:
 _Affine = tuple[float, float]
 
 
-def arrivals(graph: InlinedGraph, origins: Origins, images: Iterable[Value]) -> Iterator[Arrival]:
+def arrivals(graph: InlinedGraph, dependence: Dependence, images: Iterable[Value]) -> Iterator[Arrival]:
     """Where pixels arrive, over constant scales and shifts alone; ways with other arithmetic are left out."""
     known: dict[Value, _Affine] = dict.fromkeys(images, (1.0, 0.0))
     waiting = list(known)
@@ -66,14 +66,14 @@ def arrivals(graph: InlinedGraph, origins: Origins, images: Iterable[Value]) -> 
         for reader in readers[frame][node] if node < len(readers[frame]) else ():
             if value not in frame.inputs(reader):
                 continue
-            if _is_layer(graph, origins, frame, reader):
+            if _is_layer(graph, dependence, frame, reader):
                 inputs = [known[source] for source in frame.inputs(reader) if source in known]
                 yield from (Arrival(frame, reader, *affine) for affine in inputs[:1])
                 continue
             if _is_cut(frame, reader) and abs(known[value][0]) < _LEVELS:
                 yield Arrival(frame, reader, *known[value], cut=True)
                 continue
-            for result, affine in _through(graph, origins, frame, reader, value, known):
+            for result, affine in _through(graph, dependence, frame, reader, value, known):
                 if result not in known:
                     known[result] = affine
                     waiting.append(result)
@@ -83,13 +83,13 @@ def arrivals(graph: InlinedGraph, origins: Origins, images: Iterable[Value]) -> 
                 waiting.append(result)
 
 
-def _is_layer(graph: InlinedGraph, origins: Origins, frame: CallFrame, node: int) -> bool:
+def _is_layer(graph: InlinedGraph, dependence: Dependence, frame: CallFrame, node: int) -> bool:
     """Whether a node weighs its input with learned values: a layer, or arithmetic with a variable."""
     op = frame.op(node)
     if op not in ew.PRODUCTS | ew.QUOTIENTS | ew.SUMS:
         return op in _LAYERS
-    partners = [source for source in frame.inputs(node) if not origins.images(source)]
-    return any(_is_learned(graph, p) and not origins.random(p) for p in partners)
+    partners = [source for source in frame.inputs(node) if not dependence.images(source)]
+    return any(_is_learned(graph, p) and not dependence.random(p) for p in partners)
 
 
 def _is_learned(graph: InlinedGraph, value: Value) -> bool:
@@ -127,13 +127,13 @@ def _is_cut(frame: CallFrame, node: int) -> bool:
 
 
 def _through(
-    graph: InlinedGraph, origins: Origins, frame: CallFrame, node: int, value: Value, known: dict[Value, _Affine]
+    graph: InlinedGraph, dependence: Dependence, frame: CallFrame, node: int, value: Value, known: dict[Value, _Affine]
 ) -> Iterator[tuple[Value, _Affine]]:
     """The values that a node makes of pixels, as far as it treats them all alike."""
     op = frame.op(node)
     inputs = frame.inputs(node)
     callees = graph.callees(frame, node)
-    if _asks_pixels(graph, origins, frame, node):
+    if _asks_pixels(graph, dependence, frame, node):
         return
     if callees is not None:
         for callee in callees:
@@ -148,7 +148,7 @@ def _through(
     elif op == "Neg":
         yield from _outputs(frame, node, (-known[value][0], -known[value][1]))
     elif op in ew.MOVES:
-        moved = [source for source in inputs[ew.MOVES[op]] if origins.images(source)]
+        moved = [source for source in inputs[ew.MOVES[op]] if dependence.images(source)]
         parts = [known[source] for source in moved if source in known]
         # Of a list that a loop fills, what is put in is enough; of channels put together, all must be known.
         if parts and (len(parts) == len(moved) or op.startswith(("TensorList", "TensorArray"))):
@@ -161,12 +161,12 @@ def _through(
             yield from _outputs(frame, node, affine)
 
 
-def _asks_pixels(graph: InlinedGraph, origins: Origins, frame: CallFrame, node: int) -> bool:
+def _asks_pixels(graph: InlinedGraph, dependence: Dependence, frame: CallFrame, node: int) -> bool:
     """Whether it depends on the pixels what a node does to them, as in "divide by 255 what is not in [0, 1]"."""
     op = frame.op(node)
     condition = frame.body.input(node, 1) if op in SWITCHES else None
     asked = (frame, *condition) if condition is not None else graph.condition(frame, node) if op not in MERGES else None
-    return asked is not None and origins.images(asked) and graph.constant(asked) is None
+    return asked is not None and dependence.images(asked) and graph.constant(asked) is None
 
 
 def _combined(op: str, affine: _Affine, partner: Constant | None, first: bool) -> _Affine | None:

@@ -142,6 +142,12 @@ class Trace:
         return {name: value for name, value in self.arguments.items() if isinstance(value, Tensor)}
 
     @property
+    def image_argument(self) -> tuple[str, Tensor] | None:
+        """The only tensor it takes, beside a `training` flag and single numbers such as the rate of a dropout."""
+        tensors = [(name, tensor) for name, tensor in self.tensors.items() if tensor.shape.dims != ()]
+        return tensors[0] if len(tensors) == 1 else None
+
+    @property
     def name(self) -> str:
         """How reports name the trace: "training=True"."""
         return "call" if self.training is None else f"training={self.training}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from hubcheck.graph.dataflow.dependence import Origins
+from hubcheck.graph.dataflow.dependence import Dependence
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.outline.outline import Line, outline
 from tests.graph.graphs import graph_of, images, view_of
@@ -28,7 +28,7 @@ def drawn(build: Callable[[tf.Tensor], Mapping[str, tf.Tensor] | tf.Tensor], **o
     assert fed is not None
     return outline(
         graph,
-        Origins(graph, [(graph.main, *fed)]),
+        Dependence(graph, [(graph.main, *fed)]),
         {key: (graph.main, *port) for key, port in outputs.items() if port is not None},
         **options,
     )

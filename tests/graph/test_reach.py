@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from hubcheck.graph.dataflow.reach import Reach, Root
 from hubcheck.graph.dataflow.view import GraphView
-from hubcheck.graph.path_origin import Entry, Paths
+from hubcheck.graph.path_origin import CallBinding, PathOrigins
 from hubcheck.module import proto
 from tests.graph.graphs import graph_of, images
 
@@ -65,7 +65,7 @@ def choosers(build: Callable[[], tf.Tensor], *, fed: tuple[str, ...] = ()) -> se
 
     told = reach(whole, Root("r", node="read", feeds=bool(fed)))
     ((body, index),) = told.nodes(["ReadFile"])
-    return set(Paths(told, fed, {}).choosers(body, body.inputs(index)[0]))
+    return set(PathOrigins(told, fed, {}).dependence(body, body.inputs(index)[0]))
 
 
 def test_a_constant_is_the_graphs_choice():
@@ -121,8 +121,8 @@ def test_an_argument_is_chosen_by_every_caller_in_the_graph_and_outside():
 
     told = reach(build, Root("r", node="output"))
     ((body, index),) = told.nodes(["ReadFile"])
-    entries = {body.function: [Entry(["asset"])]}
-    assert set(Paths(told, (), entries).choosers(body, body.inputs(index)[0])) == {"graph", "asset"}
+    entries = {body.function: [CallBinding(["asset"])]}
+    assert set(PathOrigins(told, (), entries).dependence(body, body.inputs(index)[0])) == {"graph", "asset"}
 
 
 def test_functions_in_attributes_come_in_the_order_of_their_names():

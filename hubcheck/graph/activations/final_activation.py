@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hubcheck.graph.activations.decomposed_activations import TINY, written_out
-from hubcheck.graph.dataflow.dependence import Origins
+from hubcheck.graph.dataflow.dependence import Dependence
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.dataflow.unknown_ops import UnknownOp, is_unknown
@@ -33,7 +33,7 @@ class Closing:
     name: str
 
 
-def closing_activation(graph: InlinedGraph, origins: Origins, output: Value) -> Closing | UnknownOp | None:
+def closing_activation(graph: InlinedGraph, dependence: Dependence, output: Value) -> Closing | UnknownOp | None:
     """The activation that ends an output; None if the output ends with anything else, a node if none can tell.
 
     Seen through identities, casts, moves and calls, through averages over places, crops or models and constant factors,
@@ -51,9 +51,9 @@ def closing_activation(graph: InlinedGraph, origins: Origins, output: Value) -> 
                 return Closing(frame, node, name)
             if is_unknown(graph, frame.op(node)):
                 obstacle = obstacle or UnknownOp(frame, node)
-            sources = _behind(graph, origins, value)
+            sources = _behind(graph, dependence, value)
         for source in sources:
-            if source not in seen and origins.images(source):
+            if source not in seen and dependence.images(source):
                 seen.add(source)
                 waiting.append(source)
     return obstacle
@@ -63,7 +63,7 @@ def _name(graph: InlinedGraph, value: Value) -> str | None:
     return _NAMES.get(value[0].op(value[1])) or written_out(graph, value)
 
 
-def _behind(graph: InlinedGraph, origins: Origins, value: Value) -> list[Value]:
+def _behind(graph: InlinedGraph, dependence: Dependence, value: Value) -> list[Value]:
     """What a value is made of, where its op leaves a closing activation one."""
     frame, node, _ = value
     op = frame.op(node)
@@ -74,7 +74,7 @@ def _behind(graph: InlinedGraph, origins: Origins, value: Value) -> list[Value]:
         return inputs[ew.MOVES[op]]
     if op in ew.SELECTS:
         return inputs[1:]
-    others = [source for source in inputs if not origins.images(source)]
+    others = [source for source in inputs if not dependence.images(source)]
     if op in _CLIPS and len(inputs) - len(others) == 1:
         return inputs
     if op in _SUMS and not others and _all_close(graph, inputs):

@@ -45,7 +45,7 @@ class _Step:
             self.low = ~found
 
 
-class Origins:
+class Dependence:
     """For each value, whether it depends on the images and whether it depends on a random op, by data.
 
     One pass in the order of the data, each value once, however often it is asked for. Loops make cycles:

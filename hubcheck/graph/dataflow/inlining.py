@@ -26,12 +26,12 @@ class InlinedGraph:
     Args:
         view: the graph.
         fed: nodes of the main graph that a signature feeds: they are nobody's constants.
-        deepest: calls within calls that are followed; deeper ones mostly lead back to themselves.
+        max_depth: calls within calls that are followed; deeper ones mostly lead back to themselves.
 
     `exhausted` tells that not all calls were followed: "depth" or "size" of them is why.
     """
 
-    def __init__(self, view: GraphView, *, fed: Collection[int] = (), deepest: int = LIMITS.function_depth) -> None:
+    def __init__(self, view: GraphView, *, fed: Collection[int] = (), max_depth: int = LIMITS.function_depth) -> None:
         self.view = view
         self.main = CallFrame(view.main)
         self._fed = frozenset(fed)
@@ -39,7 +39,7 @@ class InlinedGraph:
         # Functions that call others twice, a few dozen times over, unfold without end.
         self._budget = _LEAST_BUDGET + _TIMES_UNFOLDED * view.size
         self._deciding = 0
-        self._deepest = deepest
+        self._max_depth = max_depth
         self.exhausted: Literal["depth", "size"] | None = None
 
     def root(self, function: str, bindings: Mapping[int, Port]) -> CallFrame | None:
@@ -174,7 +174,7 @@ class InlinedGraph:
         if not calls or not _all_there(bodies) or not all(call.bound for call in calls):
             return None
         taken, decided = self._taken(frame, node, calls)
-        if frame.depth >= self._deepest or self._budget < 0:
+        if frame.depth >= self._max_depth or self._budget < 0:
             self.exhausted = "size" if self._budget < 0 else "depth"
             return None
         self._budget -= sum(len(bodies[position]) for position in taken)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubcheck.graph.dataflow.dependence import Origins
+from hubcheck.graph.dataflow.dependence import Dependence
 from hubcheck.graph.dataflow.frame import Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.dropout.masks import Mask
@@ -14,14 +14,14 @@ _ABOVE = frozenset({"GreaterEqual", "Greater"})
 _BELOW = frozenset({"LessEqual", "Less"})
 
 
-def drop_rate(graph: InlinedGraph, origins: Origins, mask: Mask) -> float | None:
+def drop_rate(graph: InlinedGraph, dependence: Dependence, mask: Mask) -> float | None:
     """The share of entries that the mask drops, where uniform numbers are held against a constant."""
-    kept = _share_of_ones(graph, origins, mask.mask)
+    kept = _share_of_ones(graph, dependence, mask.mask)
     if kept is None:
         return None
     frame, node = mask.frame, mask.node
     if frame.op(node) in ew.SELECTS:
-        given = [origins.images(value) for value in frame.inputs(node)[1:]]
+        given = [dependence.images(value) for value in frame.inputs(node)[1:]]
         if all(given):
             return None  # nobody can tell which of the two is the one that is dropped
         if given == [False, True]:
@@ -29,7 +29,7 @@ def drop_rate(graph: InlinedGraph, origins: Origins, mask: Mask) -> float | None
     return round(1 - kept, 6) if 0 <= kept <= 1 else None
 
 
-def _share_of_ones(graph: InlinedGraph, origins: Origins, mask: Value) -> float | None:
+def _share_of_ones(graph: InlinedGraph, dependence: Dependence, mask: Value) -> float | None:
     """How likely an entry of the mask is not zero."""
     waiting, seen = [mask], {mask}
     while waiting and len(seen) < _STEPS:
@@ -38,23 +38,23 @@ def _share_of_ones(graph: InlinedGraph, origins: Origins, mask: Value) -> float 
         op = frame.op(node)
         inputs = graph.passes(value) or frame.inputs(node)
         if (op in _ABOVE or op in _BELOW) and len(inputs) == 2:
-            return _threshold(graph, origins, inputs, op in _ABOVE)
+            return _threshold(graph, dependence, inputs, op in _ABOVE)
         if op == "Floor" and inputs:
             return _floored(graph, inputs[0])
         for source in inputs:
-            if source not in seen and origins.random(source):
+            if source not in seen and dependence.random(source):
                 seen.add(source)
                 waiting.append(source)
     return None
 
 
-def _threshold(graph: InlinedGraph, origins: Origins, inputs: list[Value], above: bool) -> float | None:
+def _threshold(graph: InlinedGraph, dependence: Dependence, inputs: list[Value], above: bool) -> float | None:
     """How likely uniform numbers in [0, 1) are above or below a constant."""
     drawn, bound = inputs
-    if origins.random(bound):
+    if dependence.random(bound):
         drawn, bound, above = bound, drawn, not above
     constant = graph.constant(bound)
-    if constant is None or constant.scalar is None or not _is_uniform(graph, origins, drawn):
+    if constant is None or constant.scalar is None or not _is_uniform(graph, dependence, drawn):
         return None
     return 1 - constant.scalar if above else float(constant.scalar)
 
@@ -71,7 +71,7 @@ def _floored(graph: InlinedGraph, value: Value) -> float | None:
     return None
 
 
-def _is_uniform(graph: InlinedGraph, origins: Origins, value: Value) -> bool:
+def _is_uniform(graph: InlinedGraph, dependence: Dependence, value: Value) -> bool:
     """Whether the first random op behind a value draws uniform numbers."""
     waiting, seen = [value], {value}
     while waiting and len(seen) < _STEPS:
@@ -80,7 +80,7 @@ def _is_uniform(graph: InlinedGraph, origins: Origins, value: Value) -> bool:
         if op in random_ops():
             return "Uniform" in op
         for source in graph.passes(value) or value[0].inputs(value[1]):
-            if source not in seen and origins.random(source):
+            if source not in seen and dependence.random(source):
                 seen.add(source)
                 waiting.append(source)
     return False

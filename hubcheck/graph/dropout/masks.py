@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from hubcheck.graph.dataflow.dependence import Origins
+from hubcheck.graph.dataflow.dependence import Dependence
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.dataflow.shapes import Dims, is_full, shape
@@ -32,9 +32,9 @@ class Mask:
 Step = tuple[Value, Axes]
 
 
-def masks(graph: InlinedGraph, origins: Origins, outputs: Iterable[Value]) -> Iterator[Mask | UnknownOp]:
+def masks(graph: InlinedGraph, dependence: Dependence, outputs: Iterable[Value]) -> Iterator[Mask | UnknownOp]:
     """The masks on the outputs, each node once, in the order in which the walk back meets them."""
-    walk = _Walk(graph, origins)
+    walk = _Walk(graph, dependence)
     waiting: list[Step] = [(output, NONE) for output in outputs]
     seen = set(waiting)
     told: set[tuple[CallFrame, int]] = set()
@@ -60,9 +60,9 @@ class _Walk:
 
     __slots__ = ("_graph", "_origins")
 
-    def __init__(self, graph: InlinedGraph, origins: Origins) -> None:
+    def __init__(self, graph: InlinedGraph, dependence: Dependence) -> None:
         self._graph = graph
-        self._origins = origins
+        self._origins = dependence
 
     def back(self, value: Value, axes: Axes) -> Iterator[Step | Mask | UnknownOp]:
         """Where the entries of a value come from, or the mask or obstacle that is met here."""

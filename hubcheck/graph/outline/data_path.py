@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from hubcheck.graph.dataflow.dependence import SHAPES_ONLY, Origins
+from hubcheck.graph.dataflow.dependence import SHAPES_ONLY, Dependence
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 
@@ -32,7 +32,7 @@ class _Open:
     waiting: Iterator[Value]
 
 
-def way(graph: InlinedGraph, origins: Origins, outputs: Iterable[Value]) -> list[Step]:
+def way(graph: InlinedGraph, dependence: Dependence, outputs: Iterable[Value]) -> list[Step]:
     """The steps from the images to the outputs; calls, identities and the like are seen through.
 
     Args:
@@ -44,12 +44,12 @@ def way(graph: InlinedGraph, origins: Origins, outputs: Iterable[Value]) -> list
     made: dict[Value, tuple[int, ...]] = {}
     entered: set[Value] = set()
     for output in outputs:
-        work = list(_entered(graph, origins, output, entered))
+        work = list(_entered(graph, dependence, output, entered))
         while work:
             now = work[-1]
             source = next(now.waiting, None)
             if source is not None:
-                work.extend(_entered(graph, origins, source, entered))
+                work.extend(_entered(graph, dependence, source, entered))
                 continue
             work.pop()
             # A loop's last turn is not made yet when its first is: what leads back is left out.
@@ -63,9 +63,9 @@ def way(graph: InlinedGraph, origins: Origins, outputs: Iterable[Value]) -> list
     return steps
 
 
-def _entered(graph: InlinedGraph, origins: Origins, value: Value, entered: set[Value]) -> Iterator[_Open]:
+def _entered(graph: InlinedGraph, dependence: Dependence, value: Value, entered: set[Value]) -> Iterator[_Open]:
     place = _place(graph, value)
-    if place in entered or not origins.images(value):
+    if place in entered or not dependence.images(value):
         return
     entered.add(place)
     frame, node, _ = value

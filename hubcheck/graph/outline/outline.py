@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from hubcheck.graph.dataflow.dependence import Origins
+from hubcheck.graph.dataflow.dependence import Dependence
 from hubcheck.graph.dataflow.frame import Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.dataflow.shapes import Dims, shape
@@ -55,7 +55,7 @@ _Drawn = tuple[Line, list[Scope]]
 
 def outline(
     graph: InlinedGraph,
-    origins: Origins,
+    dependence: Dependence,
     outputs: Mapping[str, Value],
     *,
     marks: Mapping[Spot, Iterable[str]] | None = None,
@@ -71,7 +71,7 @@ def outline(
         lines: scopes are opened, level by level, as long as there are no more lines than this.
     """
     noted = {} if marks is None else marks
-    steps = way(graph, origins, outputs.values())
+    steps = way(graph, dependence, outputs.values())
     scopes = Scopes()
     placed = [scopes.place(step.frame, step.node, _noted(noted, step)) for step in steps]
     scopes.add_up()

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.graphs import DEFAULT, Entry, Flow, flow_of
 from hubcheck.checks.outlines import entry_outline
 from hubcheck.engine.details import DiagramStep, SignatureDetails
 from hubcheck.engine.findings import Finding
+from hubcheck.graph.entry_points import DEFAULT, EntryPoint
 from hubcheck.graph.outline.outline import Line
+from hubcheck.graph.variant_analysis import VariantAnalysis
 from hubcheck.module.types import INIT_OP_SIGNATURE, Shape, Signature, Tensor, Trace, Variant
 from hubcheck.util.text import printable
 
@@ -38,25 +39,31 @@ def signature_details(context: Context, findings: Sequence[Finding]) -> tuple[Si
     readable = not any(finding.rule == "module/readable" for finding in findings)
     for variant in context.module.variants:
         relevant = [finding for finding in findings if finding.where.variant in (None, variant.name)]
-        flow = flow_of(context, variant) if readable else None
-        entries = {entry.signature: entry for entry in flow.entries if entry.signature} if flow is not None else {}
+        analysis = context.analysis(variant) if readable else None
+        entries = (
+            {entry.signature: entry for entry in analysis.entries if entry.signature} if analysis is not None else {}
+        )
         for signature in variant.signatures.values():
             if signature.key != INIT_OP_SIGNATURE:
                 plain = _tensors_only(variant, signature)
                 entry = entries.get(signature.key)
                 signatures.append(
-                    _with_steps(plain, flow, entry, relevant) if flow is not None and entry is not None else plain
+                    _with_steps(plain, analysis, entry, relevant)
+                    if analysis is not None and entry is not None
+                    else plain
                 )
-        if flow is not None:
-            signatures += _traces(variant, flow, relevant)
+        if analysis is not None:
+            signatures += _traces(variant, analysis, relevant)
     return tuple(signatures[:_MAX_SIGNATURES])
 
 
-def _traces(variant: Variant, flow: Flow, findings: Sequence[Finding]) -> Iterator[SignatureDetails]:
+def _traces(variant: Variant, analysis: VariantAnalysis, findings: Sequence[Finding]) -> Iterator[SignatureDetails]:
     named = {finding.where.trace for finding in findings}
-    entries = [(entry, entry.trace) for entry in flow.entries if entry.trace is not None and entry.trace.name in named]
+    entries = [
+        (entry, entry.trace) for entry in analysis.entries if entry.trace is not None and entry.trace.name in named
+    ]
     for entry, trace in entries[:_MAX_TRACES]:
-        yield _with_steps(_tensors_only(variant, trace), flow, entry, findings)
+        yield _with_steps(_tensors_only(variant, trace), analysis, entry, findings)
 
 
 def _tensors_only(variant: Variant, source: Signature | Trace) -> SignatureDetails:
@@ -74,8 +81,10 @@ def _texts(tensors: Mapping[str, Tensor]) -> tuple[tuple[str, str], ...]:
     return tuple(rows if more <= 0 else [*rows[:_MAX_TENSORS], ("...", f"{more:,} more")])
 
 
-def _with_steps(signature: SignatureDetails, flow: Flow, entry: Entry, findings: Sequence[Finding]) -> SignatureDetails:
-    lines = entry_outline(flow, entry, findings)
+def _with_steps(
+    signature: SignatureDetails, analysis: VariantAnalysis, entry: EntryPoint, findings: Sequence[Finding]
+) -> SignatureDetails:
+    lines = entry_outline(analysis, entry, findings)
     # The convention calls the only output of a signature "default", whatever its key.
     keys = {DEFAULT: signature.outputs[0][0]} if len(signature.outputs) == 1 else {}
     return replace(signature, steps=_bounded([_step(line, keys) for line in lines]))

@@ -1,14 +1,13 @@
-"""What a consumer of a module can run, by the facts of the module: roots for the reachability of safety rules."""
+"""What a consumer of a module can run, from the facts of the module: the roots of reachability."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator
 
-from hubcheck.checks.context import Context
-from hubcheck.checks.graphs import view_of
-from hubcheck.graph.dataflow.reach import Reach, Root
-from hubcheck.graph.path_origin import Chooser, Entry, Paths
+from hubcheck.graph.dataflow.reach import Root
+from hubcheck.graph.dataflow.view import GraphView
+from hubcheck.graph.path_origin import CallBinding, PathOrigin
 from hubcheck.module.proto import DecodeError, parse
 from hubcheck.module.types import Module, ObjectGraph, Variant
 
@@ -16,23 +15,15 @@ _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op", "table_initializer
 _CONSUMER_COLLECTIONS = ("update_ops", "regularization_losses")
 
 
-def reach_of(context: Context, variant: Variant) -> Reach:
-    """What can run of a variant, kept in the context's memo."""
-    key = ("reach", variant.tags)
-    if key not in context.memo:
-        answering = {*context.contracts, context.module.default_signature}
-        roots = sorted(_roots(context.module, variant, answering), key=lambda root: (root.feeds, not root.answers))
-        context.memo[key] = Reach(view_of(context, variant), variant.graph.library, roots)
-    reach = context.memo[key]
-    assert isinstance(reach, Reach)
-    return reach
+def consumer_roots(module: Module, variant: Variant, answering: Collection[str]) -> list[Root]:
+    """Return what a consumer of a variant can run: signatures, functions, init ops, the saver.
 
-
-def paths_of(context: Context, variant: Variant) -> Paths:
-    """Who chooses the paths that a variant opens."""
-    fed = [variant.saver.filename_tensor_name, *(asset.tensor for asset in variant.assets)]
-    reach = reach_of(context, variant)
-    return Paths(reach, filter(None, fed), _entries(context.module.objects, reach))
+    Args:
+        module: the module.
+        variant: one of its variants.
+        answering: the keys of the signatures whose results the convention is about.
+    """
+    return sorted(_roots(module, variant, answering), key=lambda root: (root.feeds, not root.answers))
 
 
 def _roots(module: Module, variant: Variant, answering: Collection[str]) -> Iterator[Root]:
@@ -100,20 +91,18 @@ def _names(objects: ObjectGraph) -> dict[int, str]:
     return names
 
 
-def _entries(objects: ObjectGraph | None, reach: Reach) -> dict[str, list[Entry]]:
-    """How the restored object calls its functions: arguments from the caller, then what it holds bound."""
-    if objects is None:
-        return {}
+def call_bindings(objects: ObjectGraph, view: GraphView) -> dict[str, list[CallBinding]]:
+    """Return how the restored object calls its functions: arguments from the caller, then what it holds bound."""
     nodes = objects.proto.nodes
-    entries: dict[str, list[Entry]] = {}
+    bindings: dict[str, list[CallBinding]] = {}
     for name, concrete in objects.proto.concrete_functions.items():
-        body = reach.view.function(name)
+        body = view.function(name)
         if body is None:
             continue
-        bound: list[Chooser] = [
+        bound: list[PathOrigin] = [
             "asset" if 0 <= number < len(nodes) and nodes[number].WhichOneof("kind") == "asset" else "graph"
             for number in concrete.bound_inputs
         ]
-        given: list[Chooser] = ["caller"] * (body.arguments - len(bound))
-        entries[name] = [Entry([*given, *bound])]
-    return entries
+        given: list[PathOrigin] = ["caller"] * (body.arguments - len(bound))
+        bindings[name] = [CallBinding([*given, *bound])]
+    return bindings

@@ -1,0 +1,104 @@
+"""Everything that checks derive from the graph of one variant, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import cached_property
+
+from hubcheck.graph.consumer_roots import call_bindings, consumer_roots
+from hubcheck.graph.dataflow.dependence import Dependence
+from hubcheck.graph.dataflow.inlining import InlinedGraph
+from hubcheck.graph.dataflow.randomness import has_random_op
+from hubcheck.graph.dataflow.reach import Reach
+from hubcheck.graph.dataflow.unknown_ops import runs_unknown_code
+from hubcheck.graph.dataflow.view import GraphView
+from hubcheck.graph.devices.device_path import DevicePath
+from hubcheck.graph.entry_points import DEFAULT, EntryPoint, signature_entry, trace_entries
+from hubcheck.graph.path_origin import PathOrigins
+from hubcheck.module.types import Module, Tensor, Variant
+
+
+class VariantAnalysis:
+    """The analyses of a variant's graph: each attribute is computed when it is first read, and kept.
+
+    Checks get it from `Context.analysis(variant)`, so that all of them share one.
+
+    Args:
+        module: the module.
+        variant: one of its variants.
+        images: the signatures to analyse, by key: each with its input that is the images (name and tensor), None if
+            that cannot be told.
+        tasks: the keys of the common signatures. Of another signature, an only output is known as "default".
+    """
+
+    def __init__(
+        self, module: Module, variant: Variant, images: Mapping[str, tuple[str, Tensor] | None], tasks: Collection[str]
+    ) -> None:
+        self._module = module
+        self._variant = variant
+        self._images = images
+        self._tasks = tasks
+
+    @cached_property
+    def view(self) -> GraphView:
+        """The graph and its functions."""
+        return GraphView(self._variant.graph)
+
+    @cached_property
+    def graph(self) -> InlinedGraph:
+        """The graph with its calls inlined."""
+        tensors = (tensor for key in self._images for tensor in self._variant.signatures[key].inputs.values())
+        ports = (self.view.tensor(component) for tensor in tensors for component in tensor.components)
+        fed = {port[0] for port in ports if port is not None}
+        return InlinedGraph(self.view, fed=fed, max_depth=self._module.limits.function_depth)
+
+    @cached_property
+    def entries(self) -> tuple[EntryPoint, ...]:
+        """The signatures, then the traces of the callable."""
+        signatures = (
+            signature_entry(self.graph, self._variant.signatures[key], images, default_output=key not in self._tasks)
+            for key, images in self._images.items()
+        )
+        objects = self._module.objects
+        return (*signatures, *(trace_entries(self.graph, objects) if objects is not None else ()))
+
+    @cached_property
+    def dependence(self) -> Dependence:
+        """Which values depend on the images of an entry point, and which on random numbers."""
+        return Dependence(self.graph, [value for entry in self.entries for value in entry.images])
+
+    @cached_property
+    def may_be_random(self) -> bool:
+        """Whether the graph has a random op, or one that may hide some: most have none, and need no closer look."""
+        traces = self._module.objects.traces if self._module.objects is not None else ()
+        functions = [self.view.function(trace.function) for trace in traces]
+        bodies = self.view.reachable([self.view.main, *(body for body in functions if body is not None)])
+        kinds = {op for body in bodies for op in body.ops}
+        return has_random_op(bodies) or any(runs_unknown_code(op, self.view.functions) for op in kinds)
+
+    @cached_property
+    def reach(self) -> Reach:
+        """What a consumer can run."""
+        return Reach(self.view, self._variant.graph.library, consumer_roots(self._module, self._variant, self._images))
+
+    @cached_property
+    def path_origins(self) -> PathOrigins:
+        """Who chooses the paths of the files that the graph opens."""
+        fed = [self._variant.saver.filename_tensor_name, *(asset.tensor for asset in self._variant.assets)]
+        objects = self._module.objects
+        bindings = call_bindings(objects, self.view) if objects is not None else {}
+        return PathOrigins(self.reach, filter(None, fed), bindings)
+
+    @cached_property
+    def device_path(self) -> DevicePath:
+        """The nodes between the images and the "default" outputs of the entry points."""
+        images = [(frame.body, node) for entry in self.entries for frame, node, _ in entry.images]
+        values = [entry.outputs[DEFAULT] for entry in self.entries if DEFAULT in entry.outputs]
+        return DevicePath(self.view, images, [(frame.body, (node, number)) for frame, node, number in values])
+
+    @cached_property
+    def dtypes(self) -> frozenset[int]:
+        """The values of all attributes `T`, the types in which most ops compute, as enum numbers."""
+        bodies = [self.view.main, *(self.view.function(name) for name in self.view.functions)]
+        attributes = (body.attribute(node, "T") for body in bodies if body is not None for node in body)
+        return frozenset(attribute.type for attribute in attributes if attribute is not None)
