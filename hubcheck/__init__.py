@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from hubcheck.checks.faults import Skip as Skip
     from hubcheck.checks.faults import Where as Where
     from hubcheck.engine.findings import Finding as Finding
+    from hubcheck.engine.module_report import ModuleReport as ModuleReport
     from hubcheck.engine.reports import FindingsError as FindingsError
-    from hubcheck.engine.reports import ModuleReport as ModuleReport
     from hubcheck.engine.reports import Report as Report
     from hubcheck.module.locate import NotAModule as NotAModule
     from hubcheck.remote.sources import read as read
@@ -34,7 +34,7 @@ _HOMES = {
     "Fault": "hubcheck.checks.faults",
     "Finding": "hubcheck.engine.findings",
     "FindingsError": "hubcheck.engine.reports",
-    "ModuleReport": "hubcheck.engine.reports",
+    "ModuleReport": "hubcheck.engine.module_report",
     "NotAModule": "hubcheck.module.locate",
     "Report": "hubcheck.engine.reports",
     "Skip": "hubcheck.checks.faults",

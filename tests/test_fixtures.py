@@ -46,7 +46,7 @@ def _builds(item: pytest.Item) -> bool:
     return getattr(item, "originalname", "") == test_a_script_has_exactly_the_findings_that_it_names.__name__
 
 
-def _told(module: hubcheck.engine.reports.ModuleReport) -> dict[str, list[str]]:
+def _told(module: hubcheck.ModuleReport) -> dict[str, list[str]]:
     return {
         "rules": sorted({finding.rule for finding in module.findings}),
         "findings": [f"{f.level} {f.rule}: {f.message} (found {f.found}, wanted {f.wanted})" for f in module.findings],

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.engine.reports import ModuleReport
+from hubcheck.engine.module_report import ModuleReport
 
 OURS = {
     "a_good_feature_vector": set(),

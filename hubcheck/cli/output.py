@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hubcheck.engine.reports import ModuleReport, Report
+from hubcheck.engine.module_report import ModuleReport
+from hubcheck.engine.reports import Report
 from hubcheck.report.formats import Output, pieces
 from hubcheck.run.resolved import ResolvedOptions
 from hubcheck.run.spool import ReportSpool
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _AT_ONCE = ("text", "jsonl")
 
 
-def told(reports: Iterator[ModuleReport], total: int, style: str, ready: ResolvedOptions) -> Report:
+def run_and_report(reports: Iterator[ModuleReport], total: int, style: str, plan: ResolvedOptions) -> Report:
     """Have the modules checked, with the report on standard output. Ctrl-C keeps what was finished.
 
     Where a person watches, a bar shows how far it is.
@@ -39,7 +40,7 @@ def told(reports: Iterator[ModuleReport], total: int, style: str, ready: Resolve
                     bar.advance()
         except KeyboardInterrupt:
             interrupted = True
-    whole = ready.report(done, interrupted=interrupted)
+    whole = plan.report(done, interrupted=interrupted)
     for piece in _rest(whole, style):
         _say(piece, nl=False)
     return whole

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from hubcheck.cli.output import told, write
+from hubcheck.cli.output import run_and_report, write
 from hubcheck.config.file import Config, find_config, read_config
 from hubcheck.remote.sources import default_store
 from hubcheck.report.formats import FORMATS, output
-from hubcheck.run.options import Options, configured
-from hubcheck.run.resolved import plan
+from hubcheck.run.options import Options
+from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import modules_at, stream
 from hubcheck.util.resources import cache_folder
 
@@ -114,7 +114,6 @@ def command(  # noqa: PLR0913 - one for each option
     hubcheck validate --static https://example.com/modules/mobilenet_v2
     """
     files = [output(name) for name in outputs]
-    config = _config(config_file, no_config)
     options = Options(
         static=static,
         select=tuple(select),
@@ -132,15 +131,14 @@ def command(  # noqa: PLR0913 - one for each option
         cache=None if no_cache else cache_folder("reports"),
         store=None if no_cache else default_store(),
         probe=_probe(timeout),
+        config=_config(config_file, no_config),
         details="html" in (style, *(target.format for target in files)),
     )
-    if config is not None:
-        options = configured(options, config)
-    if update_baseline and options.baseline is None:
+    plan = resolve(options)
+    if update_baseline and plan.options.baseline is None:
         raise click.UsageError("--update-baseline needs --baseline, or a baseline in the configuration")
-    modules = modules_at(paths, options)
-    ready = plan(options)
-    report = told(stream(modules, options, ready), len(modules), style, ready)
+    modules = modules_at(paths, plan)
+    report = run_and_report(stream(modules, plan), len(modules), style, plan)
     for target in files:
         write(report, target)
     return report.exit_code

@@ -16,7 +16,7 @@ from hubcheck.config.file import Config, Entry, covers
 from hubcheck.config.usage import Uses
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.identity import fingerprints, module_key
-from hubcheck.engine.reports import ModuleReport, Suppressed, SuppressionKind
+from hubcheck.engine.module_report import ModuleReport, Suppressed, SuppressionKind
 from hubcheck.module.uri import ModuleSource, is_uri, place
 from hubcheck.rulebook.levels import LEVELS, Level
 from hubcheck.rulebook.rules import Rule, UnknownRule, matching, select
@@ -24,7 +24,7 @@ from hubcheck.util.data_files import DataFileError
 
 
 class Policy:
-    """One for a run: `selected` and `apply` for each module, then `notices`, and `update` if that is asked for.
+    """For a run: `selected` and `apply` for each module, then `notices`, and `update_baseline` if that is asked for.
 
     Args:
         config: the configuration, if there is one.
@@ -104,7 +104,7 @@ class Policy:
         for module in sorted({known.module for known in self._known if not self._may_exist(known)}):
             yield f"{self._file.name}: no module is at {module!r}; --update-baseline takes it out"
 
-    def update(self) -> None:
+    def update_baseline(self) -> None:
         """Write the baseline: what was found now, and what of the old one could not be judged in this run."""
         if self._file is not None and self._updating:
             write_baseline(self._file, [row for row in self._kept if self._may_exist(row)])
@@ -164,7 +164,7 @@ class Policy:
         if self._file is None:
             return active
         key = module_key(report.path, self._file.parent)
-        names = fingerprints(report, self._file.parent)
+        names = fingerprints(report, key)
         of_module = [row for row in self._known if row.module == key]
         known = {row.fingerprint for row in of_module}
         found = set(names.values())

@@ -1,22 +1,17 @@
-"""What a validation gives: a ModuleReport for each module, a Report for all, and the exit code."""
+"""The report of a whole run, and its exit code."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from hubcheck.engine.findings import Finding, Outcome
-from hubcheck.module.formats import Format
-from hubcheck.rulebook.levels import LEVELS, Level
+from hubcheck.engine.findings import Finding
+from hubcheck.engine.module_report import ModuleReport
+from hubcheck.engine.summary import Summary
 
 if TYPE_CHECKING:
-    from hubcheck.engine.details import ModuleDetails
-    from hubcheck.engine.summary import Summary
     from hubcheck.rulebook.rules import Rule
-
-Verdict = Literal["conforms", "violates", "incomplete"]
-SuppressionKind = Literal["ignore", "xfail", "baseline"]
 
 EXIT_CONFORMS, EXIT_FINDINGS, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 70, 130
 
@@ -30,78 +25,25 @@ class FindingsError(AssertionError):
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceRun:
-    """Whether the module was run on a device, and if not, why."""
-
-    name: str
-    ran: bool
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Suppressed:
-    """A finding that does not count: the configuration ignores or expects it, or the baseline knows it."""
-
-    finding: Finding
-    kind: SuppressionKind
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ModuleReport:
-    """Everything said of one module. `fail_on` is the level from which a finding breaks the verdict.
-
-    `file` is the name of the file in it that was read, "" if the module is an archive; `script` the file that
-    publishes the module, if the configuration names it. `details` are for the HTML report, if it was asked for. `known`
-    tells that the module was not checked again, since it has not changed.
-    """
-
-    path: str
-    format: Format | None
-    outcomes: tuple[Outcome, ...]
-    findings: tuple[Finding, ...]
-    devices: tuple[DeviceRun, ...] = ()
-    elapsed_s: float = 0.0
-    fail_on: Level = "error"
-    protections: tuple[str, ...] | None = None
-    suppressed: tuple[Suppressed, ...] = ()
-    file: str = "saved_model.pb"
-    script: str | None = None
-    details: ModuleDetails | None = None
-    known: bool = False
-
-    @property
-    def failures(self) -> tuple[Finding, ...]:
-        """The findings at or above `fail_on`."""
-        worst = LEVELS[: LEVELS.index(self.fail_on) + 1]
-        return tuple(finding for finding in self.findings if finding.level in worst)
-
-    @property
-    def verdict(self) -> Verdict:
-        if self.failures:
-            return "violates"
-        return "conforms" if all(outcome.complete for outcome in self.outcomes) else "incomplete"
-
-    def count(self, status: str) -> int:
-        """How many rules have this status."""
-        return sum(outcome.status == status for outcome in self.outcomes)
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
-    """The reports of all modules, in the order in which they were given.
+    """The reports of all modules, in the order of the paths.
 
-    `tally` is what they add up to. `interrupted` tells a Ctrl-C; `incomplete` why something that was asked for could
-    not be run at all. `notices` are remarks on the configuration and the baseline. `home` is the folder that paths in
-    reports are relative to, `rules` are the rules that were asked, by id.
+    Attributes:
+        modules: one report for each module.
+        summary: counts over all modules.
+        interrupted: whether Ctrl-C ended the run early.
+        incomplete: why something that was requested could not be run at all.
+        notices: remarks on the configuration and the baseline.
+        project_root: the folder that the modules' keys are relative to.
+        rules: the rules that were checked, by id.
     """
 
     modules: Sequence[ModuleReport]
-    tally: Summary = field(repr=False)
+    summary: Summary = field(repr=False)
     interrupted: bool = False
     incomplete: str | None = None
     notices: tuple[str, ...] = ()
-    home: str = ""
+    project_root: str = ""
     rules: Mapping[str, Rule] = field(default_factory=dict, repr=False)
 
     @property
@@ -110,25 +52,37 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 conforms, 1 findings, 3 incomplete, 70 an error of hubcheck's own, 130 interrupted."""
-        if self.tally.broken:
+        """0 conforms, 1 findings, 3 incomplete, 70 an internal error of hubcheck, 130 interrupted."""
+        if self.summary.broken:
             return EXIT_INTERNAL
         if self.interrupted:
             return EXIT_INTERRUPTED
-        if self.tally.failing:
+        if self.summary.failing:
             return EXIT_FINDINGS
-        if self.incomplete or self.tally.verdicts["incomplete"]:
+        if self.incomplete or self.summary.verdicts["incomplete"]:
             return EXIT_INCOMPLETE
         return EXIT_CONFORMS
 
     def raise_for_findings(self) -> None:
-        """Raise FindingsError unless every module conforms; the message is what `hubcheck validate` prints.
+        """Raise unless every module conforms.
 
         Raises:
             FindingsError: a finding at or above `fail_on`, or a check that could not be run.
         """
         if self.exit_code != EXIT_CONFORMS:
-            from hubcheck.report.text import render
-
             failures = tuple(finding for module in self.modules for finding in module.failures)
-            raise FindingsError("\n" + "".join(render(self)), failures)
+            raise FindingsError("\n" + "\n".join(self._failure_lines()), failures)
+
+    def _failure_lines(self) -> Iterator[str]:
+        if self.incomplete:
+            yield f"incomplete: {self.incomplete}"
+        for module in self.modules:
+            for finding in module.failures:
+                text = f"{module.path}: {finding.level} {finding.rule}: {finding.message}"
+                rows = (("found", finding.found), ("wanted", finding.wanted), ("fix", finding.fix))
+                yield "; ".join([text, *(f"{label}: {value}" for label, value in rows if value)])
+            for outcome in module.outcomes:
+                if outcome.status == "broken":
+                    yield f"{module.path}: internal error in {outcome.rule}: {outcome.reason}"
+                elif not outcome.complete:
+                    yield f"{module.path}: {outcome.rule} could not be checked: {outcome.reason}"

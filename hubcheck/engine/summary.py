@@ -1,4 +1,4 @@
-"""What the reports of a run add up to: counted as they come, so that nobody has to keep them all for it."""
+"""Counts over the modules of a run, updated report by report so that the reports need not stay in memory."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from hubcheck.engine.reports import ModuleReport, Verdict
+from hubcheck.engine.module_report import ModuleReport, Verdict
 from hubcheck.rulebook.levels import Level
 
-_MOST_WORST = 10
+_MAX_WORST = 10
 
 
 @dataclass(frozen=True, slots=True)
 class RuleCount:
-    """How many modules break a rule, and by how many findings of which level."""
+    """How many modules fail a rule, and with how many findings of a level."""
 
     rule: str
     level: Level
@@ -25,25 +25,31 @@ class RuleCount:
 
 
 class Worst(NamedTuple):
-    """A module that violates: its errors and other findings, and how many modules come after the first up to it,
-    as a negative number, so that of equals the first is the worst."""
+    """A module that violates, with its counts of findings.
+
+    Ordered by severity; `order` is the negated position in the run, so that the first of equal modules is the worst.
+    """
 
     errors: int
     others: int
-    minus_place: int
+    order: int
     path: str
+    key: str
 
 
 @dataclass(slots=True)
 class Summary:
     """Counts over the modules of a run.
 
-    `known` modules were not checked again, since they have not changed. `failing` and `broken` count the modules
-    with findings that fail, and those on which hubcheck itself failed.
+    Attributes:
+        modules: all modules.
+        cached: modules whose report is from an earlier run, since they have not changed.
+        failing: modules with findings at or above their `fail_on`.
+        broken: modules on which hubcheck itself failed.
     """
 
     modules: int = 0
-    known: int = 0
+    cached: int = 0
     failing: int = 0
     broken: int = 0
     verdicts: Counter[Verdict] = field(default_factory=Counter)
@@ -55,24 +61,26 @@ class Summary:
     def add(self, report: ModuleReport) -> None:
         """Count one more module."""
         self.modules += 1
-        self.known += report.known
+        self.cached += report.from_cache
         self.failing += bool(report.failures)
         self.broken += bool(report.count("broken"))
         self.verdicts[report.verdict] += 1
-        found = Counter((finding.rule, finding.level) for finding in report.findings)
-        self._findings_of.update(found)
-        self._modules_of.update(found.keys())
-        for (_, level), count in found.items():
+        counts = Counter((finding.rule, finding.level) for finding in report.findings)
+        self._findings_of.update(counts)
+        self._modules_of.update(counts.keys())
+        for (_, level), count in counts.items():
             self.levels[level] += count
         if report.verdict == "violates":
-            errors = sum(count for (_, level), count in found.items() if level == "error")
-            heapq.heappush(self._worst, Worst(errors, found.total() - errors, 1 - self.modules, report.path))
-            if len(self._worst) > _MOST_WORST:
+            errors = sum(count for (_, level), count in counts.items() if level == "error")
+            heapq.heappush(
+                self._worst, Worst(errors, counts.total() - errors, 1 - self.modules, report.path, report.key)
+            )
+            if len(self._worst) > _MAX_WORST:
                 heapq.heappop(self._worst)
 
     @property
     def rules(self) -> list[RuleCount]:
-        """The rules that were broken: first those that most modules break."""
+        """The failed rules: first those that most modules fail."""
         rows = [RuleCount(*key, modules, self._findings_of[key]) for key, modules in self._modules_of.items()]
         return sorted(rows, key=lambda row: (-row.modules, -row.findings, row.rule, row.level))
 
@@ -82,9 +90,9 @@ class Summary:
         return sorted(self._worst, reverse=True)
 
 
-def tallied(reports: Iterable[ModuleReport]) -> Summary:
-    """The counts over all of these."""
-    tally = Summary()
+def summarize(reports: Iterable[ModuleReport]) -> Summary:
+    """Return the counts over these reports."""
+    summary = Summary()
     for report in reports:
-        tally.add(report)
-    return tally
+        summary.add(report)
+    return summary

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from hubcheck.checks.faults import Where
 from hubcheck.engine.findings import Finding, Outcome
-from hubcheck.engine.identity import module_key
-from hubcheck.engine.reports import ModuleReport, Report, Suppressed, SuppressionKind
+from hubcheck.engine.module_report import ModuleReport, Suppressed, SuppressionKind
+from hubcheck.engine.reports import Report
 from hubcheck.module.formats import Format
 from hubcheck.module.uri import Uri, is_uri
 
@@ -75,7 +75,7 @@ def run_notices(report: Report) -> list[str]:
 
 def annotated_file(module: ModuleReport, report: Report) -> str:
     """The file that a finding is shown at, relative to the report's home: the publishing script, or the module's."""
-    key = module_key(module.path, report.home)
+    key = module.key
     if module.script is not None:
         return module.script
     if is_uri(key):

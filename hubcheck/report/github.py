@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubcheck.engine.findings import Finding
-from hubcheck.engine.identity import module_key
-from hubcheck.engine.reports import ModuleReport, Report
+from hubcheck.engine.module_report import ModuleReport
+from hubcheck.engine.reports import Report
 from hubcheck.report.describe import (
     SUPPRESSIONS,
     annotated_file,
@@ -30,7 +30,7 @@ def render(report: Report) -> Iterator[str]:
 
 
 def _module(module: ModuleReport, report: Report) -> list[str]:
-    key = module_key(module.path, report.home)
+    key = module.key
     lines = [_finding(finding, key, annotated_file(module, report)) for finding in module.findings]
     told = [f"{module.verdict}: {counts(module)}"]
     told += [

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hubcheck.engine.identity import fingerprints, module_key
-from hubcheck.engine.reports import ModuleReport, Report
+from hubcheck.engine.identity import fingerprints
+from hubcheck.engine.module_report import ModuleReport
+from hubcheck.engine.reports import Report
 from hubcheck.report.describe import annotated_file, location
 from hubcheck.report.json import array
 
@@ -20,8 +21,8 @@ def render(report: Report) -> Iterator[str]:
 
 
 def _rows(module: ModuleReport, report: Report) -> list[dict[str, Any]]:
-    names = fingerprints(module, report.home)
-    key = module_key(module.path, report.home)
+    names = fingerprints(module, module.key)
+    key = module.key
     return [
         {
             "description": f"{key}: {location(finding.where)}: {finding.message}. {finding.fix}".strip(),

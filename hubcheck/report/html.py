@@ -15,8 +15,8 @@ from pathlib import Path
 from hubcheck._version import __version__
 from hubcheck.engine.details import ModuleDetails
 from hubcheck.engine.findings import Finding, Outcome
-from hubcheck.engine.identity import module_key
-from hubcheck.engine.reports import ModuleReport, Report
+from hubcheck.engine.module_report import ModuleReport
+from hubcheck.engine.reports import Report
 from hubcheck.report import diagram, svg
 from hubcheck.report.describe import FORMATS, SUPPRESSIONS, counts, finding_rows, location, plural, run_notices
 
@@ -39,7 +39,7 @@ def render(report: Report) -> Iterator[str]:
     """The page."""
     style, script = (Path(__file__).with_name(f"html.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
-    verdicts = ", ".join(plural(count, verdict) for verdict, count in report.tally.verdicts.items())
+    verdicts = ", ".join(plural(count, verdict) for verdict, count in report.summary.verdicts.items())
     yield '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
     yield f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -56,10 +56,10 @@ def _body(report: Report) -> Iterator[str]:
     yield f"<h1>hubcheck <span class='dim'>{__version__}</span></h1>"
     for remark in run_notices(report):
         yield f'<p class="warn" role="note">{escape(remark)}</p>'
-    if report.tally.modules > 1:
+    if report.summary.modules > 1:
         yield from _summary(report)
     rows = (
-        (_link(number, module.path, report), _badge(module.verdict), counts(module))
+        (_link(number, module.key), _badge(module.verdict), counts(module))
         for number, module in enumerate(report.modules)
     )
     yield from _table("Modules", ("module", "verdict", "rules"), rows)
@@ -70,22 +70,19 @@ def _body(report: Report) -> Iterator[str]:
 
 def _summary(report: Report) -> Iterator[str]:
     """What all modules add up to."""
-    tally = report.tally
-    known = f", {tally.known} as in an earlier run" if tally.known else ""
-    yield f"<p>{plural(tally.modules, 'module')}{known}: "
-    yield ", ".join(f"{count} {_badge(verdict)}" for verdict, count in tally.verdicts.items())
+    summary = report.summary
+    known = f", {summary.cached} as in an earlier run" if summary.cached else ""
+    yield f"<p>{plural(summary.modules, 'module')}{known}: "
+    yield ", ".join(f"{count} {_badge(verdict)}" for verdict, count in summary.verdicts.items())
     yield "</p>"
-    if tally.rules:
+    if summary.rules:
         broken = (
             (_badge(row.level), f"<code>{escape(row.rule)}</code>", str(row.modules), str(row.findings))
-            for row in tally.rules
+            for row in summary.rules
         )
         yield from _table("Rules that were broken", ("level", "rule", "modules", "findings"), broken)
-    if tally.worst:
-        worst = (
-            (_link(-module.minus_place, module.path, report), str(module.errors), str(module.others))
-            for module in tally.worst
-        )
+    if summary.worst:
+        worst = ((_link(-module.order, module.key), str(module.errors), str(module.others)) for module in summary.worst)
         yield from _table("Worst modules", ("module", "errors", "other findings"), worst)
 
 
@@ -98,8 +95,8 @@ def _table(name: str, heads: Iterable[str], rows: Iterable[Iterable[str]]) -> It
     yield "</tbody></table></div>"
 
 
-def _link(number: int, path: str, report: Report) -> str:
-    return f'<a href="#m{number}"><code>{escape(module_key(path, report.home))}</code></a>'
+def _link(number: int, key: str) -> str:
+    return f'<a href="#m{number}"><code>{escape(key)}</code></a>'
 
 
 def _badge(word: str) -> str:
@@ -119,7 +116,7 @@ def _filter() -> str:
 
 
 def _module(module: ModuleReport, report: Report, number: int) -> Iterator[str]:
-    key = escape(module_key(module.path, report.home))
+    key = escape(module.key)
     yield f'<section class="card" id="m{number}" aria-labelledby="h{number}">'
     yield f'<h2 id="h{number}"><code>{key}</code> {_badge(module.verdict)}</h2>'
     yield f'<p class="dim">{FORMATS[module.format]} · {counts(module)} · {module.elapsed_s:.2f} s</p>'

@@ -9,7 +9,8 @@ from typing import Any
 
 from hubcheck._version import __version__
 from hubcheck.engine.findings import Finding, Outcome
-from hubcheck.engine.reports import ModuleReport, Report
+from hubcheck.engine.module_report import ModuleReport
+from hubcheck.engine.reports import Report
 from hubcheck.report.describe import run_notices
 
 

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from hubcheck._version import __version__
-from hubcheck.engine.reports import ModuleReport, Report
+from hubcheck.engine.module_report import ModuleReport
+from hubcheck.engine.reports import Report
 from hubcheck.engine.summary import Summary
 from hubcheck.report.describe import run_notices
 from hubcheck.report.json import module_document
@@ -31,17 +32,17 @@ def last_line(report: Report) -> str:
         "hubcheck": __version__,
         "exit_code": report.exit_code,
         "notices": run_notices(report),
-        "summary": _summary(report.tally),
+        "summary": _summary(report.summary),
     }
     return json.dumps(whole, ensure_ascii=False) + "\n"
 
 
-def _summary(tally: Summary) -> dict[str, Any]:
+def _summary(summary: Summary) -> dict[str, Any]:
     return {
-        "modules": tally.modules,
-        "known": tally.known,
-        "verdicts": tally.verdicts,
-        "levels": tally.levels,
-        "rules": [asdict(row) for row in tally.rules],
-        "worst": [{"path": module.path, "errors": module.errors, "others": module.others} for module in tally.worst],
+        "modules": summary.modules,
+        "known": summary.cached,
+        "verdicts": summary.verdicts,
+        "levels": summary.levels,
+        "rules": [asdict(row) for row in summary.rules],
+        "worst": [{"path": module.path, "errors": module.errors, "others": module.others} for module in summary.worst],
     }

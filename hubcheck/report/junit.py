@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from hubcheck.engine.findings import Finding, Outcome
-from hubcheck.engine.identity import module_key
-from hubcheck.engine.reports import ModuleReport, Report
+from hubcheck.engine.module_report import ModuleReport
+from hubcheck.engine.reports import Report
 from hubcheck.report.describe import annotated_file, counts, finding_rows, location, run_notices
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -35,7 +35,7 @@ def _written(element: Element) -> str:
 
 def _suite(module: ModuleReport, report: Report) -> Element:
     suite = Element("testsuite")
-    key = _xml(module_key(module.path, report.home))
+    key = _xml(module.key)
     failed = {finding.rule for finding in module.failures}
     suite.attrib = {
         "name": key,

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from hubcheck.engine.findings import Finding
-from hubcheck.engine.identity import module_key
-from hubcheck.engine.reports import ModuleReport, Report
+from hubcheck.engine.module_report import ModuleReport
+from hubcheck.engine.reports import Report
 from hubcheck.report.describe import (
     FORMATS,
     SUPPRESSIONS,
@@ -37,7 +37,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from ("", "| module | format | verdict | rules |", "|---|---|---|---|")
     for module in report.modules:
         cells = (
-            f"`{code(module_key(module.path, report.home))}`",
+            f"`{code(module.key)}`",
             FORMATS[module.format],
             _verdict(module),
             counts(module),
@@ -53,7 +53,7 @@ def _verdict(module: ModuleReport) -> str:
 
 
 def _section(module: ModuleReport, report: Report) -> Iterator[str]:
-    key = code(module_key(module.path, report.home))
+    key = code(module.key)
     found = plural(len(module.findings), "finding") if module.findings else "no findings"
     yield f"### {_verdict(module)}: `{key}`, {found}"
     yield ""

@@ -15,8 +15,9 @@ from urllib.parse import quote
 
 from hubcheck._version import __version__
 from hubcheck.engine.findings import Finding
-from hubcheck.engine.identity import fingerprints, module_key
-from hubcheck.engine.reports import EXIT_INTERNAL, EXIT_INTERRUPTED, ModuleReport, Report, Suppressed
+from hubcheck.engine.identity import fingerprints
+from hubcheck.engine.module_report import ModuleReport, Suppressed
+from hubcheck.engine.reports import EXIT_INTERNAL, EXIT_INTERRUPTED, Report
 from hubcheck.module.uri import Uri
 from hubcheck.module.uri import place as located
 from hubcheck.report.describe import annotated_file, counts, finding_rows, location, run_notices
@@ -86,7 +87,7 @@ def _severity(rule: Rule) -> str:
 
 
 def _results(module: ModuleReport, report: Report, places: dict[str, int]) -> list[dict[str, Any]]:
-    names = fingerprints(module, report.home)
+    names = fingerprints(module, module.key)
     rows: list[tuple[Finding, Suppressed | None]] = [(finding, None) for finding in module.findings]
     rows += [(suppressed.finding, suppressed) for suppressed in module.suppressed]
     return [_result(finding, why, names[finding], module, report, places) for finding, why in rows]
@@ -100,7 +101,7 @@ def _result(
     report: Report,
     places: dict[str, int],
 ) -> dict[str, Any]:
-    key = module_key(module.path, report.home)
+    key = module.key
     lines = [f"{key}: {location(finding.where)}: {finding.message}"]
     lines += [f"{label}: {text}" for label, text in finding_rows(finding)]
     result: dict[str, Any] = {
@@ -136,7 +137,7 @@ def _artifact(module: ModuleReport, report: Report) -> dict[str, Any]:
     where = located(module.path)
     if module.script is None and isinstance(where, Uri):
         return {"uri": where.below(module.file).encoded}
-    if module.script is None and not Path(where).absolute().is_relative_to(Path(report.home).absolute()):
+    if module.script is None and not Path(where).absolute().is_relative_to(Path(report.project_root).absolute()):
         return {"uri": (Path(where).absolute() / module.file).as_uri()}
     return {"uri": quote(os.fsencode(annotated_file(module, report))), "uriBaseId": "%SRCROOT%"}
 
@@ -153,7 +154,7 @@ def _broken(report: Report) -> list[str]:
 def _summary(module: ModuleReport, report: Report) -> dict[str, Any]:
     skipped = {outcome.rule: outcome.reason for outcome in module.outcomes if outcome.status == "skipped"}
     return {
-        "module": module_key(module.path, report.home),
+        "module": module.key,
         "verdict": module.verdict,
         "counts": counts(module),
         "skipped": skipped,

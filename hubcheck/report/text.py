@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import click
 
 from hubcheck.engine.findings import Finding
-from hubcheck.engine.reports import ModuleReport, Report, Verdict
+from hubcheck.engine.module_report import ModuleReport, Verdict
+from hubcheck.engine.reports import Report
 from hubcheck.engine.summary import Summary
 from hubcheck.report.describe import (
     FORMATS,
@@ -62,7 +63,7 @@ def module_lines(module: ModuleReport, *, width: int = WIDTH) -> Iterator[str]:
         if outcome.status == "broken":
             yield click.style(f"  internal error in rule {outcome.rule}; please report it:", fg="red", bold=True)
             yield textwrap.indent(outcome.reason or "", "    ")
-    when = "as in an earlier run" if module.known else f"in {module.elapsed_s:.2f} s"
+    when = "as in an earlier run" if module.from_cache else f"in {module.elapsed_s:.2f} s"
     yield click.style(f"  {counts(module)} {when}", dim=True)
     yield ""
 
@@ -71,33 +72,33 @@ def summary_lines(report: Report) -> Iterator[str]:
     """The last lines: verdicts over all modules, and what keeps the whole from being complete."""
     for remark in run_notices(report):
         yield click.style(remark, fg="yellow", bold=True)
-    tally = report.tally
-    if tally.modules < 2:
+    summary = report.summary
+    if summary.modules < 2:
         return
-    if tally.modules >= _FLEET:
-        yield from _tables(tally)
+    if summary.modules >= _FLEET:
+        yield from _tables(summary)
     words: dict[Verdict, str] = {"conforms": "conform", "violates": "violate", "incomplete": "incomplete"}
     shown = [
         click.style(f"{count} {verdict if count == 1 else several}", fg=_COLOURS[verdict], bold=True)
         for verdict, several in words.items()
-        if (count := tally.verdicts[verdict])
+        if (count := summary.verdicts[verdict])
     ]
-    found = ", ".join(plural(count, level) for level in LEVELS if (count := tally.levels[level])) or "no findings"
-    known = f" ({tally.known} as in an earlier run)" if tally.known else ""
-    yield f"{plural(tally.modules, 'module')}{known}: {', '.join(shown)}; {found}"
+    found = ", ".join(plural(count, level) for level in LEVELS if (count := summary.levels[level])) or "no findings"
+    known = f" ({summary.cached} as in an earlier run)" if summary.cached else ""
+    yield f"{plural(summary.modules, 'module')}{known}: {', '.join(shown)}; {found}"
 
 
-def _tables(tally: Summary) -> Iterator[str]:
+def _tables(summary: Summary) -> Iterator[str]:
     """The rules that were broken, and the worst modules."""
-    if tally.rules:
+    if summary.rules:
         yield click.style(f"{'modules':>9} {'findings':>9}  rule", bold=True)
-        for row in tally.rules:
+        for row in summary.rules:
             level = click.style(row.level, fg=_COLOURS[row.level])
             yield f"{row.modules:9} {row.findings:9}  {level} {row.rule}"
         yield ""
-    if tally.worst:
+    if summary.worst:
         yield click.style(f"{'errors':>9} {'others':>9}  worst modules", bold=True)
-        for module in tally.worst:
+        for module in summary.worst:
             yield f"{module.errors:9} {module.others:9}  {printable(module.path)}"
         yield ""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hubcheck._version import __version__
-from hubcheck.engine.reports import ModuleReport
+from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.documents import read_documents
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.locate import is_archive

@@ -1,4 +1,4 @@
-"""Which reports of earlier runs answer for modules of this one."""
+"""Reports of earlier runs, for modules that have not changed since."""
 
 from __future__ import annotations
 
@@ -7,130 +7,120 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hubcheck.engine.findings import Outcome
-from hubcheck.engine.reports import ModuleReport
+from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.uri import ModuleSource
 from hubcheck.rulebook.rules import Rule
 from hubcheck.run.cache import Cache, tensorflow_releases
+from hubcheck.run.resolved import ResolvedOptions
 
-if TYPE_CHECKING:
-    from hubcheck.run.options import Options
-    from hubcheck.run.resolved import ResolvedOptions
-
-_RUNS = frozenset(
+_RUN_RULES = frozenset(
     {"module/loads", "module/servable", "behaviour/runs", "behaviour/batch-size", "device/cpu", "device/gpu"}
 )
-"""Rules that fail where a run comes to no result. The machine's load may be the reason, so they are asked anew."""
+"""Rules that fail when a run has no result. The machine's load may be the reason, so they are checked again."""
 
 Check = Callable[[Iterable[ModuleSource]], Iterator[ModuleReport]]
 
 
-def known_or_checked(
-    modules: Sequence[ModuleSource],
-    options: Options,
-    ready: ResolvedOptions,
-    check: Check,
-    environment: Iterable[str] | None = None,
+def cached_or_checked(
+    modules: Sequence[ModuleSource], plan: ResolvedOptions, check: Check, environment: Iterable[str] | None = None
 ) -> Generator[ModuleReport, None, None]:
-    """The reports in the order of the modules: those that are known, and those that `check` makes of the others.
+    """Yield reports in the order of the modules: cached ones, and those that `check` makes of the other modules.
 
-    `check` is called for the first module that is not known, with all others that are not. `environment` tells
-    TensorFlow's releases where they are run, if that is not here.
+    Args:
+        modules: where the modules are.
+        plan: what to check, and how.
+        check: called at most once, with all modules that are not cached.
+        environment: TensorFlow's releases where modules are run, if that is not here.
     """
-    assert options.cache is not None
-    known = KnownReports(options.cache, options, ready, environment)
+    cached = CachedReports(plan, environment)
     ahead: deque[tuple[ModuleSource, ModuleReport | None]] = deque()
     remaining = iter(modules)
 
     def unknown() -> Iterator[ModuleSource]:
         yield ahead[0][0]
-        for path in remaining:
-            report = known.get(path)
-            ahead.append((path, report))
+        for source in remaining:
+            report = cached.get(source)
+            ahead.append((source, report))
             if report is None:
-                yield path
+                yield source
 
-    for path in remaining:
-        report = known.get(path)
+    def leading() -> Iterator[ModuleReport]:
+        while ahead and ahead[0][1] is not None:
+            yield ahead[0][1]
+            ahead.popleft()
+
+    for source in remaining:
+        report = cached.get(source)
         if report is None:
-            ahead.append((path, None))
+            ahead.append((source, None))
             break
         yield report
     for checked in check(unknown()) if ahead else ():
-        yield from _ready(ahead)
-        path, _ = ahead.popleft()
-        known.put(path, checked)
+        yield from leading()
+        source, _ = ahead.popleft()
+        cached.put(source, checked)
         yield checked
-    yield from _ready(ahead)
+    yield from leading()
 
 
-def _ready(ahead: deque[tuple[ModuleSource, ModuleReport | None]]) -> Iterator[ModuleReport]:
-    while ahead and ahead[0][1] is not None:
-        yield ahead[0][1]
-        ahead.popleft()
-
-
-class KnownReports:
-    """The cache, as one run asks it.
+class CachedReports:
+    """The cache, for one run.
 
     Args:
-        folder: where the cache is.
-        options: what is asked for.
-        ready: what that comes to.
+        plan: what to check, and how; its options name the cache's folder.
         environment: TensorFlow's releases where modules are run, if that is not here.
     """
 
-    def __init__(
-        self, folder: Path, options: Options, ready: ResolvedOptions, environment: Iterable[str] | None = None
-    ) -> None:
-        self._cache = Cache(folder, _settings(options, ready, environment), static=options.static)
-        self._ready = ready
-        self._limits = options.limits
+    def __init__(self, plan: ResolvedOptions, environment: Iterable[str] | None = None) -> None:
+        assert plan.options.cache is not None
+        self._cache = Cache(plan.options.cache, _settings(plan, environment), static=plan.options.static)
+        self._plan = plan
         self._keys: dict[ModuleSource, str] = {}
 
-    def get(self, path: ModuleSource) -> ModuleReport | None:
-        """The report of a module that has not changed since."""
+    def get(self, source: ModuleSource) -> ModuleReport | None:
+        """Return the report of a module that has not changed since an earlier run."""
         begin = time.monotonic()
-        key = self._key(path)
+        key = self._key(source)
         report = self._cache.get(key) if key is not None else None
         if report is not None:
-            return replace(report, elapsed_s=round(time.monotonic() - begin, 3), known=True)
+            return replace(report, elapsed_s=round(time.monotonic() - begin, 3), from_cache=True)
         if key is not None:
-            self._keys[path] = key
+            self._keys[source] = key
         return None
 
-    def put(self, path: ModuleSource, report: ModuleReport) -> None:
-        """Keep a report that another run would give again; not if the module changed while it was looked at."""
-        key = self._keys.pop(path, None)
-        if key is not None and all(map(_is_settled, report.outcomes)) and self._key(path) == key:
+    def put(self, source: ModuleSource, report: ModuleReport) -> None:
+        """Keep a report that another run would make again; not if the module changed while it was checked."""
+        key = self._keys.pop(source, None)
+        if key is not None and all(map(_is_reproducible, report.outcomes)) and self._key(source) == key:
             self._cache.put(key, report)
 
-    def _key(self, path: ModuleSource) -> str | None:
-        if not isinstance(path, Path):
+    def _key(self, source: ModuleSource) -> str | None:
+        if not isinstance(source, Path):
             return None  # what is on a server is not known before it is fetched
-        if any(isinstance(rule, Rule) and _is_foreign(rule) for rule in self._ready.own):
-            return None  # nobody knows all that the code of others reads
-        return self._cache.key(path, repr(sorted(self._ready.selected_for(path))), self._limits)
+        if any(isinstance(rule, Rule) and _has_foreign_code(rule) for rule in self._plan.own):
+            return None  # such code may read anything
+        return self._cache.key(source, repr(sorted(self._plan.selected_for(source))), self._plan.limits)
 
 
-def _is_settled(outcome: Outcome) -> bool:
-    failed_in_a_run = outcome.status == "failed" and outcome.decided_by == "probe" and outcome.rule in _RUNS
+def _is_reproducible(outcome: Outcome) -> bool:
+    failed_in_a_run = outcome.status == "failed" and outcome.decided_by == "probe" and outcome.rule in _RUN_RULES
     partly = outcome.status == "passed" and outcome.reason is not None
     return outcome.complete and outcome.status != "broken" and not failed_in_a_run and not partly
 
 
-def _settings(options: Options, ready: ResolvedOptions, environment: Iterable[str] | None) -> Iterator[str]:
-    # Of what ships with hubcheck the cache knows the files.
-    yield repr(ready.own)
+def _settings(plan: ResolvedOptions, environment: Iterable[str] | None) -> Iterator[str]:
+    # The files that ship with hubcheck are part of every key already.
+    options = plan.options
+    yield repr(plan.own)
     yield repr(dict(options.config.levels) if options.config is not None else {})
-    yield repr((sorted(ready.waived), options.static, options.fail_on, options.details, options.limits))
+    yield repr((sorted(plan.waived), options.static, options.fail_on, options.details, plan.limits))
     if not options.static:
-        yield repr((options.probe, options.sandbox, options.device, ready.devices))
+        yield repr((options.probe, options.sandbox, options.device, plan.devices))
         yield from tensorflow_releases() if environment is None else environment
 
 
-def _is_foreign(rule: Rule) -> bool:
+def _has_foreign_code(rule: Rule) -> bool:
     """Whether a rule is decided by code that is not hubcheck's."""
     return any("." in (predicate or "").partition(":")[0] for predicate in (rule.check, rule.probe))

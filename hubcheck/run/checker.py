@@ -1,4 +1,4 @@
-"""One module after the other: read, run, and judged."""
+"""Checks modules one after the other in this process, and runs them in a pool of workers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from hubcheck.checks.context import Context
 from hubcheck.engine.evaluation import Evaluation
-from hubcheck.engine.reports import DeviceRun, ModuleReport
+from hubcheck.engine.module_report import DeviceRun, ModuleReport
 from hubcheck.module.types import Module
 from hubcheck.module.uri import ModuleSource
 from hubcheck.remote.sources import opened
-from hubcheck.run.options import Options
 from hubcheck.run.resolved import ResolvedOptions
 from hubcheck.util.errors import ModuleUnavailable, UserError
 
@@ -27,54 +26,35 @@ if TYPE_CHECKING:
     from hubcheck.probe.pool import Pool
 
 _STATIC_REASON = "not run: --static"
-_MOST_WAITING = 16
+_MAX_PENDING = 16
+"""Modules that wait for their run: a bound, so that memory does not grow with the number of modules."""
 
 
 class Checker:
-    """Checks modules as they come, with one pool of workers for all of them. A context manager: leaving it ends them.
+    """Checks modules with one pool of workers for all of them; a context manager that ends the workers.
 
     Args:
-        options: how modules are run, if at all.
+        plan: how modules are run, if at all. What is checked is up to each call of `reports`.
     """
 
-    def __init__(self, options: Options) -> None:
-        self._pool, self._no_run = _pool(options)
+    def __init__(self, plan: ResolvedOptions) -> None:
+        self._pool, self._no_pool = _pool(plan)
 
-    def stream(
-        self, modules: Iterable[ModuleSource], options: Options, ready: ResolvedOptions
-    ) -> Iterator[ModuleReport]:
-        """Reports one by one, in the order of `modules`; the next modules run meanwhile.
-
-        Args:
-            modules: where they are.
-            options: what to check; how modules are run is settled already.
-            ready: what `plan` made of the options.
-        """
-        yield from map(ready.judged, self.reports(modules, options, ready))
-
-    def reports(
-        self, modules: Iterable[ModuleSource], options: Options, ready: ResolvedOptions
-    ) -> Iterator[ModuleReport]:
-        """The same before the configuration has its say."""
-        waiting: deque[_Started] = deque()
+    def reports(self, modules: Iterable[ModuleSource], plan: ResolvedOptions) -> Iterator[ModuleReport]:
+        """Yield reports in the order of `modules`, before the policy is applied; the next modules run meanwhile."""
+        pending: deque[_Pending] = deque()
         try:
-            for path in modules:
-                started = _start(path, ready, self._pool, options)
+            for source in modules:
+                pending.append(_start(source, plan, self._pool))
                 if self._pool is None:
-                    with started.unpacked:
-                        started.evaluation.without_run(self._no_run, complete=options.static)
-                        report = _report(started, options, ready, None)
-                    yield report
-                    continue
-                waiting.append(started)
-                # A bound on what waits keeps memory flat however many modules there are.
-                if len(waiting) > _MOST_WAITING:
-                    yield _finish(waiting.popleft(), options, ready)
-            while waiting:
-                yield _finish(waiting.popleft(), options, ready)
+                    yield _finish(pending.popleft(), plan, self._no_pool)
+                elif len(pending) > _MAX_PENDING:
+                    yield _finish(pending.popleft(), plan)
+            while pending:
+                yield _finish(pending.popleft(), plan)
         finally:
-            for started in waiting:
-                started.unpacked.close()
+            for module in pending:
+                module.resources.close()
 
     def __enter__(self) -> Checker:
         if self._pool is not None:
@@ -88,124 +68,113 @@ class Checker:
             self._pool.__exit__(kind, error, trace)
 
 
+def unchecked_report(source: ModuleSource, error: Exception, plan: ResolvedOptions) -> ModuleReport:
+    """Return the report of a module whose check raised an error, or whose process died."""
+    return _report(_unread(source, plan, error, ExitStack()), plan, None)
+
+
 @dataclass(frozen=True, slots=True)
-class _Started:
+class _Pending:
+    """A module that was read and checked statically; `run` is the future of its observations, if it is run."""
+
     begin: float
-    path: ModuleSource
+    source: ModuleSource
     module: Module
     evaluation: Evaluation
-    run: Future[Any] | None
-    unpacked: ExitStack
+    resources: ExitStack
+    run: Future[Any] | None = None
 
 
-def _start(path: ModuleSource, ready: ResolvedOptions, pool: Pool | None, options: Options) -> _Started:
-    begin, unpacked = time.monotonic(), ExitStack()
+def _start(source: ModuleSource, plan: ResolvedOptions, pool: Pool | None) -> _Pending:
+    begin, resources = time.monotonic(), ExitStack()
     try:
-        found = opened(path, options.limits, store=options.store, weights=pool is not None)
-        module = unpacked.enter_context(found)
-    except UserError as error:
-        module = Module(path=path, format=None, file="")
-        evaluation = _evaluation(module, ready)
-        evaluation.without_module(str(error))
-        return _Started(begin, path, module, evaluation, None, unpacked)
-    except Exception as error:
-        return _Started(begin, path, *_unread(path, ready, error), None, unpacked)
-    try:
-        evaluation = _evaluation(module, ready)
+        found = opened(source, plan.limits, store=plan.options.store, weights=pool is not None)
+        module = resources.enter_context(found)
+        evaluation = _evaluation(module, plan)
         evaluation.static()
-        wanted = pool is not None and evaluation.wants_run()
-        run = pool.submit(module, ready.contracts, options.probe) if pool is not None and wanted else None
+        run = None
+        if pool is not None and evaluation.wants_run():
+            run = pool.submit(module, plan.contracts, plan.options.probe)
+        return _Pending(begin, source, module, evaluation, resources, run)
     except Exception as error:
-        return _Started(begin, path, *_unread(path, ready, error), None, unpacked)
-    return _Started(begin, path, module, evaluation, run, unpacked)
+        return _unread(source, plan, error, resources)
 
 
-def _evaluation(module: Module, ready: ResolvedOptions) -> Evaluation:
-    selected = ready.selected_for(module.path)
-    return Evaluation(Context(module, ready.contracts), ready.rules, selected=selected, waived=ready.waived)
+def _evaluation(module: Module, plan: ResolvedOptions) -> Evaluation:
+    selected = plan.selected_for(module.path)
+    return Evaluation(Context(module, plan.contracts), plan.rules, selected=selected, waived=plan.waived)
 
 
-def _unread(path: ModuleSource, ready: ResolvedOptions, error: Exception) -> tuple[Module, Evaluation]:
-    """A module on which the reader itself failed: hubcheck's fault, told as such, and the others go on."""
-    module = Module(path=path, format=None, file="")
-    evaluation = _evaluation(module, ready)
-    evaluation.break_off("".join(traceback.format_exception(error)))
-    return module, evaluation
-
-
-def report_without_check(
-    path: ModuleSource, error: Exception, options: Options, ready: ResolvedOptions
-) -> ModuleReport:
-    """The report of a module of which nothing came back: what checked it died, or it could not be checked at all."""
-    if isinstance(error, ModuleUnavailable):
-        module = Module(path=path, format=None, file="")
-        evaluation = _evaluation(module, ready)
+def _unread(source: ModuleSource, plan: ResolvedOptions, error: Exception, resources: ExitStack) -> _Pending:
+    """A module that could not be checked: it is unavailable, or else this is an internal error."""
+    module = Module(path=source, format=None, file="")
+    evaluation = _evaluation(module, plan)
+    if isinstance(error, UserError | ModuleUnavailable):
         evaluation.without_module(str(error))
     else:
-        module, evaluation = _unread(path, ready, error)
-    started = _Started(time.monotonic(), path, module, evaluation, None, ExitStack())
-    return _report(started, options, ready, None)
+        evaluation.break_off("".join(traceback.format_exception(error)))
+    return _Pending(time.monotonic(), source, module, evaluation, resources)
 
 
-def _finish(started: _Started, options: Options, ready: ResolvedOptions) -> ModuleReport:
-    observations, reason, complete, broken = None, "not run", True, False
-    with started.unpacked:
-        if started.run is not None:
+def _finish(pending: _Pending, plan: ResolvedOptions, no_pool: str | None = None) -> ModuleReport:
+    observations, reason, complete, broken = None, no_pool or "not run", no_pool is None or plan.options.static, False
+    with pending.resources:
+        if pending.run is not None:
             from hubcheck.probe.pool import ProbeError
 
             try:
-                observations = started.run.result()
+                observations = pending.run.result()
             except ProbeError as error:
                 reason, complete, broken = str(error), False, error.internal
         if observations is None:
-            started.evaluation.without_run(reason, complete=complete, broken=broken)
+            pending.evaluation.without_run(reason, complete=complete, broken=broken)
         else:
-            started.evaluation.probe(observations)
-            if options.save_evidence is not None:
+            pending.evaluation.probe(observations)
+            folder = plan.options.save_evidence
+            if folder is not None:
                 from hubcheck.probe.evidence import save_evidence
 
-                save_evidence(options.save_evidence, started.module, ready.contracts, observations, options.probe)
-        return _report(started, options, ready, observations)
+                save_evidence(folder, pending.module, plan.contracts, observations, plan.options.probe)
+        return _report(pending, plan, observations)
 
 
-def _pool(options: Options) -> tuple[Pool | None, str]:
-    """The workers, or None and why there are none."""
-    if options.static:
+def _pool(plan: ResolvedOptions) -> tuple[Pool | None, str]:
+    """Return the pool of workers, or None and the reason why modules are not run."""
+    if plan.options.static or plan.devices is None:
         return None, _STATIC_REASON
-    from hubcheck.probe.devices import choose
     from hubcheck.probe.pool import Pool, SandboxUnavailable, tensorflow_missing
 
-    choice = choose(options.device or "auto")
     missing = tensorflow_missing()
-    if missing is None and not choice.devices:
-        missing = f"--device: {choice.missing}"
+    if missing is None and not plan.devices.devices:
+        missing = f"--device: {plan.devices.missing}"
     if missing is not None:
         return None, missing
+    options, devices = plan.options, plan.devices
     try:
-        return Pool(jobs=options.jobs, sandbox=options.sandbox, devices=choice.devices, absent=choice.absent), ""
+        return Pool(jobs=options.jobs, sandbox=options.sandbox, devices=devices.devices, absent=devices.absent), ""
     except SandboxUnavailable as error:
         return None, f"--sandbox required: {error}"
 
 
-def _report(started: _Started, options: Options, ready: ResolvedOptions, observations: Any) -> ModuleReport:
-    shown, findings = None, tuple(started.evaluation.findings())
-    if options.details:
+def _report(pending: _Pending, plan: ResolvedOptions, observations: Any) -> ModuleReport:
+    shown, findings = None, tuple(pending.evaluation.findings())
+    if plan.options.details:
         from hubcheck.report.details.build import module_details
 
-        shown = module_details(started.evaluation.context, findings, observations)
+        shown = module_details(pending.evaluation.context, findings, observations)
     if observations is not None:
         devices = tuple(DeviceRun(seen.name, seen.ran, seen.reason) for seen in observations.devices)
     else:
-        devices = (DeviceRun("cpu", False, _STATIC_REASON if options.static else "not run"),)
+        devices = (DeviceRun("cpu", False, _STATIC_REASON if plan.options.static else "not run"),)
     return ModuleReport(
-        path=str(started.path),
-        format=started.module.format,
-        outcomes=tuple(started.evaluation.outcomes()),
+        path=str(pending.source),
+        format=pending.module.format,
+        outcomes=tuple(pending.evaluation.outcomes()),
         findings=findings,
         devices=devices,
-        elapsed_s=round(time.monotonic() - started.begin, 3),
-        fail_on=options.fail_on or "error",
+        elapsed_s=round(time.monotonic() - pending.begin, 3),
+        fail_on=plan.options.fail_on or "error",
         protections=observations.sandbox or None if observations is not None else None,
-        file="" if started.module.archive is not None else started.module.file or "saved_model.pb",
+        file="" if pending.module.archive is not None else pending.module.file or "saved_model.pb",
         details=shown,
     )

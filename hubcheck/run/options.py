@@ -1,4 +1,4 @@
-"""What to check, and how: from the command line, from Python, and from a configuration."""
+"""What to check, and how: as the command line, Python and the configuration say it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.module.limits import LIMITS, ReadLimits
+from hubcheck.module.limits import ReadLimits
 from hubcheck.rulebook.levels import Level
 
 if TYPE_CHECKING:
@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to check, and how: the options of `hubcheck validate`, over those of its configuration.
+    """The options of `hubcheck validate`; what is not set is taken from `config`, if there is one.
 
-    `config` also says what does not count; so does `baseline`, a file of known findings. `cache` is a folder of
-    reports of earlier runs, `store` one of modules that were fetched from servers. `limits` are how much of a module
-    is read. `cluster` is the address of a Dask scheduler, or "local".
+    Attributes:
+        baseline: a file of known findings, which do not fail.
+        cache: the folder of reports of earlier runs; None: every module is checked.
+        details: whether reports hold the details that the HTML report shows.
+        limits: how much of a module is read at most.
+        store: the folder of modules fetched from servers; None: they are not kept.
+        cluster: the address of a Dask scheduler, or "local".
     """
 
     static: bool = False
@@ -41,29 +45,31 @@ class Options:
     update_baseline: bool = False
     cache: Path | None = None
     details: bool = False
-    limits: ReadLimits = LIMITS
+    limits: ReadLimits | None = None
     store: Path | None = None
     cluster: str | None = None
 
 
-def configured(options: Options, config: Config) -> Options:
-    """The options, and the configuration's where they say nothing."""
+def with_configuration(options: Options) -> Options:
+    """Return the options with the values of `config` where nothing else is set; doing so twice changes nothing."""
+    config = options.config
+    if config is None:
+        return options
     probe = options.probe
     if config.timeout or config.memory:
         from hubcheck.probe.pool import ProbeOptions
 
-        given = probe or ProbeOptions()
-        timeout = given.timeout if probe is not None else config.timeout or given.timeout
-        probe = replace(given, timeout=timeout, memory=given.memory or config.memory)
+        timeout = config.timeout or ProbeOptions().timeout
+        probe = probe or ProbeOptions(timeout=timeout)
+        probe = replace(probe, memory=probe.memory or config.memory)
     return replace(
         options,
         static=options.static or config.static,
-        rules=(*config.rules, *options.rules),
+        rules=tuple(dict.fromkeys((*config.rules, *options.rules))),
         fail_on=options.fail_on or config.fail_on,
         jobs=options.jobs or config.jobs,
         device=options.device or config.device,
         probe=probe,
-        config=config,
         baseline=options.baseline or config.baseline,
-        limits=config.limits,
+        limits=options.limits or config.limits,
     )

@@ -1,61 +1,47 @@
-"""Static checks of many modules at a time: one process per core.
-
-Reports come in the order of the modules, and no more of them wait than are being made, so that memory does not grow
-with the hub.
-"""
+"""Static checks of many modules by one process per core, with reports in the order of the modules."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.uri import ModuleSource
-from hubcheck.run.order import in_order
+from hubcheck.run.checker import unchecked_report
+from hubcheck.run.options import Options
 from hubcheck.run.report_codec import report_from
-from hubcheck.run.worker_processes import Helpers, WorkerDied
+from hubcheck.run.resolved import ResolvedOptions
+from hubcheck.run.worker_processes import WorkerDied, WorkerProcesses, in_order
 from hubcheck.util.errors import ModuleUnavailable
 
-if TYPE_CHECKING:
-    from hubcheck.engine.reports import ModuleReport
-    from hubcheck.run.options import Options
-
-_WORTH_IT = 64
-"""Modules from which on other processes are started unasked: each takes a tenth of a second to start."""
+_MIN_MODULES = 64
+"""Modules from which on several processes are started by default: each takes a tenth of a second to start."""
 _AHEAD = 8
-"""Reports that may wait for an earlier one, for each process."""
+"""Reports per process that may wait for an earlier one."""
 
 
-def processes(options: Options, modules: int) -> int:
-    """How many processes to check so many modules with; 1 means: this one."""
+def process_count(options: Options, modules: int) -> int:
+    """Return how many processes check this many modules; 1 means that this process does."""
     if not options.static:
         return 1
     if options.jobs is not None:
         return min(options.jobs, modules)
-    return len(os.sched_getaffinity(0)) if modules >= _WORTH_IT else 1
+    return len(os.sched_getaffinity(0)) if modules >= _MIN_MODULES else 1
 
 
-def reports(
-    paths: Iterable[ModuleSource], options: Options, count: int
-) -> Iterator[ModuleReport | tuple[ModuleSource, WorkerDied | ModuleUnavailable]]:
-    """The modules' reports in their order; the path and the reason where there is none."""
-    helpers = Helpers(options, Path.cwd())
-    pool = ThreadPoolExecutor(count, thread_name_prefix="hubcheck-fleet")
+def reports(modules: Iterable[ModuleSource], plan: ResolvedOptions, count: int) -> Iterator[ModuleReport]:
+    """Yield the modules' reports, made by `count` processes."""
+    processes = WorkerProcesses(plan.options, Path.cwd())
+    pool = ThreadPoolExecutor(count, thread_name_prefix="hubcheck-checks")
     try:
-        started = ((path, pool.submit(helpers.check, str(path))) for path in paths)
-        for path, future in in_order(started, ahead=_AHEAD * count):
-            yield _result(path, future)
+        started = ((source, pool.submit(processes.check, str(source))) for source in modules)
+        for source, future in in_order(started, ahead=_AHEAD * count):
+            try:
+                yield report_from(future.result())
+            except (WorkerDied, ModuleUnavailable) as error:
+                yield unchecked_report(source, error, plan)
     finally:
-        helpers.close()
+        processes.close()
         pool.shutdown(cancel_futures=True)
-
-
-def _result(
-    path: ModuleSource, future: Future[bytes]
-) -> ModuleReport | tuple[ModuleSource, WorkerDied | ModuleUnavailable]:
-    try:
-        return report_from(future.result())
-    except (WorkerDied, ModuleUnavailable) as error:
-        return path, error

@@ -1,19 +1,21 @@
-"""Options to a plan: which rules are asked of which module, by which contracts, and what does not count."""
+"""Options, resolved into rules, contracts, limits and policy: what everything below `validate` takes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.engine.identity import home
-from hubcheck.engine.reports import ModuleReport, Report
-from hubcheck.engine.summary import tallied
+from hubcheck.engine.identity import module_key, project_root
+from hubcheck.engine.module_report import ModuleReport
+from hubcheck.engine.reports import Report
+from hubcheck.engine.summary import summarize
+from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.uri import ModuleSource
 from hubcheck.rulebook.contract import SignatureContract, load_contracts
 from hubcheck.rulebook.rules import Rule, load_rules, matching, select
-from hubcheck.run.options import Options
+from hubcheck.run.options import Options, with_configuration
 from hubcheck.run.spool import ReportSpool
 
 if TYPE_CHECKING:
@@ -23,57 +25,71 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedOptions:
-    """What the options come to: the rules, the contracts, which rules to report, and which needs to waive.
+    """Options with everything that they name loaded.
 
-    `own` are the rules and contracts that do not ship with hubcheck.
+    Attributes:
+        options: the options, with the configuration's values.
+        rules: all rules by id, with the levels of the configuration.
+        contracts: all signature contracts by name.
+        own: the rules and contracts that do not ship with hubcheck.
+        selected: the rules to report.
+        waived: rules whose failure does not keep others from being checked.
+        limits: how much of a module is read at most.
+        project_root: the folder that modules' keys are relative to.
+        policy: ignores, expected failures and the baseline, if there are any.
+        devices: where modules are run; None if they are not run by this process.
+        rules_by_module: the rules to report of single modules, instead of `selected`.
     """
 
+    options: Options
     rules: Mapping[str, Rule]
     contracts: Mapping[str, SignatureContract]
     own: tuple[Rule | SignatureContract, ...]
     selected: set[str]
     waived: frozenset[str]
-    home: Path
+    limits: ReadLimits
+    project_root: Path
     policy: Policy | None = None
     devices: DeviceSelection | None = None
-    only: Mapping[Path, set[str]] | None = None
+    rules_by_module: Mapping[Path, set[str]] | None = None
 
-    def selected_for(self, path: ModuleSource) -> set[str]:
-        """The rules to report of a module; `only` may name them module by module."""
-        if self.only is not None and isinstance(path, Path) and path in self.only:
-            return self.only[path]
-        return self.selected if self.policy is None else self.policy.selected(path, self.selected)
+    def selected_for(self, module: ModuleSource) -> set[str]:
+        """Return the rules to report of a module."""
+        if self.rules_by_module is not None and isinstance(module, Path) and module in self.rules_by_module:
+            return self.rules_by_module[module]
+        return self.selected if self.policy is None else self.policy.selected(module, self.selected)
 
-    def judged(self, report: ModuleReport) -> ModuleReport:
-        """A module's report after the configuration and the baseline had their say."""
+    def apply_policy(self, report: ModuleReport) -> ModuleReport:
+        """Return a module's report with its key, after ignores, expected failures and the baseline are applied."""
+        report = replace(report, key=module_key(report.path, self.project_root))
         return report if self.policy is None else self.policy.apply(report)
 
     def report(self, modules: Iterable[ModuleReport], *, interrupted: bool = False) -> Report:
-        """The report of a run that is over; what was interrupted does not change the baseline."""
-        done = modules if isinstance(modules, ReportSpool) else tuple(modules)
-        tally = done.tally if isinstance(done, ReportSpool) else tallied(done)
+        """Return the report of a finished run; an interrupted one does not update the baseline."""
+        reports = modules if isinstance(modules, ReportSpool) else tuple(modules)
+        summary = reports.summary if isinstance(reports, ReportSpool) else summarize(reports)
         notices: tuple[str, ...] = ()
         if self.policy is not None and not interrupted:
-            self.policy.update()
+            self.policy.update_baseline()
             notices = tuple(self.policy.notices())
         missing = self.devices.missing if self.devices is not None else None
         incomplete = f"--device: {missing}" if missing else None
-        return Report(done, tally, interrupted, incomplete, notices=notices, home=str(self.home), rules=self.rules)
+        return Report(reports, summary, interrupted, incomplete, notices, str(self.project_root), self.rules)
 
 
-def plan(options: Options) -> ResolvedOptions:
-    """The rules and contracts that the options name.
+def resolve(options: Options) -> ResolvedOptions:
+    """Load everything that the options and their configuration name.
 
     Raises:
-        UnknownRule, DataFileError, UnknownPredicate: they cannot be used.
+        UnknownRule, DataFileError, UnknownPredicate: it cannot be used.
     """
     from hubcheck.config.rule_folders import find_code, rule_folders
 
+    options = with_configuration(options)
     folders = (*rule_folders(), *options.rules)
     find_code(options.rules)
     rules = load_rules(*folders)
     contracts = load_contracts(*folders)
-    own: tuple[Rule | SignatureContract, ...] = (*rules.own.values(), *contracts.own.values())
     for rule in rules.own.values():
         from hubcheck.engine.predicates import check_predicates
 
@@ -86,12 +102,20 @@ def plan(options: Options) -> ResolvedOptions:
         levelled = adjusted(rules, options.config) if options.config is not None else rules
         policy = Policy(options.config, options.baseline, levelled, updating=options.update_baseline)
     selected = select(options.select, rules) if options.select else set(rules)
-    selected -= select(options.ignore, rules)
-    waived = frozenset(matching("safety", rules)) if options.run_unsafe else frozenset()
     devices = None
     if not options.static and options.cluster is None:
         from hubcheck.probe.devices import choose
 
         devices = choose(options.device or "auto")
-    where = options.config.home if options.config else home()
-    return ResolvedOptions(levelled, contracts, own, selected, waived, where, policy, devices)
+    return ResolvedOptions(
+        options=options,
+        rules=levelled,
+        contracts=contracts,
+        own=(*rules.own.values(), *contracts.own.values()),
+        selected=selected - select(options.ignore, rules),
+        waived=frozenset(matching("safety", rules)) if options.run_unsafe else frozenset(),
+        limits=options.limits or LIMITS,
+        project_root=options.config.home if options.config else project_root(),
+        policy=policy,
+        devices=devices,
+    )

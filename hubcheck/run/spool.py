@@ -1,4 +1,4 @@
-"""The reports of a run that is under way: few of them in memory, however many there are."""
+"""Append-only reports: the first 64 in memory, the rest in an anonymous temporary file."""
 
 from __future__ import annotations
 
@@ -6,42 +6,39 @@ from array import array
 from collections.abc import Sequence
 from typing import IO, overload
 
-from hubcheck.engine.reports import ModuleReport
+from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.summary import Summary
 
-_MOST_IN_MEMORY = 64
+_MAX_IN_MEMORY = 64
 
 
 class ReportSpool(Sequence[ModuleReport]):
-    """Reports in the order in which they came, and what they add up to.
-
-    The first ones stay in memory; the others go to a file without a name, which is gone when this is.
-    """
+    """Reports in the order in which they were added; `summary` counts over all of them."""
 
     def __init__(self) -> None:
-        self.tally = Summary()
-        self._near: list[ModuleReport] = []
-        self._starts = array("Q")
+        self.summary = Summary()
+        self._in_memory: list[ModuleReport] = []
+        self._offsets = array("Q")
         self._file: IO[bytes] | None = None
 
     def add(self, report: ModuleReport) -> None:
-        """Keep one more."""
-        self.tally.add(report)
-        if len(self._near) < _MOST_IN_MEMORY:
-            self._near.append(report)
+        """Append a report."""
+        self.summary.add(report)
+        if len(self._in_memory) < _MAX_IN_MEMORY:
+            self._in_memory.append(report)
             return
-        # Most runs never come here, and have no use for what that needs.
+        # Imported here because most runs have fewer reports.
         from hubcheck.run.report_codec import report_text
 
         if self._file is None:
             import tempfile
 
             self._file = tempfile.TemporaryFile(prefix="hubcheck-reports-")  # noqa: SIM115 - it lives as long as this
-        self._starts.append(self._file.seek(0, 2))
+        self._offsets.append(self._file.seek(0, 2))
         self._file.write(report_text(report) + b"\n")
 
     def __len__(self) -> int:
-        return len(self._near) + len(self._starts)
+        return len(self._in_memory) + len(self._offsets)
 
     @overload
     def __getitem__(self, index: int) -> ModuleReport: ...
@@ -50,13 +47,13 @@ class ReportSpool(Sequence[ModuleReport]):
     def __getitem__(self, index: int | slice) -> ModuleReport | Sequence[ModuleReport]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        place = index + len(self) if index < 0 else index
-        if not 0 <= place < len(self):
+        position = index + len(self) if index < 0 else index
+        if not 0 <= position < len(self):
             raise IndexError(index)
-        if place < len(self._near):
-            return self._near[place]
+        if position < len(self._in_memory):
+            return self._in_memory[position]
         from hubcheck.run.report_codec import report_from
 
         assert self._file is not None
-        self._file.seek(self._starts[place - len(self._near)])
+        self._file.seek(self._offsets[position - len(self._in_memory)])
         return report_from(self._file.readline())

@@ -1,21 +1,22 @@
-"""Paths to reports: finds the modules and has them checked, here, by several processes, or from the cache."""
+"""Paths to reports: find the modules, and check them here, in several processes, on a cluster, or from the cache."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.engine.reports import ModuleReport, Report
+from hubcheck.config.file import read_config
+from hubcheck.engine.module_report import ModuleReport
+from hubcheck.engine.reports import Report
 from hubcheck.module.limits import ReadLimits
 from hubcheck.module.uri import ModuleSource
 from hubcheck.remote.sources import default_store, find
 from hubcheck.rulebook.levels import Level
-from hubcheck.run.options import Options, configured
-from hubcheck.run.resolved import ResolvedOptions, plan
+from hubcheck.run.options import Options
+from hubcheck.run.resolved import ResolvedOptions, resolve
 
 if TYPE_CHECKING:
     from hubcheck.probe.devices import DeviceRequest
@@ -46,7 +47,7 @@ def validate(  # noqa: PLR0913 - one for each option
     """Check that modules keep the Common Signatures for Images.
 
     Args:
-        path: a module, a folder with modules below it, or several of these; URIs are texts.
+        path: a module, a folder with modules below it, or several of these; a URI is given as a string.
         static: decide from files alone, without TensorFlow.
         select: only these rules ("image-input/name") or groups ("image-input").
         ignore: all but these.
@@ -54,13 +55,13 @@ def validate(  # noqa: PLR0913 - one for each option
         fail_on: the level from which a finding makes the module violate: "error" (the default), "warning", "note".
         jobs: how many modules run at a time; by default one per core.
         run_unsafe: run a module although a safety rule failed.
-        device: where to run them: "cpu", "gpu", "auto" (the default: a GPU too if there is one) or "all".
-        sandbox: "auto" takes the protections that this machine has, "required" insists on all, "off" keeps limits only.
+        device: where to run modules: "cpu", "gpu", "auto" (the default: also a GPU if there is one) or "all".
+        sandbox: "auto" uses the protections that this machine has, "required" needs all, "off" keeps limits only.
         save_evidence: a folder for the inputs and outputs of the runs, as .npz files.
-        probe: how modules are run: deadline, memory, sizes of batches.
-        limits: how much of a module is read, at most: a hubcheck.module.limits.Limits.
+        probe: how modules are run: deadline, memory, batch sizes.
+        limits: how much of a module is read at most: a hubcheck.module.limits.ReadLimits.
         cache: keep what is fetched from servers, and fetch again only what has changed.
-        config: a hubcheck.toml or pyproject.toml; none is looked for. What the arguments above say goes first.
+        config: a hubcheck.toml or pyproject.toml; none is looked for. The arguments above take precedence.
         cluster: the address of a Dask scheduler whose workers check the modules, or "local" for workers here.
 
     Returns:
@@ -85,78 +86,64 @@ def validate(  # noqa: PLR0913 - one for each option
         sandbox=sandbox,
         save_evidence=Path(save_evidence) if save_evidence is not None else None,
         probe=probe,
+        config=read_config(Path(config)) if config is not None else None,
+        limits=limits,
         store=default_store() if cache else None,
         cluster=cluster,
     )
-    if config is not None:
-        from hubcheck.config.file import read_config
-
-        options = configured(options, read_config(Path(config)))
-    if limits is not None:
-        options = replace(options, limits=limits)
-    modules = modules_at(paths, options)
-    ready = plan(options)
-    return ready.report(stream(modules, options, ready))
+    plan = resolve(options)
+    return plan.report(stream(modules_at(paths, plan), plan))
 
 
-def modules_at(paths: Iterable[str | os.PathLike[str]], options: Options) -> list[ModuleSource]:
-    """Every module at or below the paths and URIs, once each.
+def modules_at(paths: Iterable[str | os.PathLike[str]], plan: ResolvedOptions) -> list[ModuleSource]:
+    """Return every module at or below the paths and URIs, once each.
 
     Raises:
         NotAModule: there is none at one of them.
     """
-    return list(dict.fromkeys(module for path in paths for module in find(path, options.limits, store=options.store)))
+    store = plan.options.store
+    return list(dict.fromkeys(module for path in paths for module in find(path, plan.limits, store=store)))
 
 
-def stream(modules: Sequence[ModuleSource], options: Options, ready: ResolvedOptions) -> Iterator[ModuleReport]:
-    """Reports one by one, in the order of `modules`; the next modules run meanwhile."""
+def stream(modules: Sequence[ModuleSource], plan: ResolvedOptions) -> Iterator[ModuleReport]:
+    """Yield reports one by one, in the order of `modules`; the next modules run meanwhile."""
     reports: Generator[ModuleReport, None, None]
     with ExitStack() as stack:
-        cluster = _cluster(options, stack)
+        cluster = _cluster(plan, stack)
 
-        def checked(paths: Iterable[ModuleSource]) -> Generator[ModuleReport, None, None]:
-            made = cluster.reports(paths) if cluster is not None else _locally(paths, len(modules), options, ready)
-            for report in made:
-                yield report if isinstance(report, ModuleReport) else _without_check(*report, options, ready)
+        def check(unknown: Iterable[ModuleSource]) -> Generator[ModuleReport, None, None]:
+            yield from cluster.reports(unknown) if cluster is not None else _locally(unknown, len(modules), plan)
 
-        if options.cache is not None and options.save_evidence is None:
-            from hubcheck.run.cached_reports import known_or_checked
+        if plan.options.cache is not None and plan.options.save_evidence is None:
+            from hubcheck.run.cached_reports import cached_or_checked
 
             environment = cluster.environment if cluster is not None else None
-            reports = known_or_checked(modules, options, ready, checked, environment)
+            reports = cached_or_checked(modules, plan, check, environment)
         else:
-            reports = checked(modules)
-        # Who leaves early ends what is under way before the cluster goes.
+            reports = check(modules)
+        # When the caller stops early, checks end before the cluster does.
         stack.callback(reports.close)
-        for report in reports:
-            yield ready.judged(report)
+        yield from map(plan.apply_policy, reports)
 
 
-def _without_check(path: ModuleSource, error: Exception, options: Options, ready: ResolvedOptions) -> ModuleReport:
-    from hubcheck.run.checker import report_without_check
-
-    return report_without_check(path, error, options, ready)
-
-
-def _cluster(options: Options, stack: ExitStack) -> Cluster | None:
-    if options.cluster is None:
+def _cluster(plan: ResolvedOptions, stack: ExitStack) -> Cluster | None:
+    if plan.options.cluster is None:
         return None
     from hubcheck.run.dask_cluster import connected
 
-    return stack.enter_context(connected(options))
+    return stack.enter_context(connected(plan))
 
 
-def _locally(
-    paths: Iterable[ModuleSource], count: int, options: Options, ready: ResolvedOptions
-) -> Iterator[ModuleReport | tuple[ModuleSource, Exception]]:
+def _locally(modules: Iterable[ModuleSource], count: int, plan: ResolvedOptions) -> Iterator[ModuleReport]:
+    options = plan.options
     if options.static and count > 1 and options.jobs != 1:
-        from hubcheck.run import processes as local
+        from hubcheck.run import processes
 
-        processes = local.processes(options, count)
-        if processes > 1:
-            yield from local.reports(paths, options, processes)
+        number = processes.process_count(options, count)
+        if number > 1:
+            yield from processes.reports(modules, plan, number)
             return
-    from hubcheck.run.checker import Checker  # of what is known from an earlier run nothing is checked
+    from hubcheck.run.checker import Checker  # not needed when all reports are cached
 
-    with Checker(options) as checker:
-        yield from checker.reports(paths, options, ready)
+    with Checker(plan) as checker:
+        yield from checker.reports(modules, plan)

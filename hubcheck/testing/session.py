@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,14 +12,16 @@ from hubcheck.config.baseline import Known
 from hubcheck.config.file import Config, covers, find_config
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.identity import module_key
-from hubcheck.engine.reports import ModuleReport, Report
+from hubcheck.engine.module_report import ModuleReport
+from hubcheck.engine.reports import Report
 from hubcheck.module.archive import names_module
+from hubcheck.module.uri import ModuleSource
 from hubcheck.rulebook.levels import Level
 from hubcheck.rulebook.rules import matching
 from hubcheck.run.checker import Checker
-from hubcheck.run.options import Options, configured
+from hubcheck.run.options import Options
 from hubcheck.run.report_codec import report_from, report_text
-from hubcheck.run.resolved import plan
+from hubcheck.run.resolved import ResolvedOptions, resolve
 from hubcheck.run.validate import modules_at
 from hubcheck.util.locks import locked
 
@@ -37,10 +39,7 @@ class Checks:
     def __init__(
         self, root: Path, *, static: bool, fail_on: Literal["error", "warning"] | None, shared: Path | None
     ) -> None:
-        config = find_config(root)
-        options = Options(static=static, fail_on=fail_on)
-        self._options = configured(options, config) if config is not None else options
-        self._ready = plan(self._options)
+        self._plan = resolve(Options(static=static, fail_on=fail_on, config=find_config(root)))
         if shared is not None:
             shared.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._shared = shared
@@ -50,17 +49,17 @@ class Checks:
 
     @property
     def _config(self) -> Config | None:
-        return self._options.config
+        return self._plan.options.config
 
     def rules_of(self, path: Path) -> list[str]:
         """The ids of the rules to ask of a module, in the order of the rule files."""
-        policy = self._ready.policy
-        chosen = self._ready.selected if policy is None else policy.selected(path, self._ready.selected)
-        return [rule for rule in self._ready.rules if rule in chosen]
+        policy = self._plan.policy
+        chosen = self._plan.selected if policy is None else policy.selected(path, self._plan.selected)
+        return [rule for rule in self._plan.rules if rule in chosen]
 
     def is_module(self, archive: Path) -> bool:
         """Whether an archive is one of a module, or cannot be read."""
-        return names_module(archive, self._options.limits)
+        return names_module(archive, self._plan.limits)
 
     def expected_to_fail(self, path: Path, rule: str) -> str | None:
         """The reason that the configuration gives for the failure of a rule on a module, if it gives one."""
@@ -68,7 +67,7 @@ class Checks:
             return None
         key = module_key(path, self._config.home)
         for entry in self._config.xfail:
-            if covers(entry.path, key) and any(rule in matching(pattern, self._ready.rules) for pattern in entry.rules):
+            if covers(entry.path, key) and any(rule in matching(pattern, self._plan.rules) for pattern in entry.rules):
                 return entry.reason
         return None
 
@@ -108,27 +107,28 @@ class Checks:
         fail_on: Level | None = None,
     ) -> Report:
         """A report of modules that a test has made."""
-        static = static or self._options.static
-        options = replace(
-            self._options,
-            static=static,
-            select=tuple(select),
-            ignore=tuple(ignore),
-            fail_on=fail_on or self._options.fail_on,
+        options = self._plan.options
+        plan = resolve(
+            replace(
+                options,
+                static=static or options.static,
+                select=tuple(select),
+                ignore=tuple(ignore),
+                fail_on=fail_on or options.fail_on,
+            )
         )
-        ready = plan(options)
-        return ready.report(self._checker(static).stream(modules_at(paths, options), options, ready))
+        return plan.report(self._checked(modules_at(paths, plan), plan))
 
     def seen(self) -> dict[str, Any]:
         """What this process saw of the configuration's use, as plain data for `add`."""
-        policy = self._ready.policy
+        policy = self._plan.policy
         if policy is None:
             return {}
         return {"uses": policy.uses.rows(), "gone": [asdict(known) for known in policy.gone]}
 
     def add(self, seen: dict[str, Any]) -> None:
         """Add what another process of the run saw."""
-        policy = self._ready.policy
+        policy = self._plan.policy
         if policy is not None and seen:
             policy.uses.add(seen["uses"])
             policy.gone += (Known(**row) for row in seen["gone"])
@@ -139,7 +139,7 @@ class Checks:
         Args:
             whole: whether every test that was asked for was run.
         """
-        policy = self._ready.policy
+        policy = self._plan.policy
         return [] if policy is None else list(policy.notices(whole=whole))
 
     def close(self) -> None:
@@ -153,14 +153,16 @@ class Checks:
 
     def _stream(self, paths: Iterable[Path], asked: Mapping[Path, set[str]]) -> Generator[ModuleReport, None, None]:
         wanted = {rule for rules in asked.values() for rule in rules}
-        static = self._options.static or not any(self._ready.rules[rule].probe for rule in wanted)
-        options = replace(self._options, static=static)
-        yield from self._checker(static).stream(paths, options, replace(self._ready, only=asked))
+        options = self._plan.options
+        static = options.static or not any(self._plan.rules[rule].probe for rule in wanted)
+        plan = replace(self._plan, options=replace(options, static=static), rules_by_module=asked)
+        yield from self._checked(paths, plan)
 
-    def _checker(self, static: bool) -> Checker:
+    def _checked(self, modules: Iterable[ModuleSource], plan: ResolvedOptions) -> Iterator[ModuleReport]:
+        static = plan.options.static
         if static not in self._checkers:
-            self._checkers[static] = Checker(replace(self._options, static=static)).__enter__()
-        return self._checkers[static]
+            self._checkers[static] = Checker(plan).__enter__()
+        return map(plan.apply_policy, self._checkers[static].reports(modules, plan))
 
     def _once_for_all(self, path: Path, asked: Mapping[Path, set[str]]) -> ModuleReport:
         """The report that another worker of the run has made, or that this one makes for the others."""
@@ -172,7 +174,7 @@ class Checks:
                 (report,) = self._stream([path], asked)
                 seen.write_bytes(report_text(report))
         made = report_from(seen.read_bytes())
-        return replace(made, fail_on=self._options.fail_on or "error")
+        return replace(made, fail_on=self._plan.options.fail_on or "error")
 
 
 def _from(path: Path, asked: Mapping[Path, set[str]]) -> list[Path]:

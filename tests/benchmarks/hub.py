@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from hubcheck.engine.reports import ModuleReport
+from hubcheck.engine.module_report import ModuleReport
 from hubcheck.run.options import Options
-from hubcheck.run.resolved import plan
+from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import stream
 from tests.fuzz.campaign import memory_now
 from tests.fuzz.seeds import Seed, seeds
@@ -51,7 +51,7 @@ def checked(modules: list[Path], options: Options, *, kill: bool) -> Iterator[Mo
     """The reports; with `kill`, a process is killed after every fiftieth, or in the middle of few."""
     rng = random.Random(0)
     every = min(50, len(modules) // 2)
-    for number, report in enumerate(stream(modules, options, plan(options))):
+    for number, report in enumerate(stream(modules, resolve(options))):
         if kill and number % every == every // 2:
             with_us = _workers("spawn_main" if options.cluster else "hubcheck.run.worker_processes")
             if with_us:

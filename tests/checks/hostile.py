@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from hubcheck.engine.reports import ModuleReport
+from hubcheck.engine.module_report import ModuleReport
 from hubcheck.run.validate import validate
 
 Payload = Callable[[], Any]

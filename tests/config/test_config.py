@@ -118,13 +118,13 @@ def test_arguments_go_before_the_configuration(project):
 def test_limits_of_the_configuration_are_those_of_runs_unless_an_argument_says_otherwise(tmp_path):
     from hubcheck.probe.pool import ProbeOptions
     from hubcheck.run.options import Options
-    from hubcheck.run.options import configured as merged
+    from hubcheck.run.resolved import resolve
 
     config = configured(tmp_path, "device = 'cpu'\n[limits]\ntimeout = 7\nmemory-mb = 512\n")
-    options = merged(Options(), config)
+    options = resolve(Options(config=config)).options
     assert options.probe is not None
     assert (options.device, options.probe.timeout, options.probe.memory) == ("cpu", 7, 512 << 20)
-    given = merged(Options(device="all", probe=ProbeOptions(timeout=3)), config)
+    given = resolve(Options(device="all", probe=ProbeOptions(timeout=3), config=config)).options
     assert given.probe is not None
     assert (given.device, given.probe.timeout, given.probe.memory) == ("all", 3, 512 << 20)
 

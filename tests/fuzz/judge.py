@@ -15,7 +15,7 @@ from hubcheck.module.opening import opened
 from hubcheck.probe.plan.planning import plan_steps
 from hubcheck.report import html, json, text
 from hubcheck.run.options import Options
-from hubcheck.run.resolved import ResolvedOptions, plan
+from hubcheck.run.resolved import ResolvedOptions, resolve
 from hubcheck.run.validate import stream
 
 SECONDS = 10
@@ -30,7 +30,7 @@ class Judge:
     """Judges modules, one after the other, in this process."""
 
     def __init__(self) -> None:
-        self._ready: ResolvedOptions = plan(_OPTIONS)
+        self._plan: ResolvedOptions = resolve(_OPTIONS)
 
     def __call__(self, path: Path, *, thorough: bool = False) -> list[str]:
         """The rules that the module breaks. A thorough look also shows it, plans its run, and writes reports.
@@ -39,12 +39,13 @@ class Judge:
             Broken: an error of ours, or it took more than SECONDS.
         """
         with _deadline():
-            (report,) = stream([path], replace(_OPTIONS, details=thorough), self._ready)
+            plan = replace(self._plan, options=replace(_OPTIONS, details=thorough))
+            (report,) = stream([path], plan)
             for outcome in report.outcomes:
                 if outcome.status == "broken":
                     raise Broken(f"{outcome.rule}: {outcome.reason}")
             if thorough:
-                self._more(path, self._ready.report((report,)))
+                self._more(path, self._plan.report((report,)))
         return sorted({finding.rule for finding in report.findings})
 
     def _more(self, path: Path, report: Report) -> None:
@@ -54,7 +55,7 @@ class Judge:
         with opened(path) as module:
             list(show._lines(module))
             if module.format is not None:
-                plan_steps(module, self._ready.contracts, larger_batch=5)
+                plan_steps(module, self._plan.contracts, larger_batch=5)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import hubcheck
-from hubcheck.engine.reports import ModuleReport
+from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.proto import message_class
 from tests.paths import DATA
 

@@ -13,7 +13,7 @@ import pytest
 
 import hubcheck
 from hubcheck import hub
-from hubcheck.engine.reports import ModuleReport
+from hubcheck.engine.module_report import ModuleReport
 from tests.author.networks import pictures
 from tests.publishing import place, scripts
 from tests.releases.write import FORMATS, MODULES, TASKS

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.engine.reports import EXIT_INCOMPLETE, ModuleReport
+from hubcheck.engine.module_report import ModuleReport
+from hubcheck.engine.reports import EXIT_INCOMPLETE
 from hubcheck.module.limits import LIMITS
 from hubcheck.util.errors import Unreachable
 from tests.paths import DATA

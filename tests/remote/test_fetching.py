@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.engine.reports import ModuleReport
+from hubcheck.engine.module_report import ModuleReport
 from tests.paths import DATA
 from tests.remote.server import Server, breaks_off, serving
 

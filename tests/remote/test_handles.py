@@ -23,7 +23,7 @@ API = "/api/v1/models.ModelApiService/"
 ONE = "kaggle://google/m/tensorFlow2/small/3"
 
 
-def judged(uri: str, **options: object) -> hubcheck.engine.reports.ModuleReport:
+def judged(uri: str, **options: object) -> hubcheck.ModuleReport:
     (report,) = hubcheck.validate(uri, static=True, **options).modules  # type: ignore[arg-type]
     return report
 

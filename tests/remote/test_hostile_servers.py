@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.engine.reports import ModuleReport
+from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.proto import message_class
 from hubcheck.module.uri import Uri

@@ -11,7 +11,7 @@ import fsspec
 import pytest
 
 import hubcheck
-from hubcheck.engine.reports import ModuleReport
+from hubcheck.engine.module_report import ModuleReport
 from hubcheck.util.errors import Unreachable
 from tests.paths import DATA
 from tests.remote.server import serving

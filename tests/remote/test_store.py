@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.engine.reports import ModuleReport
+from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.limits import LIMITS
 from hubcheck.remote.store import Store
 from tests.paths import DATA

@@ -27,7 +27,7 @@ class Facts:
 
 
 def truth(whole: hubcheck.Report) -> Facts:
-    keys = {module.path: module_key(module.path, whole.home) for module in whole.modules}
+    keys = {module.path: module_key(module.path, whole.project_root) for module in whole.modules}
     return Facts(
         findings={(keys[m.path], f.rule, f.message) for m in whole.modules for f in m.findings},
         verdicts={keys[module.path]: module.verdict for module in whole.modules},
@@ -48,7 +48,7 @@ def from_jsonl(text: str, whole: hubcheck.Report) -> Facts:
 
 
 def from_documents(modules: list, whole: hubcheck.Report) -> Facts:
-    key = {module["path"]: module_key(module["path"], whole.home) for module in modules}
+    key = {module["path"]: module_key(module["path"], whole.project_root) for module in modules}
     return Facts(
         {(key[m["path"]], f["rule"], f["message"]) for m in modules for f in m["findings"]},
         {key[m["path"]]: m["verdict"] for m in modules},
@@ -108,7 +108,7 @@ def from_github(text: str, whole: hubcheck.Report) -> Facts:
         if "file=" in match[2]:
             rule = title.removeprefix("hubcheck ")
             for module in whole.modules:
-                key = module_key(module.path, whole.home)
+                key = module_key(module.path, whole.project_root)
                 for finding in module.findings:
                     if lines[0] == f"{key}: {location(finding.where)}: {finding.message}":
                         findings.add((key, rule, finding.message))

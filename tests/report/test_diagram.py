@@ -12,13 +12,13 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Node, Where
 from hubcheck.engine.details import SignatureDetails
 from hubcheck.engine.findings import Finding
-from hubcheck.engine.reports import ModuleReport
+from hubcheck.engine.module_report import ModuleReport
 from hubcheck.report import diagram
 from hubcheck.report.details.signatures import signature_details
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.rulebook.levels import Level
 from hubcheck.run.options import Options
-from hubcheck.run.resolved import plan
+from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import stream
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 from tests.paths import DATA
@@ -28,7 +28,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def checked(module: Path) -> ModuleReport:
     options = Options(static=True, details=True)
-    (report,) = stream([module], options, plan(options))
+    (report,) = stream([module], resolve(options))
     return report
 
 

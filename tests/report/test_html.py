@@ -9,7 +9,7 @@ import pytest
 import hubcheck
 from hubcheck.report.formats import render
 from hubcheck.run.options import Options
-from hubcheck.run.resolved import plan
+from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import modules_at, stream
 from tests.report.browser import CHROMIUM, Page, page
 from tests.report.reports import project
@@ -21,12 +21,10 @@ in_browser = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not instal
 def whole(tmp_path_factory: pytest.TempPathFactory) -> hubcheck.Report:
     """A report with exhibits of a run."""
     from hubcheck.config.file import read_config
-    from hubcheck.run.options import configured
 
     folder = project(tmp_path_factory.mktemp("project"))
-    options = configured(Options(details=True), read_config(folder / "hubcheck.toml"))
-    ready = plan(options)
-    return ready.report(stream(modules_at([folder / "modules"], options), options, ready))
+    plan = resolve(Options(details=True, config=read_config(folder / "hubcheck.toml")))
+    return plan.report(stream(modules_at([folder / "modules"], plan), plan))
 
 
 @pytest.fixture(scope="module")

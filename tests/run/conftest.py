@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hubcheck.engine.reports import ModuleReport
+from hubcheck.engine.module_report import ModuleReport
 from hubcheck.run.options import Options
-from hubcheck.run.resolved import plan
+from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import stream
 from tests.paths import DATA
 
@@ -48,7 +48,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="package")
 def alone(hub: list[Path]) -> list[ModuleReport]:
-    return told(stream(hub, STATIC, plan(STATIC)))
+    return told(stream(hub, resolve(STATIC)))
 
 
 @pytest.fixture

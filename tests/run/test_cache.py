@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from hubcheck.config.file import Config
-from hubcheck.engine.reports import ModuleReport
+from hubcheck.engine.module_report import ModuleReport
+from hubcheck.module.limits import ReadLimits
 from hubcheck.run.cache import Cache
 from hubcheck.run.options import Options
-from hubcheck.run.resolved import plan
+from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import stream
 from tests.engine.test_rules import OWN_RULE
 from tests.module.test_archive import packed
@@ -50,19 +51,19 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def check(options: Options, *modules: Path) -> list[ModuleReport]:
-    return list(stream(modules, options, plan(options)))
+    return list(stream(modules, resolve(options)))
 
 
 def told(reports: list[ModuleReport]) -> list[ModuleReport]:
     """Reports without what differs from run to run."""
-    return [replace(report, elapsed_s=0, known=False) for report in reports]
+    return [replace(report, elapsed_s=0, from_cache=False) for report in reports]
 
 
 def test_an_unchanged_module_is_answered_from_the_cache(module: Path, options: Options, reads: list[Path]) -> None:
     first, second = check(options, module), check(options, module)
     assert reads == [module]
     assert told(first) == told(second)
-    assert [report.known for report in (*first, *second)] == [False, True]
+    assert [report.from_cache for report in (*first, *second)] == [False, True]
     assert [finding.rule for finding in second[0].findings] == ["image-input/batch-size"]
 
 
@@ -128,7 +129,7 @@ SETTINGS: dict[str, Callable[[Options], Options]] = {
     "selection": lambda o: replace(o, select=("image-input",)),
     "level": lambda o: replace(o, fail_on="warning"),
     "unsafe": lambda o: replace(o, run_unsafe=True),
-    "limits": lambda o: replace(o, limits=replace(o.limits, nodes=10)),
+    "limits": lambda o: replace(o, limits=ReadLimits(nodes=10)),
 }
 
 

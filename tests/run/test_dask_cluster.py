@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INTERRUPTED, ModuleReport
+from hubcheck.engine.module_report import ModuleReport
+from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INTERRUPTED
 from hubcheck.run.options import Options
-from hubcheck.run.resolved import plan
+from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import stream
 from hubcheck.util.errors import UserError
 from tests.paths import DATA
@@ -30,7 +31,7 @@ PATIENCE = 60
 
 
 def check(modules: list[Path], options: Options) -> Iterator[ModuleReport]:
-    return stream(modules, options, plan(options))
+    return stream(modules, resolve(options))
 
 
 def descendants(pid: int) -> dict[int, str]:

@@ -10,10 +10,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from hubcheck.engine.reports import ModuleReport
+from hubcheck.engine.module_report import ModuleReport
 from hubcheck.run.options import Options
-from hubcheck.run.processes import processes
-from hubcheck.run.resolved import plan
+from hubcheck.run.processes import process_count
+from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import stream
 from tests.run.conftest import STATIC, told
 
@@ -27,7 +27,7 @@ def children() -> list[int]:
 
 def test_several_processes_tell_what_one_does(hub: list[Path], alone: list[ModuleReport]) -> None:
     options = replace(STATIC, jobs=2)
-    assert told(stream(hub, options, plan(options))) == alone
+    assert told(stream(hub, resolve(options))) == alone
     assert children() == []
 
 
@@ -40,13 +40,13 @@ def test_killed_processes_lose_nothing_and_tell_nothing_twice(hub: list[Path], a
             killed.append(next(pid for pid in children() if pid not in killed))
             os.kill(killed[-1], signal.SIGKILL)
 
-    assert told(stream(hub, options, plan(options)), kill) == alone
+    assert told(stream(hub, resolve(options)), kill) == alone
     assert len(killed) == 2
 
 
 def test_a_module_on_which_processes_die_is_told_and_the_others_go_on(hub: list[Path], deadly: Path) -> None:
     options = replace(STATIC, jobs=2, rules=(deadly,))
-    reports = list(stream(hub[:5], options, plan(options)))
+    reports = list(stream(hub[:5], resolve(options)))
     assert [report.path for report in reports] == [str(path) for path in hub[:5]]
     assert [report.count("broken") for report in reports] == [0, 1, 0, 0, 0]
     assert "died twice" in next(o.reason or "" for o in reports[1].outcomes if o.status == "broken")
@@ -54,7 +54,7 @@ def test_a_module_on_which_processes_die_is_told_and_the_others_go_on(hub: list[
 
 def test_leaving_early_leaves_no_process(hub: list[Path]) -> None:
     options = replace(STATIC, jobs=2)
-    running = stream(hub, options, plan(options))
+    running = stream(hub, resolve(options))
     next(running)
     assert children()
     running.close()  # type: ignore[attr-defined]
@@ -85,6 +85,6 @@ def test_ctrl_c_keeps_what_was_done(hub: list[Path]) -> None:
 
 
 def test_a_few_modules_are_checked_here() -> None:
-    assert processes(Options(static=True), 3) == 1
-    assert processes(Options(static=True, jobs=4), 3) == 3
-    assert processes(Options(), 1000) == 1
+    assert process_count(Options(static=True), 3) == 1
+    assert process_count(Options(static=True, jobs=4), 3) == 3
+    assert process_count(Options(), 1000) == 1

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from hubcheck.engine.details import Histogram, InputImage
-from hubcheck.engine.reports import ModuleReport, Suppressed
-from hubcheck.engine.summary import tallied
+from hubcheck.engine.module_report import ModuleReport, Suppressed
+from hubcheck.engine.summary import summarize
 from hubcheck.run.options import Options
 from hubcheck.run.report_codec import report_from, report_text
-from hubcheck.run.resolved import plan
+from hubcheck.run.resolved import resolve
 from hubcheck.run.spool import ReportSpool
 from hubcheck.run.validate import stream
 from tests.paths import DATA
@@ -22,7 +22,7 @@ OPTIONS = Options(static=True, jobs=1, details=True)
 @pytest.fixture(scope="module")
 def reports() -> list[ModuleReport]:
     modules = sorted(DATA.glob("?_*"))[:8]
-    made = list(stream(modules, OPTIONS, plan(OPTIONS)))
+    made = list(stream(modules, resolve(OPTIONS)))
     return [replace(made[number % len(made)], elapsed_s=number) for number in range(150)]
 
 
@@ -50,8 +50,8 @@ def test_what_they_add_up_to_is_counted_on_the_way(reports: list[ModuleReport]) 
     kept = ReportSpool()
     for report in reports:
         kept.add(report)
-    assert kept.tally == tallied(reports)
-    assert kept.tally.levels["error"] == sum(f.level == "error" for report in reports for f in report.findings)
+    assert kept.summary == summarize(reports)
+    assert kept.summary.levels["error"] == sum(f.level == "error" for report in reports for f in report.findings)
 
 
 def test_a_stored_report_loses_nothing(reports: list[ModuleReport]) -> None:

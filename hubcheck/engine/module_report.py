@@ -1,0 +1,81 @@
+"""The report of one module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from hubcheck.engine.findings import Finding, Outcome
+from hubcheck.module.formats import Format
+from hubcheck.rulebook.levels import LEVELS, Level
+
+if TYPE_CHECKING:
+    from hubcheck.engine.details import ModuleDetails
+
+Verdict = Literal["conforms", "violates", "incomplete"]
+SuppressionKind = Literal["ignore", "xfail", "baseline"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRun:
+    """Whether the module was run on a device, and if not, why."""
+
+    name: str
+    ran: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """A finding that does not count, because of the configuration or the baseline."""
+
+    finding: Finding
+    kind: SuppressionKind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleReport:
+    """Everything that was found about one module.
+
+    Attributes:
+        path: the path or URI as the user gave it.
+        key: the module's name across machines and checkouts: its path below the project root, or its URI.
+        fail_on: the level from which a finding makes the module violate.
+        protections: the sandbox's layers that were enforced; None if the module was not run.
+        file: the name of the file in the module that was read, "" if the module is an archive.
+        script: the file that publishes the module, if the configuration names it.
+        details: details for people, if they were requested.
+        from_cache: whether the report is from an earlier run, since the module has not changed.
+    """
+
+    path: str
+    format: Format | None
+    outcomes: tuple[Outcome, ...]
+    findings: tuple[Finding, ...]
+    devices: tuple[DeviceRun, ...] = ()
+    elapsed_s: float = 0.0
+    fail_on: Level = "error"
+    protections: tuple[str, ...] | None = None
+    suppressed: tuple[Suppressed, ...] = ()
+    file: str = "saved_model.pb"
+    script: str | None = None
+    details: ModuleDetails | None = None
+    from_cache: bool = False
+    key: str = ""
+
+    @property
+    def failures(self) -> tuple[Finding, ...]:
+        """The findings at or above `fail_on`."""
+        failing = LEVELS[: LEVELS.index(self.fail_on) + 1]
+        return tuple(finding for finding in self.findings if finding.level in failing)
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.failures:
+            return "violates"
+        return "conforms" if all(outcome.complete for outcome in self.outcomes) else "incomplete"
+
+    def count(self, status: str) -> int:
+        """Return how many rules have this status."""
+        return sum(outcome.status == status for outcome in self.outcomes)
