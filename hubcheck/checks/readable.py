@@ -10,7 +10,7 @@ from typing import Any
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Side, Skip, Where
 from hubcheck.graph.op_tables import ops
-from hubcheck.module.convert import shape
+from hubcheck.module.from_proto import shape
 from hubcheck.module.types import Module, Shape, Tensor, Variant
 
 _COPY_ALL = "Export the module again, or copy the whole folder from where it was exported."

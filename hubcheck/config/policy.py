@@ -17,7 +17,7 @@ from hubcheck.config.usage import Uses
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.identity import fingerprints, module_key
 from hubcheck.engine.module_report import ModuleReport, Suppressed, SuppressionKind
-from hubcheck.module.uri import ModuleSource, is_uri, place
+from hubcheck.module.uri import ModuleSource, is_uri, parse_source
 from hubcheck.rulebook.levels import LEVELS, Level
 from hubcheck.rulebook.rules import Rule, UnknownRule, matching, select
 from hubcheck.util.data_files import DataFileError
@@ -64,7 +64,7 @@ class Policy:
     def apply(self, report: ModuleReport) -> ModuleReport:
         """The report with what does not count set aside."""
         report = self._levelled(report)
-        path = place(report.path)
+        path = parse_source(report.path)
         active, aside = list(report.findings), list[Suppressed]()
         for kind in ("ignore", "xfail"):
             for number, entry in enumerate(getattr(self._config, kind) if self._config else ()):

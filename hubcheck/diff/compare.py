@@ -260,7 +260,7 @@ def _assets(old: Module, new: Module) -> Iterator[Change]:
 
 
 def _content(module: Module, name: str) -> bytes | None:
-    from hubcheck.module.files import read_file
+    from hubcheck.module.bounded_read import read_file
 
     root = Path(module.folder)
     file = root / "assets" / name

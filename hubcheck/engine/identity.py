@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.module_report import ModuleReport
-from hubcheck.module.uri import Uri, place
+from hubcheck.module.uri import Uri, parse_source
 
 _COUNTERS = re.compile(r"_?\d+")
 
@@ -21,7 +21,7 @@ def project_root(start: Path | None = None) -> Path:
 
 def module_key(path: str | os.PathLike[str], root: str | os.PathLike[str]) -> str:
     """Return a module's URI, or its path below `root` with slashes; outside of `root`, its folder's name."""
-    source = place(path)
+    source = parse_source(path)
     if isinstance(source, Uri):
         return source.public
     relative = os.path.relpath(os.path.abspath(path), os.path.abspath(root))  # noqa: PTH100

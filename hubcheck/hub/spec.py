@@ -13,7 +13,7 @@ from typing import Any
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.locate import NotAModule, is_archive, is_module
 from hubcheck.module.types import INIT_OP_SIGNATURE, Module, Signature, Tensor, Variant
-from hubcheck.module.uri import place as where
+from hubcheck.module.uri import parse_source
 from hubcheck.remote.sources import default_store, opened
 
 TRAIN = frozenset({"train"})
@@ -164,7 +164,7 @@ def load_module_spec(path: str | os.PathLike[str], *, limits: ReadLimits = LIMIT
         Unreachable: a server does not give the module.
         ValueError: what is there is no readable module; says what is wrong.
     """
-    place = where(path)
+    place = parse_source(path)
     if isinstance(place, Path):
         _check(place)
     stack = ExitStack()

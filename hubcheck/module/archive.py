@@ -14,10 +14,10 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from hubcheck.module.archive_members import CHUNK, BadArchive, Member, foreign_errors, members
+from hubcheck.module.file_names import MODULE_FILES
 from hubcheck.module.limits import LimitExceeded, ReadLimits
-from hubcheck.module.locate import MODULE_FILES
-from hubcheck.module.members import CHUNK, BadArchive, Member, foreign_errors, members
-from hubcheck.module.names import is_too_long, leads_out
+from hubcheck.module.safe_names import is_too_long, leads_out
 from hubcheck.module.types import Archive
 from hubcheck.util.private_folder import private_folder
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hubcheck.module.files import read_file
+from hubcheck.module.bounded_read import read_file
 from hubcheck.module.limits import ReadLimits
 from hubcheck.module.proto import DecodeError, parse
 from hubcheck.module.types import Asset, Problem

@@ -8,14 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hubcheck.module import table
-from hubcheck.module.convert import shape
+from hubcheck.module import leveldb_table
+from hubcheck.module.bounded_read import read_file, read_within
 from hubcheck.module.dtypes import dtype_name
-from hubcheck.module.files import read_file, read_within
+from hubcheck.module.field_count import check_fields
+from hubcheck.module.from_proto import shape
 from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
 from hubcheck.module.proto import DecodeError, parse
 from hubcheck.module.types import Checkpoint, CheckpointEntry
-from hubcheck.module.wire import check_fields
 
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
@@ -40,7 +40,7 @@ def read_index(file: Path, limits: ReadLimits = LIMITS) -> Checkpoint:
     shards = 1
     found: dict[str, CheckpointEntry] = {}
     try:
-        for key, value in table.entries(read_within(file, limits, "index_bytes"), limits):
+        for key, value in leveldb_table.entries(read_within(file, limits, "index_bytes"), limits):
             if not key:
                 shards = parse("BundleHeaderProto", value).num_shards
                 continue
@@ -56,7 +56,7 @@ def read_index(file: Path, limits: ReadLimits = LIMITS) -> Checkpoint:
                 crc32c=entry.crc32c,
                 sliced=bool(entry.slices),
             )
-    except table.TableError as error:
+    except leveldb_table.TableError as error:
         raise CheckpointError(str(error)) from None
     except DecodeError:
         raise CheckpointError("an entry is not the message that it should be") from None

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from hubcheck.module.file_names import MODULE_FILES, is_archive_name
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.util.errors import UserError
 from hubcheck.util.text import printable
-
-ARCHIVES = (".tar.gz", ".tgz", ".zip")
-MODULE_FILES = ("saved_model.pb", "saved_model.pbtxt", "tfhub_module.pb", "saved_model.cpb")
 
 
 class NotAModule(UserError):
@@ -24,7 +22,7 @@ def is_module(folder: Path) -> bool:
 
 def is_archive(path: Path) -> bool:
     """Whether this is a file that is named like an archive."""
-    return path.name.lower().endswith(ARCHIVES) and path.is_file()
+    return is_archive_name(path.name) and path.is_file()
 
 
 def find_modules(path: Path, limits: ReadLimits = LIMITS) -> list[Path]:

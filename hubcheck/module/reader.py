@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from hubcheck.module import checkpoint as checkpoints
-from hubcheck.module import convert, objects
+from hubcheck.module import from_proto, object_graph
 from hubcheck.module.assets import Texts, assets
-from hubcheck.module.documents import read_documents
-from hubcheck.module.files import read_file, read_within
-from hubcheck.module.folder import files, links_out
+from hubcheck.module.bounded_read import read_file, read_within
+from hubcheck.module.field_count import check_fields
 from hubcheck.module.formats import Format
 from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
+from hubcheck.module.listing import files, links_out
 from hubcheck.module.proto import DecodeError, parse, parse_text
+from hubcheck.module.readmes import read_documents
 from hubcheck.module.types import Checkpoint, Module, Problem, Variable, Variant
 from hubcheck.module.v1_variables import collection_variables, restored_variables
-from hubcheck.module.wire import check_fields
 
 SCHEMA_VERSION = 1
 ATTACHMENTS = "hub_module_attachments"
@@ -51,7 +51,7 @@ def read(path: str | os.PathLike[str], limits: ReadLimits = LIMITS) -> Module:
         listed = files(root, limits)
         _check_size(name, proto, limits)
         graph = next((mg.object_graph_def for mg in proto.meta_graphs if mg.object_graph_def.nodes), None)
-        restored = objects.object_graph(graph, limits) if graph is not None else None
+        restored = object_graph.object_graph(graph, limits) if graph is not None else None
     except LimitExceeded as error:
         problem = Problem(f"the module is too large to be read: {error}", error.fix)
         return Module(path=root, format=None, file=_file_name(root), problems=(problem,))
@@ -227,7 +227,7 @@ def _variant(meta: Any, parts: _Parts, problems: list[Problem]) -> Variant:
     attachments = _attachments(collections, ",".join(tags), problems)
     return Variant(
         tags=tags,
-        signatures=convert.signatures(meta),
+        signatures=from_proto.signatures(meta),
         graph=meta.graph_def,
         saver=meta.saver_def,
         collections=collections,
@@ -236,7 +236,7 @@ def _variant(meta: Any, parts: _Parts, problems: list[Problem]) -> Variant:
         assets=tuple(assets(meta, parts.texts, problems)),
         variables=_variables(meta, parts, problems),
         tensorflow_version=meta.meta_info_def.tensorflow_version,
-        init_op=convert.init_op(meta),
+        init_op=from_proto.init_op(meta),
     )
 
 
@@ -268,7 +268,7 @@ def _image_size(attachments: dict[str, bytes], variant: str, problems: list[Prob
 
 def _variables(meta: Any, parts: _Parts, problems: list[Problem]) -> tuple[Variable, ...]:
     if meta.object_graph_def.nodes:
-        return objects.variables(meta.object_graph_def, _stored_objects(parts, problems))
+        return object_graph.variables(meta.object_graph_def, _stored_objects(parts, problems))
     if parts.kind == "tf1-hub":
         return collection_variables(meta)
     return restored_variables(meta)

@@ -81,7 +81,7 @@ def is_uri(text: str) -> bool:
     return _URI.match(text) is not None
 
 
-def place(text: str | os.PathLike[str]) -> ModuleSource:
+def parse_source(text: str | os.PathLike[str]) -> ModuleSource:
     """The path or the URI that a user gave."""
     if isinstance(text, Path | Uri):
         return text

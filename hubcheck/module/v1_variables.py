@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hubcheck.module.convert import UNKNOWN_RANK, shape
 from hubcheck.module.dtypes import dtype_name
+from hubcheck.module.from_proto import UNKNOWN_RANK, shape
 from hubcheck.module.proto import DecodeError, parse
 from hubcheck.module.types import Shape, Variable
 

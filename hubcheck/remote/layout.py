@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from hubcheck.module import documents
+from hubcheck.module import readmes
 from hubcheck.module.checkpoint import OBJECT_GRAPH_KEY, CheckpointError, read_index, shard_name
+from hubcheck.module.file_names import MODULE_FILES
 from hubcheck.module.limits import LimitExceeded
-from hubcheck.module.locate import MODULE_FILES
-from hubcheck.module.names import is_safe
 from hubcheck.module.reader import read
+from hubcheck.module.safe_names import is_safe
 from hubcheck.module.types import CheckpointEntry
 from hubcheck.remote.retry import retry_transient
 from hubcheck.remote.source import Denied, Info, SizeExceeded, Source
@@ -34,7 +34,7 @@ _READ = {
     _INDEX: "index_bytes",
 }
 """What the reader reads, each with the limit on its size."""
-_KNOWN = (*MODULE_FILES, "keras_metadata.pb", "fingerprint.pb", _INDEX, *documents.NAMES)
+_KNOWN = (*MODULE_FILES, "keras_metadata.pb", "fingerprint.pb", _INDEX, *readmes.NAMES)
 """What is asked for where a server lists nothing."""
 
 
@@ -78,7 +78,7 @@ class _Layout:
                 self._whole(name, info)
             elif name in _READ:
                 self._bounded(name, info, getattr(self.transfer.limits, _READ[name]))
-            elif name in documents.NAMES:
+            elif name in readmes.NAMES:
                 self.document(name, info)
             elif complete and name.startswith("assets/"):
                 self._bounded(name, info, self.transfer.limits.asset_text_bytes)
@@ -135,7 +135,7 @@ class _Layout:
 
     def document(self, name: str, info: Info | None) -> None:
         """Fetch a text for people."""
-        self._bounded(name, info, documents.LARGEST)
+        self._bounded(name, info, readmes.MAX_BYTES)
 
     def _whole(self, name: str, info: Info | None) -> None:
         info = info or self._asked(name)

@@ -7,12 +7,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from hubcheck.module.documents import documents_beside
 from hubcheck.module.limits import LimitExceeded, ReadLimits
 from hubcheck.module.locate import NotAModule
-from hubcheck.module.names import is_safe
-from hubcheck.module.opening import opened as opened_here
+from hubcheck.module.open_module import open_module
 from hubcheck.module.reader import read
+from hubcheck.module.readmes import documents_beside
+from hubcheck.module.safe_names import is_safe
 from hubcheck.module.types import Module, Problem
 from hubcheck.module.uri import Uri
 from hubcheck.remote import handles
@@ -54,9 +54,9 @@ def opened(address: Uri, limits: ReadLimits, *, store: Path | None, weights: boo
 def _module(address: Uri, limits: ReadLimits, store: Path | None, weights: bool, stack: ExitStack) -> Module:
     if handles.is_handle(address):
         folder = stack.enter_context(handles.resolved(address, limits, store))
-        return _moved(address, stack.enter_context(opened_here(folder, limits)))
+        return _moved(address, stack.enter_context(open_module(folder, limits)))
     if address.scheme == "file":
-        return _moved(address, stack.enter_context(opened_here(packed.local(address), limits)))
+        return _moved(address, stack.enter_context(open_module(packed.local(address), limits)))
     if packed.is_packed(address):
         return stack.enter_context(packed.opened_inside(address, limits, store))
     if packed.is_archive(address):

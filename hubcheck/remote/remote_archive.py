@@ -12,11 +12,12 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from hubcheck.module.file_names import is_archive_name
 from hubcheck.module.limits import ReadLimits
-from hubcheck.module.locate import ARCHIVES, NotAModule, find_modules
-from hubcheck.module.names import is_safe
-from hubcheck.module.opening import archive_content, opened
+from hubcheck.module.locate import NotAModule, find_modules
+from hubcheck.module.open_module import archive_content, open_module
 from hubcheck.module.reader import read
+from hubcheck.module.safe_names import is_safe
 from hubcheck.module.types import Module
 from hubcheck.module.uri import Uri
 from hubcheck.remote.connect import connect
@@ -33,7 +34,7 @@ def is_packed(address: Uri) -> bool:
 
 def is_archive(address: Uri) -> bool:
     """Whether a URI is that of an archive."""
-    return address.name.lower().endswith(ARCHIVES)
+    return is_archive_name(address.name)
 
 
 def local(address: Uri) -> Path:
@@ -79,7 +80,7 @@ def opened_inside(address: Uri, limits: ReadLimits, store: Path | None) -> Itera
 @contextmanager
 def opened_archive(address: Uri, limits: ReadLimits, store: Path | None) -> Iterator[Module]:
     """The module that is an archive."""
-    with _fetched(address, limits, store, "") as file, opened(file, limits) as module:
+    with _fetched(address, limits, store, "") as file, open_module(file, limits) as module:
         yield replace(module, path=address)
 
 

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from hubcheck.module.file_names import MODULE_FILES, is_archive_name
 from hubcheck.module.limits import LimitExceeded, ReadLimits
-from hubcheck.module.locate import ARCHIVES, MODULE_FILES, NotAModule, find_modules
+from hubcheck.module.locate import NotAModule, find_modules
 from hubcheck.module.uri import Uri
 from hubcheck.remote import handles
 from hubcheck.remote import remote_archive as packed
@@ -52,7 +53,7 @@ def find(address: Uri, limits: ReadLimits, store: Path | None) -> list[Uri]:
 
 def _find(source: Source, limits: ReadLimits, store: Path | None) -> list[Uri]:
     address = source.address
-    if address.name.lower().endswith(ARCHIVES):
+    if is_archive_name(address.name):
         if retry_transient(partial(source.info, "")) is None:
             raise NotAModule(f"{address}: no such file")
         return [address]
@@ -82,7 +83,7 @@ def _below(source: Source, limits: ReadLimits, store: Path | None) -> list[Uri]:
         if _is_module(listing):
             found.append(folder)
         else:
-            archives += [joined(folder, [name]) for name in listing.files if name.lower().endswith(ARCHIVES)]
+            archives += [joined(folder, [name]) for name in listing.files if is_archive_name(name)]
     if archives:
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
             held = pool.map(lambda name: holds_module(source, name, limits, store), archives)

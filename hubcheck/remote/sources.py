@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.locate import find_modules
-from hubcheck.module.uri import ModuleSource, place
+from hubcheck.module.uri import ModuleSource, parse_source
 from hubcheck.util.resources import cache_folder
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def find(text: str | os.PathLike[str], limits: ReadLimits = LIMITS, *, store: Pa
         NotAModule: there is none.
         UserError: the server cannot be asked, or will not tell.
     """
-    where = place(text)
+    where = parse_source(text)
     if isinstance(where, Path):
         return [*find_modules(where, limits)]
     from hubcheck.remote.search import find as find_remote
@@ -54,9 +54,9 @@ def opened(
     """
     if isinstance(where, Path):
         # Of what is known from an earlier run nothing is opened.
-        from hubcheck.module.opening import opened as opened_here
+        from hubcheck.module.open_module import open_module
 
-        with opened_here(where, limits) as module:
+        with open_module(where, limits) as module:
             yield module
         return
     from hubcheck.remote.opening import opened as opened_remote
@@ -78,7 +78,7 @@ def read(path: str | os.PathLike[str], limits: ReadLimits = LIMITS) -> Module:
     Raises:
         Unreachable: a server does not give it.
     """
-    where = place(path)
+    where = parse_source(path)
     with opened(where, limits, store=None if isinstance(where, Path) else default_store(), weights=False) as module:
         return module
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from hubcheck.module.limits import LimitExceeded, ReadLimits
-from hubcheck.module.names import is_safe
+from hubcheck.module.safe_names import is_safe
 from hubcheck.remote.retry import retry_transient
 from hubcheck.remote.source import Info, Listing, Source, joined
 

@@ -18,8 +18,7 @@ from hubcheck.engine.findings import Finding
 from hubcheck.engine.identity import fingerprints
 from hubcheck.engine.module_report import ModuleReport, Suppressed
 from hubcheck.engine.reports import EXIT_INTERNAL, EXIT_INTERRUPTED, Report
-from hubcheck.module.uri import Uri
-from hubcheck.module.uri import place as located
+from hubcheck.module.uri import Uri, parse_source
 from hubcheck.report.describe import annotated_file, counts, finding_rows, location, run_notices
 from hubcheck.rulebook.rules import Rule
 
@@ -134,7 +133,7 @@ def _result(
 
 
 def _artifact(module: ModuleReport, report: Report) -> dict[str, Any]:
-    where = located(module.path)
+    where = parse_source(module.path)
     if module.script is None and isinstance(where, Uri):
         return {"uri": where.below(module.file).encoded}
     if module.script is None and not Path(where).absolute().is_relative_to(Path(report.project_root).absolute()):

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from hubcheck.module.uri import place
+from hubcheck.module.uri import parse_source
 from hubcheck.run.options import Options
 from hubcheck.run.report_codec import report_text
 from hubcheck.util.errors import ModuleUnavailable
@@ -131,7 +131,7 @@ def work() -> None:
     # The process that started this one may be killed while a module is checked.
     with suppress(BrokenPipeError), Checker(plan) as checker:
         for line in requests:
-            source = place(os.fsdecode(bytes.fromhex(line.decode())))
+            source = parse_source(os.fsdecode(bytes.fromhex(line.decode())))
             if isinstance(source, Path) and not source.exists():
                 out.write(_NOT_VISIBLE)
             else:

@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hubcheck.module.file_names import MODULE_FILES, is_archive_name
+
 if TYPE_CHECKING:
     from hubcheck.engine.findings import Finding
     from hubcheck.engine.reports import Report
     from hubcheck.testing.session import Checks
 
-_FILES = ("saved_model.pb", "saved_model.pbtxt", "tfhub_module.pb", "saved_model.cpb")
-"""Each makes its folder a module: those of hubcheck.module.locate, which is not imported until there is one."""
-_ARCHIVES = (".tar.gz", ".tgz", ".zip")
 _PLACE = "hubcheck_shared"
 _SEEN = "hubcheck_seen"
 _NARROWED = "hubcheck_narrowed"
@@ -95,10 +94,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """A module's main file, or the archive of one, if it was asked for."""
-    packed = file_path.name.lower().endswith(_ARCHIVES)
-    if file_path.name not in _FILES and not packed:
+    packed = is_archive_name(file_path.name)
+    if file_path.name not in MODULE_FILES and not packed:
         return None
-    if not packed and any((file_path.parent / name).exists() for name in _FILES[: _FILES.index(file_path.name)]):
+    if not packed and any(
+        (file_path.parent / name).exists() for name in MODULE_FILES[: MODULE_FILES.index(file_path.name)]
+    ):
         return None
     if not parent.session.isinitpath(file_path) and not any(
         root == file_path or root in file_path.parents for root in _roots(parent.config)
@@ -137,7 +138,7 @@ class ModuleFile(pytest.File):
     @property
     def module(self) -> Path:
         """Where the module is: the folder, or the archive."""
-        return self.path.parent if self.path.name in _FILES else self.path
+        return self.path.parent if self.path.name in MODULE_FILES else self.path
 
     def collect(self) -> Iterable[pytest.Item]:
         """A test for each rule that is selected for it."""

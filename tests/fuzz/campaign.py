@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hubcheck.module.locate import ARCHIVES
+from hubcheck.module.file_names import is_archive_name
 from tests.fuzz.judge import Broken, Judge
 from tests.fuzz.seeds import Seed
 from tests.fuzz.targets import TARGETS
@@ -84,7 +84,7 @@ def laid_out(folder: Path, files: dict[str, bytes]) -> Iterator[Path]:
             (module / name).parent.mkdir(parents=True, exist_ok=True)
             (module / name).write_bytes(data)
     try:
-        yield next((module / name for name in files if name.endswith(ARCHIVES)), module)
+        yield next((module / name for name in files if is_archive_name(name)), module)
     finally:
         shutil.rmtree(module)
 

@@ -11,7 +11,7 @@ from types import FrameType
 
 from hubcheck.cli import show
 from hubcheck.engine.reports import Report
-from hubcheck.module.opening import opened
+from hubcheck.module.open_module import open_module
 from hubcheck.probe.plan.planning import plan_steps
 from hubcheck.report import html, json, text
 from hubcheck.run.options import Options
@@ -52,7 +52,7 @@ class Judge:
         "".join(text.render(report))
         "".join(json.render(report))
         "".join(html.render(report))
-        with opened(path) as module:
+        with open_module(path) as module:
             list(show._lines(module))
             if module.format is not None:
                 plan_steps(module, self._plan.contracts, larger_batch=5)

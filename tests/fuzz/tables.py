@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-from hubcheck.module import table
+from hubcheck.module import leveldb_table
 from hubcheck.module.limits import LIMITS
 
 
@@ -23,12 +23,12 @@ def sealed(data: bytes) -> bytes:
     out = bytearray(data)
     try:
         footer = len(data) - 48
-        _, position = table._handle(data, footer)
-        index, _ = table._handle(data, position)
+        _, position = leveldb_table._handle(data, footer)
+        index, _ = leveldb_table._handle(data, position)
         _seal(out, index)
-        for _, value in table._block(bytes(out), index, LIMITS):
-            _seal(out, table._handle(value, 0)[0])
-    except (table.TableError, struct.error, IndexError):
+        for _, value in leveldb_table._block(bytes(out), index, LIMITS):
+            _seal(out, leveldb_table._handle(value, 0)[0])
+    except (leveldb_table.TableError, struct.error, IndexError):
         pass
     return bytes(out)
 
@@ -37,7 +37,7 @@ def _seal(out: bytearray, handle: tuple[int, int]) -> None:
     offset, size = handle
     end = offset + size
     if end + 5 <= len(out):
-        struct.pack_into("<I", out, end + 1, table._masked_crc32c(bytes(out[offset : end + 1])))
+        struct.pack_into("<I", out, end + 1, leveldb_table._masked_crc32c(bytes(out[offset : end + 1])))
 
 
 def _entry(key: bytes, value: bytes) -> bytes:
@@ -46,7 +46,7 @@ def _entry(key: bytes, value: bytes) -> bytes:
 
 def _block(entries: bytes) -> bytes:
     body = entries + struct.pack("<II", 0, 1) + b"\0"
-    return body + struct.pack("<I", table._masked_crc32c(body))
+    return body + struct.pack("<I", leveldb_table._masked_crc32c(body))
 
 
 def _varint(number: int) -> bytes:
@@ -61,8 +61,8 @@ def _varint(number: int) -> bytes:
 def repeated(data: bytes, times: int) -> bytes:
     """A table of one block that its index names many times."""
     footer = len(data) - 48
-    _, position = table._handle(data, footer)
-    (offset, _), _ = table._handle(data, position)
+    _, position = leveldb_table._handle(data, footer)
+    (offset, _), _ = leveldb_table._handle(data, position)
     block = data[:offset]
     index = _block(b"".join(_entry(b"%06d" % i, _varint(0) + _varint(offset - 5)) for i in range(times)))
     handles = _varint(0) + _varint(0) + _varint(offset) + _varint(len(index) - 5)

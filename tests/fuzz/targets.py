@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf import text_format
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from hubcheck.module import table
+from hubcheck.module import leveldb_table
 from hubcheck.module.checkpoint import OBJECT_GRAPH_KEY
 from hubcheck.module.proto import DecodeError, message_class, parse
 from tests.fuzz import tables
@@ -93,7 +93,7 @@ def index(rng: random.Random, seed: Seed) -> Files:
         return {INDEX: mutated(rng, data)}
     if kind == 1:
         return {INDEX: tables.sealed(mutated(rng, data))}
-    entries = list(table.entries(data))
+    entries = list(leveldb_table.entries(data))
     for _ in range(rng.choice((1, 3))):
         at = rng.randrange(len(entries))
         key, value = entries[at]
@@ -109,7 +109,7 @@ def object_graph(rng: random.Random, seed: Seed) -> Files:
     """The object graph among the weights of a TF2 checkpoint."""
     if INDEX not in seed.files or SHARD not in seed.files:
         return structure(rng, seed)
-    entries = dict(table.entries(seed.files[INDEX]))
+    entries = dict(leveldb_table.entries(seed.files[INDEX]))
     if OBJECT_GRAPH_KEY.encode() not in entries:
         return structure(rng, seed)
     entry = parse("BundleEntryProto", entries[OBJECT_GRAPH_KEY.encode()])

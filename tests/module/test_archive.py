@@ -24,7 +24,7 @@ import hubcheck
 from hubcheck.engine.findings import Finding
 from hubcheck.module.limits import LIMITS, ReadLimits, key
 from hubcheck.module.locate import find_modules
-from hubcheck.module.opening import opened
+from hubcheck.module.open_module import open_module
 from tests.paths import DATA
 
 GOOD = DATA / "a_good_feature_vector"
@@ -69,7 +69,7 @@ def findings(path: Path) -> list[Finding]:
 
 def limited(path: Path, limits: ReadLimits) -> str:
     """The one problem of a module that is read within limits."""
-    with opened(path, limits) as module:
+    with open_module(path, limits) as module:
         assert module.format is None
         (problem,) = module.problems
     return problem.message

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubcheck.module import snappy, table
+from hubcheck.module import leveldb_table, snappy
 from hubcheck.module.checkpoint import CheckpointError, read_index
 from hubcheck.module.reader import read
 from tests.paths import modules_at_hand
@@ -59,13 +59,13 @@ def test_every_flipped_byte_of_an_index_is_noticed_or_harmless(tmp_path):
     """A damaged index is told as damaged; nothing else is ever raised."""
     source = WITH_WEIGHTS[0] / "variables" / "variables.index"
     data = source.read_bytes()
-    whole = dict(table.entries(data))
+    whole = dict(leveldb_table.entries(data))
     for position in range(len(data)):
         damaged = bytearray(data)
         damaged[position] ^= 0x55
         try:
-            assert dict(table.entries(bytes(damaged))) == whole
-        except table.TableError:
+            assert dict(leveldb_table.entries(bytes(damaged))) == whole
+        except leveldb_table.TableError:
             continue
 
 
@@ -83,8 +83,8 @@ def test_bytes_that_are_no_table_raise_nothing_but_our_error(data):
     magic = struct.pack("<Q", 0xDB4775248B80FB57)
     for candidate in (data, data + magic, data + b"\0" * 40 + magic):
         try:
-            list(table.entries(candidate))
-        except table.TableError:
+            list(leveldb_table.entries(candidate))
+        except leveldb_table.TableError:
             continue
 
 

@@ -13,10 +13,10 @@ import pytest
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault
 from hubcheck.checks.readable import readable
+from hubcheck.module.field_count import more_fields
 from hubcheck.module.limits import LIMITS, ReadLimits, key
-from hubcheck.module.opening import opened
+from hubcheck.module.open_module import open_module
 from hubcheck.module.proto import message_class
-from hubcheck.module.wire import more_fields
 from tests.fuzz import tables
 from tests.paths import DATA
 
@@ -89,7 +89,7 @@ def test_a_limit_that_is_hit_is_one_finding_that_names_it(tmp_path: Path, limit:
     limits, damage = HITS[limit]
     module = Path(shutil.copytree(GOOD, tmp_path / "module"))
     damage(module)
-    with opened(module, limits) as read:
+    with open_module(module, limits) as read:
         (fault,) = readable(Context(read, {}))
     assert isinstance(fault, Fault)
     assert fault.message is not None
@@ -100,10 +100,10 @@ def test_a_limit_that_is_hit_is_one_finding_that_names_it(tmp_path: Path, limit:
 
 def test_one_block_that_an_index_names_often_counts_as_often() -> None:
     data = tables.written([(b"k", b"v" * 1000)])
-    one = list(tables.table.entries(data))
+    one = list(tables.leveldb_table.entries(data))
     assert len(one) == 1
     with pytest.raises(ValueError, match="the limit index-bytes"):
-        list(tables.table.entries(tables.repeated(data, 50), replace(LIMITS, index_bytes=20_000)))
+        list(tables.leveldb_table.entries(tables.repeated(data, 50), replace(LIMITS, index_bytes=20_000)))
 
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("*/saved_model.pb")), ids=lambda path: path.parent.name)

@@ -13,7 +13,7 @@ import pytest
 import hubcheck
 from hubcheck.config.file import covers
 from hubcheck.engine.identity import module_key
-from hubcheck.module.uri import Uri, is_uri, place
+from hubcheck.module.uri import Uri, is_uri, parse_source
 from hubcheck.report.formats import FORMATS
 from tests.paths import DATA
 from tests.remote.server import Server
@@ -36,12 +36,12 @@ def validate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 )
 def test_what_is_a_uri(text: str) -> None:
     assert is_uri(text)
-    assert str(place(text)) == text
+    assert str(parse_source(text)) == text
 
 
 @pytest.mark.parametrize("text", ["m", "./m", "/m", "C:/m", "a:b", "exports//m", "://m", "1a://m"])
 def test_what_is_a_path(text: str) -> None:
-    assert place(text) == Path(text)
+    assert parse_source(text) == Path(text)
 
 
 BELOW = {

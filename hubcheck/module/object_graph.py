@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hubcheck.module.convert import shape, structured
 from hubcheck.module.dtypes import dtype_name
+from hubcheck.module.from_proto import shape, structured
 from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
 from hubcheck.module.types import ObjectGraph, Tensor, Trace, Variable
 

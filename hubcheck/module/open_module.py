@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.module.documents import read_documents
 from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
 from hubcheck.module.locate import NotAModule, find_modules, is_archive
 from hubcheck.module.reader import read
+from hubcheck.module.readmes import read_documents
 from hubcheck.module.types import Archive, Module, Problem
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _PACK_AGAIN = "Make the archive again: `tar -czf module.tar.gz -C path/to/module
 
 
 @contextmanager
-def opened(path: Path, limits: ReadLimits = LIMITS) -> Iterator[Module]:
+def open_module(path: Path, limits: ReadLimits = LIMITS) -> Iterator[Module]:
     """The module at a path. Of an archive, `Module.folder` is there until this is left.
 
     Never raises for what is in the files, see hubcheck.module.reader.read.
@@ -38,7 +38,7 @@ def archive_content(path: Path, limits: ReadLimits, stack: ExitStack) -> Unpacke
     """What is in an archive, there until the stack is closed; a Module that says why if it cannot be unpacked."""
     # Static checks of folders have no use for what reads archives.
     from hubcheck.module.archive import unpacked
-    from hubcheck.module.members import BadArchive
+    from hubcheck.module.archive_members import BadArchive
 
     try:
         return stack.enter_context(unpacked(path, limits))

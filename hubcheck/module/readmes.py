@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hubcheck.module.files import read_file
+from hubcheck.module.bounded_read import read_file
 
 NAMES = ("MODULE.md", "README.md")
-LARGEST = 1 << 20
+MAX_BYTES = 1 << 20
 
 
 def documents_beside(module: str) -> tuple[str, ...]:
@@ -23,7 +23,7 @@ def read_documents(root: Path) -> dict[str, str]:
     found = {}
     for name, file in candidates.items():
         try:
-            found[name] = read_file(file, largest=LARGEST).decode("utf-8")
+            found[name] = read_file(file, largest=MAX_BYTES).decode("utf-8")
         except (OSError, ValueError):
             continue
     return found
