@@ -32,7 +32,7 @@ def gpu_kernels(context: Context, *, on_host: Collection[str]) -> Iterator[Fault
     release, _ = ops.tensorflow_version()
     for variant in _variants(context):
         path = context.analysis(variant).device_path
-        library = {function.signature.name: function for function in variant.graph.library.function}
+        library = path.view.library
         groups: dict[Kind, Group] = {}
         leaves: dict[Kind, bool] = {}
         for body, index in path:
@@ -58,7 +58,7 @@ def channels_last(context: Context, *, ops: Sequence[str]) -> Iterator[Fault | S
         wanted: dict[str, bool] = {}
         groups: dict[tuple[str, str], Group] = {}
         hidden: dict[str, str] = {}
-        functions = context.analysis(variant).view.functions
+        functions = context.analysis(variant).view.library
         for body, index in context.analysis(variant).device_path:
             op = body.ops[index]
             if op not in wanted:

@@ -82,7 +82,7 @@ def _trace_entry(trace: Trace, frame: CallFrame) -> EntryPoint:
     return EntryPoint(
         signature=None,
         trace=trace,
-        outputs={key: (frame, *port) for key, port in zip(keys, frame.body.results(), strict=False)},
+        outputs={key: (frame, *port) for key, port in zip(keys, frame.body.results, strict=False)},
         images=tuple(
             (frame, position, 0)
             for position, name in enumerate(trace.tensors)

@@ -98,9 +98,9 @@ class _Reached:
     def _enter(self, frame: CallFrame) -> None:
         if frame not in self._entered:
             self._entered.add(frame)
-            self._add((frame, control, _RUNS) for control in frame.body.control_results())
+            self._add((frame, control, _RUNS) for control in frame.body.control_results)
             if frame.call is not None and frame.call.role == "condition":
-                self._add((frame, *result) for result in frame.body.results())
+                self._add((frame, *result) for result in frame.body.results)
 
     def _visit(self, frame: CallFrame, waiting: list[int]) -> None:
         """Nodes of one frame and all that they need in it, in a loop of its own: there can be a million."""
@@ -110,7 +110,7 @@ class _Reached:
             node = waiting.pop()
             op = ops[node]
             if op not in self._hiding:
-                self._hiding[op] = runs_unknown_code(op, self._graph.view.functions)
+                self._hiding[op] = runs_unknown_code(op, self._graph.view.library)
             if self._hiding[op]:
                 self.random.append((frame, node, True))
             elif op in self._noted and randomness_of(body, node):
@@ -140,7 +140,7 @@ class _Reached:
         if callees is None and (frame.op(node) in HOST_CODE or self._draws_unseen(frame, node)):
             self.random.append((frame, node, True))
         if number == _RUNS and callees is not None:
-            self._add((callee, *result) for callee in callees for result in callee.body.results())
+            self._add((callee, *result) for callee in callees for result in callee.body.results)
             return
         passed = self._graph.passes(value) if number != _RUNS else None
         self._add(frame.inputs(node) if passed is None else passed)

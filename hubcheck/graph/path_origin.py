@@ -95,9 +95,9 @@ class PathOrigins:
         name = body.function or ""
         sites, entries = self._reach.sites.get(name, ()), self._entries.get(name, ())
         for site in sites:
-            given = site.body.input(site.index, site.call.first + number) if site.call.bound else None
+            given = site.body.input(site.node, site.call.first + number) if site.call.bound else None
             if site.call.role == "element":
-                waiting += [(site.body, source, leads) for source in site.body.inputs(site.index)]
+                waiting += [(site.body, source, leads) for source in site.body.inputs(site.node)]
             elif given is not None and site.call.role not in ("loop", "condition"):
                 waiting.append((site.body, given, leads))
             else:
@@ -112,7 +112,7 @@ class PathOrigins:
         calls = self._reach.view.calls(body, port[0])
         for call in calls:
             callee = self._reach.view.function(call.function)
-            results = callee.results() if callee is not None and call.returns else []
+            results = callee.results if callee is not None and call.returns else []
             if callee is None or port[1] >= len(results):
                 return False
             waiting.append((callee, results[port[1]], leads))
@@ -128,7 +128,7 @@ class PathOrigins:
             return False
         handle = inputs[0]
         if self._readers is None:
-            self._readers = body.consumers()
+            self._readers = body.consumers
         values: list[Port] = []
         for reader in self._readers[handle[0]]:
             if body.ops[reader] == "AssignVariableOp" and body.inputs(reader)[0] == handle:

@@ -62,7 +62,7 @@ def arrivals(graph: InlinedGraph, dependence: Dependence, images: Iterable[Value
         value = waiting.pop()
         frame, node, _ = value
         if frame not in readers:
-            readers[frame] = frame.body.consumers()
+            readers[frame] = frame.body.consumers
         for reader in readers[frame][node] if node < len(readers[frame]) else ():
             if value not in frame.inputs(reader):
                 continue
@@ -116,7 +116,7 @@ def _constant(graph: InlinedGraph, value: Value) -> Constant | None:
     if found is None:
         frame, node, _ = graph.see_through(value)
         content: Any = frame.body.attribute(node, "value") if frame.op(node) == "Const" else None
-        found = read_constant(content.tensor, most=_LARGEST_IMAGE) if content is not None else None
+        found = read_constant(content.tensor, max_elements=_LARGEST_IMAGE) if content is not None else None
     return found
 
 
@@ -198,7 +198,7 @@ def _returned(frame: CallFrame, value: Value) -> Iterator[Value]:
     """What a value becomes at the caller, and in a loop's next turn, where its function returns it."""
     if frame.caller is None or frame.call is None or not frame.call.returns:
         return
-    results: Sequence[tuple[int, int]] = frame.body.results()
+    results: Sequence[tuple[int, int]] = frame.body.results
     for number, result in enumerate(results):
         if result == value[1:]:
             yield frame.caller, frame.site, number

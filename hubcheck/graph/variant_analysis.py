@@ -74,12 +74,12 @@ class VariantAnalysis:
         functions = [self.view.function(trace.function) for trace in traces]
         bodies = self.view.reachable([self.view.main, *(body for body in functions if body is not None)])
         kinds = {op for body in bodies for op in body.ops}
-        return has_random_op(bodies) or any(runs_unknown_code(op, self.view.functions) for op in kinds)
+        return has_random_op(bodies) or any(runs_unknown_code(op, self.view.library) for op in kinds)
 
     @cached_property
     def reach(self) -> Reach:
         """What a consumer can run."""
-        return Reach(self.view, self._variant.graph.library, consumer_roots(self._module, self._variant, self._images))
+        return Reach(self.view, consumer_roots(self._module, self._variant, self._images))
 
     @cached_property
     def path_origins(self) -> PathOrigins:
@@ -99,6 +99,6 @@ class VariantAnalysis:
     @cached_property
     def dtypes(self) -> frozenset[int]:
         """The values of all attributes `T`, the types in which most ops compute, as enum numbers."""
-        bodies = [self.view.main, *(self.view.function(name) for name in self.view.functions)]
+        bodies = [self.view.main, *(self.view.function(name) for name in self.view.library)]
         attributes = (body.attribute(node, "T") for body in bodies if body is not None for node in body)
         return frozenset(attribute.type for attribute in attributes if attribute is not None)

@@ -17,7 +17,7 @@ v1 = tf.compat.v1
 
 def reach(build: Callable[[], object], *roots: Root) -> Reach:
     graph = proto.parse("GraphDef", graph_of(build).SerializeToString())
-    return Reach(GraphView(graph), graph.library, roots)
+    return Reach(GraphView(graph), roots)
 
 
 def found(reach: Reach, *ops: str) -> list[str]:
@@ -65,7 +65,7 @@ def choosers(build: Callable[[], tf.Tensor], *, fed: tuple[str, ...] = ()) -> se
 
     told = reach(whole, Root("r", node="read", feeds=bool(fed)))
     ((body, index),) = told.nodes(["ReadFile"])
-    return set(PathOrigins(told, fed, {}).dependence(body, body.inputs(index)[0]))
+    return set(PathOrigins(told, fed, {}).origins(body, body.inputs(index)[0]))
 
 
 def test_a_constant_is_the_graphs_choice():
@@ -122,7 +122,7 @@ def test_an_argument_is_chosen_by_every_caller_in_the_graph_and_outside():
     told = reach(build, Root("r", node="output"))
     ((body, index),) = told.nodes(["ReadFile"])
     entries = {body.function: [CallBinding(["asset"])]}
-    assert set(PathOrigins(told, (), entries).dependence(body, body.inputs(index)[0])) == {"graph", "asset"}
+    assert set(PathOrigins(told, (), entries).origins(body, body.inputs(index)[0])) == {"graph", "asset"}
 
 
 def test_functions_in_attributes_come_in_the_order_of_their_names():
@@ -133,6 +133,6 @@ def test_functions_in_attributes_come_in_the_order_of_their_names():
     for name in reversed(names):
         graph.node[0].attr[name].func.name = name
         graph.library.function.add().signature.name = name
-    told = Reach(GraphView(graph), graph.library, [Root("r", node="case")])
+    told = Reach(GraphView(graph), [Root("r", node="case")])
     order = [body.function for body in told.bodies if body.function is not None]
     assert order in (names, names[::-1])

@@ -95,18 +95,18 @@ def test_function_bodies_are_resolved_as_tensorflow_resolves_them() -> None:
             body = view.function(function.signature.name)
             assert body is not None
             assert ours(body) == references(graph)
-            assert [(body.names[node], number) for node, number in body.results()] == [
+            assert [(body.names[node], number) for node, number in body.results] == [
                 (tensor.op.name, tensor.value_index) for tensor in graph.outputs
             ]
-            assert sorted(body.names[node] for node in body.control_results()) == sorted(
+            assert sorted(body.names[node] for node in body.control_results) == sorted(
                 op.name for op in graph.control_outputs
             )
-    assert len(view.functions) > 5
+    assert len(view.library) > 5
 
 
 def test_every_function_that_a_node_can_run_is_reached() -> None:
     view = view_of(GRAPHS["functions, branches and loops"])
-    assert {body.function for body in view.reachable([view.main])} == {None, *view.functions}
+    assert {body.function for body in view.reachable([view.main])} == {None, *view.library}
 
 
 def test_only_ops_in_the_table_have_function_valued_attributes() -> None:
@@ -165,4 +165,4 @@ def test_functions_called_by_their_name_as_in_tf1_are_calls() -> None:
 
 def test_readers_of_a_node_are_found() -> None:
     view = graph("x Placeholder", "y Relu x", "z Add x y", "w NoOp ^x")
-    assert view.main.consumers() == [[1, 2], [2], [], []]
+    assert view.main.consumers == [[1, 2], [2], [], []]

@@ -1,20 +1,18 @@
-"""Which functions a node can run, and how its inputs and outputs are bound to theirs."""
+"""The functions that a node can run, and how its inputs and outputs are bound to theirs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Role = Literal["call", "then", "else", "branch", "condition", "loop", "element", "gradient"]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One function that a node runs.
 
-    `first` and `last` (None: to the end) bound the node's data inputs that become the function's arguments,
-    in order; `bound` is False where the binding cannot be told, so that any input can become any argument.
+    The node's data inputs from `first` up to `last` (None: to the end) become the function's arguments, in order.
+    `bound` is False where that is not so: any input can become any argument.
     `returns` says that the function's results are the node's outputs, in order.
     """
 
@@ -40,7 +38,7 @@ _CALLS = {
     "XlaLaunchV2": (0, None),
     "_TPUReplicate": (0, None),
 }
-"""The first and last data inputs that ops of plain calls hand to their function."""
+"""The first and last data inputs that ops of plain calls pass to their function."""
 
 _OTHERS = """
     ChooseFastestBranchDataset DataServiceDatasetV3 DataServiceDatasetV4 ExperimentalGroupByReducerDataset
@@ -61,11 +59,11 @@ _OTHERS = """
     XlaSparseDenseMatmulGradWithCsrInput XlaVariadicReduce XlaVariadicReduceV2 XlaVariadicSort _XlaCompile
 """
 FUNCTION_OPS = frozenset(_CONDITIONALS | _CASES | _LOOPS | _CALLS.keys() | set(_OTHERS.split()))
-"""The stock ops that have function-valued attributes. No other stock op need be looked into."""
+"""The stock ops that have function-valued attributes."""
 
 
 def calls_of(op: str, node: Any) -> Iterator[Call]:
-    """The functions in a NodeDef's attributes, in the order of their attributes' names (branches in theirs)."""
+    """Yield the functions in a NodeDef's attributes, sorted by attribute name; branches stay in order."""
     for name, function in _functions(node):
         if op in _CONDITIONALS:
             yield Call(function, "then" if name == "then_branch" else "else", first=1)
@@ -77,7 +75,7 @@ def calls_of(op: str, node: Any) -> Iterator[Call]:
             first, last = _CALLS[op]
             yield Call(function, "call", first, last)
         elif op == "SymbolicGradient":
-            # Its arguments are those of the function and the gradients of its results; it returns gradients.
+            # It takes the function's arguments and the gradients of its results, and returns gradients.
             yield Call(function, "gradient", bound=False, returns=False)
         else:
             yield Call(function, "element", bound=False, returns=False)

@@ -1,4 +1,4 @@
-"""What is put together of small constants: packed, concatenated, cut, reversed, repeated."""
+"""Ops that rearrange small constants: pack, concatenate, slice, reverse, repeat."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hubcheck.graph.dataflow.constants import LIMIT, Constant, Number
+from hubcheck.graph.dataflow.constants import MAX_ELEMENTS, Constant, Number
 
 SHUFFLES = frozenset(
     {"Pack", "ConcatV2", "StridedSlice", "ReverseV2", "Fill", "Tile", "BroadcastTo", "OnesLike", "ZerosLike"}
@@ -14,7 +14,7 @@ SHUFFLES = frozenset(
 
 
 def shuffled(op: str, operands: Sequence[Constant], attribute: Callable[[str], Any]) -> Constant | None:
-    """The constant that one of these ops makes; None if it is large, or of a form that no channel statistics have."""
+    """Return the constant that one of these ops makes; None if it is large, or in a form that is not supported."""
     first, *others = operands
     values = list(first.values)
     match op:
@@ -42,22 +42,22 @@ def shuffled(op: str, operands: Sequence[Constant], attribute: Callable[[str], A
         case "ReverseV2" if others and len(first.shape) == 1:
             return _small(first.shape, values[::-1] if others[0].values else values)
         case "StridedSlice" if len(others) == 3 and len(first.shape) == 1:
-            return _cut(values, others, attribute)
+            return _sliced(values, others, attribute)
     return None
 
 
-def _cut(values: list[Number], bounds: Sequence[Constant], attribute: Callable[[str], Any]) -> Constant | None:
+def _sliced(values: list[Number], bounds: Sequence[Constant], attribute: Callable[[str], Any]) -> Constant | None:
     begin, end, stride = (bound.scalar for bound in bounds)
     masks = {
-        name: (found.i if (found := attribute(f"{name}_mask")) is not None else 0)
+        name: (mask.i if (mask := attribute(f"{name}_mask")) is not None else 0)
         for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
     }
     if begin is None or end is None or not stride or masks["ellipsis"] or masks["new_axis"]:
         return None
     if masks["shrink_axis"] & 1:
         return Constant((), (values[int(begin)],)) if -len(values) <= begin < len(values) else None
-    cut = values[None if masks["begin"] & 1 else int(begin) : None if masks["end"] & 1 else int(end) : int(stride)]
-    return _small((len(cut),), cut)
+    part = values[None if masks["begin"] & 1 else int(begin) : None if masks["end"] & 1 else int(end) : int(stride)]
+    return _small((len(part),), part)
 
 
 def _shape(values: Sequence[Number]) -> tuple[int, ...] | None:
@@ -65,4 +65,4 @@ def _shape(values: Sequence[Number]) -> tuple[int, ...] | None:
 
 
 def _small(shape: tuple[int, ...], values: list[Number], times: int = 1) -> Constant | None:
-    return Constant(shape, tuple(values * times)) if 0 <= len(values) * times <= LIMIT else None
+    return Constant(shape, tuple(values * times)) if 0 <= len(values) * times <= MAX_ELEMENTS else None

@@ -1,27 +1,26 @@
-"""Small constants: the values of a TensorProto as Python numbers, without numpy."""
+"""Small constants: the elements of a TensorProto as Python numbers, without numpy."""
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Number = bool | int | float
 
 _FORMATS = {1: "f", 2: "d", 3: "i", 4: "B", 5: "h", 6: "b", 9: "q", 10: "?", 14: "H", 17: "H", 19: "e", 22: "I",
             23: "Q"}  # fmt: skip
-"""How `struct` spells the dtypes (by their enum number) that conditions, axes and scales have."""
+"""The `struct` format characters of dtypes, by enum number."""
 _FIELDS = {1: "float_val", 2: "double_val", 3: "int_val", 4: "int_val", 5: "int_val", 6: "int_val", 9: "int64_val",
            10: "bool_val", 14: "half_val", 17: "int_val", 19: "half_val", 22: "uint32_val",
            23: "uint64_val"}  # fmt: skip
 _HALF, _BFLOAT16 = 19, 14
-LIMIT = 4096
-"""The most elements that are read: conditions, axes and per-channel statistics have fewer."""
+MAX_ELEMENTS = 4096
+"""Elements of a constant that is read: conditions, axes and per-channel statistics have fewer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(NamedTuple):
     """The shape and the elements, in row-major order, of a small constant."""
 
     shape: tuple[int, ...]
@@ -29,22 +28,17 @@ class Constant:
 
     @property
     def scalar(self) -> Number | None:
-        """The one element, None if there are more or none."""
+        """The only element, None if there are more or none."""
         return self.values[0] if len(self.values) == 1 else None
 
 
-def read_constant(tensor: Any, *, most: int = LIMIT) -> Constant | None:
-    """The value of a TensorProto; None if it has more elements than `most`, is no number, or not what it says it is."""
-    shape = tuple(int(dim.size) for dim in tensor.tensor_shape.dim)
-    count = 1
-    for size in shape:
-        count *= size
-    if (
-        tensor.dtype not in _FORMATS
-        or tensor.tensor_shape.unknown_rank
-        or not 0 <= count <= most
-        or min(shape, default=0) < 0
-    ):
+def read_constant(tensor: Any, *, max_elements: int = MAX_ELEMENTS) -> Constant | None:
+    """Return the value of a TensorProto; None if it is large, not numeric, or inconsistent with its own shape."""
+    shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
+    count = math.prod(shape)
+    if tensor.dtype not in _FORMATS or tensor.tensor_shape.unknown_rank:
+        return None
+    if count > max_elements or min(shape, default=0) < 0:
         return None
     if tensor.tensor_content:
         layout = f"<{count}{_FORMATS[tensor.dtype]}"
@@ -55,13 +49,13 @@ def read_constant(tensor: Any, *, most: int = LIMIT) -> Constant | None:
     if tensor.dtype == _HALF:
         values = [struct.unpack("<e", struct.pack("<H", int(value) & 0xFFFF))[0] for value in values]
     values = _decoded(tensor.dtype, values)
-    # Trailing elements equal to the last one are not written, zeros not at all.
+    # Trailing elements equal to the last one are omitted; if all are zero, none is written.
     filler: Number = values[-1] if values else 0
     return Constant(shape, (*values, *[filler] * (count - len(values))))
 
 
 def _decoded(dtype: int, values: Sequence[Number]) -> tuple[Number, ...]:
-    """Numbers as they are stored; a bfloat16 is the upper half of a float."""
+    """Return stored numbers as Python numbers; a bfloat16 is the upper half of a float."""
     if dtype != _BFLOAT16:
         return tuple(values)
     return tuple(struct.unpack("<f", struct.pack("<I", (int(value) & 0xFFFF) << 16))[0] for value in values)

@@ -35,7 +35,7 @@ class InlinedGraph:
         self.view = view
         self.main = CallFrame(view.main)
         self._fed = frozenset(fed)
-        self._special = frozenset({ARGUMENT, "IdentityN", *MERGES, *SELECTS, *MASK_OPS, *FUNCTION_OPS, *view.functions})
+        self._special = frozenset({ARGUMENT, "IdentityN", *MERGES, *SELECTS, *MASK_OPS, *FUNCTION_OPS, *view.library})
         # Functions that call others twice, a few dozen times over, unfold without end.
         self._budget = _LEAST_BUDGET + _TIMES_UNFOLDED * view.size
         self._deciding = 0
@@ -164,7 +164,7 @@ class InlinedGraph:
     def _result(self, frames: Iterable[CallFrame], number: int) -> list[Value]:
         found = []
         for frame in frames:
-            results = frame.body.results()
+            results = frame.body.results
             if number < len(results):
                 found.append((frame, *results[number]))
         return found

@@ -1,28 +1,25 @@
-"""What a consumer of a graph can run: from what it exposes, through data and control inputs, into every function."""
+"""What a consumer can run of a graph: through data and control inputs, and into every function."""
 
 from __future__ import annotations
 
 from array import array
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hubcheck.graph.dataflow.body import Body
-from hubcheck.graph.dataflow.calls import FUNCTION_OPS, Call
+from hubcheck.graph.dataflow.calls import Call
 from hubcheck.graph.dataflow.view import GraphView
-from hubcheck.graph.op_tables import ops
 
 _IMPLEMENTS = "api_implements"
-"""Grappler may put any function for another one whose attribute of this name has the same value."""
+"""Grappler may replace a function by any other whose attribute of this name has the same value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(NamedTuple):
     """Something that a consumer runs: a tensor or node of the main graph, or a function of the library.
 
-    `feeds` says that the loader runs it, and feeds the paths of the checkpoint and of the assets when it does;
-    `answers` that its results are what the convention is about.
+    `feeds`: the loader runs it, and feeds the paths of the checkpoint and of the assets.
+    `answers`: its results are what the convention is about.
     """
 
     label: str
@@ -32,38 +29,35 @@ class Root:
     answers: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(NamedTuple):
     """A reached node that runs a function."""
 
     body: Body
-    index: int
+    node: int
     call: Call
 
 
 class Reach:
     """The nodes that any root leads to, each with the first root that does.
 
-    In the main graph these are the roots and what they need, as a session prunes it; of a function that is
-    reached, every node counts, because TensorFlow keeps those with side effects. Linear in nodes and edges.
-    Roots that answer come first and roots that are fed last: a node's first root tells what kinds it has.
+    In the main graph these are the roots and what they need, as a session prunes it. Of a function that is reached,
+    every node counts, because TensorFlow keeps those with side effects. A function leads to its gradient, too, and to
+    any function that TensorFlow can put in its place. Linear in nodes and edges.
 
-    A function leads to its gradient, too, and to any that TensorFlow can put in its place.
+    `bodies` are the main graph and the functions reached, `sites` the nodes that run each function.
 
-    `bodies` are the main graph and the functions reached, `sites` says which nodes run a function.
+    Args:
+        view: the graph.
+        roots: roots that answer first, roots that the loader feeds last: the first root of a node says what it is.
     """
 
-    __slots__ = ("_first", "_gradients", "_groups", "_kinds", "_likes", "_roots", "bodies", "sites", "view")
-
-    def __init__(self, view: GraphView, library: Any, roots: Sequence[Root]) -> None:
+    def __init__(self, view: GraphView, roots: Sequence[Root]) -> None:
         self.view = view
         self.bodies: list[Body] = [view.main]
         self.sites: defaultdict[str, list[Site]] = defaultdict(list)
         self._roots = roots
         self._first: dict[str | None, array[int]] = {None: array("i", [-1]) * len(view.main)}
-        self._kinds: dict[str, bool] = {}
-        self._likes, self._groups = _likes(library.function)
-        self._gradients = {entry.function_name: entry.gradient_func for entry in library.gradient}
+        self._replacements, self._groups = _replacements(view.library.values())
         for number, root in enumerate(roots):
             functions = [root.function] if root.function is not None else []
             if root.node is not None:
@@ -71,7 +65,7 @@ class Reach:
             self._enter(functions, number)
 
     def nodes(self, wanted: Collection[str] | None = None) -> Iterator[tuple[Body, int]]:
-        """The reached nodes, or those of them with one of these ops."""
+        """Yield the reached nodes, or those of them with one of these ops."""
         for body in self.bodies:
             if wanted is not None and set(body.ops).isdisjoint(wanted):
                 continue
@@ -82,34 +76,33 @@ class Reach:
                     yield body, index
 
     def root(self, body: Body, index: int) -> Root:
-        """The first root that leads to a reached node."""
+        """Return the first root that leads to a reached node."""
         return self._roots[self._first[body.function][index if body.function is None else 0]]
 
     def fed(self, index: int) -> bool:
-        """Whether a node of the main graph runs only where the loader feeds what it knows."""
-        first = self._first[None]
-        return index < len(first) and first[index] >= 0 and self._roots[first[index]].feeds
+        """Return whether a node of the main graph runs only where the loader feeds paths."""
+        first = self._first[None][index]
+        return first >= 0 and self._roots[first].feeds
 
     def _walk(self, name: str, number: int) -> list[str]:
-        """Mark what a node of the main graph needs; the functions that are called on the way."""
+        """Mark what a node of the main graph needs, and return the functions that it calls."""
         main, first = self.view.main, self._first[None]
-        size = len(first)
         start = main.find(name.removeprefix("^").partition(":")[0])
         functions: list[str] = []
-        waiting = [] if start is None or start >= len(first) or first[start] >= 0 else [start]
+        waiting = [] if start is None else [start]
         while waiting:
             index = waiting.pop()
             if first[index] >= 0:
                 continue
             first[index] = number
-            if self._is_call(main.ops[index]):
+            if self.view.is_call(main.ops[index]):
                 functions += self._calls(main, index)
-            waiting += [source for source in main.sources(index) if source < size and first[source] < 0]
-            waiting += [source for source in main.controls(index) if source < size and first[source] < 0]
+            waiting += [source for source in main.sources(index) if first[source] < 0]
+            waiting += [source for source in main.controls(index) if first[source] < 0]
         return functions
 
     def _enter(self, functions: list[str], number: int) -> None:
-        """Mark functions and all that they lead to."""
+        """Mark functions and all functions that they lead to."""
         while functions:
             name = functions.pop()
             body = self.view.function(name) if name not in self._first else None
@@ -117,45 +110,38 @@ class Reach:
                 continue
             self._first[name] = array("i", [number])
             self.bodies.append(body)
-            functions += self._likes.pop(self._groups.get(name, b""), ())
-            functions += [self._gradients[name]] if name in self._gradients else []
-            calling = {op for op in set(body.ops) if self._is_call(op)}
+            functions += self._replacements.pop(self._groups.get(name, b""), ())
+            functions += [self.view.gradients[name]] if name in self.view.gradients else []
+            calling = {op for op in set(body.ops) if self.view.is_call(op)}
             for index in body if calling else ():
                 if body.ops[index] in calling:
                     functions += self._calls(body, index)
 
     def _calls(self, body: Body, index: int) -> list[str]:
-        """The functions that a node runs, or hands on to those that it runs."""
+        """Return the functions that a node runs or passes on to those that it runs."""
         for call in self.view.calls(body, index):
             self.sites[call.function].append(Site(body, index, call))
         node = body.node(index)
         return [] if node is None else [node.op, *_functions_in(node.attr)]
 
-    def _is_call(self, op: str) -> bool:
-        """Whether nodes with this op can run functions."""
-        known = self._kinds.get(op)
-        if known is None:
-            known = self._kinds[op] = op in FUNCTION_OPS or not ops.is_stock(op)
-        return known
-
 
 def _functions_in(attributes: Any) -> Iterator[str]:
-    """All functions in a node's attributes; a function can have attributes, and functions among them.
+    """Yield all functions in a node's attributes; a function can have attributes, and functions among them.
 
-    By the attributes' names: a map of protobuf has no order, and another one in each process.
+    Sorted by the attributes' names: protobuf maps have no stable order.
     """
     waiting = [attributes]
     while waiting:
-        inner = waiting.pop()
-        for value in map(inner.__getitem__, sorted(inner)):
+        attribute_map = waiting.pop()
+        for value in map(attribute_map.__getitem__, sorted(attribute_map)):
             for function in (value.func, *value.list.func):
                 if function.name:
                     yield function.name
                     waiting.append(function.attr)
 
 
-def _likes(library: Iterable[Any]) -> tuple[dict[bytes, list[str]], dict[str, bytes]]:
-    """The functions that can be put in each other's place, and for each of them its group."""
+def _replacements(library: Iterable[Any]) -> tuple[dict[bytes, list[str]], dict[str, bytes]]:
+    """Return groups of functions that can replace each other, and the group of each function."""
     groups: dict[bytes, list[str]] = {}
     for function in library:
         if _IMPLEMENTS in function.attr:

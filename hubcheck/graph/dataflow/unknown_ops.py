@@ -35,4 +35,4 @@ def runs_unknown_code(op: str, functions: Collection[str]) -> bool:
 
 def is_unknown(graph: InlinedGraph, op: str) -> bool:
     """Return whether the graph does not say what a node computes, given that the inliner does not see through it."""
-    return op in _CALLS or runs_unknown_code(op, graph.view.functions)
+    return op in _CALLS or runs_unknown_code(op, graph.view.library)

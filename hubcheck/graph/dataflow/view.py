@@ -1,8 +1,8 @@
-"""One dataflow view over a GraphDef and its function library."""
+"""A GraphDef and its function library."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, KeysView, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,57 +13,51 @@ from hubcheck.graph.op_tables import ops
 
 
 class GraphView:
-    """The main graph and, indexed when they are first asked for, the functions of its library.
+    """The main graph and the functions of its library, each indexed when it is first needed.
 
-    Calls can lead to functions that are not there, and back to themselves: `function` says None, and
-    `reachable` visits each function once.
+    `library` has the FunctionDefs by name, `gradients` the names of functions' own gradient functions.
+    Functions can be missing (`function` returns None) or call themselves (`reachable` visits each once).
     """
 
     def __init__(self, graph: Any) -> None:
-        # Of two functions with one name the loader takes the last.
-        self._library: dict[str, Any] = {function.signature.name: function for function in graph.library.function}
-        self._gradients = {entry.function_name: entry.gradient_func for entry in graph.library.gradient}
+        # Of two functions of one name the loader takes the last.
+        self.library: dict[str, Any] = {function.signature.name: function for function in graph.library.function}
+        self.gradients = {entry.function_name: entry.gradient_func for entry in graph.library.gradient}
         self._bodies: dict[str, Body] = {}
         self._calls: dict[tuple[Body, int], Sequence[Call]] = {}
-        self.main = Body(None, None, graph.node, (), self._outputs)
+        self.main = Body(None, graph.node, self._outputs)
 
     @property
     def size(self) -> int:
-        """How many nodes the file has, in the main graph and in all functions."""
-        return len(self.main) + sum(len(function.node_def) for function in self._library.values())
-
-    @property
-    def functions(self) -> KeysView[str]:
-        """The names of all functions in the library."""
-        return self._library.keys()
+        """The number of nodes in the main graph and in all functions."""
+        return len(self.main) + sum(len(function.node_def) for function in self.library.values())
 
     def function(self, name: str) -> Body | None:
-        """The body of a function, None if the library has no such function."""
+        """Return the body of a function, None if the library has no such function."""
         body = self._bodies.get(name)
-        if body is None and name in self._library:
-            proto = self._library[name]
-            arguments = [argument.name for argument in proto.signature.input_arg]
-            body = self._bodies[name] = Body(name, proto, proto.node_def, arguments, self._outputs)
+        if body is None and name in self.library:
+            proto = self.library[name]
+            body = self._bodies[name] = Body(proto, proto.node_def, self._outputs)
         return body
 
     def tensor(self, name: str) -> Port | None:
-        """The port of a tensor of the main graph ("images:0"), None if there is no such node."""
+        """Return the port of a tensor of the main graph ("images:0"), None if there is no such node."""
         return self.main.port(name) if self.main.find(name.partition(":")[0]) is not None else None
 
     def calls(self, body: Body, index: int) -> Sequence[Call]:
-        """The functions that a node runs, whether or not the library has them."""
+        """Return the functions that a node runs, whether or not the library has them."""
         op = body.ops[index]
-        if op in self._library:
+        if op in self.library:
             return (Call(op, "call"),)
         if op not in FUNCTION_OPS and ops.is_stock(op):
             return ()
-        # Every rule asks for every call, and looking through a node's attributes takes its time.
-        known = self._calls.get((body, index))
-        if known is None:
-            known = self._read_calls(body, index)
-            if known:
-                self._calls[body, index] = known
-        return known
+        # Reading a node's attributes is slow, and every rule needs every call.
+        calls = self._calls.get((body, index))
+        if calls is None:
+            calls = self._read_calls(body, index)
+            if calls:
+                self._calls[body, index] = calls
+        return calls
 
     def _read_calls(self, body: Body, index: int) -> Sequence[Call]:
         op, node = body.ops[index], body.node(index)
@@ -71,32 +65,36 @@ class GraphView:
             return ()
         calls = list(calls_of(op, node))
         if op == "SymbolicGradient":
-            gradients = [self._gradients[call.function] for call in calls if call.function in self._gradients]
+            gradients = [self.gradients[call.function] for call in calls if call.function in self.gradients]
             calls += [Call(name, "gradient", bound=False, returns=False) for name in gradients]
         return calls
 
     def reachable(self, bodies: Iterable[Body]) -> list[Body]:
-        """These bodies and all that any node of theirs can run, whatever the path to it; each once."""
-        found = {id(body): body for body in bodies}
-        waiting = list(found.values())
+        """Return these bodies and all that any of their nodes can run, each once."""
+        reached = dict.fromkeys(bodies)
+        waiting = list(reached)
         while waiting:
             body = waiting.pop()
-            # Most ops run no function: one look at each kind of op spares a look at each node.
-            kinds = {op for op in set(body.ops) if op in FUNCTION_OPS or op in self._library or not ops.is_stock(op)}
+            # Most ops run no function: testing each op once is faster than reading each node.
+            kinds = {op for op in set(body.ops) if self.is_call(op)}
             for index in body if kinds else ():
                 for call in self.calls(body, index) if body.ops[index] in kinds else ():
                     callee = self.function(call.function)
-                    if callee is not None and id(callee) not in found:
-                        found[id(callee)] = callee
+                    if callee is not None and callee not in reached:
+                        reached[callee] = None
                         waiting.append(callee)
-        return list(found.values())
+        return list(reached)
+
+    def is_call(self, op: str) -> bool:
+        """Return whether nodes with this op can run functions."""
+        return op in FUNCTION_OPS or op in self.library or not ops.is_stock(op)
 
     @cached_property
     def random_functions(self) -> Collection[str]:
         """The names of the functions that have a random op, or run a function that has one."""
         callers: dict[str, list[str]] = {}
         random: dict[str, None] = {}
-        for name in self._library:
+        for name in self.library:
             body = self.function(name)
             assert body is not None
             if has_random_op([body]):
@@ -113,11 +111,11 @@ class GraphView:
         return random.keys()
 
     def _outputs(self, op: str) -> Sequence[ops.Argument] | None:
-        """The output arguments of an op of TensorFlow or of a function called by its name."""
-        if op in self._library:
+        """Return the output arguments of one of TensorFlow's ops, or of a function called by its name as op."""
+        if op in self.library:
             return [
                 ops.Argument(a.name, a.type_list_attr or a.type_attr, a.number_attr or None, bool(a.type_list_attr))
-                for a in self._library[op].signature.output_arg
+                for a in self.library[op].signature.output_arg
             ]
         definition = ops.op_def(op)
         return None if definition is None else definition.outputs

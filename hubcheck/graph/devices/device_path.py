@@ -41,7 +41,7 @@ class DevicePath:
         self, view: GraphView, images: Iterable[tuple[Body, int]], outputs: Iterable[tuple[Body, Port]]
     ) -> None:
         self.view = view
-        self._functions = frozenset(view.functions)
+        self._functions = frozenset(view.library)
         self._calls: dict[str, bool] = {}
         self._sites: defaultdict[str, dict[tuple[Body, int], list[Call]]] = defaultdict(dict)
         self._needed: dict[Body, bytearray] = {}
@@ -111,7 +111,7 @@ class DevicePath:
             callee = self.view.function(call.function)
             if callee is None:
                 continue
-            results, marks = callee.results(), self._marks(callee)
+            results, marks = callee.results, self._marks(callee)
             if first:
                 self._sites[call.function].setdefault((body, index), []).append(call)
                 for argument in range(callee.arguments):
@@ -201,9 +201,6 @@ class DevicePath:
 
     def _marks(self, body: Body) -> bytearray:
         if body not in self._needed:
-            # References to nodes that are not there become nodes when they are met: meet them all first.
-            body.inputs(0)
-            body.results()
             self._needed[body] = bytearray(len(body))
         return self._needed[body]
 
@@ -220,14 +217,14 @@ class DevicePath:
         """For each node that gives results of a function, which ones."""
         if body not in self._returned:
             returned: dict[int, list[int]] = {}
-            for number, (node, _) in enumerate(body.results()):
+            for number, (node, _) in enumerate(body.results):
                 returned.setdefault(node, []).append(number)
             self._returned[body] = returned
         return self._returned[body]
 
     def _readers_of(self, body: Body) -> list[list[int]]:
         if body not in self._readers:
-            self._readers[body] = body.consumers()
+            self._readers[body] = body.consumers
         return self._readers[body]
 
     def _is_call(self, op: str) -> bool:
