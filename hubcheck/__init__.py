@@ -17,6 +17,7 @@ from hubcheck._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from hubcheck.checks.context import Context as Context
+    from hubcheck.checks.faults import Checked as Checked
     from hubcheck.checks.faults import Fault as Fault
     from hubcheck.checks.faults import Skip as Skip
     from hubcheck.checks.faults import Where as Where
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from hubcheck.util.errors import Unreachable as Unreachable
 
 _HOMES = {
+    "Checked": "hubcheck.checks.faults",
     "Context": "hubcheck.checks.context",
     "Fault": "hubcheck.checks.faults",
     "Finding": "hubcheck.engine.findings",
@@ -46,6 +48,7 @@ _HOMES = {
 _SUBPACKAGES = {"author", "hub", "testing"}
 
 __all__ = [
+    "Checked",
     "Context",
     "Fault",
     "Finding",

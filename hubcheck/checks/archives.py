@@ -7,14 +7,14 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Skip, Where
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 
 _SHOWN = 3
 
 
 def layout(
     context: Context, *, files: Sequence[str], folders: Sequence[str], weights: Sequence[str]
-) -> Iterator[Fault | Skip]:
+) -> Iterator[CheckItem]:
     """The archive's root is the module's root, and beside the module's own files there are none.
 
     Args:
@@ -29,6 +29,7 @@ def layout(
     if context.module.format is None:
         yield Skip("needs module/readable")
         return
+    yield Checked()
     if archive.root:
         message = "the module lies in the folder {found} of the archive, not at its root"
         yield Fault(Where(), f"{archive.root}/", "saved_model.pb at the archive's root", message=message)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hubcheck.checks import randomness
 from hubcheck.checks.confirming import confirming
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Skip
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import missed, once, replay, targets, where
 from hubcheck.probe.observations import Observations, ProbeTarget, Run
@@ -62,14 +62,13 @@ def _values(seen: Observations, target: ProbeTarget, *purposes: str) -> Iterator
 
 @confirming(randomness.deterministic)
 @once
-def deterministic(context: Context) -> Iterator[Fault | Skip]:
+def deterministic(context: Context) -> Iterator[CheckItem]:
     """The same pictures give the same result when they come again, after others."""
     seen: Observations = context.observations
-    looked = False
     for target in _inference(context):
         first = {key: values for _, key, values in _values(seen, target, "pictures")}
         for _, key, values in _values(seen, target, "again"):
-            looked = True
+            yield Checked()
             distance = _distance(values, first.get(key))
             if distance > SAME_ANSWER:
                 found = f"results differ by {percent(distance)} of the largest value"
@@ -80,17 +79,15 @@ def deterministic(context: Context) -> Iterator[Fault | Skip]:
                     message="the same images give another result the second time: {found}",
                     replay=replay(target, "pictures", "again"),
                 )
-    left_out = list(_missed(context, "again"))
-    yield from left_out
-    if not looked and not left_out:
-        yield Skip(NO_VALUES)
+    yield from _missed(context, "again")
+    yield Skip(NO_VALUES)
 
 
 @once
-def batch_independence(context: Context) -> Iterator[Fault | Skip]:
+def batch_independence(context: Context) -> Iterator[CheckItem]:
     """A row is the same alone, first among five, or last of two."""
     seen: Observations = context.observations
-    looked, allowed = False, tolerance(context, SAME_ROW)
+    allowed = tolerance(context, SAME_ROW)
     for target in _inference(context):
         reference: dict[str, tuple[Run, Any]] = {}
         for run, key, values in _values(seen, target, "pictures"):
@@ -99,7 +96,7 @@ def batch_independence(context: Context) -> Iterator[Fault | Skip]:
         for run, key, values in _values(seen, target, "swapped", "alone"):
             if key not in reference or len(values) != run.batch:
                 continue
-            looked = True
+            yield Checked()
             whole, rows = reference[key]
             places = [whole.pictures.index(name) for name in run.pictures]
             distance = max(_distance(values[row], rows[place]) for row, place in enumerate(places))
@@ -116,20 +113,18 @@ def batch_independence(context: Context) -> Iterator[Fault | Skip]:
                 )
                 break
     yield from _missed(context, "pictures", "swapped", "alone")
-    if not looked:
-        yield Skip("it was not run at two batch sizes")
+    yield Skip("it was not run at two batch sizes")
 
 
 @once
-def finite(context: Context) -> Iterator[Fault | Skip]:
+def finite(context: Context) -> Iterator[CheckItem]:
     """No result is infinite or NaN, whatever the picture."""
     import numpy
 
     seen: Observations = context.observations
-    looked = False
     for target in _inference(context):
         for run, key, values in _values(seen, target, "pictures", "plain", "swapped", "alone", "again"):
-            looked = True
+            yield Checked()
             wrong = ~numpy.isfinite(values)
             if wrong.any():
                 kind = "NaN" if numpy.isnan(values).any() else "infinite"
@@ -143,17 +138,15 @@ def finite(context: Context) -> Iterator[Fault | Skip]:
                 )
                 break
     yield from _missed(context, "pictures", "plain")
-    if not looked:
-        yield Skip(NO_VALUES)
+    yield Skip(NO_VALUES)
 
 
 @once
-def informative(context: Context) -> Iterator[Fault | Skip]:
+def informative(context: Context) -> Iterator[CheckItem]:
     """Different pictures give different results; what stands for a task signature is fed fewer, and says no more."""
     import numpy
 
     seen: Observations = context.observations
-    looked = False
     for target in (target for target in _inference(context) if target.signature in context.contracts):
         parts: dict[str, list[Any]] = {}
         names: set[str] = set()
@@ -166,7 +159,7 @@ def informative(context: Context) -> Iterator[Fault | Skip]:
         for key, rows in parts.items():
             if len({part.shape[1] for part in rows}) != 1 or not rows[0].size:
                 continue
-            looked = True
+            yield Checked()
             dead = dead_share(numpy.concatenate(rows))
             if dead > MOST_DEAD:
                 yield Fault(
@@ -177,8 +170,7 @@ def informative(context: Context) -> Iterator[Fault | Skip]:
                     replay=replay(target, "pictures", "plain"),
                 )
     yield from _missed(context, "pictures", "plain")
-    if not looked:
-        yield Skip("it was not run on three different pictures")
+    yield Skip("it was not run on three different pictures")
 
 
 def dead_share(rows: np.ndarray[Any, Any]) -> float:

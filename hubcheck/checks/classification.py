@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Skip, Where
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.module.types import Asset, Module, Signature, Variant
 
 _LABELS = re.compile(r"label|class|categor|synset", re.IGNORECASE)
@@ -20,7 +20,7 @@ _CLASSES = re.compile(
 )
 
 
-def labels(context: Context, *, signature: str) -> Iterator[Fault | Skip]:
+def labels(context: Context, *, signature: str) -> Iterator[CheckItem]:
     """A labels asset has as many lines as there are classes."""
     found = _classification(context, signature)
     assets = _labels_assets(context.module)
@@ -38,18 +38,20 @@ def labels(context: Context, *, signature: str) -> Iterator[Fault | Skip]:
         reason = "the number of classes is unknown" if width is None else "the labels are not kept one a line"
         yield Skip(reason)
         return
+    yield Checked()
     if all(asset.lines != width for asset in counted):
         asset = counted[0]
         where = Where(variant.name, None, signature, "outputs", "default")
         yield Fault(where, f"{asset.lines} lines in assets/{asset.filename}", f"{width}, one a class")
 
 
-def documentation(context: Context, *, signature: str) -> Iterator[Fault | Skip]:
+def documentation(context: Context, *, signature: str) -> Iterator[CheckItem]:
     """A labels asset defines the classes, or a document names the activation and the definition of the classes."""
     found = _classification(context, signature)
     if found is None:
         yield Skip(f"the module has no {signature}")
         return
+    yield Checked()
     if _labels_assets(context.module):
         return
     documents = context.module.documents

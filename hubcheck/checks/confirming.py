@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Corroboration, Fault, Skip
+from hubcheck.checks.faults import CheckItem, Corroboration, Fault
 
-Check = Callable[..., Iterator[Fault | Skip]]
+Check = Callable[..., Iterator[CheckItem]]
 
 
-def confirming(static: Check) -> Callable[[Check], Callable[..., Iterator[Fault | Skip | Corroboration]]]:
+def confirming(static: Check) -> Callable[[Check], Callable[..., Iterator[CheckItem]]]:
     """For a check of runs: where `static` has found the fault already, its findings get a remark instead."""
 
-    def wrap(probe: Check) -> Callable[..., Iterator[Fault | Skip | Corroboration]]:
-        def combined(context: Context, **params: Any) -> Iterator[Fault | Skip | Corroboration]:
+    def wrap(probe: Check) -> Callable[..., Iterator[CheckItem]]:
+        def combined(context: Context, **params: Any) -> Iterator[CheckItem]:
             known = [item for item in static(context, **params) if isinstance(item, Fault)]
             seen = list(probe(context, **params))
             if not known:

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Node, Skip, Where
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Node, Skip, Where
 from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.dataflow.unknown_ops import runs_unknown_code
 from hubcheck.graph.devices.kernel_attributes import Texts
@@ -17,13 +17,14 @@ from hubcheck.graph.op_tables import kernels, ops
 from hubcheck.module.types import Module, Variant
 from hubcheck.rulebook.levels import Level
 
+_NOTHING_TO_CHECK = Skip("no common signature, default signature or callable leads from images to an output")
 _LAST = {"NCD": "NDHWC", "NCW": "NWC"}
 Group = list[tuple[Body, int]]
 Kind = tuple[str, tuple[tuple[str, Texts | None], ...]]
 """An op with the attributes that decide its kernel."""
 
 
-def gpu_kernels(context: Context, *, on_host: Collection[str]) -> Iterator[Fault | Skip]:
+def gpu_kernels(context: Context, *, on_host: Collection[str]) -> Iterator[CheckItem]:
     """Every op on the device path that runs on a CPU runs on a GPU too, with its dtypes.
 
     Args:
@@ -31,6 +32,7 @@ def gpu_kernels(context: Context, *, on_host: Collection[str]) -> Iterator[Fault
     """
     release, _ = ops.tensorflow_version()
     for variant in _variants(context):
+        yield Checked()
         path = context.analysis(variant).device_path
         library = path.view.library
         groups: dict[Kind, Group] = {}
@@ -45,16 +47,17 @@ def gpu_kernels(context: Context, *, on_host: Collection[str]) -> Iterator[Fault
             dtypes = ", ".join(dict.fromkeys(text for _, texts in values for text in texts or ()))
             found = f"{op} of {dtypes}" if dtypes else op
             yield _fault(variant, nodes, found, f"an op with a GPU kernel in TensorFlow {release}")
-    yield from _nothing_to_see(context)
+    yield _NOTHING_TO_CHECK
 
 
-def channels_last(context: Context, *, ops: Sequence[str]) -> Iterator[Fault | Skip]:
+def channels_last(context: Context, *, ops: Sequence[str]) -> Iterator[CheckItem]:
     """No op on the device path that works on pixels has its channels first.
 
     Args:
         ops: patterns of the ops to look at.
     """
     for variant in _variants(context):
+        yield Checked()
         wanted: dict[str, bool] = {}
         groups: dict[tuple[str, str], Group] = {}
         hidden: dict[str, str] = {}
@@ -73,11 +76,12 @@ def channels_last(context: Context, *, ops: Sequence[str]) -> Iterator[Fault | S
             yield _fault(variant, nodes, f"{op} with data_format {layout_name}", f"data_format {channels}")
         for op, name in hidden.items():
             yield Skip(f"the graph does not tell how {op} ({name}) works on images", undecided=True)
-    yield from _nothing_to_see(context)
+    yield _NOTHING_TO_CHECK
 
 
-def pinned(context: Context) -> Iterator[Fault | Skip]:
+def pinned(context: Context) -> Iterator[CheckItem]:
     """Nothing that the outputs need asks for a device that a consumer may not have; CPUs are a note."""
+    yield Checked()
     for variant in _variants(context):
         groups: dict[str, Group] = {}
         reach = context.analysis(variant).reach
@@ -148,11 +152,6 @@ def _variants(context: Context) -> Iterator[Variant]:
     for variant in context.module.variants:
         if any(DEFAULT in entry.outputs for entry in context.analysis(variant).entries):
             yield variant
-
-
-def _nothing_to_see(context: Context) -> Iterator[Skip]:
-    if not any(_variants(context)):
-        yield Skip("no common signature, default signature or callable leads from images to an output")
 
 
 def _fault(variant: Variant, nodes: Group, found: str, wanted: str, level: Level | None = None) -> Fault:

@@ -9,7 +9,7 @@ from hubcheck.checks import behaviour
 from hubcheck.checks import runs as running
 from hubcheck.checks.behaviour import percent
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Corroboration, Fault, Skip
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import failed, replay, where
 from hubcheck.probe.observations import Observations
@@ -20,7 +20,7 @@ AGREEMENT = 1e-3
 
 _COMPARED = ("pictures", "plain", "resized")
 
-Check = Callable[[Context], Iterator[Fault | Skip | Corroboration]]
+Check = Callable[[Context], Iterator[CheckItem]]
 
 _BEHAVIOUR: dict[str, Check] = {
     "loads": running.loads,
@@ -33,12 +33,13 @@ _BEHAVIOUR: dict[str, Check] = {
 }
 
 
-def cpu(context: Context) -> Iterator[Fault | Skip]:
+def cpu(context: Context) -> Iterator[CheckItem]:
     """The CPU has a kernel for every op that runs, and keeps each rule that a GPU keeps."""
     seen: Observations = context.observations
     if not _ran(seen, "cpu"):
         yield Skip("it was not run on a CPU")
         return
+    yield Checked()
     told: set[str] = set()
     for run in seen.runs:
         if run.device == "cpu" and run.failure is not None and run.failure.kind == "kernel":
@@ -51,22 +52,25 @@ def cpu(context: Context) -> Iterator[Fault | Skip]:
         yield from _only_on(context, "cpu", "gpu")
 
 
-def gpu(context: Context) -> Iterator[Fault | Skip]:
+def gpu(context: Context) -> Iterator[CheckItem]:
     """What holds on the CPU holds on a GPU, too."""
     seen: Observations = context.observations
     if not _ran(seen, "gpu"):
         yield Skip(next((d.reason for d in seen.devices if d.name == "gpu" and d.reason), "it was not run on a GPU"))
-    elif _ran(seen, "cpu"):
+        return
+    yield Checked()
+    if _ran(seen, "cpu"):
         yield from _only_on(context, "gpu", "cpu")
     # On a GPU alone, the behaviour rules themselves judge it.
 
 
-def agreement(context: Context) -> Iterator[Fault | Skip]:
+def agreement(context: Context) -> Iterator[CheckItem]:
     """CPU and GPU give the same results for the same pictures."""
     seen: Observations = context.observations
     if not (_ran(seen, "cpu") and _ran(seen, "gpu")):
         yield Skip("it takes a CPU and a GPU to compare")
         return
+    yield Checked()
     told: set[object] = set()
     allowed = tolerance(context, AGREEMENT)
     for run in seen.runs:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Skip
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
 from hubcheck.checks.graphs import Places, node_of, where_in
 from hubcheck.graph.dataflow.frame import Value
 from hubcheck.graph.dataflow.layer_names import layer_name
@@ -20,17 +20,18 @@ from hubcheck.rulebook.levels import Level
 from hubcheck.util.gc_paused import gc_paused
 
 
-def no_dropout(context: Context) -> Iterator[Fault | Skip]:
+def no_dropout(context: Context) -> Iterator[CheckItem]:
     """No output of a common signature, of the default one or of the callable has a dropout mask, in any variant.
 
     A mask that several outputs share is one fault, told of the most important of them.
     """
+    yield Checked()
     with gc_paused():
         for variant in context.module.variants:
             yield from _variant(context, variant)
 
 
-def _variant(context: Context, variant: Variant) -> Iterator[Fault | Skip]:
+def _variant(context: Context, variant: Variant) -> Iterator[CheckItem]:
     analysis = context.analysis(variant)
     if not analysis.may_be_random:
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hubcheck.checks.behaviour import percent
 from hubcheck.checks.context import Context
 from hubcheck.checks.dropout import no_dropout
-from hubcheck.checks.faults import Corroboration, Fault, Skip, Where
+from hubcheck.checks.faults import Checked, CheckItem, Corroboration, Fault, Skip, Where
 from hubcheck.checks.runs import missed, once, replay, where
 from hubcheck.probe.observations import Observations, ProbeTarget, Run
 
@@ -30,7 +30,7 @@ SAME_VALUE = 1e-4
 """What a mask lets pass is one value, up to the order in which threads add up."""
 
 
-def dropout_seen(context: Context) -> Iterator[Fault | Skip | Corroboration]:
+def dropout_seen(context: Context) -> Iterator[CheckItem]:
     """Confirms what the graph tells, and tells what the graph does not: outputs whose entries come and go."""
     seen: Observations = context.observations
     known = [item for item in no_dropout(context) if isinstance(item, Fault)]
@@ -48,11 +48,10 @@ def dropout_seen(context: Context) -> Iterator[Fault | Skip | Corroboration]:
 
 
 @once
-def _faults(context: Context) -> Iterator[Fault | Skip]:
+def _faults(context: Context) -> Iterator[CheckItem]:
     seen: Observations = context.observations
-    looked = False
     for target, key, share in _shares(seen):
-        looked = True
+        yield Checked()
         if share >= MASKED:
             found = f"{percent(share)} of the values are now 0, now one other value, for the same images"
             message = "dropout is applied to the output: {found}"
@@ -63,10 +62,8 @@ def _faults(context: Context) -> Iterator[Fault | Skip]:
                 message=message,
                 replay=replay(target, "repeated"),
             )
-    left_out = list(missed(context, "repeated"))
-    yield from left_out
-    if not looked and not left_out:
-        yield Skip("nothing of it runs in training mode")
+    yield from missed(context, "repeated")
+    yield Skip("nothing of it runs in training mode")
 
 
 def _shares(seen: Observations) -> Iterator[tuple[ProbeTarget, str, float]]:

@@ -52,8 +52,13 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """The check looked at something that the rule is about. A rule of which nothing was checked has not passed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Corroboration:
-    """What a run adds to a finding that the files gave, at the same place: "confirmed by a run"."""
+    """A note on a finding of the files, at the same place, that a run adds: "confirmed by a run"."""
 
     where: Where
     text: str
@@ -61,13 +66,20 @@ class Corroboration:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Why a check says nothing.
+    """Why there is no answer. A plain Skip counts only if the check yields neither a Fault nor a Checked.
 
-    `undecided` tells a question left open, which a run may answer, from a rule with nothing to look at; `blocks`
-    that what needs the rule has nothing to look at either; `missed` that what the rule asks was not found out.
+    Attributes:
+        reason: one sentence.
+        undecided: the question stays open, whatever else was checked. A run may answer it.
+        incomplete: the same, and unless it is answered the verdict is incomplete.
+        blocks: rules that need this one cannot be checked either.
     """
 
     reason: str
     undecided: bool = False
+    incomplete: bool = False
     blocks: bool = False
-    missed: bool = False
+
+
+CheckItem = Checked | Corroboration | Fault | Skip
+"""What a check yields."""

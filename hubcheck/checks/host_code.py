@@ -9,7 +9,7 @@ from typing import Any
 
 from hubcheck.checks import safety
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Skip, Where
+from hubcheck.checks.faults import CheckItem, Fault, Where
 from hubcheck.module.proto import DecodeError, parse
 from hubcheck.module.types import Module
 
@@ -21,7 +21,7 @@ def runs_no_host_code(
     attributes: Mapping[str, Mapping[str, Any]],
     layers: Collection[str],
     wanted: str,
-) -> Iterator[Fault | Skip]:
+) -> Iterator[CheckItem]:
     """No op calls out of the graph, and no Keras layer of these classes brings Python along (a warning)."""
     yield from safety.runs_no_op(context, ops=ops, attributes=attributes, wanted=wanted)
     found: dict[str, None] = {}

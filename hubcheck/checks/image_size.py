@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Skip, Where
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.checks.tensors import NO_COMMON_SIGNATURE
 from hubcheck.module.types import Variant
 from hubcheck.rulebook.contract import TensorContract
 from hubcheck.rulebook.expectations import Size, contracted_input, declared_size, expected_image_size
 
 
-def image_size(context: Context, *, key: str) -> Iterator[Fault | Skip]:
+def image_size(context: Context, *, key: str) -> Iterator[CheckItem]:
     """The expected size can be told, and attachments, default and named signatures agree on it."""
     module = context.module
     contract = next((c.inputs[key] for _, _, c in context.common_signatures() if key in c.inputs), None)
@@ -30,6 +30,7 @@ def image_size(context: Context, *, key: str) -> Iterator[Fault | Skip]:
         where = Where(module.inference.name, None, module.default_signature, "inputs")
         yield Fault(where, "unknown", "height and width", message="the expected image size cannot be told")
         return
+    yield Checked()
     for where, size in _sizes(context, contract):
         if size != expected:
             yield Fault(where, _text(size), _text(expected))

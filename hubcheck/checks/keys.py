@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Skip, Where
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.checks.tensors import NO_COMMON_SIGNATURE
 from hubcheck.module.types import Signature, Variant
 from hubcheck.rulebook.expectations import contracted_input
@@ -14,30 +14,27 @@ from hubcheck.rulebook.expectations import contracted_input
 _PREFIXED = re.compile(r"[A-Za-z][\w.-]*(/[^/]+)+")
 
 
-def input_name(context: Context, *, key: str) -> Iterator[Fault | Skip]:
+def input_name(context: Context, *, key: str) -> Iterator[CheckItem]:
     """The contract's input has the contract's name."""
-    looked = False
     for variant, signature, contract in context.common_signatures():
         if key not in contract.inputs:
             continue
-        looked = True
+        yield Checked()
         if key in signature.inputs:
             continue
         found = contracted_input(signature, contract.inputs[key])
         names = [found[0]] if found else list(signature.inputs)
         where = Where(variant.name, None, signature.key, "inputs", found[0] if found else None)
         yield Fault(where, _quoted(names) or "no input", f'"{key}"')
-    if not looked:
-        yield Skip(NO_COMMON_SIGNATURE)
+    yield Skip(NO_COMMON_SIGNATURE)
 
 
-def sole_input(context: Context, *, key: str) -> Iterator[Fault | Skip]:
+def sole_input(context: Context, *, key: str) -> Iterator[CheckItem]:
     """A caller need feed nothing but the contract's input; inputs with a default value need no feeding."""
-    looked = False
     for variant, signature, contract in context.common_signatures():
         if key not in contract.inputs:
             continue
-        looked = True
+        yield Checked()
         found = contracted_input(signature, contract.inputs[key])
         others = [
             name
@@ -47,36 +44,31 @@ def sole_input(context: Context, *, key: str) -> Iterator[Fault | Skip]:
         if others and len(signature.inputs) > 1:
             where = Where(variant.name, None, signature.key, "inputs", others[0] if len(others) == 1 else None)
             yield Fault(where, _quoted(signature.inputs), f'"{key}" alone', {"others": _quoted(others)})
-    if not looked:
-        yield Skip(NO_COMMON_SIGNATURE)
+    yield Skip(NO_COMMON_SIGNATURE)
 
 
-def contracted_outputs(context: Context) -> Iterator[Fault | Skip]:
+def contracted_outputs(context: Context) -> Iterator[CheckItem]:
     """Every output of the contract is among the signature's outputs."""
-    looked = False
     for variant, signature, contract in context.common_signatures():
-        looked = True
+        yield Checked()
         for key in contract.outputs:
             if key not in signature.outputs:
                 where = Where(variant.name, None, signature.key, "outputs", key)
                 yield Fault(where, _quoted(signature.outputs) or "no output", f'"{key}" among them', {"key": key})
-    if not looked:
-        yield Skip(NO_COMMON_SIGNATURE)
+    yield Skip(NO_COMMON_SIGNATURE)
 
 
-def key_prefix(context: Context) -> Iterator[Fault | Skip]:
+def key_prefix(context: Context) -> Iterator[CheckItem]:
     """Other outputs are called "Architecture/layer", with one architecture in the whole module."""
     found: dict[str, Where] = {}
-    looked = False
     for variant, signature, allowed in _signatures(context):
-        looked = True
+        yield Checked()
         if len(signature.outputs) == 1:
             continue  # No other output: it is the result, though its name may be wrong.
         for key in signature.outputs:
             if key not in allowed:
                 found.setdefault(key, Where(variant.name, None, signature.key, "outputs", key))
-    if not looked:
-        yield Skip(NO_COMMON_SIGNATURE)
+    yield Skip(NO_COMMON_SIGNATURE)
     prefixes: dict[str, Where] = {}
     for key, where in found.items():
         if _PREFIXED.fullmatch(key):

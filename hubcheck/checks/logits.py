@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Skip
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
 from hubcheck.checks.graphs import node_of, where_in
 from hubcheck.graph.activations.final_activation import closing_activation
 from hubcheck.graph.dataflow.unknown_ops import UnknownOp
 from hubcheck.graph.entry_points import DEFAULT
 
 
-def linear_scores(context: Context, *, signature: str) -> Iterator[Fault | Skip]:
+def linear_scores(context: Context, *, signature: str) -> Iterator[CheckItem]:
     """No softmax, log-softmax or sigmoid ends the scores of a signature, in any variant."""
-    looked = False
     for variant in context.module.variants:
         if signature not in variant.signatures:
             continue
-        looked = True
+        yield Checked()
         analysis = context.analysis(variant)
         for entry in analysis.entries:
             if entry.signature != signature or DEFAULT not in entry.outputs:
@@ -29,5 +28,4 @@ def linear_scores(context: Context, *, signature: str) -> Iterator[Fault | Skip]
             elif found is not None:
                 place = where_in(variant, entry, node_of(found.frame, found.node), DEFAULT)
                 yield Fault(place, found.name, "linear scores (logits)")
-    if not looked:
-        yield Skip(f"there is no signature {signature}")
+    yield Skip(f"there is no signature {signature}")

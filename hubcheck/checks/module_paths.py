@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath, PureWindowsPath
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Skip, Where
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 
 
-def stay_inside(context: Context) -> Iterator[Fault | Skip]:
+def stay_inside(context: Context) -> Iterator[CheckItem]:
     """No asset's name climbs out of the assets folder; no link leads out of the module (a warning in folders).
 
     An archive holds files and folders only, below its own root and one of each name.
@@ -22,6 +22,8 @@ def stay_inside(context: Context) -> Iterator[Fault | Skip]:
             yield Fault(Where(), name, "files and folders below the archive's root", message=message, fix=fix)
     if module.format is None:
         yield Skip("needs module/readable")
+    else:
+        yield Checked()
     for variant in module.variants:
         for asset in variant.assets:
             if _leaves(asset.filename):

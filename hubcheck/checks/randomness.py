@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Node, Skip
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Node, Skip
 from hubcheck.checks.graphs import Places, node_of, where_in
 from hubcheck.graph.dataflow.frame import Value
 from hubcheck.graph.dataflow.layer_names import layer_name
@@ -16,18 +16,19 @@ from hubcheck.module.types import Variant
 from hubcheck.util.gc_paused import gc_paused
 
 
-def deterministic(context: Context) -> Iterator[Fault | Skip]:
+def deterministic(context: Context) -> Iterator[CheckItem]:
     """Nothing that inference needs draws random values: in the signatures, and in the callable when not training."""
     inference = context.module.inference
     if inference is None:
         yield Skip("there is no inference variant")
         return
+    yield Checked()
     with gc_paused():
         if context.analysis(inference).may_be_random:
             yield from _inference(context, inference)
 
 
-def _inference(context: Context, variant: Variant) -> Iterator[Fault | Skip]:
+def _inference(context: Context, variant: Variant) -> Iterator[CheckItem]:
     analysis = context.analysis(variant)
     places = Places()
     undecided: dict[str, None] = {}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Side, Skip, Where
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Side, Skip, Where
 from hubcheck.graph.op_tables import ops
 from hubcheck.module.from_proto import shape
 from hubcheck.module.types import Module, Shape, Tensor, Variant
@@ -18,12 +18,13 @@ _SCALAR_MEANS_UNKNOWN = 21
 """Up to this GraphDef version a Placeholder of shape [] may have any shape (array_ops.cc)."""
 
 
-def readable(context: Context) -> Iterator[Fault | Skip]:
+def readable(context: Context) -> Iterator[CheckItem]:
     """Protos parse, named files are there, variables are in the checkpoint, signature tensors are in the graph."""
     module = context.module
     if module.archive is not None and module.archive.refused:
         yield Skip("the archive is not safe to unpack", blocks=True)
         return
+    yield Checked()
     for problem in module.problems:
         yield Fault(Where(problem.variant), problem.found, problem.wanted, message=problem.message, fix=problem.fix)
     if module.format is None:

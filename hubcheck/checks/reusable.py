@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Skip, Where
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.module.types import ObjectGraph, Tensor, Trace
 
 
-def reusable(context: Context) -> Iterator[Fault | Skip]:
+def reusable(context: Context) -> Iterator[CheckItem]:
     """The root is callable with training on and off, and carries lists of its variables and losses that fit."""
     objects = context.module.objects
     if objects is None:
         yield Skip("only a TF2 SavedModel restores an object")
         return
+    yield Checked()
     if not objects.callable:
         yield Fault(
             Where(), "no __call__", "__call__(images, training=False)", message="the restored object is not callable"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Side, Skip, Where
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Side, Skip, Where
 from hubcheck.module.types import Shape, Tensor
 from hubcheck.probe.observations import Failure, Observations, ProbeTarget, Run
 
@@ -39,14 +39,14 @@ def replay(target: ProbeTarget, *purposes: str) -> tuple[str, ...]:
     return (*variant, *name, *loader, "--calls", ",".join(dict.fromkeys(purposes)))
 
 
-def once(check: Callable[[Context], Iterator[Fault | Skip]]) -> Callable[[Context], Iterator[Fault | Skip]]:
+def once(check: Callable[[Context], Iterator[CheckItem]]) -> Callable[[Context], Iterator[CheckItem]]:
     """A check that tells a fault of the task signatures in inference, and of the rest only what those do not have.
 
     The default signature, the callable and other variants mostly are the same function, and have the same fault.
     """
 
     @functools.wraps(check)
-    def told_once(context: Context) -> Iterator[Fault | Skip]:
+    def told_once(context: Context) -> Iterator[CheckItem]:
         told: set[tuple[str, str]] = set()
         for item in check(context):
             if isinstance(item, Fault):
@@ -94,27 +94,27 @@ def missed(
     names = list(dict.fromkeys(str(entry.target) for entry in left))
     if names:
         told = f"{names[0]} was" if len(names) == 1 else f"{names[0]} and {len(names) - 1} more were"
-        yield Skip(f"{told} not run for it: {left[0].reason}", missed=True)
+        yield Skip(f"{told} not run for it: {left[0].reason}", incomplete=True)
 
 
-def loads(context: Context) -> Iterator[Fault | Skip]:
+def loads(context: Context) -> Iterator[CheckItem]:
     """TensorFlow's object loader restored every variant, on every device that was tried."""
     seen: Observations = context.observations
     attempts = [load for load in seen.loads if not load.session]
-    if not attempts:
-        yield Skip("it was not loaded")
     for load in attempts:
+        yield Checked()
         if load.failure is not None and load.device == seen.device:
             again = ("--variant", load.variant, "--calls", "load")
             yield failed(Where(load.variant), load.failure, "a module that loads", again=again)
+    yield Skip("it was not loaded")
 
 
 @once
-def runs(context: Context) -> Iterator[Fault | Skip]:
+def runs(context: Context) -> Iterator[CheckItem]:
     """The signatures and the callable run at some batch size at least, and a second time."""
     seen: Observations = context.observations
-    found = targets(seen)
-    for target in found:
+    for target in targets(seen):
+        yield Checked()
         calls = list(seen.calls(target, "pictures", "plain", "swapped", "alone", "again", "repeated"))
         # What runs with as many pictures another time is not to blame on their number.
         good = {run.batch for run in calls if run.failure is None}
@@ -123,23 +123,22 @@ def runs(context: Context) -> Iterator[Fault | Skip]:
         if failure is None:
             continue
         if failure.kind == "kernel":
-            yield Skip(f"the {seen.device} lacks a kernel: {failure.message}")
+            yield Skip(f"the {seen.device} lacks a kernel: {failure.message}", undecided=True)
         else:
             again = replay(target, calls[0].purpose)
             yield failed(where(target), failure, "a result for images in [0, 1]", again=again)
     yield from missed(context, "pictures")
-    if not found:
-        yield _nothing(seen)
+    yield _nothing(seen)
 
 
 @once
-def batch_size(context: Context) -> Iterator[Fault | Skip]:
+def batch_size(context: Context) -> Iterator[CheckItem]:
     """What runs at one batch size runs at all of them."""
     seen: Observations = context.observations
-    looked = False
     for target in targets(seen):
         calls = list(seen.calls(target, "pictures", "plain", "swapped", "alone", "again", "repeated"))
-        looked = looked or len({run.batch for run in calls}) > 1
+        if len({run.batch for run in calls}) > 1:
+            yield Checked()
         good = list(dict.fromkeys(run.batch for run in calls if run.failure is None))
         bad = [run for run in calls if run.failure is not None and run.batch not in good and not _is_late(run)]
         if bad and good and bad[0].failure is not None:
@@ -148,8 +147,7 @@ def batch_size(context: Context) -> Iterator[Fault | Skip]:
             again = replay(target, *dict.fromkeys(run.purpose for run in bad))
             yield failed(where(target), bad[0].failure, "any batch size", details, again=again)
     yield from missed(context, "pictures", "plain", "swapped", "alone")
-    if not looked:
-        yield Skip("it was run at no more than one batch size")
+    yield Skip("it was run at no more than one batch size")
 
 
 def _is_late(run: Run) -> bool:
@@ -158,14 +156,13 @@ def _is_late(run: Run) -> bool:
 
 
 @once
-def declared_shape(context: Context) -> Iterator[Fault | Skip]:
+def declared_shape(context: Context) -> Iterator[CheckItem]:
     """Real dtypes and shapes are as declared; what is open in the input changes the batch of the result alone."""
     seen: Observations = context.observations
-    looked = False
     for target in targets(seen):
         declared = _declared(context, target)
         for run in seen.calls(target):
-            looked = True
+            yield Checked()
             if run.failure is not None:
                 if run.purpose == "resized":
                     size = "x".join(map(str, run.size))
@@ -179,8 +176,7 @@ def declared_shape(context: Context) -> Iterator[Fault | Skip]:
             if faults:
                 break
     yield from missed(context, "pictures", "resized")
-    if not looked:
-        yield _nothing(seen)
+    yield _nothing(seen)
 
 
 def _unlike(context: Context, run: Run, declared: dict[str, Tensor]) -> Iterator[Fault]:
@@ -225,11 +221,12 @@ def failed(
     return Fault(place, failure.message + node, wanted, details or {}, fix=_FIXES.get(failure.kind), replay=again)
 
 
-def losses(context: Context) -> Iterator[Fault | Skip]:
+def losses(context: Context) -> Iterator[CheckItem]:
     """The regularization losses of the object can be called, and give one number each."""
     seen: Observations = context.observations
     found = [run for run in seen.runs if run.purpose == "loss" and run.device == seen.device]
     for run in found:
+        yield Checked()
         again, number = replay(run.target, "loss"), run.target.number
         if run.failure is not None:
             message = f"regularization loss {number} cannot be called: {{found}}"
@@ -241,8 +238,7 @@ def losses(context: Context) -> Iterator[Fault | Skip]:
                 message = f"regularization loss {number} gives {{found}}, not one number"
                 yield Fault(Where(), result, "float32 []", message=message, replay=again)
     yield from missed(context, "loss")
-    if not found:
-        yield Skip("no regularization loss was called")
+    yield Skip("no regularization loss was called")
 
 
 def _nothing(seen: Observations) -> Skip:

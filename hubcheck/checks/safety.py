@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Node, Skip, Where
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Node, Skip, Where
 from hubcheck.graph.dataflow.body import Body, Port
 from hubcheck.graph.dataflow.reach import Reach
 from hubcheck.graph.op_tables import ops
@@ -23,7 +23,7 @@ def runs_no_op(
     ops: Mapping[str, Sequence[str]],
     wanted: str,
     attributes: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
-) -> Iterator[Fault | Skip]:
+) -> Iterator[CheckItem]:
     """Nothing that a consumer runs is one of these ops.
 
     Args:
@@ -32,6 +32,7 @@ def runs_no_op(
         attributes: op to the attribute that makes it one, with `starts` (it starts with one of these), `holds`
             (one of these is in it) or `harmless` (it is empty or starts with one of these).
     """
+    yield Checked()
     for variant in context.module.variants:
         reach = context.analysis(variant).reach
         faults = []
@@ -53,7 +54,7 @@ def opens_no_file(
     others: Mapping[str, Sequence[str]],
     attributes: Mapping[str, Mapping[str, Any]],
     memory: Sequence[str],
-) -> Iterator[Fault | Skip]:
+) -> Iterator[CheckItem]:
     """Nothing that a consumer runs opens a file, but savers where the loader says and tables from assets.
 
     Args:
@@ -88,12 +89,13 @@ def opens_no_file(
     yield from runs_no_op(context, ops={}, attributes=attributes, wanted=_NO_FILES)
 
 
-def stock_ops(context: Context) -> Iterator[Fault | Skip]:
+def stock_ops(context: Context) -> Iterator[CheckItem]:
     """Every op of the file, runnable or not, is one that stock TensorFlow registers: loaders look each one up.
 
     The table of ops is of one release. An op that it lacks, in a graph that says that a later TensorFlow wrote it, is a
     question left open, and keeps the verdict open: anybody can write that into a graph.
     """
+    yield Checked()
     release, known_graphs = ops.tensorflow_version()
     for variant in context.module.variants:
         graph = variant.graph
@@ -120,7 +122,7 @@ def stock_ops(context: Context) -> Iterator[Fault | Skip]:
             yield Skip(
                 f"{shown}: not in TensorFlow {release}, whose ops hubcheck knows, but a later one wrote the graph; "
                 "update hubcheck",
-                missed=True,
+                incomplete=True,
             )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hubcheck.checks.behaviour import percent
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Skip, Where
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import failed, missed, replay, where
 from hubcheck.probe.observations import Observations, ProbeTarget, Run
@@ -16,14 +16,15 @@ SAME_VALUES = 1e-3
 """Both loaders run the same graph; only its optimisation differs, by about 1e-6."""
 
 
-def servable(context: Context) -> Iterator[Fault | Skip]:
+def servable(context: Context) -> Iterator[CheckItem]:
     """The session loader restores the inference variant, runs its signatures, and gives what the object gives."""
     seen: Observations = context.observations
     attempts = [load for load in seen.loads if load.session]
     if not attempts:
         ended = next((entry.reason for entry in seen.not_run if entry.target is None and entry.device), None)
-        yield Skip(ended or "the session loader was not tried", missed=ended is not None)
+        yield Skip(ended or "the session loader was not tried", incomplete=ended is not None)
     for load in attempts:
+        yield Checked()
         if load.failure is not None:
             yield failed(Where(load.variant), load.failure, "a session that is restored")
     told: set[str | None] = set()

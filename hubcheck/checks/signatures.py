@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Skip, Where
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.graph.same_function import Origins
 from hubcheck.module.types import Signature, Variant
 from hubcheck.rulebook.contract import SignatureContract
@@ -14,8 +14,9 @@ from hubcheck.rulebook.contract import SignatureContract
 _DEFAULT = "default"
 
 
-def task_signature(context: Context) -> Iterator[Fault | Skip]:
+def task_signature(context: Context) -> Iterator[CheckItem]:
     """At least one signature is called exactly like a common one."""
+    yield Checked()
     if any(context.common_signatures()):
         return
     names = sorted({key for variant in context.module.variants for key in variant.signatures})
@@ -30,10 +31,11 @@ def task_signature(context: Context) -> Iterator[Fault | Skip]:
     )
 
 
-def default_signature(context: Context) -> Iterator[Fault | Skip]:
+def default_signature(context: Context) -> Iterator[CheckItem]:
     """A default signature exists everywhere, takes the images, gives `default`, and is one of the task signatures."""
     key = context.module.default_signature
     sound = True
+    yield Checked()
     for variant in context.module.variants:
         faults = list(_form(context, variant, key))
         sound = sound and not faults
@@ -159,7 +161,7 @@ def _unlike(rank: int | None, ranks: set[int | None]) -> bool:
     return rank is not None and bool(ranks) and not ranks & {rank, None}
 
 
-def _apart(context: Context, variant: Variant, key: str, same: str | None) -> Iterator[Fault | Skip]:
+def _apart(context: Context, variant: Variant, key: str, same: str | None) -> Iterator[CheckItem]:
     """A default signature that has a result of its own, beside the task signatures; `same` is the one that it is in
     inference."""
     tasks = _tasks(context, variant)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Side, Skip, Where
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Side, Skip, Where
 from hubcheck.module.types import Tensor, Trace, Variant
 from hubcheck.rulebook.contract import SignatureContract, TensorContract
 from hubcheck.rulebook.expectations import contracted_input
@@ -40,20 +40,13 @@ def subjects(context: Context, side: Side, key: str) -> Iterator[Subject]:
             yield Subject(tensor, promised, Where(variant.name, None, signature.key, side, name), variant, contract)
 
 
-def _judge(context: Context, side: Side, key: str, wrong: Callable[[Subject], Fault | None]) -> Iterator[Fault | Skip]:
-    looked = False
+def _judge(context: Context, side: Side, key: str, wrong: Callable[[Subject], Fault | None]) -> Iterator[CheckItem]:
     for subject in subjects(context, side, key):
-        looked = True
-        fault = wrong(subject)
-        if fault is not None:
-            yield fault
-    if not looked:
-        yield Skip(
-            NO_COMMON_SIGNATURE if not any(context.common_signatures()) else f"there is no {side[:-1]} to look at"
-        )
+        yield wrong(subject) or Checked()
+    yield Skip(NO_COMMON_SIGNATURE if not any(context.common_signatures()) else f"there is no {side[:-1]} to look at")
 
 
-def dense(context: Context, *, side: Side, key: str) -> Iterator[Fault | Skip]:
+def dense(context: Context, *, side: Side, key: str) -> Iterator[CheckItem]:
     """It is a plain tensor: not sparse, ragged or another composite."""
 
     def wrong(subject: Subject) -> Fault | None:
@@ -66,7 +59,7 @@ def dense(context: Context, *, side: Side, key: str) -> Iterator[Fault | Skip]:
     return _judge(context, side, key, wrong)
 
 
-def dtype(context: Context, *, side: Side, key: str) -> Iterator[Fault | Skip]:
+def dtype(context: Context, *, side: Side, key: str) -> Iterator[CheckItem]:
     """It has the contract's dtype; so has, for inputs, a trace of the callable."""
 
     def wrong(subject: Subject) -> Fault | None:
@@ -80,7 +73,7 @@ def dtype(context: Context, *, side: Side, key: str) -> Iterator[Fault | Skip]:
     )
 
 
-def rank(context: Context, *, side: Side, key: str) -> Iterator[Fault | Skip]:
+def rank(context: Context, *, side: Side, key: str) -> Iterator[CheckItem]:
     """Its rank is known, and is the contract's."""
 
     def wrong(subject: Subject) -> Fault | None:
@@ -95,7 +88,7 @@ def rank(context: Context, *, side: Side, key: str) -> Iterator[Fault | Skip]:
     )
 
 
-def dimension(context: Context, *, side: Side, key: str, axis: int) -> Iterator[Fault | Skip]:
+def dimension(context: Context, *, side: Side, key: str, axis: int) -> Iterator[CheckItem]:
     """Dimension `axis` is what the contract says: unknown ("batch?"), exactly so large (3), or known ("width")."""
 
     def wrong(subject: Subject) -> Fault | None:
@@ -120,7 +113,7 @@ def dimension(context: Context, *, side: Side, key: str, axis: int) -> Iterator[
     )
 
 
-def image_size(context: Context, *, key: str) -> Iterator[Fault | Skip]:
+def image_size(context: Context, *, key: str) -> Iterator[CheckItem]:
     """Height and width are fixed; where they are not, an attached ImageModuleInfo makes it a warning."""
     inference = context.module.inference
     attached = inference is not None and inference.image_size is not None and all(inference.image_size)
@@ -147,7 +140,7 @@ def image_size(context: Context, *, key: str) -> Iterator[Fault | Skip]:
     return _judge(context, "inputs", key, wrong)
 
 
-def _with_traces(signatures: Iterable[Fault | Skip], traces: Iterable[Fault]) -> Iterator[Fault | Skip]:
+def _with_traces(signatures: Iterable[CheckItem], traces: Iterable[Fault]) -> Iterator[CheckItem]:
     """What is wrong in a signature is mostly wrong in the callable too, by the same mistake: it is told once."""
     said = list(signatures)
     yield from said

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Skip, Where
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.checks.graphs import node_of
+from hubcheck.checks.tensors import NO_COMMON_SIGNATURE
 from hubcheck.graph.dataflow.layer_names import layer_name
 from hubcheck.graph.entry_points import EntryPoint
 from hubcheck.graph.value_scale import Arrival, arrivals
 from hubcheck.module.types import Variant
 
 
-def value_range(context: Context, *, least_scale: float, most_offset: float) -> Iterator[Fault | Skip]:
+def value_range(context: Context, *, least_scale: float, most_offset: float) -> Iterator[CheckItem]:
     """In the common signatures, pixels in [0, 1] keep a sensible range on their way to the first layer.
 
     Args:
@@ -35,9 +36,11 @@ def value_range(context: Context, *, least_scale: float, most_offset: float) -> 
                     told.add(affine)
                     yield _fault(variant, entry, found)
     if not looked:
-        yield Skip("the module has none of the common signatures")
+        yield Skip(NO_COMMON_SIGNATURE)
     elif not arrived:
         yield Skip("the graph does not tell in which range pixels reach the first layer", undecided=True)
+    else:
+        yield Checked()
 
 
 def _is_wrong(found: Arrival, least_scale: float, most_offset: float) -> bool:

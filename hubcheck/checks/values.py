@@ -8,7 +8,7 @@ from typing import Any
 from hubcheck.checks.behaviour import percent
 from hubcheck.checks.confirming import confirming
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Skip
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
 from hubcheck.checks.logits import linear_scores
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.runs import missed, replay, targets, where
@@ -29,7 +29,7 @@ _SUM = 1e-3
 
 
 @confirming(default_signature)
-def default_is_a_task(context: Context) -> Iterator[Fault | Skip]:
+def default_is_a_task(context: Context) -> Iterator[CheckItem]:
     """In inference, the default signature and the callable give what one of the task signatures gives."""
     seen: Observations = context.observations
     inference = context.module.inference
@@ -39,7 +39,7 @@ def default_is_a_task(context: Context) -> Iterator[Fault | Skip]:
     tasks = [
         target for target in targets(seen) if target.signature in context.contracts and target.variant == inference.name
     ]
-    looked, allowed = False, tolerance(context, SAME_FUNCTION)
+    allowed = tolerance(context, SAME_FUNCTION)
 
     def stands_for_a_task(target: ProbeTarget) -> bool:
         of_default = target.signature == context.module.default_signature and target.signature not in context.contracts
@@ -50,7 +50,7 @@ def default_is_a_task(context: Context) -> Iterator[Fault | Skip]:
         distances = {task: found for task in tasks if (found := _distance(seen, target, task)) is not None}
         if not distances:
             continue
-        looked = True
+        yield Checked()
         nearest = min(distances, key=lambda task: distances[task])
         if distances[nearest] > allowed:
             name = "the callable" if of_object else "the default signature"
@@ -59,10 +59,8 @@ def default_is_a_task(context: Context) -> Iterator[Fault | Skip]:
             again = replay(target, "pictures")
             apart = _found(seen, target, nearest, distances[nearest])
             yield Fault(where(target, "outputs"), apart, wanted, message=message, replay=again)
-    left_out = list(missed(context, "pictures", of=stands_for_a_task))
-    yield from left_out
-    if not looked and not left_out:
-        yield Skip("the default signature of inference is the task signature itself")
+    yield from missed(context, "pictures", of=stands_for_a_task)
+    yield Skip("the default signature of inference is the task signature itself")
 
 
 def _of_object(target: ProbeTarget) -> bool:
@@ -71,12 +69,11 @@ def _of_object(target: ProbeTarget) -> bool:
 
 
 @confirming(linear_scores)
-def not_probabilities(context: Context, *, signature: str) -> Iterator[Fault | Skip]:
+def not_probabilities(context: Context, *, signature: str) -> Iterator[CheckItem]:
     """The scores of a classification are not what a softmax gives: rows within [0, 1] that all sum to 1."""
     import numpy
 
     seen: Observations = context.observations
-    looked = False
     for target in targets(seen):
         if target.signature != signature:
             continue
@@ -89,7 +86,7 @@ def not_probabilities(context: Context, *, signature: str) -> Iterator[Fault | S
         scores = [row for part in rows for row in part]
         if len({len(row) for row in scores}) != 1 or len(scores[0]) < 2:
             continue
-        looked = True
+        yield Checked()
         table = numpy.stack(scores).astype(numpy.float64)
         inside = (table >= 0).all() and (table <= 1 + _SUM).all()
         if inside and (numpy.abs(table.sum(axis=1) - 1) <= _SUM).all():
@@ -100,8 +97,7 @@ def not_probabilities(context: Context, *, signature: str) -> Iterator[Fault | S
     yield from missed(
         context, "pictures", "plain", of=lambda target: target.signature == signature and not target.session
     )
-    if not looked:
-        yield Skip("no scores of a classification were seen")
+    yield Skip("no scores of a classification were seen")
 
 
 def _found(seen: Observations, target: ProbeTarget, nearest: ProbeTarget, distance: float) -> str:

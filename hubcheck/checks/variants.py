@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Side, Skip, Where
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Side, Where
 from hubcheck.module.types import Module, Signature, Tensor, Trace, Variant
 
 _ALLOWED_COLLECTIONS = frozenset(
@@ -27,10 +27,11 @@ _ALLOWED_COLLECTIONS = frozenset(
 """What tensorflow_hub 0.12 to 0.15 imports; it refuses a module with any other collection (native_module.py)."""
 
 
-def variants(context: Context) -> Iterator[Fault | Skip]:
+def variants(context: Context) -> Iterator[CheckItem]:
     """An inference variant exists; every variant, or every trace of a task, keeps the same contract."""
     module = context.module
     inference = module.inference
+    yield Checked()
     if inference is None:
         found = " and ".join(f"{{{variant.name}}}" for variant in module.variants)
         wanted = "{}, the empty tag set" if module.format == "tf1-hub" else "{serve}"

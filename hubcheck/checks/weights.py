@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Skip, Where
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 
 
-def duplicates(context: Context, *, least_elements: int) -> Iterator[Fault | Skip]:
+def duplicates(context: Context, *, least_elements: int) -> Iterator[CheckItem]:
     """No two entries of at least `least_elements` elements are byte for byte the same."""
     checkpoint = context.module.checkpoint
     if checkpoint is None:
         yield Skip("the module has no checkpoint")
         return
+    yield Checked()
     groups: dict[tuple[object, ...], list[str]] = {}
     for name, entry in checkpoint.entries.items():
         if not entry.sliced and entry.elements >= least_elements:

@@ -63,8 +63,8 @@ def _lines(module: Module) -> Iterator[str]:
 def _graph_lines(module: Module, signature: str) -> Iterator[str]:
     """The outline of a signature in every variant, with what the static rules found marked on it."""
     from hubcheck.checks.context import Context
-    from hubcheck.checks.outlines import signature_outline
-    from hubcheck.engine.evaluation import Evaluation
+    from hubcheck.engine.evaluation import evaluate
+    from hubcheck.engine.outlines import signature_outline
     from hubcheck.rulebook.rules import load_rules
 
     having = [variant for variant in module.variants if signature in variant.signatures]
@@ -74,10 +74,7 @@ def _graph_lines(module: Module, signature: str) -> Iterator[str]:
         raise UserError(printable(f"{module.path} has no signature {signature}; {problem}"))
     folders = folders_at_hand()
     context = Context(module, load_contracts(*folders))
-    evaluation = Evaluation(context, load_rules(*folders))
-    evaluation.static()
-    evaluation.without_run("not run", complete=True)
-    findings = list(evaluation.findings())
+    findings = evaluate(context, load_rules(*folders)).without_run("not run", complete=True).findings
     for variant in having:
         yield click.style(f"{printable(str(module.path))}  {signature}  {_name(variant)}", bold=True)
         told = [finding for finding in findings if finding.where.variant in (None, variant.name)]

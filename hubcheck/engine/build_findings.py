@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Corroboration, Fault, Node, Skip, Where
+from hubcheck.checks.faults import CheckItem, Fault, Node, Where
 from hubcheck.engine.findings import Finding
 from hubcheck.module.types import Module
 from hubcheck.rulebook.rules import Rule
@@ -18,7 +18,7 @@ _MOST_FAULTS = 200
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
-def bounded(said: Iterator[Fault | Skip | Corroboration]) -> Iterator[Fault | Skip | Corroboration]:
+def bounded(said: Iterator[CheckItem]) -> Iterator[CheckItem]:
     """No more faults than anybody reads: a hostile file has as many as it has nodes."""
     faults = 0
     for item in said:

@@ -1,219 +1,212 @@
-"""Rules, a module and what was seen of it, to a report.
+"""Evaluate rules on a module: from its files, then from what was observed when it ran.
 
-A rule is decided from files, from a run, or from both. Rules are asked in the order of their needs: what
-depends on a promise that is broken already is skipped, so that one fault makes one finding.
+Rules are evaluated in the order of their needs. A rule is skipped where a rule that it needs has failed, so that one
+fault makes one finding.
 """
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Corroboration, Fault, Skip
+from hubcheck.checks.faults import Checked, Corroboration, Fault, Skip
 from hubcheck.engine.build_findings import bounded, merged, worded
 from hubcheck.engine.findings import Finding, Outcome
-from hubcheck.engine.predicates import predicate
+from hubcheck.engine.halves import ABSENT, Half, HalfName, combine
+from hubcheck.engine.predicates import author_error, predicate
 from hubcheck.rulebook.levels import LEVELS
 from hubcheck.rulebook.rules import Rule, matching
 from hubcheck.util.gc_paused import gc_paused
 
-Half = Literal["static", "probe"]
+if TYPE_CHECKING:
+    from hubcheck.probe.observations import Observations
+
+NOTHING_TO_CHECK = "there is nothing to check"
+
+Halves = Mapping[str, Half]
 
 
-@dataclass(slots=True)
-class _State:
-    """What is known of a rule so far.
+class Results(NamedTuple):
+    """An outcome for each rule, in the order of the rule files, and the findings: errors first."""
 
-    `open` tells that its static half left the question to a run, `stops` that there is nothing to ask others about,
-    `weighs` that it failed by a fault of the rule's own weight, whatever level the configuration gives it.
-    """
-
-    status: Literal["passed", "failed", "skipped", "broken"]
-    decided_by: Half | None = None
-    reason: str | None = None
-    open: bool = False
-    blocked: bool = False
-    stops: bool = False
-    complete: bool = True
-    weighs: bool = False
-    findings: list[Finding] = field(default_factory=list)
-    remarks: list[Corroboration] = field(default_factory=list)
-
-    @property
-    def blocks(self) -> bool:
-        """Whether rules that need this one mean nothing now: it failed, and not by a lesser fault.
-
-        That it was skipped blocks nothing: what a rule needs, its file lists. Else one fault would hide others.
-        """
-        return self.stops or self.weighs
+    outcomes: tuple[Outcome, ...]
+    findings: tuple[Finding, ...]
 
 
-class Evaluation:
-    """One module on its way through the rules: `static`, then `probe` or `without_run`, then `outcomes`.
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules to evaluate.
 
-    Args:
-        context: the module and the contracts; its observations are given to `probe`.
-        rules: all rules by id.
+    Attributes:
+        by_id: all rules.
         selected: the ids to report; the others are evaluated only as needs.
-        waived: ids that count as kept when other rules need them.
+        assume_passed: the ids that block no other rule, even if they fail.
     """
 
-    def __init__(
-        self,
-        context: Context,
-        rules: Mapping[str, Rule],
-        *,
-        selected: set[str] | None = None,
-        waived: frozenset[str] = frozenset(),
-    ) -> None:
-        self._context = context
-        self._rules = rules
-        self._selected = set(rules) if selected is None else selected
-        self._waived = waived
-        self._states: dict[str, _State] = {}
-        self._order = _in_order_of_needs(rules)
+    by_id: Mapping[str, Rule]
+    selected: Collection[str]
+    assume_passed: Collection[str] = ()
 
-    @property
-    def context(self) -> Context:
-        """What the checks are given before a run."""
-        return self._context
-
-    def static(self) -> None:
-        """Ask the static half of every rule."""
-        with gc_paused():
-            for rule in self._order:
-                if rule.check is not None:
-                    self._states[rule.id] = self._ask(rule, rule.check, "static", self._context)
-
-    def break_off(self, reason: str) -> None:
-        """Close every rule, because hubcheck itself failed before it could ask any."""
-        for rule in self._order:
-            self._states[rule.id] = _State("skipped", reason="hubcheck failed on this module", blocked=True)
-        self._states[self._order[0].id] = _State("broken", reason=reason)
-
-    def without_module(self, reason: str) -> None:
-        """Close every rule, because the module could not be had, for no fault of its own."""
-        for rule in self._order:
-            self._states[rule.id] = _State("skipped", reason=reason, blocked=True, complete=False)
-
-    def wants_run(self) -> bool:
-        """Whether running the module could still decide anything."""
-        return any(
-            rule.probe is not None and rule.id in self._selected and self._blocker(rule, "probe") is None
-            for rule in self._order
-        )
-
-    def without_run(self, reason: str, *, complete: bool, broken: bool = False) -> None:
-        """Close what only a run could decide. `complete` is False if a run was wanted and could not be had, and
-        `broken` tells that hubcheck itself is why."""
-        for rule in self._order:
-            state = self._states.get(rule.id)
-            if state is None:
-                state = self._skip_for(rule) or _State("skipped", reason=reason, complete=complete)
-            elif state.open:
-                state = replace(state, reason=f"{state.reason}; {reason}", open=False, complete=complete)
-            self._states[rule.id] = state
-        if broken:
-            first = next(rule for rule in self._order if rule.probe is not None and rule.check is None)
-            self._states[first.id] = _State("broken", reason=reason)
-
-    def probe(self, observations: Any) -> None:
-        """Ask the probe half of every rule that has one."""
-        context = replace(self._context, observations=observations)
-        for rule in self._order:
-            before = self._states.get(rule.id)
-            if rule.probe is None:
-                if before is not None and before.open:
-                    before.open = False
+    def results(self, static: Halves, probe: Halves) -> Results:
+        """Combine the halves of all rules."""
+        outcomes: list[Outcome] = []
+        findings: list[Finding] = []
+        for rule in self.by_id.values():
+            if rule.id not in self.selected:
+                outcomes.append(Outcome(rule.id, rule.level, "ignored", None, "not selected"))
                 continue
-            if before is not None and (before.blocked or before.status == "broken"):
-                continue
-            seen = self._ask(rule, rule.probe, "probe", context)
-            self._states[rule.id] = seen if before is None else _combined(before, seen)
+            status, decided_by, reason, found, complete, rule_error = combine(
+                static.get(rule.id, ABSENT), probe.get(rule.id, ABSENT)
+            )
+            outcomes.append(Outcome(rule.id, rule.level, status, decided_by, reason, complete, rule_error))
+            findings += found
+        return Results(tuple(outcomes), tuple(sorted(findings, key=lambda finding: LEVELS.index(finding.level))))
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """What became of every rule, in the order of the rule files."""
-        for rule in self._rules.values():
-            if rule.id not in self._selected:
-                yield Outcome(rule.id, rule.level, "ignored", None, "not selected")
-                continue
-            state = self._states[rule.id]
-            yield Outcome(rule.id, rule.level, state.status, state.decided_by, state.reason, state.complete)
-
-    def findings(self) -> Iterator[Finding]:
-        """The findings of the selected rules: errors first, then in the order of the rule files."""
-        found = [f for rule in self._rules if rule in self._selected for f in self._states[rule].findings]
-        yield from sorted(found, key=lambda finding: LEVELS.index(finding.level))
-
-    def _ask(self, rule: Rule, name: str, half: Half, context: Context) -> _State:
-        blocker = self._blocker(rule, half)
-        if blocker is not None:
-            return _State("skipped", reason=f"needs {blocker}", blocked=half == "static" or rule.check is None)
-        try:
-            said = list(bounded(predicate(name)(context, **rule.params)))
-        except Exception:
-            return _State("broken", reason=traceback.format_exc())
-        faults = [item for item in said if isinstance(item, Fault)]
-        remarks = [item for item in said if isinstance(item, Corroboration)]
-        if faults:
-            findings = merged([worded(rule, fault, context) for fault in faults], context.module)
-            weighs = any(fault.level in (None, "error") for fault in faults)
-            return _State("failed", half, weighs=weighs, findings=findings, remarks=remarks)
-        skips = list(dict.fromkeys(item for item in said if isinstance(item, Skip)))
-        if skips:
-            reason = "; ".join(skip.reason for skip in skips)
-            undecided, stops = any(skip.undecided for skip in skips), any(skip.blocks for skip in skips)
-            complete = not any(skip.missed for skip in skips)
-            return _State("skipped", reason=reason, open=undecided, blocked=stops, stops=stops, complete=complete)
-        return _State("passed", half, remarks=remarks)
-
-    def _skip_for(self, rule: Rule) -> _State | None:
-        blocker = self._blocker(rule, "probe")
-        return None if blocker is None else _State("skipped", reason=f"needs {blocker}", blocked=True)
-
-    def _blocker(self, rule: Rule, half: Half) -> str | None:
-        """The first need that does not hold, by the id of the rule that failed."""
-        needs = rule.needs if half == "static" else (*rule.needs, *rule.run_needs)
+    def blocker(self, rule: Rule, name: HalfName, *known: Halves) -> Half | None:
+        """Return the conclusion of a half that cannot be checked because a rule that it needs has failed."""
+        needs = rule.needs if name == "static" else (*rule.needs, *rule.run_needs)
         for need in needs:
-            for other in matching(need, self._rules):
-                state = self._states.get(other)
-                if other not in self._waived and state is not None and state.blocks:
-                    return other
+            for other in matching(need, self.by_id):
+                if other == rule.id or other in self.assume_passed:
+                    continue
+                if any(halves[other].blocks for halves in known if other in halves):
+                    return Half("blocked", f"needs {other}")
         return None
 
+    def first(self, ordered: Iterable[Rule]) -> str:
+        """Return the first rule that is reported, to report an internal error of hubcheck for."""
+        rules = list(ordered)
+        return next((rule.id for rule in rules if rule.id in self.selected), rules[0].id)
 
-def _combined(static: _State, seen: _State) -> _State:
-    """Both halves of a rule: a run adds to what the files show and answers what they leave open; it clears nothing."""
-    if seen.status == "broken":
-        return replace(seen, findings=static.findings)
-    if static.status == "failed":
-        told = {remark.where: remark.text for remark in seen.remarks}
-        findings = [
-            replace(finding, message=f"{finding.message} ({told[finding.where]})") if finding.where in told else finding
-            for finding in static.findings
-        ]
-        return replace(static, weighs=static.weighs or seen.weighs, findings=[*findings, *seen.findings])
-    if seen.status == "skipped" and static.status == "passed":
-        return static if seen.complete else replace(static, reason=f"decided by the files alone: {seen.reason}")
-    if static.status == "passed" or static.open:
-        return seen
-    return static
+    def in_order_of_needs(self) -> list[Rule]:
+        """Return all rules, each after those that it needs."""
+        ordered: dict[str, Rule] = {}
+
+        def place(rule: Rule, path: tuple[str, ...]) -> None:
+            if rule.id in ordered or rule.id in path:
+                return
+            for need in (*rule.needs, *rule.run_needs):
+                for other in matching(need, self.by_id):
+                    place(self.by_id[other], (*path, rule.id))
+            ordered[rule.id] = rule
+
+        for rule in self.by_id.values():
+            place(rule, ())
+        return list(ordered.values())
 
 
-def _in_order_of_needs(rules: Mapping[str, Rule]) -> list[Rule]:
-    ordered: dict[str, Rule] = {}
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What the files of a module decide. One of `with_observations` and `without_run` completes it."""
 
-    def place(rule: Rule, path: tuple[str, ...]) -> None:
-        if rule.id in ordered or rule.id in path:
-            return
-        for need in (*rule.needs, *rule.run_needs):
-            for other in matching(need, rules):
-                place(rules[other], (*path, rule.id))
-        ordered[rule.id] = rule
+    context: Context
+    rules: Rules
+    ordered: tuple[Rule, ...]
+    static: Halves
 
-    for rule in rules.values():
-        place(rule, ())
-    return list(ordered.values())
+    def awaits_run(self) -> bool:
+        """Return whether running the module could still decide anything."""
+        return any(
+            rule.probe is not None
+            and rule.id in self.rules.selected
+            and self.rules.blocker(rule, "probe", self.static) is None
+            for rule in self.ordered
+        )
+
+    def with_observations(self, observations: Observations) -> Results:
+        """Evaluate the probe halves on what was observed when the module ran."""
+        context = replace(self.context, observations=observations)
+        probe: dict[str, Half] = {}
+        for rule in self.ordered:
+            static = self.static.get(rule.id, ABSENT)
+            if rule.probe is not None and static.verdict not in ("blocked", "crashed"):
+                blocked = self.rules.blocker(rule, "probe", self.static, probe)
+                probe[rule.id] = blocked or _evaluate(rule, rule.probe, context)
+        return self.rules.results(self.static, probe)
+
+    def without_run(self, reason: str, *, complete: bool, crashed: bool = False) -> Results:
+        """Skip what only a run could decide.
+
+        Args:
+            reason: why the module was not run.
+            complete: False if a run was wanted and could not be had.
+            crashed: the reason is an internal error of hubcheck.
+        """
+        probe: dict[str, Half] = {}
+        for rule in self.ordered:
+            if rule.probe is not None:
+                blocked = self.rules.blocker(rule, "probe", self.static, probe) if rule.check is None else None
+                probe[rule.id] = blocked or Half("not-run", reason, complete=complete)
+        if crashed:
+            first = self.rules.first(rule for rule in self.ordered if rule.probe is not None)
+            probe[first] = Half("crashed", reason)
+        return self.rules.results(self.static, probe)
+
+
+def evaluate(
+    context: Context,
+    rules: Mapping[str, Rule],
+    *,
+    selected: Collection[str] | None = None,
+    assume_passed: Collection[str] = (),
+) -> Evaluation:
+    """Evaluate the static halves of all rules on a module.
+
+    Args:
+        context: the module and the contracts.
+        rules: all rules by id.
+        selected: the ids to report, by default all; the others are evaluated only as needs.
+        assume_passed: the ids that block no other rule, even if they fail.
+    """
+    chosen = Rules(rules, rules if selected is None else selected, assume_passed)
+    ordered = tuple(chosen.in_order_of_needs())
+    static: dict[str, Half] = {}
+    with gc_paused():
+        for rule in ordered:
+            if rule.check is not None:
+                static[rule.id] = chosen.blocker(rule, "static", static) or _evaluate(rule, rule.check, context)
+    return Evaluation(context, chosen, ordered, static)
+
+
+def unavailable(rules: Mapping[str, Rule], selected: Collection[str], reason: str) -> Results:
+    """Return the results for a module that could not be read, through no fault of its own: all rules are skipped."""
+    skipped = Half("blocked", reason, complete=False)
+    return Rules(rules, selected).results(dict.fromkeys(rules, skipped), {})
+
+
+def internal_error(rules: Mapping[str, Rule], selected: Collection[str], reason: str) -> Results:
+    """Return the results for a module on which hubcheck itself failed before it could evaluate any rule."""
+    chosen = Rules(rules, selected)
+    halves = dict.fromkeys(rules, Half("blocked", "hubcheck failed on this module"))
+    halves[chosen.first(chosen.in_order_of_needs())] = Half("crashed", reason)
+    return chosen.results(halves, {})
+
+
+def _evaluate(rule: Rule, check: str, context: Context) -> Half:
+    """Evaluate one half of a rule."""
+    try:
+        items = list(bounded(predicate(check)(context, **rule.params)))
+    except Exception as error:
+        rule_error = author_error(check, error)
+        return Half("crashed", rule_error or traceback.format_exc(), rule_error=rule_error is not None)
+    faults = [item for item in items if isinstance(item, Fault)]
+    corroborations = tuple(item for item in items if isinstance(item, Corroboration))
+    if faults:
+        findings = tuple(merged([worded(rule, fault, context) for fault in faults], context.module))
+        own_level = any(fault.level in (None, "error") for fault in faults)
+        return Half("failed", None, findings, corroborations, blocks=own_level)
+    skips = list(dict.fromkeys(item for item in items if isinstance(item, Skip)))
+    unanswered = [skip for skip in skips if skip.undecided or skip.incomplete]
+    if unanswered:
+        complete = not any(skip.incomplete for skip in unanswered)
+        return Half("undecided", _reason(unanswered), complete=complete)
+    if corroborations or any(isinstance(item, Checked) for item in items):
+        return Half("passed", corroborations=corroborations)
+    return Half("inapplicable", _reason(skips) or NOTHING_TO_CHECK, blocks=any(skip.blocks for skip in skips))
+
+
+def _reason(skips: Iterable[Skip]) -> str:
+    return "; ".join(dict.fromkeys(skip.reason for skip in skips))

@@ -38,8 +38,12 @@ class Finding:
 class Outcome:
     """What became of one rule on one module.
 
-    `complete` is False where something that was asked for could not be run, so the verdict stays open. What passed
-    with a `reason` was decided without a part of what was asked for.
+    Attributes:
+        status: "broken" if a check raised.
+        decided_by: the half that passed or failed.
+        reason: why it was skipped or crashed; of a rule that passed, which part of it could not be checked.
+        complete: False if something that was wanted could not be decided: the verdict is then incomplete.
+        rule_error: the check that raised is not hubcheck's own, so its author has to fix it.
     """
 
     rule: str
@@ -48,3 +52,11 @@ class Outcome:
     decided_by: Literal["static", "probe"] | None = None
     reason: str | None = None
     complete: bool = True
+    rule_error: bool = False
+
+    @property
+    def crash_title(self) -> str:
+        """What to say of a rule that is "broken", and who has to act."""
+        if self.rule_error:
+            return f"the check of rule {self.rule} raised an error"
+        return f"internal error of hubcheck in rule {self.rule}; please report it"

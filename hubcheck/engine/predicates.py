@@ -1,16 +1,16 @@
-"""The functions that rules name: found, and held against the rule's params."""
+"""The check functions that rules name: import them, match them with a rule's parameters, report errors in them."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
 
-from hubcheck.checks.faults import Corroboration, Fault, Skip
+from hubcheck.checks.faults import Checked, Corroboration, Fault, Skip
 from hubcheck.rulebook.rules import Rule
 from hubcheck.util.data_files import DataFileError
 from hubcheck.util.errors import UserError
 
-Predicate = Callable[..., Iterator[Fault | Skip | Corroboration]]
+Predicate = Callable[..., Iterator[Checked | Corroboration | Fault | Skip]]
 
 
 class UnknownPredicate(UserError):
@@ -18,10 +18,10 @@ class UnknownPredicate(UserError):
 
 
 def predicate(name: str) -> Predicate:
-    """The function "module:function", in hubcheck.checks or, with a dotted module, anywhere.
+    """Return the function "module:function", from hubcheck.checks or, with a dotted module name, from any module.
 
     Raises:
-        UnknownPredicate: there is none.
+        UnknownPredicate: it cannot be imported.
     """
     module, _, function = name.partition(":")
     path = module if "." in module else f"hubcheck.checks.{module}"
@@ -32,11 +32,30 @@ def predicate(name: str) -> Predicate:
     return found  # type: ignore[no-any-return]
 
 
+def author_error(name: str, error: Exception) -> str | None:
+    """Return a message with file and line for the author of a predicate that raised; None for hubcheck's own."""
+    if "." not in name.partition(":")[0]:
+        return None
+    message = f"{name} raised {type(error).__name__}: {error}"
+    try:
+        code = predicate(name).__code__
+    except (UnknownPredicate, AttributeError):
+        return message
+    file, line = code.co_filename, code.co_firstlineno
+    trace = error.__traceback__
+    while trace is not None:
+        # The innermost line of the author's file, not of a library that it calls.
+        if trace.tb_frame.f_code.co_filename == file:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f"{message} ({file}, line {line})"
+
+
 def check_predicates(rule: Rule) -> None:
-    """Whether the predicates of a rule are there and take its params: worth asking of rules that users write.
+    """Check that the predicates of a rule exist and take its parameters. Rules that users write need that.
 
     Raises:
-        DataFileError: they are not, or do not.
+        DataFileError: they do not.
     """
     import inspect
 

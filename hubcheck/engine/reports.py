@@ -52,11 +52,13 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 conforms, 1 findings, 3 incomplete, 70 an internal error of hubcheck, 130 interrupted."""
+        """0 conforms, 1 findings, 2 an error in a user's rule, 3 incomplete, 70 an internal error, 130 interrupted."""
         if self.summary.broken:
             return EXIT_INTERNAL
         if self.interrupted:
             return EXIT_INTERRUPTED
+        if self.summary.rule_errors:
+            return EXIT_USAGE
         if self.summary.failing:
             return EXIT_FINDINGS
         if self.incomplete or self.summary.verdicts["incomplete"]:

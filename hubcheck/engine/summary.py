@@ -46,12 +46,14 @@ class Summary:
         cached: modules whose report is from an earlier run, since they have not changed.
         failing: modules with findings at or above their `fail_on`.
         broken: modules on which hubcheck itself failed.
+        rule_errors: modules on which a check of a user's own rule raised an error.
     """
 
     modules: int = 0
     cached: int = 0
     failing: int = 0
     broken: int = 0
+    rule_errors: int = 0
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     levels: Counter[Level] = field(default_factory=Counter)
     _modules_of: Counter[tuple[str, Level]] = field(default_factory=Counter)
@@ -63,7 +65,9 @@ class Summary:
         self.modules += 1
         self.cached += report.from_cache
         self.failing += bool(report.failures)
-        self.broken += bool(report.count("broken"))
+        crashed = [outcome.rule_error for outcome in report.outcomes if outcome.status == "broken"]
+        self.broken += not all(crashed)
+        self.rule_errors += any(crashed)
         self.verdicts[report.verdict] += 1
         counts = Counter((finding.rule, finding.level) for finding in report.findings)
         self._findings_of.update(counts)

@@ -41,7 +41,7 @@ def _module(module: ModuleReport, report: Report) -> list[str]:
     told += [f"passed: {', '.join(rules)}: {reason}" for reason, rules in partly_decided(module.outcomes).items()]
     lines.append(_command("notice", "\n".join(told), title=f"hubcheck {key}"))
     lines += [
-        _command("error", outcome.reason or "", title=f"internal error of hubcheck in {outcome.rule}")
+        _command("error", outcome.reason or "", title=outcome.crash_title)
         for outcome in module.outcomes
         if outcome.status == "broken"
     ]

@@ -68,7 +68,7 @@ def _case(case: Element, outcome: Outcome, module: ModuleReport) -> None:
         child = SubElement(case, "failure", type=failures[0].level, message=_xml(message))
         child.text = _xml("\n\n".join(map(_text, failures)))
     elif outcome.status == "broken":
-        child = SubElement(case, "error", type="internal", message="internal error of hubcheck; please report it")
+        child = SubElement(case, "error", type="internal", message=outcome.crash_title)
         child.text = _xml(outcome.reason or "")
     elif outcome.status in ("skipped", "ignored"):
         SubElement(case, "skipped", type=outcome.status, message=_xml(outcome.reason or ""))

@@ -61,7 +61,7 @@ def _section(module: ModuleReport, report: Report) -> Iterator[str]:
         yield from _finding(finding)
     for outcome in module.outcomes:
         if outcome.status == "broken":
-            yield f"**Internal error of hubcheck in {outcome.rule}; please report it.**"
+            yield f"**{outcome.crash_title}.**"
             yield ""
     aside = [
         f"- {SUPPRESSIONS[kind]}: {', '.join(f'`{rule}`' for rule in rules)}: {escaped(reason)}"

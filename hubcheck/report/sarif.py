@@ -143,7 +143,7 @@ def _artifact(module: ModuleReport, report: Report) -> dict[str, Any]:
 
 def _broken(report: Report) -> list[str]:
     return [
-        f"internal error of hubcheck in rule {outcome.rule}: {outcome.reason}"
+        f"{outcome.crash_title}: {outcome.reason}"
         for module in report.modules
         for outcome in module.outcomes
         if outcome.status == "broken"

@@ -61,7 +61,7 @@ def module_lines(module: ModuleReport, *, width: int = WIDTH) -> Iterator[str]:
         yield from labelled(name, text, indent=2, width=width)
     for outcome in module.outcomes:
         if outcome.status == "broken":
-            yield click.style(f"  internal error in rule {outcome.rule}; please report it:", fg="red", bold=True)
+            yield click.style(f"  {outcome.crash_title}:", fg="red", bold=True)
             yield textwrap.indent(outcome.reason or "", "    ")
     when = "as in an earlier run" if module.from_cache else f"in {module.elapsed_s:.2f} s"
     yield click.style(f"  {counts(module)} {when}", dim=True)

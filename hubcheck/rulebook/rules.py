@@ -12,6 +12,8 @@ from hubcheck.util import resources
 from hubcheck.util.data_files import DataFileError, LazyRegistry, parsed, validate
 from hubcheck.util.errors import UserError
 
+_ALWAYS_NEEDED = ("module/readable",)
+_ALWAYS_NEEDED_TO_RUN = ("safety/*", "module/loads")
 _NOT_RULES = {"signatures", "schema", "data"}
 
 
@@ -24,8 +26,8 @@ class Rule:
     """One promise of the convention.
 
     `check` names the predicate that decides it from files, `probe` the one that decides it from a run; a
-    rule has either or both. `needs` are rules (or "group/*") without which this one means nothing;
-    `run_needs` those without which its run means nothing.
+    rule has either or both. `needs` are the rules (or "group/*") without which this one has no meaning, `run_needs`
+    those without which its run has no meaning; those that every rule needs are included.
     """
 
     id: str
@@ -112,6 +114,8 @@ def _id(file: Path) -> str:
 
 def _rule(file: Path, data: Mapping[str, Any]) -> Rule:
     source = data["source"]
+    needs = () if data.get("even_if_unreadable") else _ALWAYS_NEEDED
+    run_needs = _ALWAYS_NEEDED_TO_RUN if "probe" in data else ()
     return Rule(
         id=data["id"],
         file=file,
@@ -125,6 +129,6 @@ def _rule(file: Path, data: Mapping[str, Any]) -> Rule:
         check=data.get("check"),
         probe=data.get("probe"),
         params=data.get("params", {}),
-        needs=tuple(data.get("needs", ())),
-        run_needs=tuple(data.get("run_needs", ())),
+        needs=tuple(need for need in (*needs, *data.get("needs", ())) if need != data["id"]),
+        run_needs=tuple(need for need in (*run_needs, *data.get("run_needs", ())) if need != data["id"]),
     )

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from hubcheck.checks.context import Context
-from hubcheck.engine.evaluation import Evaluation
+from hubcheck.engine.evaluation import Evaluation, Results, evaluate, internal_error, unavailable
 from hubcheck.engine.module_report import DeviceRun, ModuleReport
 from hubcheck.module.types import Module
 from hubcheck.module.uri import ModuleSource
@@ -70,7 +70,7 @@ class Checker:
 
 def unchecked_report(source: ModuleSource, error: Exception, plan: ResolvedOptions) -> ModuleReport:
     """Return the report of a module whose check raised an error, or whose process died."""
-    return _report(_unread(source, plan, error, ExitStack()), plan, None)
+    return _finish(_unread(source, plan, error, ExitStack()), plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ class _Pending:
 
     begin: float
     source: ModuleSource
-    module: Module
-    evaluation: Evaluation
+    context: Context
+    evaluation: Evaluation | Results
     resources: ExitStack
     run: Future[Any] | None = None
 
@@ -89,35 +89,30 @@ def _start(source: ModuleSource, plan: ResolvedOptions, pool: Pool | None) -> _P
     begin, resources = time.monotonic(), ExitStack()
     try:
         found = opened(source, plan.limits, store=plan.options.store, weights=pool is not None)
-        module = resources.enter_context(found)
-        evaluation = _evaluation(module, plan)
-        evaluation.static()
+        context = Context(resources.enter_context(found), plan.contracts)
+        selected = plan.selected_for(context.module.path)
+        evaluation = evaluate(context, plan.rules, selected=selected, assume_passed=plan.waived)
         run = None
-        if pool is not None and evaluation.wants_run():
-            run = pool.submit(module, plan.contracts, plan.options.probe)
-        return _Pending(begin, source, module, evaluation, resources, run)
+        if pool is not None and evaluation.awaits_run():
+            run = pool.submit(context.module, plan.contracts, plan.options.probe)
+        return _Pending(begin, source, context, evaluation, resources, run)
     except Exception as error:
         return _unread(source, plan, error, resources)
 
 
-def _evaluation(module: Module, plan: ResolvedOptions) -> Evaluation:
-    selected = plan.selected_for(module.path)
-    return Evaluation(Context(module, plan.contracts), plan.rules, selected=selected, waived=plan.waived)
-
-
 def _unread(source: ModuleSource, plan: ResolvedOptions, error: Exception, resources: ExitStack) -> _Pending:
     """A module that could not be checked: it is unavailable, or else this is an internal error."""
-    module = Module(path=source, format=None, file="")
-    evaluation = _evaluation(module, plan)
+    selected = plan.selected_for(source)
     if isinstance(error, UserError | ModuleUnavailable):
-        evaluation.without_module(str(error))
+        results = unavailable(plan.rules, selected, str(error))
     else:
-        evaluation.break_off("".join(traceback.format_exception(error)))
-    return _Pending(time.monotonic(), source, module, evaluation, resources)
+        results = internal_error(plan.rules, selected, "".join(traceback.format_exception(error)))
+    context = Context(Module(path=source, format=None, file=""), plan.contracts)
+    return _Pending(time.monotonic(), source, context, results, resources)
 
 
 def _finish(pending: _Pending, plan: ResolvedOptions, no_pool: str | None = None) -> ModuleReport:
-    observations, reason, complete, broken = None, no_pool or "not run", no_pool is None or plan.options.static, False
+    observations, reason, complete, crashed = None, no_pool or "not run", no_pool is None or plan.options.static, False
     with pending.resources:
         if pending.run is not None:
             from hubcheck.probe.pool import ProbeError
@@ -125,17 +120,19 @@ def _finish(pending: _Pending, plan: ResolvedOptions, no_pool: str | None = None
             try:
                 observations = pending.run.result()
             except ProbeError as error:
-                reason, complete, broken = str(error), False, error.internal
-        if observations is None:
-            pending.evaluation.without_run(reason, complete=complete, broken=broken)
+                reason, complete, crashed = str(error), False, error.internal
+        if isinstance(pending.evaluation, Results):
+            results = pending.evaluation
+        elif observations is None:
+            results = pending.evaluation.without_run(reason, complete=complete, crashed=crashed)
         else:
-            pending.evaluation.probe(observations)
+            results = pending.evaluation.with_observations(observations)
             folder = plan.options.save_evidence
             if folder is not None:
                 from hubcheck.probe.evidence import save_evidence
 
-                save_evidence(folder, pending.module, plan.contracts, observations, plan.options.probe)
-        return _report(pending, plan, observations)
+                save_evidence(folder, pending.context.module, plan.contracts, observations, plan.options.probe)
+        return _report(pending, results, plan, observations)
 
 
 def _pool(plan: ResolvedOptions) -> tuple[Pool | None, str]:
@@ -156,25 +153,25 @@ def _pool(plan: ResolvedOptions) -> tuple[Pool | None, str]:
         return None, f"--sandbox required: {error}"
 
 
-def _report(pending: _Pending, plan: ResolvedOptions, observations: Any) -> ModuleReport:
-    shown, findings = None, tuple(pending.evaluation.findings())
+def _report(pending: _Pending, results: Results, plan: ResolvedOptions, observations: Any) -> ModuleReport:
+    shown, module = None, pending.context.module
     if plan.options.details:
         from hubcheck.report.details.build import module_details
 
-        shown = module_details(pending.evaluation.context, findings, observations)
+        shown = module_details(pending.context, results.findings, observations)
     if observations is not None:
         devices = tuple(DeviceRun(seen.name, seen.ran, seen.reason) for seen in observations.devices)
     else:
         devices = (DeviceRun("cpu", False, _STATIC_REASON if plan.options.static else "not run"),)
     return ModuleReport(
         path=str(pending.source),
-        format=pending.module.format,
-        outcomes=tuple(pending.evaluation.outcomes()),
-        findings=findings,
+        format=module.format,
+        outcomes=results.outcomes,
+        findings=results.findings,
         devices=devices,
         elapsed_s=round(time.monotonic() - pending.begin, 3),
         fail_on=plan.options.fail_on or "error",
         protections=observations.sandbox or None if observations is not None else None,
-        file="" if pending.module.archive is not None else pending.module.file or "saved_model.pb",
+        file="" if module.archive is not None else module.file or "saved_model.pb",
         details=shown,
     )

@@ -172,7 +172,7 @@ class RuleItem(pytest.Item):
             else:
                 self.add_report_section("call", "hubcheck", _shown(finding))
         if outcome.status == "broken":
-            raise ModuleFault(f"internal error of hubcheck in {self.name}; please report it:\n{outcome.reason}")
+            raise ModuleFault(f"{outcome.crash_title}:\n{outcome.reason}")
         if failures:
             raise ModuleFault("\n".join(map(_shown, failures)))
         if outcome.status in ("skipped", "ignored"):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault, Skip
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
 from hubcheck.module.reader import read
 from hubcheck.probe import test_images as pictures
 from hubcheck.probe.observations import Device, Failure, Load, Observations, Output, ProbeTarget, Purpose, Run
@@ -55,9 +55,26 @@ def context(seen: Observations, module: str = "a_good_feature_vector") -> Contex
     return Context(read(DATA / module), load_contracts(), seen)
 
 
-def faults(said: Iterator[Any]) -> list[Fault]:
+def faults(said: Iterable[CheckItem]) -> list[Fault]:
     return [item for item in said if isinstance(item, Fault)]
 
 
-def skips(said: Iterator[Any]) -> list[str]:
-    return [item.reason for item in said if isinstance(item, Skip)]
+def answer(said: Iterable[CheckItem]) -> list[Fault | Skip]:
+    """What counts of a check's items: a plain Skip does only where nothing was checked."""
+    items = list(said)
+    return [
+        item
+        for item in items
+        if isinstance(item, Fault)
+        or (isinstance(item, Skip) and (item.undecided or item.incomplete or Checked() not in items))
+    ]
+
+
+def skips(said: Iterable[CheckItem]) -> list[str]:
+    return [item.reason for item in answer(said) if isinstance(item, Skip)]
+
+
+def is_sound(said: Iterable[CheckItem]) -> bool:
+    """Whether something was checked, without a fault and without an open question."""
+    items = list(said)
+    return Checked() in items and not answer(items)

@@ -16,6 +16,7 @@ from hubcheck.checks.faults import Fault, Skip
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module
 from hubcheck.rulebook.contract import load_contracts
+from tests.checks.observed import answer
 from tests.graph import dropout_tf1, masked_tf2, masked_then_tf2, unmasked_tf2
 from tests.graph.constructions import HEIGHT, WIDTH, Construction, Weights, constructions
 from tests.graph.dropout_keras import CONSTRUCTIONS as KERAS
@@ -98,7 +99,7 @@ def saved_keras(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 
 def verdict(module: Module) -> Sequence[Fault | Skip]:
-    return list(no_dropout(Context(module, CONTRACTS)))
+    return answer(no_dropout(Context(module, CONTRACTS)))
 
 
 def check(construction: Construction | KerasConstruction, module: Module) -> None:

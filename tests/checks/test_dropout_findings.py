@@ -15,6 +15,7 @@ from hubcheck.checks.faults import Fault, Skip
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module
 from hubcheck.rulebook.contract import load_contracts
+from tests.checks.observed import answer
 from tests.graph.constructions import HEIGHT, WIDTH, Weights
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 
@@ -23,7 +24,7 @@ IMAGES = tf.TensorSpec([None, HEIGHT, WIDTH, 3], tf.float32, name="images")
 
 
 def said(module: Module) -> list[Fault | Skip]:
-    return list(no_dropout(Context(module, CONTRACTS)))
+    return answer(no_dropout(Context(module, CONTRACTS)))
 
 
 def faults(module: Module) -> list[Fault]:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from hubcheck.checks.context import Context
 from hubcheck.checks.logits import linear_scores
 from hubcheck.rulebook.contract import load_contracts
+from tests.checks.observed import answer
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 
 CONTRACTS = load_contracts()
@@ -24,7 +25,9 @@ def found(build: Callable[[tf.Tensor], tf.Tensor], signature: str = TASK) -> lis
     """The activations that the rule finds on the scores that `build` makes of linear ones."""
     graph_def = graph_of(lambda: tf.identity(build(linear(images())), name="output"))
     module = module_of(variant_of(graph_def, {"default": "output:0"}, signature=signature))
-    return [getattr(item, "found", "skip") for item in linear_scores(Context(module, CONTRACTS), signature=TASK)]
+    return [
+        getattr(item, "found", "skip") for item in answer(linear_scores(Context(module, CONTRACTS), signature=TASK))
+    ]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from hubcheck.checks.faults import Fault, Skip
 from hubcheck.checks.randomness import deterministic
 from hubcheck.module.reader import read
 from hubcheck.rulebook.contract import load_contracts
+from tests.checks.observed import answer
 from tests.graph.constructions import HEIGHT, WIDTH, Weights
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 
@@ -30,7 +31,7 @@ def said(build: Callable[[tf.Tensor], object], *, v1_control_flow: bool = False)
         v1_control_flow=v1_control_flow,
     )
     module = module_of(variant_of(graph_def, {"default": "output:0"}))
-    return list(deterministic(Context(module, CONTRACTS)))
+    return answer(deterministic(Context(module, CONTRACTS)))
 
 
 def noise(x: tf.Tensor) -> tf.Tensor:
@@ -164,7 +165,7 @@ def test_noise_after_a_condition_that_is_fed_is_found(v1_control_flow: bool) -> 
 def test_an_op_that_is_not_in_the_graph_leaves_it_to_a_run() -> None:
     graph_def = graph_of(lambda: tf.identity(tf.nn.elu(images(), name="hidden") + 1.0, name="output"))
     next(node for node in graph_def.node if node.name == "hidden").op = "XlaCallModule"
-    (skip,) = deterministic(Context(module_of(variant_of(graph_def, {"default": "output:0"})), CONTRACTS))
+    (skip,) = answer(deterministic(Context(module_of(variant_of(graph_def, {"default": "output:0"})), CONTRACTS)))
     assert isinstance(skip, Skip) and skip.undecided
 
 
@@ -175,7 +176,7 @@ def test_the_training_variant_may_draw_random_numbers() -> None:
         variant_of(quiet, {"default": "output:0"}),
         variant_of(graph_def, {"default": "output:0"}, tags=("train",)),
     )
-    assert list(deterministic(Context(module_of(*variants), CONTRACTS))) == []
+    assert answer(deterministic(Context(module_of(*variants), CONTRACTS))) == []
 
 
 class Encoder(Weights):
@@ -199,7 +200,7 @@ def test_a_saved_callable_is_judged_where_it_does_not_train(always: bool, tmp_pa
         encoder.__call__.get_concrete_function(IMAGES, training=training)
     signature = tf.function(lambda images: {"default": encoder(images)}, input_signature=[IMAGES])
     tf.saved_model.save(encoder, str(tmp_path), signatures={"image_feature_vector": signature})
-    found = list(deterministic(Context(read(tmp_path), CONTRACTS)))
+    found = answer(deterministic(Context(read(tmp_path), CONTRACTS)))
     assert [type(item) for item in found] == ([Fault] if always else [])
     if always:
         assert isinstance(found[0], Fault) and "also in training=False" in found[0].found

@@ -234,19 +234,33 @@ def test_help_names_every_command():
 
 
 def test_own_predicates_are_found_beside_their_rules_by_the_installed_command(tmp_path):
-    rules = tmp_path / "house"
-    (rules / "house").mkdir(parents=True)
-    (rules / "checks.py").write_text(
-        "from hubcheck import Fault, Where\n\n\ndef fails(context):\n    yield Fault(Where(), 'this', 'that')\n"
-    )
-    (rules / "house" / "fails.toml").write_text(
-        'id = "house/fails"\ntitle = "T"\nlevel = "error"\ncheck = "house.checks:fails"\nmessage = "m {found}"\n'
-        'why = "w"\nfix = "f"\nsource = { section = "s", requirement = "r" }\n'
-    )
+    house_rule(tmp_path, "yield Fault(Where(), 'this', 'that')")
     command = [Path(sys.executable).parent / "hubcheck", "validate", "--static", "--rules", "house", str(GOOD)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     assert "house/fails" in done.stdout
+
+
+@pytest.mark.parametrize("check", ["raise KeyError('images')", "return None", "yield context.modul.variants"])
+def test_an_error_in_a_rule_of_ones_own_names_its_file_and_line_and_is_exit_2(tmp_path, check):
+    rules = house_rule(tmp_path, check)
+    done = hubcheck("validate", "--static", "--rules", rules, "--select", "house", DATA / "c_dropout_on_features_train")
+    assert done.returncode == 2, done.stdout
+    assert f"({rules / 'checks.py'}, line " in done.stdout.replace("\n", " ")
+    assert "house.checks:fails raised" in done.stdout
+    assert "please report it" not in done.stdout
+
+
+def house_rule(folder: Path, check: str) -> Path:
+    """A folder with one rule and its predicate."""
+    rules = folder / "house"
+    (rules / "house").mkdir(parents=True)
+    (rules / "checks.py").write_text(f"from hubcheck import Fault, Where\n\n\ndef fails(context):\n    {check}\n")
+    (rules / "house" / "fails.toml").write_text(
+        'id = "house/fails"\ntitle = "T"\nlevel = "error"\ncheck = "house.checks:fails"\nmessage = "m {found}"\n'
+        'why = "w"\nfix = "f"\nsource = { section = "s", requirement = "r" }\n'
+    )
+    return rules
 
 
 @pytest.mark.parametrize("style", ["text", "json", "jsonl", "sarif", "junit", "github", "gitlab", "markdown", "html"])

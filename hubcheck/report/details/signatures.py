@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.outlines import entry_outline
 from hubcheck.engine.details import DiagramStep, SignatureDetails
 from hubcheck.engine.findings import Finding
+from hubcheck.engine.outlines import entry_outline
 from hubcheck.graph.entry_points import DEFAULT, EntryPoint
 from hubcheck.graph.outline.outline import Line
 from hubcheck.graph.variant_analysis import VariantAnalysis
