@@ -1,26 +1,46 @@
-# Everything runs in a virtual environment of its own, .venv; the first command makes it.
+# Everything runs in a virtual environment of its own, .venv, which the first command creates.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-# Two at a time: TensorFlow's tests want memory, and the machines that run them have two cores.
+# Test processes: TensorFlow needs memory, and CI has two cores.
 JOBS   ?= 2
+# The versions that the tests run with, so that a release elsewhere does not fail them. `make constraints` refreshes it.
+PINS   := tests/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-matrix .venvs/newest bench sweep fuzz soak repetitions proto tables docs screenshots clean
+.PHONY: demo check test test-matrix .venvs/newest constraints bench compare sweep fuzz soak repetitions proto tables docs screenshots clean
 
 demo: $(READY)
 	@$(BIN)/python examples/demo.py
 
+# For every edit, in under a minute: linter, types, import order, and the tests that start neither TensorFlow nor a server.
+check: $(READY)
+	$(BIN)/pytest -n $(JOBS) --dist worksteal -q -m "not slow" tests/test_quality.py tests/test_layers.py tests/test_docs.py $(UNIT)
+
+# Everything.
+test: export PIP_CONSTRAINT := $(abspath $(PINS))
 test: $(READY)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
-# What uses TensorFlow, on the oldest release that is supported and on the newest there is, and on each the modules that
-# the other wrote (an hour). Each has an environment of its own, 2 GB in .venvs. make test-matrix PARTS=tests/hub runs a part.
+# The tests that use TensorFlow, on the oldest supported release and on the newest, and on each the modules that the
+# other wrote (an hour). Each has an environment of 2 GB in .venvs. make test-matrix PARTS=tests/hub runs a part.
 test-matrix: .venvs/oldest/.ready .venvs/newest
 	JOBS=$(JOBS) .venvs/newest/bin/python -m tests.releases build/releases .venvs/oldest .venvs/newest
 
+# Install the newest release of everything in an empty environment, and pin it in $(PINS).
+constraints:
+	$(PYTHON) -m venv --clear .venvs/constraints
+	.venvs/constraints/bin/pip install --quiet -e '.[tensorflow,test]' hatchling
+	.venvs/constraints/bin/pip freeze --exclude-editable | sed '1i # Written by `make constraints`.' > $(PINS)
+
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
+
+# The reports of this checkout against those of another revision, on the same modules: make compare REVISION=main.
+REVISION ?= main
+compare: $(READY)
+	$(BIN)/python -m tests.compare $(REVISION)
 
 # Every architecture of keras.applications against the rules that read graphs: no false alarm (half an hour). And one
 # of each family through both writers.
@@ -28,19 +48,19 @@ sweep: $(READY)
 	$(BIN)/python -m tests.sweep
 	SWEEP=1 $(BIN)/pytest tests/author/test_families.py
 
-# A million mutations, unless told otherwise: make fuzz RUNS=100000 FIRST=500000. The numbers name the mutations, so
-# runs add up. `python -m tests.fuzz.guided FILE` is led by coverage, and needs the extra `fuzz`.
+# A million mutations by default: make fuzz RUNS=100000 FIRST=500000. A mutation is named by its number, so runs add
+# up. `python -m tests.fuzz.guided FILE` is guided by coverage, and needs the extra `fuzz`.
 RUNS  ?= 1000000
 FIRST ?= 0
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz --first $(FIRST) --runs $(RUNS) --publish --keep .fuzz/broken
 
-# A synthetic hub of so many modules, good and bad, checked while processes are killed: make soak MODULES=200.
+# A synthetic hub of good and bad modules, checked while processes are killed: make soak MODULES=200.
 MODULES ?= 2000
 soak: $(READY)
 	$(BIN)/python -m tests.benchmarks.hub $(MODULES) --kill
 
-# How often the statistics of dropout judge a network wrongly, which they must not: make repetitions RUNS=200.
+# How often the statistics of dropout judge a network wrongly, which must be never: make repetitions RUNS=200.
 repetitions: RUNS := 200
 repetitions: $(READY)
 	$(BIN)/python -m tests.probe.repetitions $(RUNS)
@@ -50,7 +70,7 @@ proto: $(READY)
 	$(BIN)/python -m grpc_tools.protoc -Ihubcheck/module/proto --include_imports \
 	  --descriptor_set_out=hubcheck/module/proto/saved_model.desc hubcheck/module/proto/saved_model.proto
 
-# The tables of TensorFlow's ops and kernels, from the stock Linux wheel (a GPU is not needed).
+# The tables of TensorFlow's ops and kernels, from the stock Linux wheel (no GPU needed).
 tables: $(READY)
 	$(BIN)/python tools/make_tables.py
 	$(BIN)/python tools/make_random_ops.py
@@ -59,26 +79,26 @@ tables: $(READY)
 docs: $(READY)
 	$(BIN)/python -m tests.docs
 
-# Pictures of the HTML report, in build/screenshots; needs Chromium.
+# Screenshots of the HTML report, in build/screenshots; needs Chromium.
 screenshots: $(READY)
 	$(BIN)/python -m tests.screenshots
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml $(PINS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "hubcheck needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[tensorflow,test]'
+	$(BIN)/pip install --quiet -c $(PINS) -e '.[tensorflow,test]'
 	$(BIN)/python -m compileall -q hubcheck
 	@touch $@
 
 .venvs/oldest/.ready: pyproject.toml tests/releases/oldest.txt
 	$(PYTHON) -m venv --clear .venvs/oldest
-	.venvs/oldest/bin/pip install --quiet --disable-pip-version-check -c tests/releases/oldest.txt -e '.[tensorflow,matrix]'
+	.venvs/oldest/bin/pip install --quiet -c tests/releases/oldest.txt -e '.[tensorflow,matrix]'
 	@touch $@
 
-# Asked anew each time, for there may be a newer one.
+# Upgraded each time: there may be a newer release.
 .venvs/newest:
 	$(PYTHON) -m venv .venvs/newest
-	.venvs/newest/bin/pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager -e '.[tensorflow,matrix]'
+	.venvs/newest/bin/pip install --quiet --upgrade --upgrade-strategy eager -e '.[tensorflow,matrix]'
 
 clean:
 	rm -rf $(VENV) .venvs demo build dist
