@@ -16,7 +16,7 @@ demo: $(READY)
 
 # For every edit, in under a minute: linter, types, import order, and the tests that start neither TensorFlow nor a server.
 check: $(READY)
-	$(BIN)/pytest -n $(JOBS) --dist worksteal -q -m "not slow" tests/test_quality.py tests/test_layers.py tests/test_docs.py $(UNIT)
+	$(BIN)/pytest -n $(JOBS) --dist worksteal -q tests/test_quality.py tests/test_layers.py tests/test_docs.py $(UNIT)
 
 # Everything.
 test: export PIP_CONSTRAINT := $(abspath $(PINS))
