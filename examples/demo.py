@@ -1,4 +1,4 @@
-"""`make demo`: authors a module, breaks a copy of it in a way that people do, and validates both."""
+"""`make demo`: publish a conforming module and one with a common fault, and validate both."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ FOLDER = Path("demo")
 
 
 def main() -> None:
-    """Write demo/good and demo/broken, and show `hubcheck validate` of each."""
+    """Publish demo/good and demo/bad, and run `hubcheck validate` on each."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
-    print("Authoring demo/good with examples/publish.py ...", flush=True)
-    quiet(ROOT / "examples" / "publish.py", FOLDER / "good")
-    print("Authoring demo/broken with fixtures/image-input/batch-size/bad.py ...", flush=True)
-    quiet(ROOT / "fixtures" / "image-input" / "batch-size" / "bad.py", FOLDER / "broken")
-    for name in ("good", "broken"):
+    print("Publishing demo/good with examples/publish.py ...", flush=True)
+    run(ROOT / "examples" / "publish.py", FOLDER / "good")
+    print("Publishing demo/bad with fixtures/image-input/batch-size/bad.py ...", flush=True)
+    run(ROOT / "fixtures" / "image-input" / "batch-size" / "bad.py", FOLDER / "bad")
+    for name in ("good", "bad"):
         print(f"\n$ hubcheck validate {FOLDER / name}", flush=True)
         subprocess.run([sys.executable, "-m", "hubcheck", "validate", str(FOLDER / name)], check=False)
-    print("Read more of a rule with `.venv/bin/hubcheck explain image-input/batch-size`.")
+    print("To read about a rule, run `.venv/bin/hubcheck explain image-input/batch-size`.")
 
 
-def quiet(script: Path, target: Path) -> None:
-    """Run a publishing script without TensorFlow's greetings; what it has to say of an error is shown."""
+def run(script: Path, target: Path) -> None:
+    """Run a publishing script without TensorFlow's log messages; exit with its output if it fails."""
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
         [sys.executable, str(script), str(target)], env=environment, capture_output=True, text=True, check=False

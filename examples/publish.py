@@ -1,4 +1,4 @@
-"""Publish a small image module with both signatures: features for consumers' classifiers, logits for ours."""
+"""Publish a small image module with two signatures: a feature vector and a classification."""
 
 import sys
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.paths import DATA, SHARED
-from tests.publishing import alone, published, scripts
+from tests.publishing import exclusive, published, scripts
 
 # The checkout's own TensorFlow tells things at import that no test is about.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -60,7 +60,7 @@ def fixture_module(common_tmp: Path) -> Callable[[str], Path]:
 
     def build(name: str) -> Path:
         folder = common_tmp / "fixtures"
-        with alone(folder):
+        with exclusive(folder):
             return published(known[name], folder)
 
     return build

@@ -1,4 +1,4 @@
-"""The fixture scripts: what they say of themselves, and the modules that they publish."""
+"""The fixture scripts: what they declare, and the modules that they publish."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hubcheck.util.locks import locked
 
 @dataclass(frozen=True)
 class Script:
-    """A fixture script, read without running it: importing one imports TensorFlow."""
+    """A fixture script, parsed but not run, because importing one imports TensorFlow."""
 
     path: Path
     docstring: str
@@ -43,12 +43,12 @@ class Script:
 
     @property
     def twin(self) -> str:
-        """The name of the good script that a bad one is to be compared with."""
+        """The name of the good script to compare a bad one with."""
         return twin(self.path.stem, [good.stem for good in self.path.parent.glob("good*.py")]) or ""
 
 
 def scripts() -> list[Script]:
-    """All fixture scripts, in order of their names."""
+    """Return all fixture scripts, sorted by name."""
     return [_read(path) for path in sorted(resources.folder("fixtures").glob("*/*/*.py"))]
 
 
@@ -60,24 +60,23 @@ def _read(path: Path) -> Script:
             try:
                 constants[node.targets[0].id] = ast.literal_eval(node.value)
             except ValueError:
-                continue  # Not a literal, so none of the names that README.md lists.
+                continue  # Not a literal, so not one of the constants that fixtures/README.md lists.
     return Script(path, ast.get_docstring(tree) or "", constants)
 
 
-def place(script: Script, folder: Path) -> Path:
-    """Where the module that a script publishes is, or will be, in `folder`."""
+def module_path(script: Script, folder: Path) -> Path:
+    """Return the path in `folder` to which `published` publishes the module of a script."""
     return folder / script.id / ("module" + script.constants.get("SUFFIX", ""))
 
 
 def published(script: Script, folder: Path) -> Path:
-    """The module that a script publishes, built in `folder` unless it is there already."""
-    path = place(script, folder)
+    """Return the path of the module that a script publishes, built in `folder` unless it exists."""
+    path = module_path(script, folder)
     if not path.exists():
-        home = path.parent
-        draft = home.with_name(f"{home.name}.{os.getpid()}")
+        draft = path.parent.with_name(f"{path.parent.name}.{os.getpid()}")
         draft.mkdir(parents=True)
         _run(script, draft / path.name)
-        draft.rename(home)
+        draft.rename(path.parent)
     return path
 
 
@@ -97,8 +96,8 @@ def _run(script: Script, path: Path) -> None:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Let one test process at a time run the block."""
+def exclusive(folder: Path) -> Iterator[None]:
+    """Run the block in one test process at a time."""
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / "lock"):
         yield

@@ -1,4 +1,4 @@
-"""Write, read back, check, and only then put in place."""
+"""Write a module beside its target, read it back, check it, and put it in place if it conforms."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubcheck.author import package as packages
-from hubcheck.author.builder import ImageModule
-from hubcheck.author.documentation import document
-from hubcheck.author.errors import AuthorWarning, ConformanceError, without_tensorflow
+from hubcheck.author.archive import pack
+from hubcheck.author.definition import ModuleDefinition
+from hubcheck.author.errors import AuthorWarning, ConformanceError, missing_tensorflow
+from hubcheck.author.module_md import MODULE_MD, module_md
 from hubcheck.author.transaction import commit, staging
 from hubcheck.engine.findings import Finding
 from hubcheck.module.locate import is_module
 from hubcheck.remote.sources import read
 from hubcheck.run.validate import validate
 
+FORMATS = ("tf2", "tf1-hub")
+
 
 @dataclass(frozen=True, slots=True)
-class Export:
-    """What was written: each module's folder by format, and the archives.
+class ExportResult:
+    """What `export` wrote: the folder of each module by format, and the archives.
 
-    `notes` are what was done to make it conform; `findings` the warnings and notes that are left.
+    `notes` say what was changed to make the module conform; `findings` are the warnings and notes of the rules.
     """
 
     path: Path
@@ -32,8 +34,8 @@ class Export:
     findings: tuple[Finding, ...]
 
 
-def export(
-    module: ImageModule,
+def export_module(
+    module: ModuleDefinition,
     path: Path,
     *,
     default: str,
@@ -42,88 +44,73 @@ def export(
     probe: bool,
     overwrite: bool,
     tf1_compat: bool,
-) -> Export:
-    """See ImageModule.export."""
+) -> ExportResult:
+    """Do what ImageModule.export describes, with checked arguments."""
     target = Path(os.path.abspath(path))  # noqa: PTH100 (a link at the target is replaced, not followed)
-    archives = _archives(target, formats) if package else {}
-    for place in (target, *archives.values()):
-        _may_write(place, formats, overwrite)
+    both = len(formats) > 1
+    archives = {
+        name: target.parent / f"{target.name}{f'-{name}' if both else ''}.tar.gz" for name in formats if package
+    }
+    for file in (target, *archives.values()):
+        _check_replaceable(file, overwrite)
     with staging(target) as stage:
         new = stage / target.name
-        folders = {name: new / name if len(formats) > 1 else new for name in formats}
+        folders = {name: new / name if both else new for name in formats}
         _write(module, default, folders, tf1_compat)
-        new_document = document(module, default, {name: read(folder) for name, folder in folders.items()})
-        (new / packages.DOCUMENT).write_text(new_document, encoding="utf-8")
+        text = module_md(module, default, {name: read(folder) for name, folder in folders.items()})
+        (new / MODULE_MD).write_text(text, encoding="utf-8")
         findings = _check(target, list(folders.values()), probe)
-        packed = {name: stage / archive.name for name, archive in archives.items()}
-        for name, archive in packed.items():
-            packages.pack(folders[name], archive)
+        for name, archive in archives.items():
+            pack(folders[name], stage / archive.name)
         commit(new, target, replace=overwrite)
-        for name, archive in packed.items():
-            commit(archive, archives[name], replace=overwrite)
-    return Export(
-        path,
-        {name: target / folder.relative_to(new) for name, folder in folders.items()},
-        tuple(archives.values()),
-        tuple(module.notes),
-        findings,
-    )
+        for archive in archives.values():
+            commit(stage / archive.name, archive, replace=overwrite)
+    modules = {name: target / folder.relative_to(new) for name, folder in folders.items()}
+    return ExportResult(path, modules, tuple(archives.values()), tuple(module.notes), findings)
 
 
-def _write(module: ImageModule, default: str, folders: dict[str, Path], tf1_compat: bool) -> None:
+def _write(module: ModuleDefinition, default: str, folders: dict[str, Path], tf1_compat: bool) -> None:
     try:
-        from hubcheck.author.tracing import Program
+        from hubcheck.author.writers import tf1_hub, tf2_saved_model
+        from hubcheck.author.writers.tracing import TracedModule
     except ImportError as error:
-        raise without_tensorflow(error) from error
-    program = Program(module, default)
+        raise missing_tensorflow(error) from error
+    traced = TracedModule(module, default)
     for name, folder in folders.items():
         folder.mkdir(parents=True)
         if name == "tf2":
-            from hubcheck.author import tf2_writer
-
-            tf2_writer.write(program, folder)
+            tf2_saved_model.write(traced, folder)
         else:
-            from hubcheck.author import tf1_writer
-
-            tf1_writer.write(program, folder, tf1_compat=tf1_compat)
+            tf1_hub.write(traced, folder, tf1_compat=tf1_compat)
 
 
 def _check(target: Path, folders: list[Path], probe: bool) -> tuple[Finding, ...]:
-    """Hold what was written against the rules; the findings that are no errors.
+    """Check what was written, warn of what is no error, and return the findings.
 
     Raises:
-        ConformanceError: an error was found.
+        ConformanceError: a rule failed at level error.
     """
     report = validate(folders, static=not probe)
     failures = [finding for one in report.modules for finding in one.failures]
     if failures:
         raise ConformanceError(target, failures)
-    warned = [finding for finding in report.findings if finding.level != "note"]
-    said = [f"{finding.rule}: {finding.message} {finding.fix}" for finding in warned]
-    for one in report.modules:
-        for outcome in one.outcomes:
-            if outcome.status == "broken" or not outcome.complete:
-                reason = (outcome.reason or "").strip().splitlines()
-                said.append(f"{outcome.rule} could not be checked: {reason[-1] if reason else outcome.status}")
-    for text in dict.fromkeys(said):
+    messages = [f"{one.rule}: {one.message} {one.fix}" for one in report.findings if one.level != "note"]
+    for outcome in (outcome for one in report.modules for outcome in one.outcomes):
+        if outcome.status == "broken" or not outcome.complete:
+            reason = (outcome.reason or "").strip().splitlines()
+            messages.append(f"{outcome.rule} could not be checked: {reason[-1] if reason else outcome.status}")
+    for text in dict.fromkeys(messages):
         warnings.warn(text, AuthorWarning, stacklevel=4)
     return report.findings
 
 
-def _archives(target: Path, formats: tuple[str, ...]) -> dict[str, Path]:
-    return {
-        name: target.parent / (f"{target.name}-{name}.tar.gz" if len(formats) > 1 else f"{target.name}.tar.gz")
-        for name in formats
-    }
-
-
-def _may_write(place: Path, formats: tuple[str, ...], overwrite: bool) -> None:
-    if not os.path.lexists(place):
+def _check_replaceable(path: Path, overwrite: bool) -> None:
+    if not os.path.lexists(path):
         return
     if not overwrite:
-        raise FileExistsError(f"{place} exists: give another path, or overwrite=True to replace it")
-    if place.name.endswith(".tar.gz") or place.is_symlink() or is_module(place):
+        raise FileExistsError(f"{path} exists: choose another path, or pass overwrite=True to replace it")
+    if path.name.endswith(".tar.gz") or path.is_symlink() or is_module(path):
         return
-    strange = [child.name for child in sorted(place.iterdir())] if place.is_dir() else [place.name]
-    if any(name not in (*formats, "tf2", "tf1-hub", packages.DOCUMENT) for name in strange):
-        raise FileExistsError(f"{place} is no module ({strange[0]} is there): overwrite=True replaces only modules")
+    names = [child.name for child in sorted(path.iterdir())] if path.is_dir() else [path.name]
+    if other := next((name for name in names if name not in (*FORMATS, MODULE_MD)), None):
+        raise FileExistsError(f"{path} is not a module (it contains {other}): overwrite=True replaces only modules")

@@ -86,7 +86,7 @@ def command(  # noqa: PLR0913
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from hubcheck.author import AuthorWarning, ConformanceError
-    from hubcheck.author.adapting import adapt
+    from hubcheck.author.sources.files import from_file
 
     low, high = _pair(pixels, float, "--pixels", "LOW,HIGH, such as 0,255")
     size = _pair(image_size, int, "--image-size", "H,W, such as 224,224") if image_size else None
@@ -94,7 +94,7 @@ def command(  # noqa: PLR0913
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", AuthorWarning)
         try:
-            module = adapt(
+            module = from_file(
                 Path(source),
                 architecture=architecture,
                 input=input_name,

@@ -74,7 +74,7 @@ def test_classes_are_read_from_a_file(tmp_path):
 def test_a_missing_or_empty_file_of_classes_is_told(tmp_path):
     (tmp_path / "empty.txt").touch()
     assert "No such file" in said(lambda: module().classification(classes=tmp_path / "none.txt"))
-    assert "names no class" in said(lambda: module().classification(classes=tmp_path / "empty.txt"))
+    assert "no class names" in said(lambda: module().classification(classes=tmp_path / "empty.txt"))
 
 
 @pytest.mark.parametrize("names", [["cat", ""], ["cat", 3], ["two\nlines"]])
@@ -99,11 +99,11 @@ def test_with_both_tasks_the_primary_one_is_named(tmp_path):
     made.classification()(lambda features: features)
     assert "default=" in said(lambda: made.export(tmp_path / "m"))
     text = said(lambda: made.export(tmp_path / "m", default="image_feature_vectors"))
-    assert "nearest: 'image_feature_vector'" in text
+    assert "did you mean 'image_feature_vector'" in text
 
 
 def test_an_unknown_format_is_told_with_the_nearest(tmp_path):
     made = module()
     made.feature_vector(lambda images: images)
-    assert "nearest: 'tf1-hub'" in said(lambda: made.export(tmp_path / "m", format="tf1_hub"))
+    assert "did you mean 'tf1-hub'" in said(lambda: made.export(tmp_path / "m", format="tf1_hub"))
     assert "format must be" in said(lambda: made.export(tmp_path / "m", format=()))

@@ -35,7 +35,7 @@ def test_a_keras_file_is_adapted(tmp_path):
     options = ("--features", "pool", "--logits", "probabilities", "--default", "image_classification", "--pixels=-1,1")
     done = hubcheck_command("adapt", tmp_path / "old.keras", tmp_path / "m", *options, "--package", "--static")
     assert done.returncode == 0, done.stderr
-    assert "softmax of the layer 'probabilities' was left out" in done.stdout
+    assert "softmax of the layer 'probabilities' was removed" in done.stdout
     assert f"wrote {tmp_path / 'm'}" in done.stdout and f"wrote {tmp_path / 'm.tar.gz'}" in done.stdout
     assert hubcheck.validate(tmp_path / "m", static=True).exit_code == 0
 
@@ -53,7 +53,7 @@ def test_a_saved_model_is_adapted(tmp_path, format):
     [
         (("--pixels", "0,255"), "'scores' float32"),
         (("--pixels", "255", "--logits", "scores"), "LOW,HIGH"),
-        (("--pixels", "0,1", "--logits", "score"), "nearest: 'scores'"),
+        (("--pixels", "0,1", "--logits", "score"), "did you mean 'scores'"),
         (("--pixels", "0,1", "--logits", "scores", "--classes", "none.txt"), "No such file"),
     ],
 )

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 import hubcheck
 from hubcheck import author
-from hubcheck.author import tf2_writer
+from hubcheck.author.writers import tf2_saved_model
 from tests.author.networks import HEIGHT, WIDTH, Net, pictures, plain_module
 
 SCRIPT = """
@@ -100,7 +100,7 @@ def test_an_error_while_writing_leaves_nothing(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tf2_writer, "write", fail)
+    monkeypatch.setattr(tf2_saved_model, "write", fail)
     with pytest.raises(OSError, match="No space"):
         plain_module()[0].export(tmp_path / "a" / "m", default="image_feature_vector", probe=False)
     assert not list(tmp_path.iterdir())
@@ -163,7 +163,7 @@ def test_the_documentation_tells_what_a_consumer_needs(tmp_path):
     module.export(tmp_path / "m", default="image_feature_vector", format=("tf2", "tf1-hub"), probe=False)
     text = (tmp_path / "m" / "MODULE.md").read_text()
     for words in (
-        "12 x 16",
+        "[batch, 12, 16, 3]",
         "| `image_feature_vector` |",
         "**softmax**",
         "0. cat",

@@ -179,7 +179,7 @@ def test_a_network_for_gray_images_is_refused_or_converted(keras, tmp_path):
 
 
 def test_a_wrong_layer_is_told_with_the_nearest(keras):
-    assert "nearest: 'pool'" in str(refusal(keras_model(keras), features="poool"))
+    assert "did you mean 'pool'" in str(refusal(keras_model(keras), features="poool"))
     assert "'conv2'" in str(refusal(keras_model(keras), features="pool", hidden=["conv3"]))
 
 

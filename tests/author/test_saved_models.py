@@ -45,7 +45,7 @@ def v1_model(path, *, refs: bool, shape=(None, HEIGHT, WIDTH, 3)):
 @pytest.mark.parametrize("refs", [True, False], ids=["ref variables", "resource variables"])
 def test_a_tf1_saved_model_is_adapted(tmp_path, refs):
     kernel = v1_model(tmp_path / "old", refs=refs)
-    with pytest.warns(author.AuthorWarning, match="softmax that ended 'scores'"):
+    with pytest.warns(author.AuthorWarning, match="softmax of the output 'scores'"):
         module = author.from_saved_model(
             tmp_path / "old", architecture="Net", features="pooled", logits="scores", pixels=(0, 255)
         )
@@ -108,7 +108,7 @@ def test_fixed_batches_are_refused(tmp_path):
 
 def test_unknown_outputs_inputs_and_signatures_are_told_with_the_nearest(tmp_path):
     v1_model(tmp_path / "old", refs=False)
-    assert "nearest: 'scores'" in str(refusal(tmp_path / "old", logits="score"))
+    assert "did you mean 'scores'" in str(refusal(tmp_path / "old", logits="score"))
     assert "no input 'images'" in str(refusal(tmp_path / "old", logits="scores", input="images"))
     assert "serving_default" in str(refusal(tmp_path / "old", logits="scores", signature="predict"))
     assert refusal(tmp_path / "old").rule == "module/task-signature"

@@ -37,7 +37,11 @@ def pooled(images):
         ("output/dtype", lambda images: tf.argmax(pooled(images), 1), "int64"),
         ("output/rank", NET.convolved, "tf.reduce_mean"),
         ("output/rank", lambda images: pooled(images)[:, 0], "2 dimensions"),
-        ("output/batch-size", lambda images: tf.reduce_mean(pooled(images), 0, keepdims=True), "follow the batch"),
+        (
+            "output/batch-size",
+            lambda images: tf.reduce_mean(pooled(images), 0, keepdims=True),
+            "must be the batch size",
+        ),
         ("output/width", lambda images: tf.boolean_mask(pooled(images), [True] * 6, axis=1), "ensure_shape"),
         ("output/key-prefix", lambda images: author.Outputs(pooled(images), hidden={"/x": images}), "slash"),
     ],
@@ -52,7 +56,7 @@ def test_a_result_that_breaks_the_contract_names_the_rule_and_the_remedy(tmp_pat
 def test_a_class_count_that_disagrees_is_told(tmp_path):
     error = refusal(tmp_path, pooled, classes=LABELS)
     assert error.rule == "classification/labels"
-    assert "6 classes, but 3 class names" in str(error)
+    assert "6 classes, but there are 3 class names" in str(error)
 
 
 def test_an_image_size_that_the_network_refuses_is_told(tmp_path):

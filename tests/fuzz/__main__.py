@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.fuzz.campaign import run
 from tests.fuzz.seeds import seeds
 from tests.fuzz.targets import TARGETS
-from tests.publishing import alone, published, scripts
+from tests.publishing import exclusive, published, scripts
 
 MEMORY = 1 << 30
 
@@ -30,7 +30,7 @@ def main() -> int:
     corpus = [given.corpus] if given.corpus else []
     if given.publish:
         folder = Path(tempfile.gettempdir()) / "hubcheck-fuzz-corpus"
-        with alone(folder):
+        with exclusive(folder):
             corpus += [published(script, folder) for script in scripts() if script.path.stem == "good"]
     # Beyond this, an allocation fails, and is a crash that is told.
     if not given.publish:

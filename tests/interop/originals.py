@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.publishing import alone
+from tests.publishing import exclusive
 
 _HERE = Path(__file__).parent
 
@@ -25,7 +25,7 @@ def library(version: str) -> Path:
     """The folder of a released tensorflow-hub, fetched if need be."""
     home = Path(sys.prefix) / "share" / "hubcheck-tests"
     folder = home / f"tensorflow-hub-{version}"
-    with alone(home):
+    with exclusive(home):
         if not folder.exists():
             part = home / f"{folder.name}.part"
             shutil.rmtree(part, ignore_errors=True)

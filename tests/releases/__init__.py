@@ -1,6 +1,6 @@
 """hubcheck on the oldest supported release of TensorFlow and on the newest: `make test-matrix`.
 
-What differs between releases stands here for the tests, and in hubcheck/author/releases.py for the package.
+The differences between releases that the tests know of are defined here.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import hubcheck
 from hubcheck import hub
 from hubcheck.engine.module_report import ModuleReport
 from tests.author.networks import pictures
-from tests.publishing import place, scripts
+from tests.publishing import module_path, scripts
 from tests.releases.write import FORMATS, MODULES, TASKS
 
 WRITTEN = Path(os.environ["WRITTEN"])
@@ -25,7 +25,7 @@ SCRIPTS = {script.id: script for script in scripts() if "NEEDS" not in script.co
 @pytest.fixture(scope="module")
 def reports() -> dict[str, ModuleReport]:
     """What is said of each script's module, from its files and by running it."""
-    paths = {name: str(place(script, WRITTEN / "fixtures")) for name, script in SCRIPTS.items()}
+    paths = {name: str(module_path(script, WRITTEN / "fixtures")) for name, script in SCRIPTS.items()}
     found = {report.path: report for report in hubcheck.validate(list(paths.values())).modules}
     return {name: found[path] for name, path in paths.items()}
 

@@ -1,4 +1,4 @@
-"""What the traced functions keep between calls: their variables, in order, and the regularization losses."""
+"""What traced functions capture: variables, and the regularizers and lookup tables that belong to them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from hubcheck.author.builder import ImageModule
+from hubcheck.author.definition import ModuleDefinition
 from hubcheck.author.errors import AuthorError
 
-_DEPTH = 12
+_MAX_DEPTH = 12
+"""How far objects are searched. Objects that make attributes on access, such as mocks, have no end."""
 
 
 def captured_variables(*functions: Any) -> list[tf.Variable]:
-    """The variables that traced functions read or write, each once, in the order of their use."""
+    """Return the variables that traced functions read or write, each once, in the order of first use."""
     found: dict[int, tf.Variable] = {}
     for function in functions:
         by_handle = {id(variable.handle): variable for variable in function.graph.variables}
@@ -26,7 +27,7 @@ def captured_variables(*functions: Any) -> list[tf.Variable]:
 
 
 def variables_of(function: Any, output: Any) -> list[tf.Variable]:
-    """The variables that one output of a traced function is computed from, in the order of their use."""
+    """Return the variables that one output of a traced function depends on, in the order of first use."""
     captures = {placeholder.op: index for index, placeholder in enumerate(function.graph.internal_captures)}
     seen, stack = set(), [output.op]
     while stack:
@@ -39,13 +40,13 @@ def variables_of(function: Any, output: Any) -> list[tf.Variable]:
 
 
 def unique_names(variables: Iterable[tf.Variable]) -> list[str]:
-    """A name for each variable, its own where no other has it: name-based checkpoints need them to differ."""
+    """Return a unique name for each variable, which name-based checkpoints require: its own, numbered if taken."""
     taken: set[str] = set()
     names = []
     for variable in variables:
         base = _op_name(variable.name.partition(":")[0])
         name, count = base, 0
-        # Names are told apart without case, as graphs do; and none may be another one's scope.
+        # Graphs compare names without case.
         while name.lower() in taken:
             count += 1
             name = f"{base}_{count}"
@@ -54,42 +55,41 @@ def unique_names(variables: Iterable[tf.Variable]) -> list[str]:
     return names
 
 
-def regularizers(module: ImageModule, variables: Iterable[tf.Variable]) -> list[Callable[[], Any]]:
-    """Functions without arguments that give the regularization losses.
+def regularizers(module: ModuleDefinition, variables: Iterable[tf.Variable]) -> list[Callable[[], Any]]:
+    """Return functions without arguments that compute the regularization losses.
 
-    They are the publisher's own, and those of the Keras layers that the module's functions use, where they
-    concern one of the variables.
+    These are the publisher's own ones, then those of Keras layers that regularize one of the variables.
     """
     ours = {id(variable) for variable in variables}
-    found: dict[Any, Callable[[], Any]] = {}
-    for thing in _reachable([*module.sources, *(task.function for task in module.tasks.values())]):
+    losses: dict[Any, Callable[[], Any]] = {}
+    for thing in _reachable(_roots(module)):
         if _is_keras3_variable(thing) and thing.regularizer is not None and id(thing.value) in ours:
-            found.setdefault(id(thing), _bound(thing.regularizer, thing))
-        # tf_keras keeps them as closures over the variables, one list for each layer.
+            losses.setdefault(id(thing), _bound(thing.regularizer, thing))
+        # tf_keras keeps a list of closures over the variables in each layer.
         for loss in getattr(thing, "_callable_losses", ()):
             if any(id(part) in ours for part in _reachable([loss])):
-                found.setdefault(id(loss), loss)
-    return [*module.regularizers, *found.values()]
+                losses.setdefault(id(loss), loss)
+    return [*module.regularizers, *losses.values()]
 
 
-def resources(module: ImageModule, *functions: Any) -> list[Any]:
-    """The lookup tables and the like that traced functions use, where the publisher's functions lead to them.
+def resources(module: ModuleDefinition, *functions: Any) -> list[Any]:
+    """Return the lookup tables and similar resources that traced functions use.
 
     Raises:
-        AuthorError: they use one that cannot be found.
+        AuthorError: the object of a resource cannot be reached from the module's functions.
     """
     variables = {id(variable.handle) for variable in captured_variables(*functions)}
     captured = [tensor for function in functions for tensor in function.captured_inputs if tensor.dtype == tf.resource]
     needed = {id(tensor) for tensor in captured} - variables
     found = {}
-    for thing in _reachable([*module.sources, *(task.function for task in module.tasks.values())]) if needed else ():
+    for thing in _reachable(_roots(module)) if needed else ():
         handle = getattr(thing, "resource_handle", None)
         if id(handle) in needed:
             found[id(handle)] = thing
     if needed - set(found):
         raise AuthorError(
-            "the module uses a lookup table or another resource that its functions do not lead to: "
-            "keep it in a variable, or in an attribute of an object, that they refer to"
+            "the module uses a lookup table or another resource that cannot be reached from its functions: "
+            "keep it in a variable, or in an attribute of an object, that they use"
         )
     return list(found.values())
 
@@ -98,13 +98,17 @@ def _bound(regularizer: Callable[[Any], Any], variable: Any) -> Callable[[], Any
     return lambda: regularizer(variable)
 
 
+def _roots(module: ModuleDefinition) -> list[Any]:
+    return [*module.models, *(task.function for task in module.tasks.values())]
+
+
 def _reachable(roots: Iterable[Any]) -> Iterator[Any]:
-    """Layers, modules and variables that functions lead to, through closures, globals, attributes and containers."""
+    """Yield the objects that can be reached from the roots through closures, globals, attributes and containers."""
     seen: set[int] = set()
     stack = [(root, 0) for root in roots]
     while stack:
         thing, depth = stack.pop()
-        if id(thing) in seen or depth > _DEPTH:
+        if id(thing) in seen or depth > _MAX_DEPTH:
             continue
         seen.add(id(thing))
         yield thing
@@ -132,7 +136,7 @@ def _children(thing: Any) -> Iterable[Any]:
 
 
 def _cells(function: Any) -> list[Any]:
-    """What a function's body refers to: enclosed variables, and globals other than modules."""
+    """Return what a function's body refers to: closure variables, and globals other than modules and classes."""
     try:
         names = inspect.getclosurevars(inspect.unwrap(function))
     except (TypeError, ValueError):
@@ -151,11 +155,11 @@ def _is_keras3_layer(thing: Any) -> bool:
 
 
 def _is_plain_object(thing: Any) -> bool:
-    home = type(thing).__module__.partition(".")[0]
-    return hasattr(thing, "__dict__") and home not in ("tensorflow", "numpy", "builtins")
+    package = type(thing).__module__.partition(".")[0]
+    return hasattr(thing, "__dict__") and package not in ("tensorflow", "numpy", "builtins")
 
 
 def _op_name(name: str) -> str:
-    """The name with what graph nodes may not have replaced."""
+    """Return the name with characters replaced that names of graph nodes cannot have."""
     clean = "".join(char if char.isascii() and (char.isalnum() or char in "_.-/") else "_" for char in name).strip("/")
     return clean if clean[:1].isalnum() or clean[:1] == "." else f"v{clean}" if clean else "Variable"

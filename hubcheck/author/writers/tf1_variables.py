@@ -1,6 +1,6 @@
-"""Variables of a TF1 graph, written as the nodes and the VariableDefs that tf.compat.v1.Variable makes.
+"""Variables of a TF1 graph: the nodes and VariableDefs that tf.compat.v1.Variable would create.
 
-Making them one by one in Python takes longer than all else for networks with hundreds.
+Creating them one by one with tf.compat.v1.Variable would dominate the time of an export of hundreds of variables.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _KEYS = tf.compat.v1.GraphKeys
 
 @dataclass(frozen=True)
 class Variables:
-    """The variables of all graphs of a module, and a name of its own for each."""
+    """The variables of all graphs of a module, and a unique name for each."""
 
     variables: Sequence[tf.Variable]
     names: Sequence[str]
 
-    def place(self) -> dict[int, tf.Tensor]:
-        """Make them in the current, empty graph; handles by the id of the eager variable's handle.
+    def create(self) -> dict[int, tf.Tensor]:
+        """Create them in the current, empty graph; return the handles by the id of the eager variable's handle.
 
         Raises:
-            AuthorError: two names cannot stand in one graph.
+            AuthorError: the graph cannot have both of two names.
         """
         graph_def = tf.compat.v1.GraphDef()
         graph_def.versions.producer = tf.version.GRAPH_DEF_VERSION
@@ -40,12 +40,12 @@ class Variables:
         handles = tf.graph_util.import_graph_def(graph_def, return_elements=wanted, name="") if wanted else []
         for handle, name in zip(handles, self.names, strict=True):
             if handle.op.name != name:
-                raise AuthorError(f"two parts of the module are called {name!r}; give one of them another name")
+                raise AuthorError(f"two variables or scopes of the module are named {name!r}: rename one of them")
         pairs = zip(self.variables, handles, strict=True)
         return {id(variable.handle): handle for variable, handle in pairs}
 
     def declare(self, meta: Any) -> None:
-        """Put them into a MetaGraph's collections."""
+        """Add them to the collections of a MetaGraphDef."""
         for variable, name in zip(self.variables, self.names, strict=True):
             data = variable_pb2.VariableDef(
                 variable_name=f"{name}:0",
@@ -60,7 +60,7 @@ class Variables:
                 meta.collection_def[key].bytes_list.value.append(data)
 
     def save(self, folder: Path) -> None:
-        """Write their values into a checkpoint, by name."""
+        """Write their values to a checkpoint, by name."""
         folder.mkdir()
         tf.raw_ops.SaveV2(
             prefix=str(folder / "variables"),
@@ -73,7 +73,7 @@ class Variables:
 def _nodes(variable: tf.Variable, name: str) -> Iterator[Any]:
     dtype, shape = variable.dtype, variable.shape
     sizes = np.array(shape.as_list(), np.int32)
-    # The initial values are never used: loaders restore the checkpoint.
+    # The initial values are never used, because loaders restore the checkpoint.
     zeros = f"{name}/Initializer/zeros"
     yield _const(f"{zeros}/shape_as_tensor", sizes, tf.int32)
     yield _const(f"{zeros}/Const", np.zeros([], dtype.as_numpy_dtype), dtype)

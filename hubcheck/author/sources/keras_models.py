@@ -1,0 +1,115 @@
+"""from_keras: modules made of Keras models, of Keras 3 or tf_keras."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hubcheck.author.builder import ImageModule
+from hubcheck.author.errors import AuthorError
+from hubcheck.author.sources.cut_network import add_tasks
+from hubcheck.author.sources.image_input import Dims, ImageInput, Pixels
+from hubcheck.author.sources.keras_layers import KerasNetwork
+from hubcheck.author.validation import read_classes
+
+
+def from_keras(
+    model: Any,
+    *,
+    architecture: str,
+    pixels: Pixels,
+    features: str | None = None,
+    logits: str | None = None,
+    hidden: Sequence[str] | Mapping[str, str] = (),
+    image_size: tuple[int, int] | None = None,
+    classes: str | os.PathLike[str] | Sequence[str] | None = None,
+    activation: str | None = None,
+    grayscale: bool = False,
+    description: str = "",
+) -> ImageModule:
+    """Make a module of a Keras model, cut at named layers.
+
+    The model may be functional, sequential or subclassed, of Keras 3 or tf_keras. Layers of nested models are found
+    by name; the model's own name stands for its output. A softmax or sigmoid at the end of the logits is removed,
+    with a warning.
+
+    Args:
+        model: the model; it is not changed.
+        architecture: the network's name, the prefix of the keys of hidden outputs.
+        pixels: (low, high), the range of pixel values that the model expects, or a function from images in
+            [0, 1] to the model's input, such as `lambda images: preprocess_input(images * 255)`.
+        features: the layer whose output is the feature vectors, [batch, n] or [batch, 1, 1, n].
+        logits: the layer whose output is the logits.
+        hidden: layers whose outputs are hidden outputs: names, or {key: name}.
+        image_size: height and width in pixels, where the model does not fix them.
+        classes: the names of the classes, or a text file with one per line.
+        activation: how consumers may use the logits, such as "softmax"; by default the activation that was removed.
+        grayscale: the model takes one channel: convert RGB to gray in the module.
+        description: one or more sentences for the module's documentation.
+
+    Returns:
+        An ImageModule, ready for `export`.
+
+    Raises:
+        AuthorError: no module can be made of the model; names the layer, argument or rule.
+    """
+    _check_model(model)
+    image_input, names = ImageInput(pixels, grayscale), read_classes(classes)
+    network = KerasNetwork(model)
+    if features is None and logits is None:
+        last = ", ".join(repr(name) for name in list(network.layers())[-5:])
+        raise AuthorError(
+            "choose the layer of the features (features=), of the logits (logits=), or both; "
+            f"the last layers are {last}",
+            "module/task-signature",
+        )
+    module = image_input.new_module(
+        architecture,
+        _input_dims(model),
+        f"the model {model.name!r}",
+        image_size=image_size,
+        description=description,
+    )
+    add_tasks(
+        module,
+        network,
+        image_input,
+        features=features,
+        logits=logits,
+        hidden=hidden,
+        classes=names or None,
+        activation=activation,
+    )
+    return module
+
+
+def _check_model(model: Any) -> None:
+    if not (callable(model) and hasattr(model, "layers") and hasattr(model, "_flatten_layers")):
+        raise AuthorError(f"from_keras takes a model of Keras 3 or tf_keras, not {type(model).__name__}")
+    if type(model).__module__.startswith("keras."):
+        import keras
+
+        if keras.config.backend() != "tensorflow":
+            raise AuthorError(
+                f"the model runs on Keras's {keras.config.backend()} backend: set KERAS_BACKEND=tensorflow and load "
+                "it again"
+            )
+
+
+def _input_dims(model: Any) -> Dims:
+    """Return the shape of the model's input; None if it is unknown."""
+    try:
+        shape = model.input_shape
+    except (AttributeError, ValueError):
+        return None
+    if isinstance(shape, dict):
+        shape = list(shape.values())
+    if isinstance(shape, list):
+        if len(shape) != 1:
+            raise AuthorError(
+                f"the model {model.name!r} takes {len(shape)} inputs, but a common signature takes only images",
+                "image-input/sole",
+            )
+        (shape,) = shape
+    return tuple(shape) if isinstance(shape, tuple) else None

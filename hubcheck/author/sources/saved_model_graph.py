@@ -1,0 +1,127 @@
+"""A signature of a SavedModel as a flat graph that can be cut and imported into another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from hubcheck.author.errors import AuthorError, suggestion
+from hubcheck.author.flat_graph import flatten, full_name, import_nodes
+from hubcheck.author.sources.cut_network import OutputKey
+from hubcheck.hub.graphs import LoadedGraph
+from hubcheck.hub.spec import ModuleSpec
+from hubcheck.module.types import Signature
+
+_PROBABILITIES = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}
+_SAME_SCORES = {"Identity", "Reshape", "Squeeze", "Cast", "StopGradient", "EnsureShape", "IdentityN"}
+_REF_VARIABLES = frozenset({"VariableV2", "Variable"})
+
+
+class SavedModelGraph:
+    """The graph of a signature; outputs are its outputs, or any tensor of the graph by its name.
+
+    Args:
+        key: the input that takes the images.
+    """
+
+    kind = "output"
+
+    def __init__(self, spec: ModuleSpec, signature: Signature, tags: Iterable[str] | None, key: str) -> None:
+        self._path = spec.path
+        self._dtype = tf.as_dtype(signature.inputs[key].dtype)
+        variant = spec.variant(tags)
+        if spec.facts.format == "tf2-saved-model":
+            self._loaded: Any = tf.saved_model.load(str(spec.path), tags=list(variant.tags))
+            function = self._loaded.signatures[signature.key]
+            self._flat = flatten(function)
+            self._outputs: dict[str, str] = dict(self._flat.outputs)
+        else:
+            self._loaded = LoadedGraph(spec.path, variant.tags)
+            (images,) = signature.inputs[key].components
+            fetches = [tensor.components[0] for tensor in signature.outputs.values()]
+            function = self._loaded.prune([images], fetches)
+            self._flat = flatten(function)
+            self._outputs = dict(zip(signature.outputs, self._flat.outputs, strict=True))
+        (self._images,) = self._flat.inputs
+        self._graph_def = self._flat.graph_def
+        self._replaced: dict[str, str] = {}
+        self._variables = self._created_variables()
+        restored = [*function.graph.variables, *(getattr(self._loaded, "variables", None) or ())]
+        self._handles = {id(variable.handle): variable for variable in restored}
+
+    def hidden(self, name: str) -> str:
+        """Return the full name of the tensor that is an output, or that has this name."""
+        if name in self._outputs:
+            return self._outputs[name]
+        node = name.partition(":")[0]
+        if any(other.name == node for other in self._graph_def.node):
+            return full_name(name)
+        hint = suggestion(name, self._outputs)
+        raise AuthorError(f"the SavedModel {self._path.name!r} has no output {name!r}{hint}")
+
+    features = hidden
+
+    def logits(self, name: str) -> tuple[str, str | None]:
+        """Return the tensor before the softmax or sigmoid that ends it, and the name of that activation."""
+        tensor = self.hidden(name)
+        nodes = {node.name: node for node in self._graph_def.node}
+        current = tensor
+        while (node := nodes.get(current.partition(":")[0])) is not None:
+            if node.op in _PROBABILITIES:
+                self._bypass(node)
+                return tensor, _PROBABILITIES[node.op]
+            if node.op not in _SAME_SCORES:
+                break
+            current = node.input[int(full_name(current).rpartition(":")[2]) if node.op == "IdentityN" else 0]
+        return tensor, None
+
+    def run(self, images: Any, training: bool, outputs: Mapping[OutputKey, str]) -> dict[OutputKey, Any]:
+        """Import the graph into the function that is being traced, and return the values of the outputs."""
+        if self._dtype.is_integer:
+            images = tf.round(images)
+        graph = tf.compat.v1.get_default_graph()
+        feeds = {self._images: tf.cast(images, self._dtype)}
+        for name, external in self._flat.captures.items():
+            feeds[name] = graph.capture(external)
+            if id(external) in self._handles:
+                graph.watch_variable(self._handles[id(external)])
+        feeds |= {name: variable.read_value() for name, variable in self._variables.items()}
+        fetches = [self._replaced.get(name, name) for name in outputs.values()]
+        values = import_nodes(self._graph_def, self._needed(fetches, feeds), feeds, fetches)
+        return dict(zip(outputs, values, strict=True))
+
+    def to_float32(self, value: Any) -> Any:
+        """Return the value of a default output as float32, if it is of another float type."""
+        return tf.cast(value, tf.float32) if value.dtype.is_floating else value
+
+    def _bypass(self, removed: Any) -> None:
+        """Let the nodes that use the only output of a node use its only input instead."""
+        self._replaced[full_name(removed.name)] = full_name(removed.input[0])
+        graph_def = tf.compat.v1.GraphDef()
+        graph_def.CopyFrom(self._graph_def)
+        for node in graph_def.node:
+            node.input[:] = [self._replaced.get(full_name(name), name) for name in node.input]
+        self._graph_def = graph_def
+
+    def _needed(self, fetches: Iterable[str], feeds: Mapping[str, Any]) -> set[str]:
+        """Return the names of the nodes that the fetched tensors depend on, up to the fed tensors."""
+        nodes = {node.name: node for node in self._graph_def.node}
+        seen: set[str] = set()
+        stack = [name.partition(":")[0] for name in fetches if name not in feeds]
+        while stack:
+            name = stack.pop()
+            if name not in seen and name in nodes:
+                seen.add(name)
+                inputs = (other for other in nodes[name].input if full_name(other) not in feeds)
+                stack.extend(other.removeprefix("^").partition(":")[0] for other in inputs)
+        return seen - {name.partition(":")[0] for name in feeds}
+
+    def _created_variables(self) -> dict[str, tf.Variable]:
+        """Return a variable for each ref variable, which old TF1 graphs keep in themselves, by its tensor's name."""
+        names = [node.name for node in self._graph_def.node if node.op in _REF_VARIABLES]
+        if not names:
+            return {}
+        checkpoint = tf.train.load_checkpoint(str(self._path / "variables" / "variables"))
+        return {f"{name}:0": tf.Variable(checkpoint.get_tensor(name), name=name) for name in names}

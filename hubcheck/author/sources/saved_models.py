@@ -1,0 +1,124 @@
+"""from_saved_model: modules made of existing SavedModels, of any format."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from hubcheck.author.builder import ImageModule
+from hubcheck.author.errors import AuthorError, missing_tensorflow, suggestion
+from hubcheck.author.sources.cut_network import add_tasks
+from hubcheck.author.sources.image_input import ImageInput, Pixels
+from hubcheck.author.validation import read_classes
+from hubcheck.hub.spec import ModuleSpec, load_module_spec
+from hubcheck.module.types import Signature
+
+
+def from_saved_model(
+    path: str | os.PathLike[str],
+    *,
+    architecture: str,
+    pixels: Pixels,
+    features: str | None = None,
+    logits: str | None = None,
+    input: str | None = None,
+    hidden: Sequence[str] | Mapping[str, str] = (),
+    signature: str | None = None,
+    tags: Iterable[str] | None = None,
+    image_size: tuple[int, int] | None = None,
+    classes: str | os.PathLike[str] | Sequence[str] | None = None,
+    activation: str | None = None,
+    grayscale: bool = False,
+    description: str = "",
+) -> ImageModule:
+    """Make a module of a SavedModel: TF2 SavedModel, TF1 SavedModel or TF1 Hub format, a folder or an archive.
+
+    The module computes one signature of the SavedModel. Its input gets the name and pixel range of the convention,
+    its outputs the convention's keys; [batch, 1, 1, n] is squeezed; a softmax or sigmoid at the end of the logits is
+    removed, with a warning. Training computes the same as inference, with trainable variables.
+
+    Args:
+        path: the SavedModel.
+        architecture: the network's name, the prefix of the keys of hidden outputs.
+        pixels: (low, high), the range of pixel values that the model expects, or a function from images in
+            [0, 1] to the model's input. Values for integer inputs are rounded.
+        features: the output, or the tensor of the graph, that is the feature vectors.
+        logits: the output, or the tensor of the graph, that is the logits.
+        input: the input that takes the images, by default the only one; a signature with several is refused.
+        hidden: outputs or tensors that are hidden outputs: names, or {key: name}.
+        signature: the signature to use; by default the default one, or the only one.
+        tags: the graph variant to use.
+        image_size: height and width in pixels, where the model does not fix them.
+        classes, activation, grayscale, description: as for `from_keras`.
+
+    Returns:
+        An ImageModule, ready for `export`.
+
+    Raises:
+        AuthorError: no module can be made of the model; names the input, output or rule.
+    """
+    image_input, names = ImageInput(pixels, grayscale), read_classes(classes)
+    spec = _spec(path)
+    source = _signature(spec, signature, tags)
+    if features is None and logits is None:
+        outputs = ", ".join(f"{name!r} {tensor}" for name, tensor in source.outputs.items())
+        raise AuthorError(
+            "choose the output that is the features (features=), the logits (logits=), or both; "
+            f"the signature {source.key!r} has {outputs}",
+            "module/task-signature",
+        )
+    key = _input_key(source, input)
+    tensor, name = source.inputs[key], f"the input {key!r} of {Path(path).name}"
+    if tensor.encoding != "dense":
+        raise AuthorError(f"{name} is {tensor.encoding}, but images are a dense tensor", "image-input/dense")
+    module = image_input.new_module(
+        architecture, tensor.shape.dims, name, image_size=image_size, description=description
+    )
+    try:
+        from hubcheck.author.sources.saved_model_graph import SavedModelGraph
+    except ImportError as error:
+        raise missing_tensorflow(error) from error
+    add_tasks(
+        module,
+        SavedModelGraph(spec, source, tags, key),
+        image_input,
+        features=features,
+        logits=logits,
+        hidden=hidden,
+        classes=names or None,
+        activation=activation,
+    )
+    module.note("Training computes the same as inference: the module was made of a SavedModel's graph for inference.")
+    return module
+
+
+def _spec(path: str | os.PathLike[str]) -> ModuleSpec:
+    try:
+        return load_module_spec(path)
+    except (ValueError, OSError) as error:
+        raise AuthorError(str(error), "module/readable") from error
+
+
+def _signature(spec: ModuleSpec, name: str | None, tags: Iterable[str] | None) -> Signature:
+    try:
+        names = spec.get_signature_names(tags)
+        if name is None and spec.facts.default_signature not in names and len(names) == 1:
+            name = names[0]
+        return spec.signature(name, tags)
+    except ValueError as error:
+        hint = "" if name else "; choose one with signature="
+        raise AuthorError(f"{spec.path.name}: {error}{hint}") from error
+
+
+def _input_key(signature: Signature, name: str | None) -> str:
+    inputs = signature.inputs
+    if name is not None and name not in inputs:
+        raise AuthorError(f"the signature {signature.key!r} has no input {name!r}{suggestion(name, inputs)}")
+    if len(inputs) != 1:
+        raise AuthorError(
+            f"the signature {signature.key!r} has {len(inputs)} inputs ({', '.join(inputs)}), but a common signature "
+            "takes only images",
+            "image-input/sole",
+        )
+    return next(iter(inputs))

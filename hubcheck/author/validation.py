@@ -1,0 +1,112 @@
+"""Validation of the arguments that publishers pass to the builder."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hubcheck.author.errors import AuthorError
+
+_ARCHITECTURE = re.compile(r"[A-Za-z][\w.-]*")
+_HIDDEN = re.compile(r"[^/]+(/[^/]+)*")
+
+
+def check_architecture(name: Any) -> str:
+    """Return the architecture's name.
+
+    Raises:
+        AuthorError: it cannot be the prefix of output keys.
+    """
+    if not isinstance(name, str) or not _ARCHITECTURE.fullmatch(name):
+        raise AuthorError(
+            f"invalid architecture {name!r}: use letters, digits, '_', '.' and '-', a letter first, as in MobileNetV2; "
+            "it is the prefix of the keys of hidden outputs",
+            "output/key-prefix",
+        )
+    return name
+
+
+def hidden_key(architecture: str, name: str) -> str:
+    """Return the output key of a hidden activation.
+
+    Raises:
+        AuthorError: the name cannot be part of a key.
+    """
+    if not isinstance(name, str) or not _HIDDEN.fullmatch(name):
+        raise AuthorError(
+            f"invalid name of a hidden output, {name!r}: it must not be empty, nor start or end with a slash",
+            "output/key-prefix",
+        )
+    return name if name.startswith(f"{architecture}/") else f"{architecture}/{name}"
+
+
+def check_image_size(size: Any) -> tuple[int, int]:
+    """Return (height, width) in pixels.
+
+    Raises:
+        AuthorError: it is not two positive whole numbers.
+    """
+    try:
+        height, width = (int(side) for side in size)
+        if height < 1 or width < 1 or (height, width) != tuple(size):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise AuthorError(
+            f"image_size must be (height, width), two positive integers in pixels, not {size!r}",
+            "image-input/image-size",
+        ) from None
+    return height, width
+
+
+def read_classes(classes: str | os.PathLike[str] | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the class names, read from a text file with one per line if a path is given.
+
+    Raises:
+        AuthorError: the file cannot be read, there are no names, or a name is not one line of text.
+    """
+    if classes is None:
+        return ()
+    if isinstance(classes, str | os.PathLike):
+        origin = str(Path(classes))
+        try:
+            names = Path(classes).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise AuthorError(f"cannot read class names from {origin}: {reason}", "classification/labels") from None
+    else:
+        names, origin = list(classes), "classes"
+    if not names:
+        raise AuthorError(f"{origin} contains no class names", "classification/labels")
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or not name.strip() or len(name.splitlines()) != 1:
+            message = f"class {index} of {origin} must be one line of text, not {name!r}"
+            raise AuthorError(message, "classification/labels")
+    return tuple(names)
+
+
+def required_parameters(function: Any) -> list[str]:
+    """Return the names of the first parameter, of those without a default value, and `training` if it is one."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [
+        parameter.name
+        for index, parameter in enumerate(parameters)
+        if parameter.name == "training"
+        or (index == 0 and parameter.kind in positional)
+        or (
+            parameter.default is inspect.Parameter.empty
+            and parameter.kind in (*positional, inspect.Parameter.KEYWORD_ONLY)
+        )
+    ]
+
+
+def function_name(function: Any) -> str:
+    """Return the name of a function or, for other callables, of their type."""
+    return str(getattr(function, "__name__", type(function).__name__))

@@ -1,0 +1,130 @@
+"""Trace a module's functions once for inference and once for training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from hubcheck.author.definition import CLASSES, FEATURES, LABELS, ModuleDefinition, Task
+from hubcheck.author.errors import AuthorError
+from hubcheck.author.flat_graph import VARIABLE_WRITES, all_nodes
+from hubcheck.author.writers.returned_values import checked_outputs
+from hubcheck.module.types import Shape
+from hubcheck.rulebook.contract import load_contracts
+
+
+@dataclass
+class TracedModule:
+    """A module with its functions traced on demand; `default` is the primary task's signature."""
+
+    definition: ModuleDefinition
+    default: str
+    _traces: dict[bool, Any] = field(default_factory=dict)
+    _signatures: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def images(self) -> tf.TensorSpec:
+        """The input of the contract, with this module's image size."""
+        (contract,) = load_contracts()[self.default].inputs.values()
+        sizes: Mapping[str, int] = dict(zip(("height", "width"), self.definition.image_size, strict=True))
+        shape = [dim if isinstance(dim, int) else None if dim.endswith("?") else sizes[dim] for dim in contract.shape]
+        return tf.TensorSpec(shape, contract.dtype, contract.key)
+
+    def trace(self, training: bool) -> Any:
+        """Return the function of all tasks: images to {signature: {key: tensor}}."""
+        if training not in self._traces:
+            self._traces[training] = _trace(self.definition, self.images, training)
+        return self._traces[training]
+
+    def signature(self, name: str) -> Any:
+        """Return the function of one task in inference: images to {key: tensor}."""
+        if name not in self._signatures:
+            trace = self.trace(False)
+            select = tf.function(lambda images: trace(images)[name], autograph=False)
+            self._signatures[name] = select.get_concrete_function(self.images)
+        return self._signatures[name]
+
+    def callable(self) -> Any:
+        """Return the function of images and training that computes the primary task's default output."""
+        traces = {training: self.trace(training) for training in (False, True)}
+
+        @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+        def call(images: tf.Tensor, training: bool = False) -> tf.Tensor:
+            return traces[bool(training)](images)[self.default]["default"]
+
+        for training in (False, True):
+            call.get_concrete_function(self.images, training=training)
+        return call
+
+    def write_labels(self, folder: Path) -> Path:
+        """Write the class names to a file in the folder, one per line."""
+        file = folder / LABELS
+        file.write_text("\n".join(self.definition.classes) + "\n", encoding="utf-8")
+        return file
+
+
+def _trace(module: ModuleDefinition, images: tf.TensorSpec, training: bool) -> Any:
+    mistakes: list[AuthorError] = []
+    current: list[Task] = []
+    # Features first: logits may be computed from them.
+    tasks = [module.tasks[name] for name in (FEATURES, CLASSES) if name in module.tasks]
+
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+    def check(task: Task, value: Any) -> dict[str, tf.Tensor]:
+        try:
+            return checked_outputs(module.architecture, task, value)
+        except AuthorError as error:
+            # Kept, because AutoGraph raises another error instead.
+            mistakes.append(error)
+            raise
+
+    def compute(images: tf.Tensor) -> Any:
+        results: dict[str, dict[str, tf.Tensor]] = {}
+        if module.joint_function is not None:
+            for signature, outputs in module.joint_function(images, training).items():
+                results[signature] = check(module.tasks[signature], outputs)
+            return results
+        features: Any = None
+        for task in tasks:
+            current.append(task)
+            argument = features["default"] if task.takes_features else images
+            value = task.function(argument, training=training) if task.takes_training else task.function(argument)
+            results[task.signature] = check(task, value)
+            if task.takes_features:
+                # Classification from features also has their hidden outputs.
+                results[task.signature] = {**features, **results[task.signature]}
+            features = results[task.signature]
+        return results
+
+    try:
+        traced = tf.function(compute).get_concrete_function(images)
+    except Exception as error:
+        if mistakes:
+            raise mistakes[0] from None
+        where = f"{current[-1].label} fails" if current else "the module fails"
+        when = " in training" if training else ""
+        raise AuthorError(f"{where} on images {Shape(tuple(images.shape))}{when}: {_summary(error)}") from error
+    if not training:
+        _check_no_updates(traced, tasks[-1])
+    return traced
+
+
+def _check_no_updates(traced: Any, task: Task) -> None:
+    for node in all_nodes(traced.graph.as_graph_def()):
+        if node.op in VARIABLE_WRITES:
+            raise AuthorError(
+                f"{task.label} updates a variable in inference ({node.name}): pass its `training` argument on to the "
+                "layers, and update variables only if it is true",
+                "behaviour/deterministic",
+            )
+
+
+def _summary(error: BaseException) -> str:
+    """Return the last line of an error that is not Keras's or AutoGraph's list of arguments and files."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    noise = ("Arguments received", "•", "Call arguments", "File ", "in user code")
+    return next((line for line in reversed(lines) if not line.startswith(noise)), type(error).__name__)
