@@ -11,10 +11,10 @@ from hubcheck.config.file import limits_at_hand
 from hubcheck.config.rule_folders import folders_at_hand
 from hubcheck.diff.compare import Agreement, Diff, compare
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
-from hubcheck.module.limits import ReadLimits
 from hubcheck.module.types import Module
 from hubcheck.module.uri import ModuleSource
-from hubcheck.remote.sources import default_store, find, opened
+from hubcheck.remote.fetch_options import FetchOptions
+from hubcheck.remote.sources import find_one_source, open_source
 from hubcheck.report.diff import RENDERERS
 from hubcheck.report.formats import Output, output
 from hubcheck.rulebook.contract import load_contracts
@@ -47,12 +47,10 @@ def command(
     hubcheck diff --static old.tar.gz new.tar.gz --output diff.md
     """
     targets = [_target(name) for name in outputs]
-    limits = limits_at_hand()
-    paths = [_module(name, limits) for name in (old, new)]
+    fetch = FetchOptions.with_user_cache(limits_at_hand())
+    paths = [find_one_source(name, fetch) for name in (old, new)]
     with ExitStack() as stack:
-        modules = [
-            stack.enter_context(opened(path, limits, store=default_store(), weights=not static)) for path in paths
-        ]
+        modules = [stack.enter_context(open_source(path, fetch, weights=not static)) for path in paths]
         if modules[0].format is None:
             raise UserError(f"{old}: {modules[0].problems[0].message}; there is nothing to compare with")
         contracts = load_contracts(*folders_at_hand())
@@ -65,13 +63,6 @@ def command(
     if found.verdict == "breaking":
         return EXIT_FINDINGS
     return EXIT_INCOMPLETE if incomplete else EXIT_CONFORMS
-
-
-def _module(name: str, limits: ReadLimits) -> ModuleSource:
-    modules = find(name, limits, store=default_store())
-    if len(modules) > 1:
-        raise UserError(f"{name}: {len(modules)} modules are below it; give one of them, such as {modules[0]}")
-    return modules[0]
 
 
 def _target(name: str) -> Output:

@@ -9,9 +9,9 @@ import click
 from hubcheck.config.file import limits_at_hand
 from hubcheck.config.rule_folders import folders_at_hand
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
-from hubcheck.remote.sources import default_store, find, opened
+from hubcheck.remote.fetch_options import FetchOptions
+from hubcheck.remote.sources import find_one_source, open_source
 from hubcheck.rulebook.contract import load_contracts
-from hubcheck.util.errors import UserError
 from hubcheck.util.text import printable
 
 
@@ -71,11 +71,8 @@ def command(
     contracts = load_contracts(*folders_at_hand(folders))
     wanted = CallRequest(variant, signature, trace, loss, session, tuple(calls.split(",")))
     options = ProbeOptions(timeout=timeout, larger_batch=larger_batch, seed=seed)
-    limits, store = limits_at_hand(), default_store()
-    found = find(path, limits, store=store)
-    if len(found) > 1:
-        raise UserError(f"{path}: {len(found)} modules are below it; give one of them, such as {found[0]}")
-    with opened(found[0], limits, store=store) as module:
+    fetch = FetchOptions.with_user_cache(limits_at_hand())
+    with open_source(find_one_source(path, fetch), fetch) as module:
         try:
             with Pool(jobs=1, sandbox=sandbox, devices=choice.devices) as pool:  # type: ignore[arg-type]
                 seen = replay(module, contracts, wanted, pool=pool, options=options)

@@ -10,7 +10,8 @@ import click
 from hubcheck.config.file import limits_at_hand
 from hubcheck.config.rule_folders import folders_at_hand
 from hubcheck.module.types import Module, Shape, Tensor, Variant
-from hubcheck.remote.sources import default_store, find, opened
+from hubcheck.remote.fetch_options import FetchOptions
+from hubcheck.remote.sources import find_sources, open_source
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.util.errors import UserError
 from hubcheck.util.text import printable
@@ -30,10 +31,9 @@ def command(paths: Sequence[str], *, graph: str | None) -> int:
     hubcheck show exports/mobilenet_v2 --graph image_feature_vector
     """
     problems = False
-    limits = limits_at_hand()
-    store = default_store()
-    for found in [found for path in paths for found in find(path, limits, store=store)]:
-        with opened(found, limits, store=store, weights=False) as module:
+    fetch = FetchOptions.with_user_cache(limits_at_hand())
+    for source in [source for path in paths for source in find_sources(path, fetch)]:
+        with open_source(source, fetch, weights=False) as module:
             problems = problems or module.format is None or bool(module.problems)
             for line in _lines(module) if graph is None else _graph_lines(module, graph):
                 click.echo(line)

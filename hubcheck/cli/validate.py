@@ -10,7 +10,7 @@ import click
 
 from hubcheck.cli.output import run_and_report, write
 from hubcheck.config.file import Config, find_config, read_config
-from hubcheck.remote.sources import default_store
+from hubcheck.remote.fetch_options import user_cache
 from hubcheck.report.formats import FORMATS, output
 from hubcheck.run.options import Options
 from hubcheck.run.resolved import resolve
@@ -129,7 +129,7 @@ def command(  # noqa: PLR0913 - one for each option
         baseline=Path(baseline) if baseline is not None else None,
         update_baseline=update_baseline,
         cache=None if no_cache else cache_folder("reports"),
-        store=None if no_cache else default_store(),
+        store=None if no_cache else user_cache(),
         probe=_probe(timeout),
         config=_config(config_file, no_config),
         details="html" in (style, *(target.format for target in files)),

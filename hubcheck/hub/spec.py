@@ -14,7 +14,8 @@ from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.locate import NotAModule, is_archive, is_module
 from hubcheck.module.types import INIT_OP_SIGNATURE, Module, Signature, Tensor, Variant
 from hubcheck.module.uri import parse_source
-from hubcheck.remote.sources import default_store, opened
+from hubcheck.remote.fetch_options import FetchOptions
+from hubcheck.remote.sources import open_source
 
 TRAIN = frozenset({"train"})
 SERVE = frozenset({"serve"})
@@ -168,7 +169,7 @@ def load_module_spec(path: str | os.PathLike[str], *, limits: ReadLimits = LIMIT
     if isinstance(place, Path):
         _check(place)
     stack = ExitStack()
-    facts = stack.enter_context(opened(place, limits, store=default_store()))
+    facts = stack.enter_context(open_source(place, FetchOptions.with_user_cache(limits)))
     if facts.format is None or facts.problems:
         stack.close()
         if facts.problems:

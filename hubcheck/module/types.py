@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from hubcheck.module.formats import Format
 from hubcheck.module.limits import LIMITS, ReadLimits
-from hubcheck.module.uri import ModuleSource
+from hubcheck.module.uri import ModuleSource, Uri
+from hubcheck.util.errors import UserError
 
 Encoding = Literal["dense", "sparse", "composite"]
 
@@ -251,7 +252,13 @@ class Module:
 
     @property
     def folder(self) -> Path:
-        """Where the files lie."""
+        """Where the files are.
+
+        Raises:
+            UserError: they are gone, since `hubcheck.read` keeps only the facts of archives and modules on servers.
+        """
+        if self.unpacked is None and (self.archive is not None or isinstance(self.path, Uri)):
+            raise UserError(f"{self.path}: its files are gone; unpack or download the module and read its folder")
         return self.unpacked or Path(self.path)
 
     @property

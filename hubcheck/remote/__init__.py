@@ -1,12 +1,14 @@
-"""Modules on servers: found, fetched as far as they are looked at, kept by content, laid out in a private folder.
+"""Modules at URIs: find them on their servers, download what is needed into a private folder, cache it by content.
 
-    source.py         what can be asked of a server: http.py for HTTP, storage.py for whatever else fsspec knows
-    retrying.py       what may go well when it is tried again
-    search.py         a URI to the modules at or below it; walk.py: folders; peeking.py: which archives are modules
-    layout.py         which files of a module are fetched, and into which folder; transfer.py: one file of them
-    store.py          what was fetched, kept by content in the user's cache
-    opening.py        a URI to a Module
-    handles.py        handles of TF Hub and Kaggle, which their own clients (clients/) resolve
+    sources.py           the entry points, for paths and URIs alike: find_sources, open_source, hubcheck.read
+    fetch_options.py     the options of all of them: limits and download cache
+    remote_folder.py     the requests a server must answer; http.py and storage.py (fsspec) implement them, connect.py
+                         chooses, retry.py repeats what may succeed later
+    search.py            the modules at or below a URI; walk.py lists folders, archive_index.py looks into archives
+    open_remote.py       the Module at a URI; download_module.py downloads its files, remote_archive.py its archive
+    download_session.py  one file or byte range from a server; download_cache.py keeps it
+    handles.py           handles of TF Hub and Kaggle, which their own clients (clients/) resolve
 
-Nothing here is imported unless there is a URI. Names and sizes come from strangers, as those in archives do.
+Imports config and everything below it in tests/layers.py; only sources.py is imported where no URI is given. Names and
+sizes from servers are untrusted, as those in archives are.
 """

@@ -1,34 +1,146 @@
-"""Where a module lies while it is looked at: a private folder, into which the user's cache links what it has."""
+"""The downloads for one module: into a private folder, through the download cache, within the limits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
-from hubcheck.module.limits import ReadLimits
-from hubcheck.remote.source import Source
-from hubcheck.remote.store import Store
-from hubcheck.remote.transfer import Transfer
+from hubcheck.module.limits import LimitExceeded, ReadLimits
+from hubcheck.remote.download_cache import DownloadCache
+from hubcheck.remote.fetch_options import FetchOptions
+from hubcheck.remote.remote_folder import FileInfo, RemoteFolder, Sink, SizeExceeded
+from hubcheck.remote.retry import retry_transient
+from hubcheck.util.errors import Unreachable
 from hubcheck.util.private_folder import private_folder
+
+_GRACE_S = 60
+_MIN_BYTES_PER_S = 4096
+"""The average rate that a server must keep after the first minute: it may not keep a check waiting forever."""
 
 
 @contextmanager
-def kept(source: Source, limits: ReadLimits, store: Path | None) -> Iterator[tuple[Transfer, Path]]:
-    """A transfer from a source, and an empty folder for what it brings, which is gone when this is left.
-
-    Args:
-        source: from where.
-        limits: how much.
-        store: the cache; None: nothing is read from it, and nothing kept.
-    """
-    objects = Store(store, limits.cache_bytes) if store is not None else None
-    with private_folder(objects.laid_out if objects is not None else None) as scratch:
+def download_session(remote: RemoteFolder, fetch: FetchOptions) -> Iterator[DownloadSession]:
+    """Yield a session whose `folder` is empty; the folder is removed at the end, and the cache cut to its limit."""
+    cache = DownloadCache(fetch.cache, fetch.limits.cache_bytes) if fetch.cache is not None else None
+    with private_folder(cache.scratch_parent() if cache is not None else None) as scratch:
         drafts, folder = scratch / "drafts", scratch / "files"
         drafts.mkdir()
         folder.mkdir()
         try:
-            yield Transfer(source, limits, objects, drafts), folder
+            yield DownloadSession(remote, folder, fetch.limits, cache, drafts)
         finally:
-            if objects is not None:
-                objects.make_room()
+            if cache is not None:
+                cache.evict()
+
+
+@dataclass(slots=True)
+class DownloadSession:
+    """The downloads for one module.
+
+    Args:
+        remote: the folder or file that they come from.
+        folder: a private folder for them.
+        limits: how much may be downloaded.
+        cache: where they are taken from and kept, if anywhere.
+        drafts: a folder for incomplete files, on the file system of `folder`.
+    """
+
+    remote: RemoteFolder
+    folder: Path
+    limits: ReadLimits
+    cache: DownloadCache | None
+    drafts: Path
+    remaining_bytes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.remaining_bytes = self.limits.remote_bytes
+
+    def download(self, name: str, info: FileInfo, target: Path, *, max_bytes: int | None = None) -> None:
+        """Put a file of the server at `target`.
+
+        Args:
+            name: the file.
+            info: what the server declares about it.
+            target: a path in `folder`.
+            max_bytes: the size limit; by default, what remains of the module's `remote_bytes`.
+
+        Raises:
+            SizeExceeded: it has more than `max_bytes`.
+            LimitExceeded: it has more than what remains.
+            Unreachable: the server does not deliver it.
+        """
+        uri = self.remote.uri_of(name)
+        self._place(uri, info, info.size, target, max_bytes, lambda sink: self.remote.download(name, sink))
+
+    def download_range(self, name: str, info: FileInfo, start: int, size: int) -> bytes:
+        """Return `size` bytes of a file, from `start` on. Raises what `download` raises."""
+        uri, target = f"{self.remote.uri_of(name)}#bytes={start}-{start + size - 1}", self.drafts / "range"
+        self._place(uri, info, size, target, size, lambda sink: self.remote.download_range(name, start, size, sink))
+        data = target.read_bytes()
+        target.unlink()
+        return data
+
+    def _place(
+        self,
+        uri: str,
+        info: FileInfo,
+        size: int | None,
+        target: Path,
+        max_bytes: int | None,
+        request: Callable[[Sink], None],
+    ) -> None:
+        bound = self.remaining_bytes if max_bytes is None else min(max_bytes, self.remaining_bytes)
+        validator = info.validator
+        try:
+            if (size or 0) > bound:
+                raise SizeExceeded
+            if self.cache is not None and validator is not None and self.cache.restore(uri, validator, target):
+                return
+            draft = self.drafts / "draft"
+            self.remaining_bytes -= retry_transient(lambda: _received(uri, draft, size, bound, request))
+        except SizeExceeded:
+            if max_bytes is None or max_bytes > self.remaining_bytes:
+                raise LimitExceeded(self.limits, "remote_bytes", "bytes are to be fetched for it") from None
+            raise
+        if self.cache is not None:
+            self.cache.add(uri, validator, draft)
+        draft.replace(target)
+
+
+def _received(uri: str, file: Path, size: int | None, max_bytes: int, request: Callable[[Sink], None]) -> int:
+    """Write what a request delivers to a file and return the number of bytes, which must be `size` if that is known."""
+    file.unlink(missing_ok=True)  # it may be a link to a cached object
+    with file.open("wb") as out:
+        sink = _BoundedSink(uri, out, max_bytes if size is None else size)
+        try:
+            request(sink)
+        except SizeExceeded:
+            if size is None:
+                raise
+            raise Unreachable(uri, f"the server sends more than the declared {size:,} bytes", retryable=True) from None
+    if size is not None and sink.received != size:
+        raise Unreachable(uri, f"incomplete download: {sink.received:,} of {size:,} bytes", retryable=True)
+    return sink.received
+
+
+class _BoundedSink:
+    """A file with a size limit and a minimum rate."""
+
+    def __init__(self, uri: str, out: IO[bytes], max_bytes: int) -> None:
+        self._uri, self._out, self._max_bytes = uri, out, max_bytes
+        self._begin = time.monotonic()
+        self.received = 0
+
+    def write(self, data: bytes) -> None:
+        """Write some bytes."""
+        self.received += len(data)
+        if self.received > self._max_bytes:
+            raise SizeExceeded
+        seconds = time.monotonic() - self._begin
+        if seconds > _GRACE_S and self.received < seconds * _MIN_BYTES_PER_S:
+            raise Unreachable(self._uri, f"the server sends less than {_MIN_BYTES_PER_S:,} bytes a second")
+        self._out.write(data)

@@ -1,9 +1,7 @@
-"""Handles of TF Hub and Kaggle: their own clients resolve them, each in a process of its own, with its own cache.
+"""Handles of TF Hub and Kaggle: their own clients resolve them, each in its own process, with its own cache.
 
-The clients believe the names of files that servers tell them, so the kernel lets these processes write into that
-cache only, where it can (Landlock).
-
-Of these modules everything is fetched, weights too, for that is what the clients do.
+The clients trust the file names that servers send. So the kernel, where it can (Landlock), lets these processes write
+into that cache only. The clients always download all files of a module, weights included.
 """
 
 from __future__ import annotations
@@ -25,11 +23,12 @@ from urllib.parse import urlsplit
 from hubcheck.module.limits import ReadLimits
 from hubcheck.module.locate import NotAModule, find_modules
 from hubcheck.module.uri import Uri
+from hubcheck.remote.fetch_options import FetchOptions
 from hubcheck.util.errors import Unreachable, UserError
 from hubcheck.util.private_folder import private_folder
 
-_LONGEST = 3600
-"""Seconds that a client may take: it has no limit of its own that could be set."""
+_TIMEOUT_S = 3600
+"""The clients have no limit of their own that could be set."""
 _KAGGLE_PAGE = re.compile(
     r"/models/([^/]+)/([^/]+)/(?:frameworks/)?([^/]+)/(?:variations/)?([^/]+)(?:/(?:versions/)?(\d+))?/?", re.IGNORECASE
 )
@@ -38,18 +37,21 @@ _KAGGLE_HANDLE = re.compile(r"[^/]+/[^/]+/[^/]+/[^/]+(/\d+)?")
 
 @dataclass(frozen=True, slots=True)
 class _Client:
-    """Who resolves a handle: the package to install, the module to import, and where it keeps what it fetched."""
+    """The client of a hub.
+
+    Args:
+        package: what users install.
+        module: what it is imported as.
+        cache_variable: the environment variable with its cache folder.
+        default_cache: its cache folder if the variable is not set.
+        script: the program in clients/ that calls it.
+    """
 
     package: str
     module: str
-    cache: str
-    usual: Path
+    cache_variable: str
+    default_cache: Path
     script: str
-
-    @property
-    def folder(self) -> Path:
-        """The client's own cache."""
-        return Path(os.environ.get(self.cache) or self.usual)
 
 
 _TFHUB = _Client(
@@ -58,106 +60,108 @@ _TFHUB = _Client(
 _KAGGLE = _Client("kagglehub", "kagglehub", "KAGGLEHUB_CACHE", Path.home() / ".cache" / "kagglehub", "kaggle")
 
 
-def is_handle(address: Uri) -> bool:
-    """Whether a URI is one that a client of a hub resolves."""
-    return _client(address) is not None
+def is_handle(uri: Uri) -> bool:
+    """Return whether the client of a hub resolves a URI."""
+    return _client(uri) is not None
 
 
-def require(address: Uri) -> None:
-    """See that the client is there, and that the handle is one.
+def check_handle(uri: Uri) -> None:
+    """Check that a handle is valid, and that its client is installed.
 
     Raises:
         UserError: it is not.
     """
-    client = _client(address)
+    client = _client(uri)
     assert client is not None
-    _handle(address, client)
+    _handle(uri, client)
     if importlib.util.find_spec(client.module) is None:
-        raise UserError(f"{address} needs {client.package}, which is not installed: `pip install {client.package}`")
+        raise UserError(f"{uri} needs {client.package}, which is not installed: `pip install {client.package}`")
 
 
 @contextmanager
-def resolved(address: Uri, limits: ReadLimits, store: Path | None) -> Iterator[Path]:
-    """The module's folder, as the client has it in its cache; without a store, in a private folder.
+def resolved(uri: Uri, fetch: FetchOptions) -> Iterator[Path]:
+    """Yield the module's folder: in the client's cache, or in a private folder if nothing is to be cached.
 
     Raises:
-        Unreachable: the client cannot fetch it.
-        UserError: it is not installed.
+        Unreachable: the client cannot download it.
+        UserError: the client is not installed.
     """
-    require(address)
-    client = _client(address)
+    check_handle(uri)
+    client = _client(uri)
     assert client is not None
     with private_folder() as scratch:
-        cache = client.folder if store is not None else scratch / "cache"
-        yield _ask(address, client, limits, cache, scratch)
+        cache = Path(os.environ.get(client.cache_variable) or client.default_cache)
+        yield _run_client(uri, client, fetch.limits, cache if fetch.cache is not None else scratch / "cache", scratch)
 
 
-def _client(address: Uri) -> _Client | None:
-    if address.scheme == "kaggle":
+def _client(uri: Uri) -> _Client | None:
+    if uri.scheme == "kaggle":
         return _KAGGLE
-    if address.scheme not in ("http", "https") or "::" in address.uri:
+    if uri.scheme not in ("http", "https") or "::" in uri.uri:
         return None
-    parts = urlsplit(address.uri)
+    parts = urlsplit(uri.uri)
     host = (parts.hostname or "").removeprefix("www.")
     if host == "tfhub.dev":
         return _TFHUB
     return _KAGGLE if host == "kaggle.com" and parts.path.startswith("/models/") else None
 
 
-def _handle(address: Uri, client: _Client) -> str:
+def _handle(uri: Uri, client: _Client) -> str:
+    """Return the handle as the client takes it."""
     if client is _TFHUB:
-        return address.uri
-    if address.scheme == "kaggle":
-        handle = address.uri.partition("://")[2].rstrip("/")
-        found = handle if _KAGGLE_HANDLE.fullmatch(handle) else None
-    else:
-        page = _KAGGLE_PAGE.fullmatch(urlsplit(address.uri).path)
-        found = "/".join(part for part in page.groups() if part) if page is not None else None
-    if found is None:
-        raise UserError(f"{address}: a model on Kaggle is owner/model/framework/variation, with or without /version")
-    return found
+        return uri.uri
+    if uri.scheme == "kaggle":
+        handle = uri.uri.partition("://")[2].rstrip("/")
+        if _KAGGLE_HANDLE.fullmatch(handle):
+            return handle
+    elif (page := _KAGGLE_PAGE.fullmatch(urlsplit(uri.uri).path)) is not None:
+        return "/".join(part for part in page.groups() if part)
+    raise UserError(f"{uri}: a model on Kaggle is owner/model/framework/variation, with or without /version")
 
 
-def _module_in(address: Uri, folder: Path) -> Path:
-    """The module in what was fetched: mostly that folder itself."""
-    found = find_modules(folder)
-    if len(found) > 1:
-        names = ", ".join(str(module.relative_to(folder)) for module in found[:3])
-        raise NotAModule(f"{address}: {len(found)} modules are in it, {names}; download it, and give one of them")
-    return found[0]
-
-
-def _ask(address: Uri, client: _Client, limits: ReadLimits, cache: Path, scratch: Path) -> Path:
-    """Have a client fetch what a handle means; the folder where it is."""
+def _run_client(uri: Uri, client: _Client, limits: ReadLimits, cache: Path, scratch: Path) -> Path:
+    """Run a client, and return the folder of the module that it downloaded."""
     cache.mkdir(parents=True, exist_ok=True)
     temporary = scratch / "tmp"
     temporary.mkdir()
-    command = [sys.executable, "-P", "-m", f"hubcheck.remote.clients.{client.script}", _handle(address, client)]
+    command = [sys.executable, "-P", "-m", f"hubcheck.remote.clients.{client.script}", _handle(uri, client)]
     command += [str(limits.remote_bytes), str(cache), str(temporary)]
-    environment = {client.cache: str(cache), "TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        client.cache_variable: str(cache),
+        "TMPDIR": str(temporary),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **environment},
+        env=environment,
         start_new_session=True,
     )
     try:
-        out, err = process.communicate(timeout=_LONGEST)
+        out, err = process.communicate(timeout=_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        raise Unreachable(
-            address.uri, f"{client.package} took more than {_LONGEST:,} seconds", retryable=True
-        ) from None
+        cause = f"{client.package} took more than {_TIMEOUT_S:,} seconds"
+        raise Unreachable(uri.uri, cause, retryable=True) from None
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     try:
         folder = Path(json.loads(out.splitlines()[-1])["folder"])
-        return _module_in(address, folder)
-    except (ValueError, LookupError, TypeError) as error:
-        if isinstance(error, NotAModule):
-            raise
-        said = err.decode("utf-8", "replace").strip().splitlines()
-        raise Unreachable(address.uri, f"{client.package} says: {said[-1] if said else 'nothing'}") from None
+    except (ValueError, LookupError, TypeError):
+        lines = err.decode("utf-8", "replace").strip().splitlines() or ["no error message"]
+        raise Unreachable(uri.uri, f"{client.package} failed: {lines[-1]}") from None
+    return _module_in(uri, folder)
+
+
+def _module_in(uri: Uri, folder: Path) -> Path:
+    """Return the module in what was downloaded: mostly that folder itself."""
+    modules = find_modules(folder)
+    if len(modules) > 1:
+        names = ", ".join(str(module.relative_to(folder)) for module in modules[:3])
+        raise NotAModule(f"{uri}: {len(modules)} modules are in it, {names}; download it, and name one of them")
+    return modules[0]

@@ -1,6 +1,6 @@
-"""Modules in a file: an archive at a URI, and folders of one (`zip://folder::https://host/modules.zip`).
+"""Modules in archives at URIs, and folders of an archive (`zip://folder::https://host/modules.zip`).
 
-It is fetched whole and unpacked by the reader of archives, so that all it refuses is refused here, too.
+The archive is downloaded whole and unpacked as local archives are, so that everything refused there is refused here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from hubcheck.module.file_names import is_archive_name
-from hubcheck.module.limits import ReadLimits
 from hubcheck.module.locate import NotAModule, find_modules
 from hubcheck.module.open_module import archive_content, open_module
 from hubcheck.module.reader import read
@@ -21,90 +20,93 @@ from hubcheck.module.safe_names import is_safe
 from hubcheck.module.types import Module
 from hubcheck.module.uri import Uri
 from hubcheck.remote.connect import connect
-from hubcheck.remote.download_session import kept
+from hubcheck.remote.download_session import download_session
+from hubcheck.remote.fetch_options import FetchOptions
 from hubcheck.remote.retry import retry_transient
 
-_SCHEMES = {"zip": ".zip", "tar": ".tar.gz"}
+_SUFFIXES = {"zip": ".zip", "tar": ".tar.gz"}
+"""Schemes of folders in archives, with the suffixes of these archives."""
 
 
-def is_packed(address: Uri) -> bool:
-    """Whether a URI names a folder of an archive."""
-    return address.scheme in _SCHEMES and "::" in address.uri
+def is_in_archive(uri: Uri) -> bool:
+    """Return whether a URI names a folder of an archive."""
+    return uri.scheme in _SUFFIXES and "::" in uri.uri
 
 
-def is_archive(address: Uri) -> bool:
-    """Whether a URI is that of an archive."""
-    return is_archive_name(address.name)
+def is_archive(uri: Uri) -> bool:
+    """Return whether a URI names an archive."""
+    return is_archive_name(uri.name)
 
 
-def local(address: Uri) -> Path:
-    """The path of a `file://` URI."""
-    return Path(unquote(urlsplit(address.uri).path))
+def local_path(uri: Uri) -> Path:
+    """Return the path of a `file://` URI."""
+    return Path(unquote(urlsplit(uri.uri).path))
 
 
-def find(address: Uri, limits: ReadLimits, store: Path | None) -> list[Uri]:
-    """The modules below a folder of an archive; the folder itself if the archive cannot be unpacked: that is told."""
-    inner, outer = _parts(address)
+def find_in_archive(uri: Uri, fetch: FetchOptions) -> list[Uri]:
+    """Return the modules below a folder of an archive, or the folder if unpacking fails, so that a report says why."""
+    folder, archive = _split(uri)
     with ExitStack() as stack:
-        file = stack.enter_context(_fetched(outer, limits, store, _SCHEMES[address.scheme]))
-        content = archive_content(file, limits, stack)
+        file = stack.enter_context(_downloaded(archive, fetch, _SUFFIXES[uri.scheme]))
+        content = archive_content(file, fetch.limits, stack)
         if isinstance(content, Module) or content.folder is None:
-            return [address]
-        root = content.folder / inner
+            return [uri]
+        root = content.folder / folder
         try:
-            found = find_modules(root, limits)
+            modules = find_modules(root, fetch.limits)
         except NotAModule:
-            raise NotAModule(f"{address}: no module is there in the archive") from None
-        if found == [root]:
-            return [address]
-        names = [module.relative_to(content.folder).as_posix() for module in found]
-        return [Uri(f"{address.scheme}://{name}::{outer}") for name in names]
+            raise NotAModule(f"{uri}: no module in this folder of the archive") from None
+        if modules == [root]:
+            return [uri]
+        names = [module.relative_to(content.folder).as_posix() for module in modules]
+        return [Uri(f"{uri.scheme}://{name}::{archive}") for name in names]
 
 
 @contextmanager
-def opened_inside(address: Uri, limits: ReadLimits, store: Path | None) -> Iterator[Module]:
-    """The module in a folder of an archive."""
-    inner, outer = _parts(address)
+def open_in_archive(uri: Uri, fetch: FetchOptions) -> Iterator[Module]:
+    """Yield the module in a folder of an archive."""
+    folder, archive = _split(uri)
     with ExitStack() as stack:
-        file = stack.enter_context(_fetched(outer, limits, store, _SCHEMES[address.scheme]))
-        content = archive_content(file, limits, stack)
+        file = stack.enter_context(_downloaded(archive, fetch, _SUFFIXES[uri.scheme]))
+        content = archive_content(file, fetch.limits, stack)
         if isinstance(content, Module):
-            yield replace(content, path=address)
+            yield replace(content, path=uri)
         elif content.folder is None:
-            yield Module(path=address, format=None, file=file.name, archive=content.facts)
+            yield Module(path=uri, format=None, file=file.name, archive=content.facts)
         else:
-            folder = content.folder / inner
-            yield replace(read(folder, limits), path=address, unpacked=folder)
+            root = content.folder / folder
+            yield replace(read(root, fetch.limits), path=uri, unpacked=root)
 
 
 @contextmanager
-def opened_archive(address: Uri, limits: ReadLimits, store: Path | None) -> Iterator[Module]:
-    """The module that is an archive."""
-    with _fetched(address, limits, store, "") as file, open_module(file, limits) as module:
-        yield replace(module, path=address)
+def open_archive(uri: Uri, fetch: FetchOptions) -> Iterator[Module]:
+    """Yield the module in an archive."""
+    with _downloaded(uri, fetch, "") as file, open_module(file, fetch.limits) as module:
+        yield replace(module, path=uri)
 
 
-def _parts(address: Uri) -> tuple[str, Uri]:
-    first, _, rest = address.uri.partition("::")
-    inner = first.partition("://")[2].strip("/")
-    if inner and not is_safe(inner):
-        raise NotAModule(f"{address}: {inner} is no name of a folder in an archive")
-    return inner, Uri(rest if "://" in rest else Path(rest).absolute().as_uri())
+def _split(uri: Uri) -> tuple[str, Uri]:
+    """Return the folder in the archive, and the archive."""
+    first, _, rest = uri.uri.partition("::")
+    folder = first.partition("://")[2].strip("/")
+    if folder and not is_safe(folder):
+        raise NotAModule(f"{uri}: {folder} is not a valid name of a folder in an archive")
+    return folder, Uri(rest if "://" in rest else Path(rest).absolute().as_uri())
 
 
 @contextmanager
-def _fetched(address: Uri, limits: ReadLimits, store: Path | None, suffix: str) -> Iterator[Path]:
-    """The archive, as a file."""
-    if address.scheme == "file":
-        if not local(address).is_file():
-            raise NotAModule(f"{address}: no such file")
-        yield local(address)
+def _downloaded(uri: Uri, fetch: FetchOptions, suffix: str) -> Iterator[Path]:
+    """Yield the archive as a local file; `suffix` is for its name if the URI has none of an archive."""
+    if uri.scheme == "file":
+        if not local_path(uri).is_file():
+            raise NotAModule(f"{uri}: no such file")
+        yield local_path(uri)
         return
-    source = connect(address, limits)
-    with kept(source, limits, store) as (transfer, folder):
-        info = retry_transient(partial(source.info, ""))
+    remote = connect(uri, fetch.limits)
+    with download_session(remote, fetch) as session:
+        info = retry_transient(partial(remote.info, ""))
         if info is None:
-            raise NotAModule(f"{address}: no such file")
-        name = address.name if is_archive(address) and is_safe(address.name) else f"module{suffix}"
-        transfer.file("", info, folder / name)
-        yield folder / name
+            raise NotAModule(f"{uri}: no such file")
+        file = session.folder / (uri.name if is_archive(uri) and is_safe(uri.name) else f"module{suffix}")
+        session.download("", info, file)
+        yield file

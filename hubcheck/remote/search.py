@@ -1,103 +1,97 @@
-"""A URI to the modules at or below it."""
+"""Find the modules at or below a URI."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 from hubcheck.module.file_names import MODULE_FILES, is_archive_name
 from hubcheck.module.limits import LimitExceeded, ReadLimits
 from hubcheck.module.locate import NotAModule, find_modules
 from hubcheck.module.uri import Uri
-from hubcheck.remote import handles
-from hubcheck.remote import remote_archive as packed
+from hubcheck.remote import handles, remote_archive
 from hubcheck.remote.archive_index import holds_module
 from hubcheck.remote.connect import connect
-from hubcheck.remote.layout import known_files
+from hubcheck.remote.download_module import existing_files
+from hubcheck.remote.fetch_options import FetchOptions
+from hubcheck.remote.remote_folder import Listing, RemoteFolder, join
 from hubcheck.remote.retry import retry_transient
-from hubcheck.remote.source import Listing, Source, joined
-from hubcheck.remote.walk import folders
+from hubcheck.remote.walk import walk
 from hubcheck.util.errors import Unreachable, UserError
 
-_AT_A_TIME = 8
+_CONCURRENT_ARCHIVES = 8
 
 
-def find(address: Uri, limits: ReadLimits, store: Path | None) -> list[Uri]:
-    """The module at a URI, or all below it, in order; what a server does not list has to be named.
+def find_remote(uri: Uri, fetch: FetchOptions) -> list[Uri]:
+    """Return the module at a URI, or all modules below it, in order, as far as the server lists its folders.
 
-    An archive below it is one of them if it holds a module, or cannot be looked into; one at the URI always is. Where
-    a server fails for now, the URI stands for itself, so that the reason becomes part of its report.
+    Archives below it are included if they hold a module, or cannot be read; an archive at the URI always is. Where the
+    server fails for now, the URI itself is returned, so that its report has the reason.
 
     Raises:
         NotAModule: there is nothing, or no module.
-        Unreachable: the server will not give it.
-        UserError: what speaks with the server is not installed.
+        Unreachable: the server refuses.
+        UserError: the driver of the server is not installed.
     """
     try:
-        if handles.is_handle(address):
-            handles.require(address)
-            return [address]
-        if address.scheme == "file":
-            return _files(address, limits)
-        if packed.is_packed(address):
-            return packed.find(address, limits, store)
-        return _find(connect(address, limits), limits, store)
+        if handles.is_handle(uri):
+            handles.check_handle(uri)
+            return [uri]
+        if uri.scheme == "file":
+            return _find_local(uri, fetch.limits)
+        if remote_archive.is_in_archive(uri):
+            return remote_archive.find_in_archive(uri, fetch)
+        return _find(connect(uri, fetch.limits), fetch)
     except LimitExceeded as error:
-        raise UserError(f"{address}: {error}; give the modules one by one, or raise it") from None
+        raise UserError(f"{uri}: {error}; name the modules one by one, or raise the limit") from None
     except Unreachable as error:
         if error.retryable:
-            return [address]
+            return [uri]
         raise
 
 
-def _find(source: Source, limits: ReadLimits, store: Path | None) -> list[Uri]:
-    address = source.address
-    if is_archive_name(address.name):
-        if retry_transient(partial(source.info, "")) is None:
-            raise NotAModule(f"{address}: no such file")
-        return [address]
-    if address.name in MODULE_FILES and retry_transient(partial(source.info, "")) is not None:
-        raise NotAModule(f"{address}: give the folder that it is in")
-    denied = None
+def _find(remote: RemoteFolder, fetch: FetchOptions) -> list[Uri]:
+    uri = remote.uri
+    if remote_archive.is_archive(uri):
+        if retry_transient(partial(remote.info, "")) is None:
+            raise NotAModule(f"{uri}: no such file")
+        return [uri]
+    if uri.name in MODULE_FILES and retry_transient(partial(remote.info, "")) is not None:
+        raise NotAModule(f"{uri}: a file of a module; name its folder instead")
+    refusal = None
     try:
-        if known_files(source, MODULE_FILES):
-            return [address]
+        if existing_files(remote, MODULE_FILES):
+            return [uri]
     except Unreachable as error:
         if error.retryable:
             raise
-        denied = error
-    found = sorted(_below(source, limits, store))
-    if found:
-        return found
-    if denied is not None:
-        raise denied
-    raise NotAModule(
-        f"{address}: no module here, nor a list of modules; one is a folder with saved_model.pb in it, or an archive"
+        refusal = error
+    if modules := sorted(_below(remote, fetch)):
+        return modules
+    raise refusal or NotAModule(
+        f"{uri}: no module here, and no list of modules; a module is a folder with saved_model.pb, or an archive of one"
     )
 
 
-def _below(source: Source, limits: ReadLimits, store: Path | None) -> list[Uri]:
-    found, archives = [], []
-    for folder, listing in folders(source, limits, lambda listing: not _is_module(listing)):
+def _below(remote: RemoteFolder, fetch: FetchOptions) -> list[Uri]:
+    modules, archives = [], []
+    for folder, listing in walk(remote, fetch.limits, lambda listing: not _is_module(listing)):
         if _is_module(listing):
-            found.append(folder)
+            modules.append(folder)
         else:
-            archives += [joined(folder, [name]) for name in listing.files if is_archive_name(name)]
+            archives += [join(folder, name) for name in listing.files if is_archive_name(name)]
     if archives:
-        with ThreadPoolExecutor(_AT_A_TIME) as pool:
-            held = pool.map(lambda name: holds_module(source, name, limits, store), archives)
-            found += [name for name, is_module in zip(archives, held, strict=True) if is_module]
-    return [Uri(source.uri_of(name)) for name in found]
+        with ThreadPoolExecutor(_CONCURRENT_ARCHIVES) as threads:
+            answers = threads.map(lambda name: holds_module(remote, name, fetch), archives)
+            modules += [name for name, is_module in zip(archives, answers, strict=True) if is_module]
+    return [Uri(remote.uri_of(name)) for name in modules]
 
 
 def _is_module(listing: Listing) -> bool:
     return any(name in listing.files for name in MODULE_FILES)
 
 
-def _files(address: Uri, limits: ReadLimits) -> list[Uri]:
-    root = packed.local(address)
-    found = find_modules(root, limits)
-    if found == [root]:
-        return [address]
-    return [Uri(module.absolute().as_uri()) for module in found]
+def _find_local(uri: Uri, limits: ReadLimits) -> list[Uri]:
+    root = remote_archive.local_path(uri)
+    modules = find_modules(root, limits)
+    return [uri] if modules == [root] else [Uri(module.absolute().as_uri()) for module in modules]

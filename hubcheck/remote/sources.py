@@ -1,88 +1,93 @@
-"""Modules wherever they lie, by path or URI: found, and opened. What speaks with servers is imported for URIs only."""
+"""Find, open and read modules at paths and URIs. What speaks with servers is imported for URIs only."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.locate import find_modules
 from hubcheck.module.uri import ModuleSource, parse_source
-from hubcheck.util.resources import cache_folder
+from hubcheck.remote.fetch_options import FetchOptions
+from hubcheck.util.errors import UserError
 
 if TYPE_CHECKING:
     from hubcheck.module.types import Module
 
 
-def find(text: str | os.PathLike[str], limits: ReadLimits = LIMITS, *, store: Path | None = None) -> list[ModuleSource]:
-    """The module at a path or URI, or all modules below it, in order.
-
-    Args:
-        text: the path or URI.
-        limits: how much is read, at most.
-        store: the folder of what was fetched from servers before; None: it is not kept.
+def find_sources(location: str | os.PathLike[str], fetch: FetchOptions) -> list[ModuleSource]:
+    """Return the module at a path or URI, or all modules below it, in order.
 
     Raises:
         NotAModule: there is none.
-        UserError: the server cannot be asked, or will not tell.
+        UserError: the server cannot be reached, or refuses.
     """
-    where = parse_source(text)
-    if isinstance(where, Path):
-        return [*find_modules(where, limits)]
-    from hubcheck.remote.search import find as find_remote
+    source = parse_source(location)
+    if isinstance(source, Path):
+        return [*find_modules(source, fetch.limits)]
+    from hubcheck.remote.search import find_remote
 
-    return [*find_remote(where, limits, store)]
+    return [*find_remote(source, fetch)]
+
+
+def find_one_source(location: str | os.PathLike[str], fetch: FetchOptions) -> ModuleSource:
+    """Return the one module at or below a path or URI.
+
+    Raises:
+        UserError: there are several. Also raises what `find_sources` raises.
+    """
+    sources = find_sources(location, fetch)
+    if len(sources) > 1:
+        raise UserError(f"{location}: {len(sources)} modules are below it; name one of them, such as {sources[0]}")
+    return sources[0]
 
 
 @contextmanager
-def opened(
-    where: ModuleSource, limits: ReadLimits = LIMITS, *, store: Path | None = None, weights: bool = True
-) -> Iterator[Module]:
-    """The module at a path or URI. `Module.folder` is there until this is left.
+def open_source(source: ModuleSource, fetch: FetchOptions, *, weights: bool = True) -> Iterator[Module]:
+    """Yield the module at a path or URI. `Module.folder` exists until the end of the context.
 
     Args:
-        where: one that `find` has found.
-        limits: how much of it is read, at most.
-        store: as for `find`.
-        weights: whether it will be run, or loaded; if not, weights of modules on servers are not fetched.
+        source: one that `find_sources` returned.
+        fetch: how it is read and downloaded.
+        weights: whether it will be run or loaded; if not, weights on servers are not downloaded.
 
     Raises:
-        Unreachable: a server does not give it.
+        Unreachable: a server does not deliver it.
     """
-    if isinstance(where, Path):
-        # Of what is known from an earlier run nothing is opened.
-        from hubcheck.module.open_module import open_module
+    if isinstance(source, Path):
+        from hubcheck.module.open_module import open_module  # not needed for cached reports
 
-        with open_module(where, limits) as module:
+        with open_module(source, fetch.limits) as module:
             yield module
         return
-    from hubcheck.remote.opening import opened as opened_remote
+    from hubcheck.remote.open_remote import open_remote
 
-    with opened_remote(where, limits, store=store, weights=weights) as module:
+    with open_remote(source, fetch, weights=weights) as module:
         yield module
 
 
 def read(path: str | os.PathLike[str], limits: ReadLimits = LIMITS) -> Module:
-    """Everything that the files of a module say, without running it.
+    """Return all facts that the files of a module declare, without running it.
 
-    Never raises for what is in the files: what makes them unreadable stands in the result's `problems`, and `format`
-    is None if nothing could be read at all. Of an archive, and of a module on a server, only the facts stay.
+    Never raises for the content of the files: `problems` of the result lists what makes them unreadable, and `format`
+    is None if nothing could be read at all.
+
+    Unpacked archives and downloads are removed before this returns. The facts stay, but `Module.folder` of such a
+    module raises UserError: unpack or download the module yourself and read its folder where you need the files.
 
     Args:
         path: a module's folder or archive, or the URI of one.
         limits: how much of it is read, at most.
 
     Raises:
-        Unreachable: a server does not give it.
+        Unreachable: a server does not deliver it.
     """
-    where = parse_source(path)
-    with opened(where, limits, store=None if isinstance(where, Path) else default_store(), weights=False) as module:
-        return module
-
-
-def default_store() -> Path:
-    """The folder in which modules from servers are kept."""
-    return cache_folder("modules")
+    source = parse_source(path)
+    fetch = FetchOptions(limits) if isinstance(source, Path) else FetchOptions.with_user_cache(limits)
+    with open_source(source, fetch, weights=False) as module:
+        is_local = isinstance(source, Path) or source.scheme == "file"
+        return module if is_local and module.archive is None else replace(module, unpacked=None)

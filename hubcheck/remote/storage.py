@@ -1,105 +1,101 @@
-"""Modules in whatever storage fsspec has a driver for: gs, s3, memory, and dozens more."""
+"""Modules in every storage that fsspec has a driver for: gs, s3, memory, and dozens more."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fsspec.core import url_to_fs
 
 from hubcheck.module.uri import Uri
-from hubcheck.remote.source import Denied, Info, Listing, Sink, SizeExceeded, joined
+from hubcheck.remote.remote_folder import AccessDenied, FileInfo, Listing, Sink, SizeExceeded, join
 from hubcheck.util.errors import Unreachable
 
-_CHUNK = 1 << 20
-_MARKS = ("ETag", "etag", "VersionId", "generation", "md5Hash", "md5", "crc32c", "Content-MD5", "checksum", "sha")
+_CHUNK_BYTES = 1 << 20
+_TAGS = ("ETag", "etag", "VersionId", "generation", "md5Hash", "md5", "crc32c", "Content-MD5", "checksum", "sha")
 _TIMES = ("LastModified", "updated", "mtime", "modified", "last_modified", "created")
 
 
-class Storage:
-    """A folder or file that a driver of fsspec reads. Keys and endpoints are those of its own configuration."""
+class StorageFolder:
+    """A folder or file that a driver of fsspec reads, with the credentials and endpoints of fsspec's configuration."""
 
-    def __init__(self, address: Uri) -> None:
-        self.address = address
-        self._files, root = url_to_fs(address.uri)
+    def __init__(self, uri: Uri) -> None:
+        self.uri = uri
+        self._files, root = url_to_fs(uri.uri)
         self._files.invalidate_cache()
         self._root = root.rstrip("/")
 
     def uri_of(self, name: str) -> str:
-        """The URI of a file or folder below."""
-        return self.address.below(name).uri
+        """Return the URI of a file or folder below."""
+        return self.uri.below(name).uri
 
-    def info(self, name: str) -> Info | None:
-        """What the storage says of a file."""
-        with _failures(self.uri_of(name)):
+    def info(self, name: str) -> FileInfo | None:
+        """Return what the storage declares about a file."""
+        with _as_unreachable(self.uri_of(name)):
             try:
-                found = self._files.info(self._path(name))
+                entry = self._files.info(join(self._root, name))
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
-            return _info(found) if found.get("type") != "directory" else None
+            return _file_info(entry) if entry.get("type") != "directory" else None
 
-    def infos(self, names: Sequence[str]) -> list[Info | Unreachable | None]:
-        """The same of several files, or why there is no answer."""
-        return [_answer(self.info, name) for name in names]
+    def infos(self, names: Sequence[str]) -> list[FileInfo | Unreachable | None]:
+        """Return the same for several files, with errors in place of answers."""
+        answers: list[FileInfo | Unreachable | None] = []
+        for name in names:
+            try:
+                answers.append(self.info(name))
+            except Unreachable as error:
+                answers.append(error)
+        return answers
 
-    def listing(self, folder: str) -> Listing | None:
-        """What lies in a folder; None if there is nothing."""
-        path = self._path(folder)
-        folders, files = [], {}
-        with _failures(self.uri_of(folder)):
+    def list_folder(self, folder: str) -> Listing | None:
+        """Return the content of a folder; None if there is nothing."""
+        path = join(self._root, folder)
+        with _as_unreachable(self.uri_of(folder)):
             try:
                 entries = self._files.ls(path or "/", detail=True)
             except (FileNotFoundError, NotADirectoryError, NotImplementedError):
                 return None
-        prefix = f"{path.lstrip('/')}/" if path.strip("/") else ""
+        prefix = f"{path.strip('/')}/".lstrip("/")
+        folders, files = [], {}
         for entry in entries:
-            below = str(entry["name"]).lstrip("/")
-            name = below.removeprefix(prefix).removesuffix("/")
-            # A storage may name the folder itself in its list.
-            if not below.startswith(prefix) or not name or "/" in name or below.rstrip("/") == prefix.rstrip("/"):
+            key = str(entry["name"]).lstrip("/")
+            name = key.removeprefix(prefix).removesuffix("/")
+            # A storage may list the folder itself, too.
+            if not key.startswith(prefix) or not name or "/" in name or key.rstrip("/") == prefix.rstrip("/"):
                 continue
             if entry.get("type") == "directory":
                 folders.append(name)
             else:
-                files[name] = _info(entry)
+                files[name] = _file_info(entry)
         return Listing(tuple(folders), files) if folders or files else None
 
-    def fetch(self, name: str, sink: Sink) -> None:
-        """Write a whole file into a sink."""
-        with _failures(self.uri_of(name)), self._files.open(self._path(name), "rb") as stream:
-            while data := stream.read(_CHUNK):
+    def download(self, name: str, sink: Sink) -> None:
+        """Write a whole file to a sink."""
+        with _as_unreachable(self.uri_of(name)), self._files.open(join(self._root, name), "rb") as stream:
+            while data := stream.read(_CHUNK_BYTES):
                 sink.write(data)
 
-    def fetch_part(self, name: str, start: int, size: int, sink: Sink) -> None:
-        """Write so many bytes of a file into a sink."""
-        with _failures(self.uri_of(name)), self._files.open(self._path(name), "rb") as stream:
+    def download_range(self, name: str, start: int, size: int, sink: Sink) -> None:
+        """Write `size` bytes of a file, from `start` on, to a sink."""
+        with _as_unreachable(self.uri_of(name)), self._files.open(join(self._root, name), "rb") as stream:
             stream.seek(start)
-            while size > 0 and (data := stream.read(min(_CHUNK, size))):
+            while size > 0 and (data := stream.read(min(_CHUNK_BYTES, size))):
                 sink.write(data)
                 size -= len(data)
 
-    def _path(self, name: str) -> str:
-        return joined(self._root, [name]) if name else self._root
 
-
-def _answer(ask: Callable[[str], Info | None], name: str) -> Info | Unreachable | None:
-    try:
-        return ask(name)
-    except Unreachable as error:
-        return error
-
-
-def _info(entry: dict[str, Any]) -> Info:
+def _file_info(entry: dict[str, Any]) -> FileInfo:
     times = {name: entry[name] for name in _TIMES if entry.get(name)}
-    changed = [_seconds(value) for value in times.values()]
+    seconds = [_seconds(value) for value in times.values()]
     size = entry.get("size")
-    return Info(
+    return FileInfo(
         size=size if isinstance(size, int) and size >= 0 else None,
-        marks={name: str(entry[name]) for name in _MARKS if entry.get(name)},
+        tags={name: str(entry[name]) for name in _TAGS if entry.get(name)},
         times={name: str(value) for name, value in times.items()},
-        changed=max(changed, default=None) if None not in changed else None,  # type: ignore[type-var]
+        modified=max(seconds, default=None) if None not in seconds else None,  # type: ignore[type-var]
     )
 
 
@@ -115,22 +111,20 @@ def _seconds(value: Any) -> float | None:
 
 
 @contextlib.contextmanager
-def _failures(uri: str) -> Iterator[None]:
-    """What drivers raise, as Unreachable: each has errors of its own, most of them an OSError.
+def _as_unreachable(uri: str) -> Iterator[None]:
+    """Raise Unreachable for the errors of drivers: each has its own, most of them derived from OSError.
 
-    Drivers try again by themselves where it may help, so that what comes out of them is their last word.
+    Drivers retry by themselves where that may help.
     """
     try:
         yield
     except (Unreachable, SizeExceeded):
         raise
     except FileNotFoundError:
-        raise Unreachable(uri, "it is gone, or never was there") from None
+        raise Unreachable(uri, "no such file") from None
     except PermissionError as error:
-        raise Denied(uri, f"access is denied: {error}") from None
+        raise AccessDenied(uri, f"access is denied: {error}") from None
     except Exception as error:
-        kinds = " ".join(kind.__name__ for kind in type(error).__mro__)
-        retryable = any(word in kinds for word in ("Connection", "Timeout"))
-        raise Unreachable(
-            uri, f"{error or type(error).__name__}", retryable=retryable, retries_exhausted=True
-        ) from None
+        bases = " ".join(kind.__name__ for kind in type(error).__mro__)
+        cause, retryable = str(error) or type(error).__name__, "Connection" in bases or "Timeout" in bases
+        raise Unreachable(uri, cause, retryable=retryable, retries_exhausted=True) from None

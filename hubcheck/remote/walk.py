@@ -1,4 +1,4 @@
-"""What lies below a folder on a server that lists its folders."""
+"""List what lies below a folder on a server that lists its folders."""
 
 from __future__ import annotations
 
@@ -7,46 +7,43 @@ from functools import partial
 
 from hubcheck.module.limits import LimitExceeded, ReadLimits
 from hubcheck.module.safe_names import is_safe
+from hubcheck.remote.remote_folder import FileInfo, Listing, RemoteFolder, join
 from hubcheck.remote.retry import retry_transient
-from hubcheck.remote.source import Info, Listing, Source, joined
 
-_DEEPEST = 16
-"""Folders within folders; a page can link to itself as if it lay below itself."""
+_MAX_DEPTH = 16
+"""Nested folders: a page can link to itself as if it lay below itself."""
 
 
-def files_below(source: Source, limits: ReadLimits) -> dict[str, Info | None] | None:
-    """All files below a folder, with what is known of them; None if the server does not list it.
+def list_files(remote: RemoteFolder, limits: ReadLimits) -> dict[str, FileInfo | None] | None:
+    """Return all files below a folder, with what the listing declares; None if the server does not list the folder.
 
-    Names that may not become names of files here are passed over: nothing of a module can refer to such a file.
+    Names that are unsafe as names of local files are left out: nothing of a module can refer to such a file.
 
     Raises:
         LimitExceeded: there are too many.
         Unreachable: the server fails.
     """
-    found: dict[str, Info | None] = {}
-    listed = False
-    for folder, listing in folders(source, limits, lambda listing: True):
-        listed = True
-        found |= {joined(folder, [name]): info for name, info in listing.files.items()}
-    return {name: info for name, info in found.items() if is_safe(name)} if listed else None
+    listings = list(walk(remote, limits, lambda listing: True))
+    files = {join(folder, name): info for folder, listing in listings for name, info in listing.files.items()}
+    return {name: info for name, info in files.items() if is_safe(name)} if listings else None
 
 
-def folders(source: Source, limits: ReadLimits, enter: Callable[[Listing], bool]) -> Iterator[tuple[str, Listing]]:
-    """Folders from the root on, each with what lies in it; `enter` says whether those in a folder are visited, too.
+def walk(remote: RemoteFolder, limits: ReadLimits, descend: Callable[[Listing], bool]) -> Iterator[tuple[str, Listing]]:
+    """Yield folders and their listings from the root on; `descend` decides whether the folders in one follow.
 
     Raises:
-        LimitExceeded: there is too much.
+        LimitExceeded: there are too many files and folders.
         Unreachable: the server fails.
     """
     waiting, count = [""], 0
     while waiting:
         folder = waiting.pop()
-        listing = retry_transient(partial(source.listing, folder))
+        listing = retry_transient(partial(remote.list_folder, folder))
         if listing is None:
             continue
         count += 1 + len(listing.files)
         if count > limits.files:
-            raise LimitExceeded(limits, "files", f"files and folders are below {source.address}")
+            raise LimitExceeded(limits, "files", f"files and folders are below {remote.uri}")
         yield folder, listing
-        if enter(listing) and folder.count("/") < _DEEPEST:
-            waiting += sorted((joined(folder, [name]) for name in listing.folders if is_safe(name)), reverse=True)
+        if descend(listing) and folder.count("/") < _MAX_DEPTH:
+            waiting += sorted((join(folder, name) for name in listing.folders if is_safe(name)), reverse=True)

@@ -16,7 +16,7 @@ from hubcheck.engine.evaluation import Evaluation, Results, evaluate, internal_e
 from hubcheck.engine.module_report import DeviceRun, ModuleReport
 from hubcheck.module.types import Module
 from hubcheck.module.uri import ModuleSource
-from hubcheck.remote.sources import opened
+from hubcheck.remote.sources import open_source
 from hubcheck.run.resolved import ResolvedOptions
 from hubcheck.util.errors import ModuleUnavailable, UserError
 
@@ -88,7 +88,7 @@ class _Pending:
 def _start(source: ModuleSource, plan: ResolvedOptions, pool: Pool | None) -> _Pending:
     begin, resources = time.monotonic(), ExitStack()
     try:
-        found = opened(source, plan.limits, store=plan.options.store, weights=pool is not None)
+        found = open_source(source, plan.fetch, weights=pool is not None)
         context = Context(resources.enter_context(found), plan.contracts)
         selected = plan.selected_for(context.module.path)
         evaluation = evaluate(context, plan.rules, selected=selected, assume_passed=plan.waived)

@@ -13,6 +13,7 @@ from hubcheck.engine.reports import Report
 from hubcheck.engine.summary import summarize
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.uri import ModuleSource
+from hubcheck.remote.fetch_options import FetchOptions
 from hubcheck.rulebook.contract import SignatureContract, load_contracts
 from hubcheck.rulebook.rules import Rule, load_rules, matching, select
 from hubcheck.run.options import Options, with_configuration
@@ -52,6 +53,11 @@ class ResolvedOptions:
     policy: Policy | None = None
     devices: DeviceSelection | None = None
     rules_by_module: Mapping[Path, set[str]] | None = None
+
+    @property
+    def fetch(self) -> FetchOptions:
+        """How modules are read and downloaded."""
+        return FetchOptions(self.limits, self.options.store)
 
     def selected_for(self, module: ModuleSource) -> set[str]:
         """Return the rules to report of a module."""

@@ -13,7 +13,8 @@ from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report
 from hubcheck.module.limits import ReadLimits
 from hubcheck.module.uri import ModuleSource
-from hubcheck.remote.sources import default_store, find
+from hubcheck.remote.fetch_options import user_cache
+from hubcheck.remote.sources import find_sources
 from hubcheck.rulebook.levels import Level
 from hubcheck.run.options import Options
 from hubcheck.run.resolved import ResolvedOptions, resolve
@@ -88,7 +89,7 @@ def validate(  # noqa: PLR0913 - one for each option
         probe=probe,
         config=read_config(Path(config)) if config is not None else None,
         limits=limits,
-        store=default_store() if cache else None,
+        store=user_cache() if cache else None,
         cluster=cluster,
     )
     plan = resolve(options)
@@ -101,8 +102,7 @@ def modules_at(paths: Iterable[str | os.PathLike[str]], plan: ResolvedOptions) -
     Raises:
         NotAModule: there is none at one of them.
     """
-    store = plan.options.store
-    return list(dict.fromkeys(module for path in paths for module in find(path, plan.limits, store=store)))
+    return list(dict.fromkeys(module for path in paths for module in find_sources(path, plan.fetch)))
 
 
 def stream(modules: Sequence[ModuleSource], plan: ResolvedOptions) -> Iterator[ModuleReport]:

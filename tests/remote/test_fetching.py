@@ -6,11 +6,13 @@ import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 import hubcheck
 from hubcheck.engine.module_report import ModuleReport
+from hubcheck.util.errors import UserError
 from tests.paths import DATA
 from tests.remote.server import Server, breaks_off, serving
 
@@ -104,6 +106,36 @@ def test_all_modules_that_a_server_lists_are_found() -> None:
         assert [module.path for module in report.modules] == [server.uri(name) for name in MODULES]
 
 
+LISTINGS = {
+    "relative": '<a href="m/">m/</a>',
+    "relative to the folder": '<a href="./m/">m/</a>',
+    "absolute path": "<A HREF='/hub/m/'>m/</A>",
+    "absolute URI": '<a class="x" href="{uri}m/">m/</a>',
+    "beside other links": '<a href="?C=M;O=A">M</a> <a href="../">..</a> <a href="#m">m</a> <a href="m/{query}">m/</a>',
+    "several lines": '<a\n  title="m"\n  href="m/"\n>m/</a>',
+}
+
+
+@pytest.mark.parametrize("query", ["", "?token=a%2Fb&v=1"], ids=["no query", "query"])
+@pytest.mark.parametrize("form", LISTINGS)
+def test_links_of_a_listing_are_followed_in_every_form(form: str, query: str, tmp_path: Path) -> None:
+    shutil.copytree(DATA / GOOD, tmp_path / "hub" / "m")
+    with serving(tmp_path, lists=True) as server:
+        server.pages["/hub/"] = LISTINGS[form].format(uri=server.uri("hub/"), query=query.replace("&", "&amp;"))
+        found = [module.path for module in hubcheck.validate(server.uri(f"hub{query}"), static=True).modules]
+        assert found == [server.uri(f"hub/m{query}")]
+
+
+def test_names_with_special_characters_are_found_in_listings(tmp_path: Path) -> None:
+    names = ["a b", "a&b", "a+b", "ü", "a'b", "100%"]
+    for name in names:
+        shutil.copytree(DATA / GOOD, tmp_path / name)
+    with serving(tmp_path, lists=True) as server:
+        modules = hubcheck.validate(server.uri(), static=True).modules
+        assert sorted(unquote(module.path.removeprefix(server.uri())) for module in modules) == sorted(names)
+        assert {module.verdict for module in modules} == {"conforms"}
+
+
 @pytest.mark.parametrize("suffix", [".tar.gz", ".zip"])
 def test_an_archive_is_checked_like_its_file(tmp_path: Path, suffix: str) -> None:
     form = {".tar.gz": "gztar", ".zip": "zip"}[suffix]
@@ -172,3 +204,12 @@ def test_facts_and_specs_come_from_servers_too(server: Server) -> None:
     assert hub.get_expected_image_size(hub.load_module_spec(server.uri(GOOD))) == (
         hub.get_expected_image_size(hub.load_module_spec(DATA / GOOD))
     )
+
+
+def test_facts_of_a_module_whose_files_are_gone_name_no_folder(server: Server, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "m"), "zip", DATA / GOOD)
+    for where in (archive, server.uri(GOOD), Path(archive).as_uri()):
+        with pytest.raises(UserError, match="its files are gone"):
+            _ = hubcheck.read(where).folder
+    for where in (DATA / GOOD, (DATA / GOOD).as_uri()):
+        assert hubcheck.read(where).folder == DATA / GOOD

@@ -91,7 +91,7 @@ def test_what_tf_hub_does_not_have_is_told(tfhub: Server) -> None:
     report = judged("http://tfhub.dev/google/nothing/1")
     assert (report.verdict, report.findings) == ("incomplete", ())
     (reason,) = {outcome.reason for outcome in report.outcomes}
-    assert (reason or "").startswith("http://tfhub.dev/google/nothing/1 cannot be fetched: tensorflow-hub says: ")
+    assert (reason or "").startswith("http://tfhub.dev/google/nothing/1 cannot be fetched: tensorflow-hub failed: ")
     assert "404" in (reason or "")
 
 
@@ -123,7 +123,7 @@ def test_what_kaggle_does_not_have_is_told(kaggle: Server) -> None:
     report = judged(ONE)
     (reason,) = {outcome.reason for outcome in report.outcomes}
     assert report.verdict == "incomplete"
-    assert (reason or "").startswith(f"{ONE} cannot be fetched: kagglehub says: ")
+    assert (reason or "").startswith(f"{ONE} cannot be fetched: kagglehub failed: ")
 
 
 @pytest.mark.skipif(landlock.version() == 0, reason="this kernel has no Landlock")

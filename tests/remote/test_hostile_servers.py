@@ -14,7 +14,8 @@ from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.proto import message_class
 from hubcheck.module.uri import Uri
-from hubcheck.remote.sources import opened
+from hubcheck.remote.fetch_options import FetchOptions
+from hubcheck.remote.sources import open_source
 from hubcheck.util.errors import Unreachable
 from tests.fuzz import tables
 from tests.paths import DATA
@@ -89,7 +90,7 @@ def test_names_of_assets_stay_in_the_module(tmp_path: Path, outside: set[Path], 
     (tmp_path / "evil.txt").write_text("theirs")
     before.add(tmp_path / "evil.txt")
     with serving(module.parent) as server:
-        with opened(Uri(server.uri("m")), weights=weights) as facts:
+        with open_source(Uri(server.uri("m")), FetchOptions(), weights=weights) as facts:
             assert facts.format == "tf1-hub"
         assert not [line for line in server.seen if "evil" in line]
     assert files(tmp_path) == before
@@ -110,6 +111,16 @@ def test_a_page_that_never_ends_is_left(server: Server, tmp_path: Path) -> None:
         endless.pages["/m/"] = "<a>" * (4 << 20)
         with pytest.raises(Unreachable, match="its list of files has more than"):
             hubcheck.validate(endless.uri("m"), static=True)
+
+
+@pytest.mark.parametrize(
+    "page", ["<a" + " " * 100_000, "<a x " * 200_000, "<a href='" * 200_000], ids=["spaces", "tags", "quotes"]
+)
+def test_a_page_of_tags_without_an_end_is_searched_in_linear_time(tmp_path: Path, page: str) -> None:
+    with serving(tmp_path) as server:
+        server.pages["/m/"] = page
+        with pytest.raises(hubcheck.NotAModule):
+            hubcheck.validate(server.uri("m"), static=True)
 
 
 def test_more_files_than_the_limit_are_a_finding(tmp_path: Path) -> None:

@@ -46,9 +46,9 @@ def test_modules_in_s3_are_found_judged_and_kept(bucket: object, cache: Path, mo
     assert [module.verdict for module in report.modules] == ["conforms", "violates"]
     records = list(cache.glob("records/*/*"))
     assert len(records) >= 4
-    from hubcheck.remote.storage import Storage
+    from hubcheck.remote.storage import StorageFolder
 
-    monkeypatch.setattr(Storage, "fetch", None)
+    monkeypatch.setattr(StorageFolder, "download", None)
     assert hubcheck.validate(f"s3://bucket/hub/{GOOD}", static=True).modules[0].verdict == "conforms"
 
 

@@ -1,5 +1,5 @@
-"""Programs that call the clients of hubs, each run in a process of its own: `python -m PROGRAM HANDLE BYTES FOLDER...`.
+"""Programs that call the clients of hubs, each in its own process: `python -m PROGRAM HANDLE MAX_BYTES FOLDER...`.
 
-A file that they write has so many bytes at most, and lies in one of the folders. They print JSON, {"folder": where the
-module is}, as their last line; what goes wrong is the last line of the standard error.
+They write files of at most MAX_BYTES, in the FOLDERs only. The last line of their output is JSON, {"folder": PATH} of
+the module; if they fail, the last line of standard error is the reason.
 """

@@ -1,4 +1,4 @@
-"""What is the same for all clients: bounds on what they write, and how they answer."""
+"""What all clients share: limits on what they write, and the form of their answer."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 def confined(resolve: Callable[[str], object]) -> None:
-    """Resolve the handle among the arguments, and tell what came of it.
+    """Resolve the handle that the command line names, and print the result.
 
     Args:
-        resolve: gives the folder of a handle's module.
+        resolve: returns the folder of a handle's module.
     """
-    handle, largest, *folders = sys.argv[1:]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(largest), int(largest)))
+    handle, max_bytes, *folders = sys.argv[1:]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(max_bytes), int(max_bytes)))
     ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    with contextlib.suppress(OSError):  # kernels without it
+    with contextlib.suppress(OSError):  # kernels without Landlock
         list(landlock.restrict(read=["/"], write=[*folders, "/dev/null"], network=True))
     try:
         folder = resolve(handle)

@@ -1,4 +1,4 @@
-"""Resolves a handle of a model on Kaggle with Kaggle's client."""
+"""Resolve a handle of a model on Kaggle with Kaggle's client."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hubcheck.remote.clients.confined import confined
 
 
 def resolve(handle: str) -> object:
-    """The folder in which the model lies now."""
+    """Return the folder of the downloaded model."""
     import kagglehub
 
     return kagglehub.model_download(handle)

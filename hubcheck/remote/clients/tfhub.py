@@ -1,4 +1,4 @@
-"""Resolves a handle of TF Hub with the original client."""
+"""Resolve a handle of TF Hub with the original client."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from hubcheck.remote.clients.confined import confined
 
 
 def resolve(handle: str) -> object:
-    """The folder in which the module lies now."""
-    _stand_in()
+    """Return the folder of the downloaded module."""
+    _provide_removed_modules()
     import tensorflow_hub
 
     return tensorflow_hub.resolve(handle)
 
 
-def _stand_in() -> None:
-    """Put in place what the client imports and newer environments have no more: a base class of TensorFlow's
-    estimators, and setuptools' version parser."""
+def _provide_removed_modules() -> None:
+    """Provide what the client imports and current environments lack: the base class of TensorFlow's estimator
+    exporters, and the version parser of setuptools."""
     import tensorflow as tf
 
     if not hasattr(tf.compat.v1, "estimator"):

@@ -17,7 +17,7 @@ import pytest
 import hubcheck
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.limits import LIMITS
-from hubcheck.remote.store import Store
+from hubcheck.remote.download_cache import DownloadCache
 from tests.paths import DATA
 from tests.remote.server import Server
 
@@ -129,17 +129,17 @@ def test_a_run_that_is_killed_leaves_nothing_that_counts(server: Server, cache: 
 
 
 def test_the_oldest_goes_when_there_is_too_much(tmp_path: Path) -> None:
-    store = Store(tmp_path / "store", 10 * 4096 * 2)
+    store = DownloadCache(tmp_path / "store", 10 * 4096 * 2)
     for number in range(30):
         file = tmp_path / "file"
         file.unlink(missing_ok=True)
         file.write_bytes(os.urandom(4096))
-        store.keep(f"memory://{number}", "v", file)
+        store.add(f"memory://{number}", "v", file)
         for kept in (tmp_path / "store").glob("*/*/*"):
             if time.time() - kept.stat().st_mtime < 1000:
                 os.utime(kept, (number + 1, number + 1))
-        store.make_room()
-    left = [number for number in range(30) if store.link(f"memory://{number}", "v", tmp_path / f"out{number}")]
+        store.evict()
+    left = [number for number in range(30) if store.restore(f"memory://{number}", "v", tmp_path / f"out{number}")]
     assert left == list(range(30 - len(left), 30))
     assert 5 <= len(left) <= 10
 

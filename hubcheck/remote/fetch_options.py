@@ -1,0 +1,32 @@
+"""FetchOptions: how modules are read and downloaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubcheck.module.limits import LIMITS, ReadLimits
+from hubcheck.util.resources import cache_folder
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOptions:
+    """How modules are read and downloaded.
+
+    Args:
+        limits: upper bounds on what is read of a module, and downloaded for it.
+        cache: the folder of the download cache; None: downloads are neither taken from it nor kept.
+    """
+
+    limits: ReadLimits = LIMITS
+    cache: Path | None = None
+
+    @classmethod
+    def with_user_cache(cls, limits: ReadLimits = LIMITS) -> FetchOptions:
+        """Return options with the download cache of this user."""
+        return cls(limits, user_cache())
+
+
+def user_cache() -> Path:
+    """Return the folder of this user's download cache."""
+    return cache_folder("modules")
