@@ -1,16 +1,15 @@
-"""`make screenshots`: the HTML report of a few sample modules as pictures, in light, in dark and on a phone."""
+"""`make screenshots`: images of the HTML report of a few sample modules, on a desktop and a phone, light and dark."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 from tests.paths import DATA, ROOT
-from tests.report.browser import CHROMIUM, page
+from tests.report.browser import CHROMIUM, chromium, opened
 
 FOLDER = ROOT / "build" / "screenshots"
+MODULES = ("b_good_classification", "c_dropout_on_features_train", "e_fixed_batch_1")
 
 
 def main() -> None:
@@ -19,14 +18,15 @@ def main() -> None:
         sys.exit("Chromium is not installed")
     FOLDER.mkdir(parents=True, exist_ok=True)
     report = FOLDER / "report.html"
-    modules = ("b_good_classification", "c_dropout_on_features_train", "e_fixed_batch_1")
-    command = [sys.executable, "-m", "hubcheck", "validate", *modules, "--output", str(report)]
+    command = [sys.executable, "-m", "hubcheck", "validate", *MODULES, "--output", str(report)]
     subprocess.run(command, cwd=DATA, check=False, stdout=subprocess.DEVNULL)
-    for name, width, dark in (("light", 1000, False), ("dark", 1000, True), ("phone", 380, False)):
-        with tempfile.TemporaryDirectory() as profile, page(report, Path(profile), width=width, dark=dark) as shown:
-            shown.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
-            shown.screenshot(FOLDER / f"{name}.png")
-            print(FOLDER / f"{name}.png")
+    with chromium() as browser:
+        for device, width in (("desktop", 1280), ("phone", 390)):
+            for scheme in ("light", "dark"):
+                with opened(browser, report, width=width, dark=scheme == "dark") as page:
+                    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+                    page.screenshot(path=FOLDER / f"{device}-{scheme}.png", full_page=True)
+                print(FOLDER / f"{device}-{scheme}.png")
 
 
 if __name__ == "__main__":

@@ -72,9 +72,9 @@ def test_the_gitlab_job_writes_the_reports_that_it_keeps(tmp_path):
 
 def test_every_format_is_in_the_table():
     table = README.split("| format | suffix | for |")[1].split("\n\n")[0]
-    for form in FORMATS.values():
-        assert f"`{form.name}`" in table
-        assert not form.suffixes or f"`{form.suffixes[0]}`" in table
+    for name, suffixes in FORMATS.items():
+        assert f"`{name}`" in table
+        assert not suffixes or f"`{suffixes[0]}`" in table
 
 
 def test_the_tests_of_modules_that_tests_make_pass(tmp_path):

@@ -30,7 +30,7 @@ def test_rules_and_fixtures_ship_in_the_wheel(wheel):
     for name in ("rules/image-input/name.toml", "rules/signatures/image_feature_vector.toml", "rules/README.md"):
         assert f"hubcheck/data/{name}" in names
     assert "hubcheck/data/fixtures/image-input/batch-size/bad.py" in names
-    assert "hubcheck/py.typed" in names
+    assert {"hubcheck/py.typed", "hubcheck/report/templates/page.html.j2"} <= set(names)
     assert not [name for name in names if name.startswith("tests/")]
 
 
@@ -39,10 +39,12 @@ def test_the_wheel_validates_from_another_folder(wheel, tmp_path):
     venv.create(home, with_pip=True)
     subprocess.run([home / "bin" / "pip", "install", "--quiet", str(wheel)], check=True)
     shutil.copytree(GOOD, tmp_path / "elsewhere" / "m")
-    command = [home / "bin" / "hubcheck", "validate", "--static", "--format", "json", "m"]
+    page = tmp_path / "page.html"
+    command = [home / "bin" / "hubcheck", "validate", "--static", "--format", "json", "--output", page, "m"]
     done = subprocess.run(command, cwd=tmp_path / "elsewhere", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["modules"][0]["verdict"] == "conforms"
+    assert "data path from images" in page.read_text(encoding="utf-8")
     explained = subprocess.run(
         [home / "bin" / "hubcheck", "explain", "image-input/name"], capture_output=True, text=True, check=True
     )

@@ -41,10 +41,10 @@ def command(paths: Sequence[str], *, graph: str | None) -> int:
 
 
 def _lines(module: Module) -> Iterator[str]:
-    from hubcheck.report.describe import FORMATS
+    from hubcheck.report.describe import FORMAT_NAMES
     from hubcheck.report.text import labelled
 
-    yield f"{click.style(printable(str(module.path)), bold=True)}  {click.style(FORMATS[module.format], dim=True)}"
+    yield f"{click.style(printable(str(module.path)), bold=True)}  {click.style(FORMAT_NAMES[module.format], dim=True)}"
     rows = [("problem", printable(problem.message)) for problem in module.problems]
     if module.format is not None:
         rows += [("size", _size(module)), ("weights", _weights(module)), ("callable", _callable(module))]

@@ -1,27 +1,35 @@
-"""Words that all reports share: where a finding is, what a format is called, why rules were skipped."""
+"""Texts that several formats share: where a finding is, what formats are called, why rules were skipped."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from hubcheck.checks.faults import Where
-from hubcheck.engine.findings import Finding, Outcome
-from hubcheck.engine.module_report import ModuleReport, Suppressed, SuppressionKind
+from hubcheck.engine.findings import Finding, Outcome, Status
+from hubcheck.engine.module_report import ModuleReport, SuppressionKind
 from hubcheck.engine.reports import Report
 from hubcheck.module.formats import Format
 from hubcheck.module.uri import Uri, is_uri
 
 SUPPRESSIONS: dict[SuppressionKind, str] = {"ignore": "ignored", "xfail": "expected", "baseline": "known"}
-FORMATS: dict[Format | None, str] = {
+FORMAT_NAMES: dict[Format | None, str] = {
     "tf1-hub": "TF1 Hub format",
     "tf1-saved-model": "TF1 SavedModel",
     "tf2-saved-model": "TF2 SavedModel",
     None: "unreadable",
 }
+_DISPLAY_NAMES = {"conforms": "passed", "violates": "failed", "broken": "crashed"}
+_STATUSES: tuple[Status, ...] = ("passed", "failed", "skipped", "ignored", "broken")
+
+
+def display_name(word: str) -> str:
+    """Return what people read for a verdict or a status: passed for conforms, crashed for broken."""
+    return _DISPLAY_NAMES.get(word, word)
 
 
 def location(where: Where) -> str:
-    """One line: variant train · image_feature_vector · inputs["images"] · node Mean (Mean) in function f."""
+    """Return one line: variant train · image_feature_vector · inputs["images"] · node Mean (Mean) in function f."""
     parts = []
     if where.variant not in (None, "", "serve"):
         parts.append(f"variant {where.variant}")
@@ -37,54 +45,37 @@ def location(where: Where) -> str:
     return " · ".join(parts) or "module"
 
 
-def skip_reasons(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
-    """The skipped rules by their reason, in the order of the rules."""
-    reasons: dict[str, list[str]] = {}
-    for outcome in outcomes:
-        if outcome.status == "skipped":
-            reasons.setdefault(outcome.reason or "no reason told", []).append(outcome.rule)
-    return reasons
-
-
-def partly_decided(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
-    """The rules that passed without a part of what was asked for, by what keeps that from being run."""
-    reasons: dict[str, list[str]] = {}
-    for outcome in outcomes:
-        if outcome.status == "passed" and outcome.reason:
-            reasons.setdefault(outcome.reason, []).append(outcome.rule)
-    return reasons
-
-
-def suppressed_rules(suppressed: Iterable[Suppressed]) -> dict[tuple[SuppressionKind, str], list[str]]:
-    """The rules of suppressed findings by kind and reason."""
-    reasons: dict[tuple[SuppressionKind, str], list[str]] = {}
-    for item in suppressed:
-        rules = reasons.setdefault((item.kind, item.reason), [])
-        if item.finding.rule not in rules:
-            rules.append(item.finding.rule)
-    return reasons
+def grouped_reasons(module: ModuleReport) -> list[tuple[str, str, list[str]]]:
+    """Return (word, reason, rules) for what is suppressed, skipped, or passed without a part of what was asked for."""
+    rows: dict[tuple[str, str], dict[str, None]] = {}
+    for item in module.suppressed:
+        rows.setdefault((SUPPRESSIONS[item.kind], item.reason), {})[item.finding.rule] = None
+    for status in ("skipped", "passed"):
+        for outcome in module.outcomes:
+            if outcome.status == status and (outcome.reason or status == "skipped"):
+                rows.setdefault((status, outcome.reason or "no reason given"), {})[outcome.rule] = None
+    return [(word, reason, list(rules)) for (word, reason), rules in rows.items()]
 
 
 def run_notices(report: Report) -> list[str]:
-    """What is to be told of the whole run: why it is incomplete, and what the configuration need not say any more."""
-    told = [f"incomplete: {report.incomplete}"] if report.incomplete else []
+    """Return what concerns the whole run: why it is incomplete, and notices of the configuration and the baseline."""
+    incomplete = [f"incomplete: {report.incomplete}"] if report.incomplete else []
     if report.interrupted:
-        told.append("interrupted: the modules shown are all that were finished")
-    return [*told, *report.notices]
+        incomplete.append("interrupted: the report has only the modules that were finished")
+    return [*incomplete, *report.notices]
 
 
-def annotated_file(module: ModuleReport, report: Report) -> str:
-    """The file that a finding is shown at, relative to the report's home: the publishing script, or the module's."""
-    key = module.key
+def annotated_file(module: ModuleReport) -> str:
+    """Return the file that findings are shown at, relative to the project: the publishing script, or the module's."""
     if module.script is not None:
         return module.script
-    if is_uri(key):
-        return str(Uri(key).below(module.file))
-    return f"{key}/{module.file}" if module.file else key
+    if is_uri(module.key):
+        return str(Uri(module.key).below(module.file))
+    return f"{module.key}/{module.file}" if module.file else module.key
 
 
 def finding_rows(finding: Finding) -> list[tuple[str, str]]:
-    """What is told below a finding's message, label by label."""
+    """Return the rows below a finding's message: label and text."""
     rows = (
         ("found", finding.found),
         ("wanted", finding.wanted),
@@ -95,13 +86,23 @@ def finding_rows(finding: Finding) -> list[tuple[str, str]]:
     return [(label, text) for label, text in rows if text]
 
 
-def counts(module: ModuleReport) -> str:
-    """ "20 passed, 1 failed, 5 skipped": what became of the rules; a count of nothing is left out, skips are not."""
-    order = ("passed", "failed", "skipped", "ignored", "broken")
-    shown = [f"{n} {status}" for status in order if (n := module.count(status)) or status in ("passed", "skipped")]
-    return ", ".join(shown)
+def finding_text(module: ModuleReport, finding: Finding) -> str:
+    """Return a finding as plain text: module, location and message in the first line, then its rows."""
+    rows = [f"{label}: {text}" for label, text in finding_rows(finding)]
+    return "\n".join([f"{module.key}: {location(finding.where)}: {finding.message}", *rows])
+
+
+def counts(outcomes: Iterable[Outcome], *, always: Iterable[str] = ("passed", "skipped")) -> str:
+    """Return how many rules have each status: "20 passed, 1 failed, 5 skipped".
+
+    Args:
+        outcomes: of rules on one module.
+        always: statuses that are listed even if no rule has them.
+    """
+    found = Counter(outcome.status for outcome in outcomes)
+    return ", ".join(f"{found[s]} {display_name(s)}" for s in _STATUSES if found[s] or s in always)
 
 
 def plural(count: int, noun: str) -> str:
-    """ "1 module", "2 modules"."""
+    """Return "1 module", "2 modules"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

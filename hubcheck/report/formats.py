@@ -1,84 +1,68 @@
-"""The formats of a report, by name and by file suffix. A renderer is imported when its format is asked for."""
+"""The report formats, by name and by file suffix. A renderer is imported when its format is used."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from hubcheck.engine.reports import Report
 from hubcheck.util.errors import UserError
 
+FORMATS: dict[str, tuple[str, ...]] = {
+    "text": (".txt",),
+    "json": (".json",),
+    "jsonl": (".jsonl", ".ndjson"),
+    "sarif": (".sarif", ".sarif.json"),
+    "junit": (".xml",),
+    "github": (),
+    "gitlab": ("codequality.json", "code-quality-report.json"),
+    "markdown": (".md",),
+    "html": (".html", ".htm"),
+}
+"""Name of each format, and the ends of file names from which it is inferred. `hubcheck.report.NAME` renders it."""
+
 
 class UnknownFormat(UserError):
-    """A file whose name tells no format."""
+    """An `--output` argument without a format, or with a file that cannot be written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A way to write a report; `suffixes` tell it from a file's name.
-
-    `module` has `render(report)`, which gives the text piece by piece, so that a report of many modules is written
-    without ever being in memory as a whole.
-    """
-
-    name: str
-    module: str
-    suffixes: tuple[str, ...] = ()
-
-
-FORMATS: dict[str, Format] = {
-    form.name: form
-    for form in (
-        Format("text", "hubcheck.report.text", (".txt",)),
-        Format("json", "hubcheck.report.json", (".json",)),
-        Format("jsonl", "hubcheck.report.jsonl", (".jsonl", ".ndjson")),
-        Format("sarif", "hubcheck.report.sarif", (".sarif", ".sarif.json")),
-        Format("junit", "hubcheck.report.junit", (".xml",)),
-        Format("github", "hubcheck.report.github"),
-        Format("gitlab", "hubcheck.report.gitlab", ("codequality.json", "code-quality-report.json")),
-        Format("markdown", "hubcheck.report.markdown", (".md",)),
-        Format("html", "hubcheck.report.html", (".html", ".htm")),
-    )
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """A file to write a report to."""
 
     file: Path
     format: str
 
 
-def output(text: str) -> Output:
-    """An `--output` argument: FILE, whose suffix tells the format, or FORMAT=FILE.
+def output(argument: str) -> Output:
+    """Parse an `--output` argument: FILE, whose suffix implies the format, or FORMAT=FILE.
 
     Raises:
-        UnknownFormat: neither tells a format, or the file cannot be there.
+        UnknownFormat: there is no format, or the file cannot be written.
     """
-    name, sign, rest = text.partition("=")
-    if sign and name in FORMATS:
-        chosen, file = name, Path(rest)
-    else:
-        file = Path(text)
-        fitting = [(len(s), form.name) for form in FORMATS.values() for s in form.suffixes if text.endswith(s)]
-        if not fitting:
-            known = ", ".join(suffix for form in FORMATS.values() for suffix in form.suffixes)
-            raise UnknownFormat(f"{text}: the suffix tells no format; give FORMAT={text}, or one of {known}")
-        chosen = max(fitting)[1]
+    name, sign, rest = argument.partition("=")
+    chosen, file = (name, Path(rest)) if sign and name in FORMATS else (_inferred(argument), Path(argument))
     if file.is_dir() or not file.parent.is_dir():
-        raise UnknownFormat(f"{file}: cannot be written; its folder is not there, or it is one itself")
+        raise UnknownFormat(f"{file}: cannot be written: its folder does not exist, or it is a folder itself")
     return Output(file, chosen)
 
 
+def _inferred(file: str) -> str:
+    """Return the format with the longest suffix that fits."""
+    fitting = [(len(end), name) for name, ends in FORMATS.items() for end in ends if file.endswith(end)]
+    if not fitting:
+        known = ", ".join(end for ends in FORMATS.values() for end in ends)
+        raise UnknownFormat(f"{file}: cannot infer a format from the suffix; use FORMAT={file}, or one of {known}")
+    return max(fitting)[1]
+
+
 def pieces(report: Report, name: str) -> Iterator[str]:
-    """The report in the format of that name, piece by piece."""
-    text: Iterator[str] = importlib.import_module(FORMATS[name].module).render(report)
+    """Yield the report in the format of that name, so that one of many modules is never in memory as a whole."""
+    text: Iterator[str] = importlib.import_module(f"hubcheck.report.{name}").render(report)
     return text
 
 
 def render(report: Report, name: str) -> str:
-    """The same as one text."""
+    """Return the report as one text."""
     return "".join(pieces(report, name))

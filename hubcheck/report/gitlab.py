@@ -1,4 +1,4 @@
-"""GitLab's code quality report: the findings that count, each with a fingerprint that outlives the run."""
+"""GitLab's code quality report: the findings that count, with fingerprints that are the same in later runs."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ _SEVERITIES = {"error": "major", "warning": "minor", "note": "info"}
 
 
 def render(report: Report) -> Iterator[str]:
-    """The array that a job keeps as its artifact `reports: codequality`."""
-    yield from array(row for module in report.modules for row in _rows(module, report))
+    """Yield the array for a job's artifact `reports: codequality`."""
+    yield from array(row for module in report.modules for row in _rows(module))
     yield "\n"
 
 
-def _rows(module: ModuleReport, report: Report) -> list[dict[str, Any]]:
-    names = fingerprints(module, module.key)
-    key = module.key
+def _rows(module: ModuleReport) -> list[dict[str, Any]]:
+    prints = fingerprints(module, module.key)
     return [
         {
-            "description": f"{key}: {location(finding.where)}: {finding.message}. {finding.fix}".strip(),
+            "description": f"{module.key}: {location(finding.where)}: {finding.message}. {finding.fix}".strip(),
             "check_name": finding.rule,
-            "fingerprint": names[finding],
+            "fingerprint": prints[finding],
             "severity": _SEVERITIES[finding.level],
-            "location": {"path": annotated_file(module, report), "lines": {"begin": 1}},
+            "location": {"path": annotated_file(module), "lines": {"begin": 1}},
         }
         for finding in module.findings
     ]

@@ -1,4 +1,4 @@
-"""The report that programs read: one document, as rules/schema/report.schema.json describes it."""
+"""The report for programs: one document, valid against rules/schema/report.schema.json."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hubcheck.report.describe import run_notices
 
 
 def render(report: Report) -> Iterator[str]:
-    """The document, indented, with a newline at its end; `notices` are there if there is something to notice."""
+    """Yield the document, indented; it has `notices` only if there are any."""
     yield f'{{\n "hubcheck": {_text(__version__)},\n "exit_code": {report.exit_code},\n "modules": '
     yield from array(map(module_document, report.modules), depth=1)
     notices = run_notices(report)
@@ -25,7 +25,7 @@ def render(report: Report) -> Iterator[str]:
 
 
 def array(rows: Iterable[Any], *, depth: int = 0) -> Iterator[str]:
-    """An array of JSON, row by row, so indented that it can stand that deep in a document."""
+    """Yield a JSON array row by row, indented for `depth` levels of a document."""
     margin, between = " " * depth, "["
     for row in rows:
         yield f"{between}\n{margin} {_text(row, margin=margin + ' ')}"
@@ -38,7 +38,7 @@ def _text(value: Any, *, margin: str = "") -> str:
 
 
 def module_document(module: ModuleReport) -> dict[str, Any]:
-    """One module's part of the document. `suppressed` is there only where a configuration or baseline sets it."""
+    """Return one module's part of the document; it has `suppressed` only if a finding is."""
     document: dict[str, Any] = {
         "path": module.path,
         "format": module.format,
@@ -66,7 +66,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    """A finding; the command that shows it again, if it was seen in a run, stands at the end of the fix."""
+    """Return a finding; the command that reproduces it, if a run showed it, is at the end of the fix."""
     document = asdict(finding)
     replay = document.pop("replay")
     if replay:

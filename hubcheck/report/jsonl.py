@@ -1,4 +1,4 @@
-"""One line of JSON for each module, as the JSON report has it, and a last one for the whole run."""
+"""JSON lines: one for each module, as in the JSON report, and a last one for the whole run."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from hubcheck.report.json import module_document
 
 
 def render(report: Report) -> Iterator[str]:
-    """All lines."""
+    """Yield all lines."""
     yield from map(module_line, report.modules)
     yield last_line(report)
 
 
 def module_line(module: ModuleReport) -> str:
-    """The line of one module."""
+    """Return the line of one module."""
     return json.dumps(module_document(module), ensure_ascii=False) + "\n"
 
 
 def last_line(report: Report) -> str:
-    """The line of the whole run, which is the only one with an exit code and with what all modules add up to."""
+    """Return the line of the whole run: the exit code, and counts over all modules."""
     whole = {
         "hubcheck": __version__,
         "exit_code": report.exit_code,

@@ -15,16 +15,16 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(report: Report) -> Iterator[str]:
-    """The document. Findings below the level that fails are on the standard output of their case."""
+    """Yield the document. Findings below `fail_on` are in the system-out of their test case."""
     yield '<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="hubcheck">\n'
-    noticed = run_notices(report)
-    if noticed:
+    notices = run_notices(report)
+    if notices:
         properties = Element("properties")
-        for remark in noticed:
-            SubElement(properties, "property", name="notice", value=_xml(remark))
+        for notice in notices:
+            SubElement(properties, "property", name="notice", value=_xml(notice))
         yield _written(properties)
     for module in report.modules:
-        yield _written(_suite(module, report))
+        yield _written(_suite(module))
     yield "</testsuites>\n"
 
 
@@ -33,7 +33,7 @@ def _written(element: Element) -> str:
     return f" {tostring(element, encoding='unicode').rstrip()}\n"
 
 
-def _suite(module: ModuleReport, report: Report) -> Element:
+def _suite(module: ModuleReport) -> Element:
     suite = Element("testsuite")
     key = _xml(module.key)
     failed = {finding.rule for finding in module.failures}
@@ -46,11 +46,8 @@ def _suite(module: ModuleReport, report: Report) -> Element:
         "time": f"{module.elapsed_s:.3f}",
     }
     properties = SubElement(suite, "properties")
-    for name, value in (
-        ("verdict", module.verdict),
-        ("counts", counts(module)),
-        ("file", annotated_file(module, report)),
-    ):
+    values = {"verdict": module.verdict, "counts": counts(module.outcomes), "file": annotated_file(module)}
+    for name, value in values.items():
         SubElement(properties, "property", name=name, value=_xml(value))
     for number, outcome in enumerate(module.outcomes):
         time = suite.attrib["time"] if number == 0 else "0.000"

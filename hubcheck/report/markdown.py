@@ -9,16 +9,14 @@ from hubcheck.engine.findings import Finding
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report
 from hubcheck.report.describe import (
-    FORMATS,
-    SUPPRESSIONS,
+    FORMAT_NAMES,
     counts,
+    display_name,
     finding_rows,
+    grouped_reasons,
     location,
-    partly_decided,
     plural,
     run_notices,
-    skip_reasons,
-    suppressed_rules,
 )
 
 _SIGNS = {"conforms": "✅", "violates": "❌", "incomplete": "⚠️", "error": "❌", "warning": "⚠️", "note": "ℹ️"}
@@ -26,36 +24,30 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
 
 
 def render(report: Report) -> Iterator[str]:
-    """A table of the modules, then a section for each with what is to be told of it."""
+    """Yield a table of the modules, then a section for each."""
     yield from (line + "\n" for line in _lines(report))
 
 
 def _lines(report: Report) -> Iterator[str]:
     yield "## hubcheck"
     yield ""
-    yield from (f"> {escaped(remark)}\n>" for remark in run_notices(report))
+    yield from (f"> {escaped(notice)}\n>" for notice in run_notices(report))
     yield from ("", "| module | format | verdict | rules |", "|---|---|---|---|")
     for module in report.modules:
-        cells = (
-            f"`{code(module.key)}`",
-            FORMATS[module.format],
-            _verdict(module),
-            counts(module),
-        )
+        cells = (f"`{code(module.key)}`", FORMAT_NAMES[module.format], _verdict(module), counts(module.outcomes))
         yield f"| {' | '.join(cells)} |"
     for module in report.modules:
         yield ""
-        yield from _section(module, report)
+        yield from _section(module)
 
 
 def _verdict(module: ModuleReport) -> str:
-    return f"{_SIGNS[module.verdict]} {module.verdict}"
+    return f"{_SIGNS[module.verdict]} {display_name(module.verdict)}"
 
 
-def _section(module: ModuleReport, report: Report) -> Iterator[str]:
-    key = code(module.key)
+def _section(module: ModuleReport) -> Iterator[str]:
     found = plural(len(module.findings), "finding") if module.findings else "no findings"
-    yield f"### {_verdict(module)}: `{key}`, {found}"
+    yield f"### {_verdict(module)}: `{code(module.key)}`, {found}"
     yield ""
     for finding in module.findings:
         yield from _finding(finding)
@@ -63,22 +55,12 @@ def _section(module: ModuleReport, report: Report) -> Iterator[str]:
         if outcome.status == "broken":
             yield f"**{outcome.crash_title}.**"
             yield ""
-    aside = [
-        f"- {SUPPRESSIONS[kind]}: {', '.join(f'`{rule}`' for rule in rules)}: {escaped(reason)}"
-        for (kind, reason), rules in suppressed_rules(module.suppressed).items()
-    ]
-    skipped = [
-        f"- skipped: {', '.join(f'`{rule}`' for rule in rules)}: {escaped(reason)}"
-        for reason, rules in skip_reasons(module.outcomes).items()
-    ]
-    skipped += [
-        f"- passed: {', '.join(f'`{rule}`' for rule in rules)}: {escaped(reason)}"
-        for reason, rules in partly_decided(module.outcomes).items()
-    ]
-    if aside or skipped:
-        yield "<details><summary>Not counted, and not decided</summary>"
+    not_decided = grouped_reasons(module)
+    if not_decided:
+        yield "<details><summary>Suppressed and skipped rules</summary>"
         yield ""
-        yield from (*aside, *skipped)
+        for word, reason, rules in not_decided:
+            yield f"- {word}: {', '.join(f'`{rule}`' for rule in rules)}: {escaped(reason)}"
         yield ""
         yield "</details>"
 
@@ -93,10 +75,10 @@ def _finding(finding: Finding) -> Iterator[str]:
 
 
 def escaped(text: str) -> str:
-    """Text in which nothing is markup, be it of a hostile module."""
+    """Return text with all markup escaped: names of a module may be hostile."""
     return _MARKUP.sub(r"\\\1", " ".join(text.split()))
 
 
 def code(text: str) -> str:
-    """Text to stand between backticks, in a table too."""
+    """Return text that can be between backticks, in a table too."""
     return " ".join(text.split()).replace("`", "'").replace("|", "\\|")

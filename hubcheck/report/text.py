@@ -1,6 +1,6 @@
-"""The report that people read in a terminal: findings first, then what was skipped and why, then the counts.
+"""The report in a terminal: findings first, then what was skipped and why, then the counts.
 
-Written with click and textwrap instead of rich, whose import alone would take a sixth of a static check's time.
+Uses click and textwrap instead of rich, whose import alone would take a sixth of a static check's time.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ from hubcheck.engine.module_report import ModuleReport, Verdict
 from hubcheck.engine.reports import Report
 from hubcheck.engine.summary import Summary
 from hubcheck.report.describe import (
-    FORMATS,
+    FORMAT_NAMES,
     SUPPRESSIONS,
     counts,
+    display_name,
     finding_rows,
+    grouped_reasons,
     location,
-    partly_decided,
     plural,
     run_notices,
-    skip_reasons,
-    suppressed_rules,
 )
 from hubcheck.rulebook.levels import LEVELS
 from hubcheck.util.text import printable
@@ -39,57 +38,57 @@ _COLOURS = {
     "incomplete": "yellow",
 }
 _LABEL = 9
-_FLEET = 10
-"""Modules from which on tables tell more than the list of them."""
+_MIN_FOR_TABLES = 10
+"""Number of modules from which the summary has tables of rules and modules."""
 
 
 def render(report: Report, *, width: int = WIDTH) -> Iterator[str]:
-    """The whole report as plain text."""
+    """Yield the whole report as plain text."""
     for module in report.modules:
         yield from (click.unstyle(line) + "\n" for line in module_lines(module, width=width))
     yield from (click.unstyle(line) + "\n" for line in summary_lines(report))
 
 
 def module_lines(module: ModuleReport, *, width: int = WIDTH) -> Iterator[str]:
-    """One module: its verdict, its findings, its skips, its counts; styled for a terminal."""
-    verdict = click.style(module.verdict, fg=_COLOURS[module.verdict], bold=True)
+    """Yield one module: its verdict, findings, skipped rules and counts, styled for a terminal."""
+    verdict = click.style(display_name(module.verdict), fg=_COLOURS[module.verdict], bold=True)
     path = click.style(printable(module.path), bold=True)
-    yield f"{path}  {click.style(FORMATS[module.format], dim=True)}  {verdict}"
+    yield f"{path}  {click.style(FORMAT_NAMES[module.format], dim=True)}  {verdict}"
     for finding in module.findings:
         yield from finding_lines(finding, width)
-    for name, text in _remarks(module):
-        yield from labelled(name, text, indent=2, width=width)
+    for label, text in _remarks(module):
+        yield from labelled(label, text, indent=2, width=width)
     for outcome in module.outcomes:
         if outcome.status == "broken":
             yield click.style(f"  {outcome.crash_title}:", fg="red", bold=True)
             yield textwrap.indent(outcome.reason or "", "    ")
-    when = "as in an earlier run" if module.from_cache else f"in {module.elapsed_s:.2f} s"
-    yield click.style(f"  {counts(module)} {when}", dim=True)
+    when = "(cached)" if module.from_cache else f"in {module.elapsed_s:.2f} s"
+    yield click.style(f"  {counts(module.outcomes)} {when}", dim=True)
     yield ""
 
 
 def summary_lines(report: Report) -> Iterator[str]:
-    """The last lines: verdicts over all modules, and what keeps the whole from being complete."""
-    for remark in run_notices(report):
-        yield click.style(remark, fg="yellow", bold=True)
+    """Yield the last lines: why the run is incomplete, tables for many modules, and the verdicts of all."""
+    for notice in run_notices(report):
+        yield click.style(notice, fg="yellow", bold=True)
     summary = report.summary
     if summary.modules < 2:
         return
-    if summary.modules >= _FLEET:
+    if summary.modules >= _MIN_FOR_TABLES:
         yield from _tables(summary)
-    words: dict[Verdict, str] = {"conforms": "conform", "violates": "violate", "incomplete": "incomplete"}
+    verdicts: tuple[Verdict, ...] = ("conforms", "violates", "incomplete")
     shown = [
-        click.style(f"{count} {verdict if count == 1 else several}", fg=_COLOURS[verdict], bold=True)
-        for verdict, several in words.items()
+        click.style(f"{count} {display_name(verdict)}", fg=_COLOURS[verdict], bold=True)
+        for verdict in verdicts
         if (count := summary.verdicts[verdict])
     ]
     found = ", ".join(plural(count, level) for level in LEVELS if (count := summary.levels[level])) or "no findings"
-    known = f" ({summary.cached} as in an earlier run)" if summary.cached else ""
-    yield f"{plural(summary.modules, 'module')}{known}: {', '.join(shown)}; {found}"
+    cached = f" ({summary.cached} cached)" if summary.cached else ""
+    yield f"{plural(summary.modules, 'module')}{cached}: {', '.join(shown)}; {found}"
 
 
 def _tables(summary: Summary) -> Iterator[str]:
-    """The rules that were broken, and the worst modules."""
+    """Yield the failed rules, and the worst modules."""
     if summary.rules:
         yield click.style(f"{'modules':>9} {'findings':>9}  rule", bold=True)
         for row in summary.rules:
@@ -104,7 +103,7 @@ def _tables(summary: Summary) -> Iterator[str]:
 
 
 def labelled(label: str, text: str, *, indent: int, width: int = WIDTH) -> Iterator[str]:
-    """A label and a text beside it, wrapped below itself; line breaks of the text are kept."""
+    """Yield a label and a text beside it, wrapped to `width`; line breaks of the text are kept."""
     margin = " " * (indent + max(_LABEL, len(label) + 1))
     lines = [
         line
@@ -116,7 +115,7 @@ def labelled(label: str, text: str, *, indent: int, width: int = WIDTH) -> Itera
 
 
 def finding_lines(finding: Finding, width: int = WIDTH) -> Iterator[str]:
-    """One finding: level, rule and place; what is wrong; found, wanted, fix, source."""
+    """Yield one finding: level, rule and location; what is wrong; found, wanted, fix, source."""
     level = click.style(finding.level, fg=_COLOURS[finding.level], bold=True)
     head, where = f"  {level} {click.style(finding.rule, bold=True)}", location(finding.where)
     if len(click.unstyle(head)) + 3 + len(where) <= width:
@@ -129,19 +128,17 @@ def finding_lines(finding: Finding, width: int = WIDTH) -> Iterator[str]:
         finding.message, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
     )
     for label, text in finding_rows(finding):
-        # A command is not wrapped: it is there to be copied.
+        # A command is not wrapped, so that it can be copied.
         room = max(width, len(text) + 20) if label == "again" else width
         yield from labelled(label, text, indent=4, width=room)
 
 
 def _remarks(module: ModuleReport) -> Iterator[tuple[str, str]]:
-    for (kind, reason), rules in suppressed_rules(module.suppressed).items():
-        yield SUPPRESSIONS[kind], f"{', '.join(rules)}: {reason}"
-    for reason, rules in skip_reasons(module.outcomes).items():
-        everything = len(rules) == len(module.outcomes) > 1
-        yield "skipped", f"{reason}: {f'all {len(rules)} rules' if everything else ', '.join(rules)}"
-    for reason, rules in partly_decided(module.outcomes).items():
-        yield "passed", f"{reason}: {', '.join(rules)}"
+    """Yield label and text of what a report says below the findings."""
+    for word, reason, rules in grouped_reasons(module):
+        everything = word == "skipped" and len(rules) == len(module.outcomes) > 1
+        text = f"all {len(rules)} rules" if everything else ", ".join(rules)
+        yield word, f"{text}: {reason}" if word in SUPPRESSIONS.values() else f"{reason}: {text}"
     for device in module.devices:
         if not device.ran and device.reason and not device.reason.startswith("not run"):
             yield device.name, f"not run: {device.reason}"

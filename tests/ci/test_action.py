@@ -84,7 +84,7 @@ def test_validating_annotates_summarises_and_keeps_the_exit_code(steps, job):
         for result in json.loads(Path(outputs["sarif"]).read_text(encoding="utf-8"))["runs"][0]["results"]
     ]
     assert uris == ["exports/bad%20one/saved_model.pb"]
-    assert "❌ violates" in (job / "summary.md").read_text(encoding="utf-8")
+    assert "❌ failed" in (job / "summary.md").read_text(encoding="utf-8")
     assert step(steps["Tell the verdict"], job, CODE="1").returncode == 1
     assert step(steps["Tell the verdict"], job, CODE="0").returncode == 0
 

@@ -1,127 +1,159 @@
-"""What a report says, and the same read back from each format."""
+"""Facts of a report: what they are for the project of tests.report.reports, and how to read them from each format."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from html import unescape
-from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import hubcheck
-from hubcheck.engine.identity import module_key
-from hubcheck.report.describe import counts, location
+from hubcheck.report import text as text_report
+from hubcheck.report.formats import render
+
+WEIRD = "modules/a <b> & `c`, 100%: | é"
+IMAGES = 'image_feature_vector · inputs["images"]'
+DROPOUT = 'variant train · image_feature_vector · outputs["default"] · node dropout/SelectV2 (SelectV2)'
+VERDICTS = {"passed": "conforms", "failed": "violates", "incomplete": "incomplete"}
+KINDS = {"ignored": "ignore", "expected": "xfail", "known": "baseline"}
+RULES = r"(?:`?[a-z0-9-]+/[a-z0-9-]+`?(?:, )?)+"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Facts:
-    """What a report says, as it can be read back from a format; None is what the format has no place for."""
+    """Facts by module key; None is what a format has no place for."""
 
-    findings: set[tuple[str, str, str]]
-    verdicts: dict[str, str] | None = None
-    counted: set[str] | None = None
-    skipped: set[tuple[str, str]] | None = None
-    suppressed: set[tuple[str, str, str]] | None = None
+    findings: set[tuple[str, str, str]] = field(default_factory=set)
+    """Module, rule and location."""
+    verdicts: dict[str, str] | None = field(default_factory=dict)
+    counts: dict[str, dict[str, int]] | None = field(default_factory=dict)
+    """How many rules have each status."""
+    skipped: set[tuple[str, str, str]] | None = field(default_factory=set)
+    """Module, rule and reason."""
+    suppressed: set[tuple[str, str, str, str]] | None = field(default_factory=set)
+    """Module, rule, kind and reason."""
 
-
-def truth(whole: hubcheck.Report) -> Facts:
-    keys = {module.path: module_key(module.path, whole.project_root) for module in whole.modules}
-    return Facts(
-        findings={(keys[m.path], f.rule, f.message) for m in whole.modules for f in m.findings},
-        verdicts={keys[module.path]: module.verdict for module in whole.modules},
-        counted={counts(module) for module in whole.modules},
-        skipped={(o.rule, o.reason or "") for m in whole.modules for o in m.outcomes if o.status == "skipped"},
-        suppressed={(s.finding.rule, s.kind, s.reason) for m in whole.modules for s in m.suppressed},
-    )
-
-
-def from_json(text: str, whole: hubcheck.Report) -> Facts:
-    return from_documents(json.loads(text)["modules"], whole)
+    def add_reasons(self, key: str, word: str, rules: str, reason: str) -> None:
+        """Add a row of rules that are skipped or suppressed for one reason."""
+        assert self.skipped is not None and self.suppressed is not None
+        for rule in rules.replace("`", "").split(", "):
+            if word == "skipped":
+                self.skipped.add((key, rule, reason))
+            else:
+                self.suppressed.add((key, rule, KINDS[word], reason))
 
 
-def from_jsonl(text: str, whole: hubcheck.Report) -> Facts:
-    rows = [json.loads(line) for line in text.splitlines()]
-    assert rows[-1]["exit_code"] == 1
-    return from_documents(rows[:-1], whole)
+FINDINGS = {
+    ("modules/batch", "image-input/batch-size", IMAGES),
+    ("modules/classes", "classification/documentation", "image_classification"),
+    ("modules/dropout", "output/no-dropout", DROPOUT),
+    (WEIRD, "image-input/batch-size", IMAGES),
+}
+FAILED = {"modules/batch", "modules/dropout", WEIRD}
+SUPPRESSED = {("modules/named", "image-input/name", "ignore", "Consumers | still *call* it so, until 2.0.")}
 
 
-def from_documents(modules: list, whole: hubcheck.Report) -> Facts:
-    key = {module["path"]: module_key(module["path"], whole.project_root) for module in modules}
-    return Facts(
-        {(key[m["path"]], f["rule"], f["message"]) for m in modules for f in m["findings"]},
-        {key[m["path"]]: m["verdict"] for m in modules},
-        None,
-        {(o["rule"], o["reason"]) for m in modules for o in m["outcomes"] if o["status"] == "skipped"},
-        {(s["finding"]["rule"], s["kind"], s["reason"]) for m in modules for s in m.get("suppressed", [])},
-    )
+def counted(text: str) -> dict[str, int]:
+    """The counts of a text such as "36 passed, 1 failed"."""
+    return {word: int(number) for number, word in (part.split(" ") for part in text.split(", ")) if number != "0"}
 
 
-def from_sarif(text: str, whole: hubcheck.Report) -> Facts:
-    run = json.loads(text)["runs"][0]
-    counted = [result for result in run["results"] if "suppressions" not in result]
-    aside = [result for result in run["results"] if "suppressions" in result]
+def from_json(report: hubcheck.Report) -> Facts:
+    return from_documents(json.loads(render(report, "json"))["modules"], report)
+
+
+def from_jsonl(report: hubcheck.Report) -> Facts:
+    *modules, last = map(json.loads, render(report, "jsonl").splitlines())
+    assert last["exit_code"] == 1
+    return from_documents(modules, report)
+
+
+def from_documents(modules: Iterable[dict[str, Any]], report: hubcheck.Report) -> Facts:
+    facts = Facts()
+    assert facts.verdicts is not None and facts.counts is not None
+    for module in modules:
+        key = module["path"].removeprefix(f"{report.project_root}/")
+        facts.verdicts[key] = module["verdict"]
+        facts.counts[key] = dict(Counter(outcome["status"] for outcome in module["outcomes"]))
+        facts.findings |= {(key, found["rule"], located(found["where"])) for found in module["findings"]}
+        for outcome in module["outcomes"]:
+            if outcome["status"] == "skipped":
+                facts.add_reasons(key, "skipped", outcome["rule"], outcome["reason"])
+        facts.suppressed |= {
+            (key, item["finding"]["rule"], item["kind"], item["reason"]) for item in module.get("suppressed", ())
+        }
+    return facts
+
+
+def located(where: dict[str, Any]) -> str:
+    """The location as text, for what the project has."""
+    parts = [f"variant {where['variant']}"] if where["variant"] == "train" else []
+    parts += [where["signature"]] if where["signature"] else []
+    parts += [f'{where["side"]}["{where["key"]}"]'] if where["side"] else []
+    parts += [f"node {where['node']['name']} ({where['node']['op']})"] if where["node"] else []
+    return " · ".join(parts) or "module"
+
+
+def from_sarif(report: hubcheck.Report) -> Facts:
+    run, facts = json.loads(render(report, "sarif"))["runs"][0], Facts()
+    for result in run["results"]:
+        key = result["properties"]["module"]
+        if "suppressions" not in result:
+            facts.findings.add((key, result["ruleId"], result["properties"]["where"]))
+        else:
+            kind, reason = result["suppressions"][0]["justification"].split(": ", 1)
+            facts.suppressed |= {(key, result["ruleId"], kind, reason)}
     modules = run["properties"]["modules"]
-    reasons = [(r["ruleId"], *r["suppressions"][0]["justification"].split(": ", 1)) for r in aside]
-    return Facts(
-        {(r["properties"]["module"], r["ruleId"], r["properties"]["message"]) for r in counted},
-        {module["module"]: module["verdict"] for module in modules},
-        {module["counts"] for module in modules},
-        {skip for module in modules for skip in module["skipped"].items()},
-        set(reasons),
-    )
+    facts.verdicts = {module["module"]: module["verdict"] for module in modules}
+    facts.counts = {module["module"]: counted(module["counts"]) for module in modules}
+    facts.skipped = {(module["module"], *skip) for module in modules for skip in module["skipped"].items()}
+    return facts
 
 
-def from_junit(text: str, whole: hubcheck.Report) -> Facts:
-    root = ElementTree.fromstring(text)
-    findings, skipped, suppressed = set(), set(), set()
-    for case in root.iter("testcase"):
-        key, rule = case.get("classname"), case.get("name")
-        for told in [*case.findall("failure"), *case.findall("system-out")]:
-            for kind, reason in re.findall(r"^(ignore|xfail|baseline): (.*)$", told.text, re.M):
-                suppressed.add((rule, kind, reason))
-            if not re.match(r"(ignore|xfail|baseline): ", told.text):
-                findings |= {(key, rule, message) for message in re.findall(r"^  (\S.*)\n  found", told.text, re.M)}
-        skipped |= {(rule, s.get("message")) for s in case.findall("skipped") if s.get("type") == "skipped"}
-    properties = [
-        {p.get("name"): p.get("value") for p in suite.iter("property")} | {"key": suite.get("name")}
-        for suite in root.iter("testsuite")
-    ]
-    return Facts(
-        findings,
-        {row["key"]: row["verdict"] for row in properties},
-        {row["counts"] for row in properties},
-        skipped,
-        suppressed,
-    )
+def from_junit(report: hubcheck.Report) -> Facts:
+    facts = Facts()
+    for suite in ElementTree.fromstring(render(report, "junit")).iter("testsuite"):
+        key = suite.attrib["name"]
+        values = {row.attrib["name"]: row.attrib["value"] for row in suite.iter("property")}
+        facts.verdicts |= {key: values["verdict"]}
+        facts.counts |= {key: counted(values["counts"])}
+        for case in suite.iter("testcase"):
+            rule = case.attrib["name"]
+            for part in [*case.findall("failure"), *case.findall("system-out")]:
+                rows = re.findall(r"^(?:(ignore|xfail|baseline): (.*)\n)?\w+ (\S+/\S+)   (.+)$", part.text or "", re.M)
+                for kind, reason, named, where in rows:
+                    assert named == rule
+                    if kind:
+                        facts.suppressed |= {(key, rule, kind, reason)}
+                    else:
+                        facts.findings.add((key, rule, where))
+            for part in case.findall("skipped"):
+                if part.get("type") == "skipped":
+                    facts.skipped |= {(key, rule, part.attrib["message"])}
+    return facts
 
 
-def from_github(text: str, whole: hubcheck.Report) -> Facts:
-    findings, verdicts, counted, skipped, suppressed = set(), {}, set(), set(), set()
-    words = {"ignored": "ignore", "expected": "xfail", "known": "baseline"}
-    for line in text.splitlines():
-        match = re.fullmatch(r"::(error|warning|notice) (.*?)::(.*)", line)
+def from_github(report: hubcheck.Report) -> Facts:
+    facts = Facts()
+    for line in render(report, "github").splitlines():
+        match = re.fullmatch(r"::(?:error|warning|notice) (.*?)::(.*)", line)
         assert match, line
-        title = plain(dict(part.split("=", 1) for part in match[2].split(","))["title"])
-        lines = plain(match[3]).split("\n")
-        if "file=" in match[2]:
-            rule = title.removeprefix("hubcheck ")
-            for module in whole.modules:
-                key = module_key(module.path, whole.project_root)
-                for finding in module.findings:
-                    if lines[0] == f"{key}: {location(finding.where)}: {finding.message}":
-                        findings.add((key, rule, finding.message))
+        title = plain(dict(part.split("=", 1) for part in match[1].split(","))["title"]).removeprefix("hubcheck ")
+        first, *rows = plain(match[2]).split("\n")
+        if "file=" in match[1]:
+            key, where, _ = described(first)
+            facts.findings.add((key, title, where))
         elif title != "hubcheck":
-            verdict, _, count = lines[0].partition(": ")
-            verdicts[title.removeprefix("hubcheck ")] = verdict
-            counted.add(count)
-            for row in lines[1:]:
-                word, rules, reason = row.split(": ", 2)
-                target = skipped if word == "skipped" else suppressed
-                for rule in rules.split(", "):
-                    target.add((rule, reason) if word == "skipped" else (rule, words[word], reason))
-    return Facts(findings, verdicts, counted, skipped, suppressed)
+            verdict, _, counts = first.partition(": ")
+            facts.verdicts |= {title: VERDICTS[verdict]}
+            facts.counts |= {title: counted(counts)}
+            for row in rows:
+                facts.add_reasons(title, *row.split(": ", 2))
+    return facts
 
 
 def plain(text: str) -> str:
@@ -130,78 +162,86 @@ def plain(text: str) -> str:
     return text
 
 
-def from_gitlab(text: str, whole: hubcheck.Report) -> Facts:
-    rows = json.loads(text)
-    findings = set()
-    for key, rule, message in truth(whole).findings:
-        texts = [row["description"] for row in rows if row["check_name"] == rule]
-        findings |= {(key, rule, message) for text in texts if text.startswith(f"{key}: ") and message in text}
-    assert len(rows) == len(findings)
-    return Facts(findings)
+def described(text: str) -> tuple[str, str, str]:
+    """Module, location and message of "module: location: message"."""
+    match = re.fullmatch(r"(.+?): ((?:variant \w+ · )?image_.*?): (.*)", text)
+    assert match, text
+    return match[1], match[2], match[3]
 
 
-def from_markdown(text: str, whole: hubcheck.Report) -> Facts:
-    findings, verdicts, skipped, suppressed = set(), {}, set(), set()
-    words = {"ignored": "ignore", "expected": "xfail", "known": "baseline"}
-    counted = {row.split(" | ")[-1].removesuffix(" |") for row in text.splitlines() if row.startswith("| `")}
+def from_gitlab(report: hubcheck.Report) -> Facts:
+    rows = json.loads(render(report, "gitlab"))
+    findings = {(*described(row["description"]), row["check_name"]) for row in rows}
+    assert len(findings) == len(rows)
+    return Facts({(key, rule, where) for key, where, _, rule in findings}, None, None, None, None)
+
+
+def from_markdown(report: hubcheck.Report) -> Facts:
+    text, facts = render(report, "markdown"), Facts()
+    for name, cell in re.findall(r"^\| `(.*)` \| .* \| (\d+ .*) \|$", text, re.M):
+        facts.counts |= {unquoted(name): counted(cell)}
     for part in text.split("\n### ")[1:]:
         head = re.match(r"\S+ (\w+): `(.*)`, ", part)
-        shown = head[2].replace("\\|", "|").replace("'c'", "`c`")
-        verdicts[shown] = head[1]
-        for rule, message in re.findall(r"^- \S+ \*\*\w+ `(.*?)`\*\* .*\n  (.*)$", part, re.M):
-            findings.add((shown, rule, unescaped(message)))
-        for word, rules, reason in re.findall(
-            r"^- (skipped|ignored|expected|known): ((?:`[^`]+`(?:, )?)+): (.*)$", part, re.M
-        ):
-            for rule in re.findall("`(.*?)`", rules):
-                if word == "skipped":
-                    skipped.add((rule, unescaped(reason)))
-                else:
-                    suppressed.add((rule, words[word], unescaped(reason)))
-    return Facts(findings, verdicts, counted, skipped, suppressed)
+        assert head
+        key = unquoted(head[2])
+        facts.verdicts |= {key: VERDICTS[head[1]]}
+        for rule, where in re.findall(r"^- \S+ \*\*\w+ `(.*?)`\*\* (.*)$", part, re.M):
+            facts.findings.add((key, rule, unescaped(where).strip()))
+        for word, rules, reason in re.findall(rf"^- (\w+): ({RULES}): (.*)$", part, re.M):
+            facts.add_reasons(key, word, rules, unescaped(reason))
+    return facts
+
+
+def unquoted(code: str) -> str:
+    return code.replace("\\|", "|").replace("'c'", "`c`")
 
 
 def unescaped(text: str) -> str:
     return unescape(re.sub(r"\\(.)", r"\1", text))
 
 
-def from_text(text: str, whole: hubcheck.Report) -> Facts:
-    """Wrapped for 80 columns, so that facts are looked for instead of cut out."""
-    flat = " ".join(text.split())
-    true = truth(whole)
-    findings = {
-        (key, rule, message)
-        for key, rule, message in true.findings
-        if " ".join(message.split()) in flat and f" {rule} " in flat and Path(key).name.split()[0] in flat
-    }
-    words = {"ignore": "ignored", "xfail": "expected", "baseline": "known"}
-    aside = {(r, k, why) for r, k, why in true.suppressed if f"{words[k]} {r}: {' '.join(why.split())}" in flat}
-    verdicts = {key: v for key, v in true.verdicts.items() if re.search(re.escape(key) + r" TF1 Hub format " + v, flat)}
-    skipped = {(rule, reason) for rule, reason in true.skipped if f"{reason}: " in flat and rule in flat}
-    return Facts(findings, verdicts, {c for c in true.counted if f"{c} in " in flat}, skipped, aside)
+def from_text(report: hubcheck.Report) -> Facts:
+    """Read lines that are not wrapped."""
+    facts, key = Facts(), ""
+    for line in "".join(text_report.render(report, width=100_000)).splitlines():
+        if head := re.fullmatch(r"(/.*)  TF1 Hub format  (\w+)", line):
+            key = head[1].removeprefix(f"{report.project_root}/")
+            facts.verdicts |= {key: VERDICTS[head[2]]}
+        elif finding := re.fullmatch(r"  (?:error|warning|note) (\S+)   (.*)", line):
+            facts.findings.add((key, finding[1], finding[2]))
+        elif counts := re.fullmatch(r"  (\d+ passed.*) in \S+ s", line):
+            facts.counts |= {key: counted(counts[1])}
+        elif skipped := re.fullmatch(rf"  skipped  (.*): ({RULES})", line):
+            facts.add_reasons(key, "skipped", skipped[2], skipped[1])
+        elif suppressed := re.fullmatch(rf"  (ignored|expected|known) +({RULES}): (.*)", line):
+            facts.add_reasons(key, *suppressed.groups())
+    return facts
 
 
-def from_html(text: str, whole: hubcheck.Report) -> Facts:
-    findings, verdicts, counted, skipped, suppressed = set(), {}, set(), set(), set()
-    words = {"ignored": "ignore", "expected": "xfail", "known": "baseline"}
-    for part in text.split("<section ")[1:]:
-        key, verdict = re.search(r"<h2 [^>]*><code>(.*?)</code> <span [^>]*>(\w+)<", part).groups()
-        verdicts[unescape(key)] = verdict
-        counted.add(re.search(r"· (\d+ passed.*?) ·", part)[1])
-        for article in re.findall(r"<article(.*?)</article>", part, re.S):
-            rule = re.search(r"<strong>(.*?)</strong>", article)[1]
-            told = re.search(r"</dl><p>(\w+): (.*?)</p>", article)
-            if told:
-                suppressed.add((rule, words[told[1]], unescape(told[2])))
+def from_html(report: hubcheck.Report) -> Facts:
+    facts = Facts()
+    for part in render(report, "html").split("<section ")[1:]:
+        head = re.search(r"<h2 [^>]*><code>(.*?)</code> <span [^>]*>(\w+)<", part)
+        counts = re.search(r"· (\d+ passed.*?) ·", part)
+        assert head and counts
+        key = unescape(head[1])
+        facts.verdicts |= {key: VERDICTS[head[2]]}
+        facts.counts |= {key: counted(counts[1])}
+        for article in re.findall(r"<article.*?</article>", part, re.S):
+            found = re.search(r'<strong>(.*?)</strong> <span class="dim">(.*?)</span>', article)
+            suppressed = re.search(r"</dl>\s*<p>(\w+): (.*?)</p>", article)
+            assert found
+            if suppressed:
+                facts.add_reasons(key, suppressed[1], found[1], unescape(suppressed[2]))
             else:
-                message = re.search(r"</p><p>(.*?)</p><dl>", article, re.S)[1]
-                findings.add((unescape(key), rule, unescape(message)))
-        row = r'<li data-status="skipped" data-rule="(.*?)">.*?<span class="dim">(.*?)</span></li>'
-        skipped |= {(rule, unescape(reason)) for rule, reason in re.findall(row, part)}
-    return Facts(findings, verdicts, counted, skipped, suppressed)
+                facts.findings.add((key, found[1], unescape(found[2])))
+        row = r'<li data-status="skipped" data-rule="(.*?)">(?:(?!</li>).)*<span class="dim">(.*?)</span>\s*</li>'
+        for rule, reason in re.findall(row, part, re.S):
+            facts.add_reasons(key, "skipped", rule, unescape(reason))
+    return facts
 
 
-READERS: dict[str, Callable[[str, hubcheck.Report], Facts]] = {
+READERS: dict[str, Callable[[hubcheck.Report], Facts]] = {
     "text": from_text,
     "json": from_json,
     "jsonl": from_jsonl,

@@ -1,4 +1,4 @@
-"""The picture of the way from the images to the outputs: what stands in it, and that it stays small."""
+"""The diagram of a signature's data path: what is in it, and that its size is bounded."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from hubcheck.checks.faults import Node, Where
 from hubcheck.engine.details import SignatureDetails
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.module_report import ModuleReport
-from hubcheck.report import diagram
 from hubcheck.report.details.signatures import signature_details
+from hubcheck.report.diagram import diagram
+from hubcheck.report.html import environment
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.rulebook.levels import Level
 from hubcheck.run.options import Options
@@ -32,25 +33,29 @@ def checked(module: Path) -> ModuleReport:
     return report
 
 
-def declared_by(report: ModuleReport) -> dict[str | None, SignatureDetails]:
-    """What stands in a report, by signature or trace, of the last variant that has it."""
+def signatures_of(report: ModuleReport) -> dict[str | None, SignatureDetails]:
+    """The signatures of a report, by key or trace, of the last variant that has it."""
     assert report.details is not None
-    return {declared.signature or declared.trace: declared for declared in report.details.signatures}
+    return {one.signature or one.trace: one for one in report.details.signatures}
 
 
-def declared_of(build: Callable[[tf.Tensor], Mapping[str, tf.Tensor]], *findings: Finding) -> SignatureDetails:
+def details_of(build: Callable[[tf.Tensor], Mapping[str, tf.Tensor]], *findings: Finding) -> SignatureDetails:
     names: dict[str, str] = {}
 
     def make() -> None:
         names.update({key: tensor.name for key, tensor in build(images()).items()})
 
     graph = graph_of(make)
-    (declared,) = signature_details(Context(module_of(variant_of(graph, names)), load_contracts()), findings)
-    return declared
+    (signature,) = signature_details(Context(module_of(variant_of(graph, names)), load_contracts()), findings)
+    return signature
 
 
-def drawn(declared: SignatureDetails, *findings: Finding) -> ET.Element:
-    return ET.fromstring(diagram.diagram(declared, findings, name="p"))
+def draw(signature: SignatureDetails, *findings: Finding) -> ET.Element:
+    return ET.fromstring(svg_text(signature, *findings))
+
+
+def svg_text(signature: SignatureDetails, *findings: Finding) -> str:
+    return environment().get_template("diagram.svg.j2").render(drawing=diagram(signature, findings), id="d")
 
 
 def texts(svg: ET.Element, kind: str | None = None) -> list[str]:
@@ -66,9 +71,9 @@ def found(name: str, op: str, level: Level = "error") -> Finding:
     return Finding("some/rule", level, where, f"something is wrong with {name}", "", "", "", "")
 
 
-def test_a_faulty_node_is_marked_where_it_stands() -> None:
+def test_a_faulty_node_has_its_finding() -> None:
     report = checked(DATA / "c_dropout_on_features_train")
-    svg = drawn(declared_by(report)["image_feature_vector"], *report.findings)
+    svg = draw(signatures_of(report)["image_feature_vector"], *report.findings)
     names = texts(svg, "name")
     assert names.index("conv1/Conv2D") < names.index("Mean") < names.index("SelectV2")
     assert texts(svg, "bad")[0].startswith("! output/no-dropout: dropout applies dropout")
@@ -77,50 +82,57 @@ def test_a_faulty_node_is_marked_where_it_stands() -> None:
     assert "SelectV2: ! output/no-dropout" in description
 
 
-def test_nothing_is_marked_on_a_good_module() -> None:
+def test_a_good_module_has_no_notes() -> None:
     report = checked(DATA / "a_good_feature_vector")
-    for declared in declared_by(report).values():
-        svg = drawn(declared, *report.findings)
+    for signature in signatures_of(report).values():
+        svg = draw(signature, *report.findings)
         assert set(boxes(svg)) == {"box"}
-        assert (svg.findtext("desc") or "").endswith("Nothing was found on the way.")
+        assert (svg.findtext("desc") or "").endswith("No findings on the data path.")
 
 
-def test_a_trace_is_drawn_if_something_was_found_in_it(fixture_module: Callable[[str], Path]) -> None:
+def test_a_trace_with_findings_has_a_diagram(fixture_module: Callable[[str], Path]) -> None:
     report = checked(fixture_module("output/no-dropout/bad_keras"))
-    found = declared_by(report)
+    found = signatures_of(report)
     assert {"image_feature_vector", "serving_default", "training=True"} == set(found)
-    assert "bad" in boxes(drawn(found["training=True"], *report.findings))
-    assert "bad" not in boxes(drawn(found["image_feature_vector"], *report.findings))
+    assert "bad" in boxes(draw(found["training=True"], *report.findings))
+    assert "bad" not in boxes(draw(found["image_feature_vector"], *report.findings))
 
 
-def test_what_was_set_aside_is_marked_as_such() -> None:
+def test_a_finding_of_one_variant_is_not_shown_in_another() -> None:
+    report = checked(DATA / "c_dropout_on_features_train")
+    assert report.details is not None
+    bad = {d.variant for d in report.details.signatures if "bad" in boxes(draw(d, *report.findings))}
+    assert bad == {"train"}
+
+
+def test_a_suppressed_finding_is_marked_as_such() -> None:
     finding = found("bend", "Relu")
-    declared = declared_of(lambda x: {"default": tf.reduce_mean(tf.nn.relu(x, name="bend"), [1, 2])}, finding)
-    svg = drawn(declared)
-    assert texts(svg, "dim") == ["set aside: some/rule: something is wrong with bend"]
+    signature = details_of(lambda x: {"default": tf.reduce_mean(tf.nn.relu(x, name="bend"), [1, 2])}, finding)
+    svg = draw(signature)
+    assert texts(svg, "dim") == ["suppressed: some/rule: something is wrong with bend"]
     assert "bad" not in boxes(svg)
 
 
-def test_a_warning_is_no_error() -> None:
+def test_a_warning_is_not_drawn_as_an_error() -> None:
     finding = found("bend", "Relu", "warning")
-    declared = declared_of(lambda x: {"default": tf.nn.relu(x, name="bend")}, finding)
-    assert {"warn"} <= set(boxes(drawn(declared, finding))) <= {"warn", "box"}
+    signature = details_of(lambda x: {"default": tf.nn.relu(x, name="bend")}, finding)
+    assert {"warn"} <= set(boxes(draw(signature, finding))) <= {"warn", "box"}
 
 
-def test_what_was_found_beside_the_way_is_told() -> None:
+def test_a_finding_on_a_node_off_the_data_path_has_a_row() -> None:
     def net(x: tf.Tensor) -> Mapping[str, tf.Tensor]:
         return {"default": x + tf.random.normal([3], name="noise")}
 
     finding = found("noise/RandomStandardNormal", "RandomStandardNormal")
-    svg = drawn(declared_of(net, finding), finding)
+    svg = draw(details_of(net, finding), finding)
     assert "noise/RandomStandardNormal" in texts(svg, "name")
-    assert "(beside the way)" in texts(svg, "quiet")
+    assert "(not on the data path)" in texts(svg, "quiet")
 
 
-def test_an_output_that_is_not_made_of_the_images_hangs_in_the_air() -> None:
-    svg = drawn(declared_of(lambda x: {"default": tf.nn.relu(x), "Net/step": tf.constant(1.0)}))
+def test_an_output_that_is_not_computed_from_the_images_is_unconnected() -> None:
+    svg = draw(details_of(lambda x: {"default": tf.nn.relu(x), "Net/step": tf.constant(1.0)}))
     names = texts(svg)
-    assert names.index("not made of the images") < names.index("Net/step  float32 of unknown rank")
+    assert names.index("not computed from the images") < names.index("Net/step  float32 of unknown rank")
 
 
 def test_parallel_branches_are_not_drawn_as_if_one_fed_the_other() -> None:
@@ -128,7 +140,7 @@ def test_parallel_branches_are_not_drawn_as_if_one_fed_the_other() -> None:
         left, right = tf.nn.relu(x, name="left"), tf.nn.elu(x, name="right")
         return {"default": tf.add(left, right, name="join")}
 
-    steps = declared_of(net).steps
+    steps = details_of(net).steps
     assert [(step.name, step.sources) for step in steps] == [
         ("images", ()),
         ("left", (0,)),
@@ -137,7 +149,7 @@ def test_parallel_branches_are_not_drawn_as_if_one_fed_the_other() -> None:
     ]
 
 
-def test_thousands_of_outputs_make_no_picture_of_thousands_of_rows() -> None:
+def test_a_diagram_of_thousands_of_outputs_is_bounded() -> None:
     def net(x: tf.Tensor) -> Mapping[str, tf.Tensor]:
         outputs = {}
         for i in range(1500):
@@ -145,15 +157,15 @@ def test_thousands_of_outputs_make_no_picture_of_thousands_of_rows() -> None:
             outputs[f"Net/{i}"] = x
         return {**outputs, "default": x}
 
-    declared = declared_of(net)
-    assert len(declared.outputs) == 51
-    assert len(declared.steps) == 201
-    assert declared.steps[-1].outputs == ("Net/1499", "default")
-    assert all(0 <= source < 201 for step in declared.steps for source in step.sources)
-    assert len(diagram.diagram(declared, [], name="p")) < 100_000
+    signature = details_of(net)
+    assert len(signature.outputs) == 51
+    assert len(signature.steps) == 201
+    assert signature.steps[-1].outputs == ("Net/1499", "default")
+    assert all(0 <= source < 201 for step in signature.steps for source in step.sources)
+    assert len(svg_text(signature)) < 100_000
 
 
-def test_a_name_that_is_markup_is_text() -> None:
-    declared = SignatureDetails("serve", "<b>", None, (("images", "<i>"),), (("default", "&"),))
-    svg = drawn(declared)
+def test_names_with_markup_are_text() -> None:
+    signature = SignatureDetails("serve", "<b>", None, (("images", "<i>"),), (("default", "&"),))
+    svg = draw(signature)
     assert {"<b>", "<i>", "default  &"} <= set(texts(svg))

@@ -1,7 +1,7 @@
 "use strict";
-// The filter: rules by status and by words. Without this script everything is shown.
+// The filter: rules by status and by text. Without this script, everything is shown.
 const form = document.getElementById("filter");
-const told = document.getElementById("shown");
+const output = document.getElementById("shown");
 function filter() {
   const statuses = new Set([...form.querySelectorAll("input[type=checkbox]:checked")].map((box) => box.value));
   const words = form.querySelector("input[type=search]").value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -15,7 +15,7 @@ function filter() {
     group.hidden = !group.querySelector("[data-status]:not([hidden])");
     if (words.length) group.open = true;
   }
-  told.textContent = shown === 1 ? "1 rule shown" : `${shown} rules shown`;
+  output.textContent = shown === 1 ? "1 rule shown" : `${shown} rules shown`;
 }
 form.hidden = false;
 form.addEventListener("input", filter);
