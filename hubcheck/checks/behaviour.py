@@ -98,7 +98,7 @@ def batch_independence(context: Context) -> Iterator[CheckItem]:
                 continue
             yield Checked()
             whole, rows = reference[key]
-            places = [whole.pictures.index(name) for name in run.pictures]
+            places = [whole.images.index(name) for name in run.images]
             distance = max(_distance(values[row], rows[place]) for row, place in enumerate(places))
             if distance > allowed:
                 found = (
@@ -153,7 +153,7 @@ def informative(context: Context) -> Iterator[CheckItem]:
         for run, key, values in _values(seen, target, "pictures", "plain"):
             if len(values) == run.batch:
                 parts.setdefault(key, []).append(values.reshape(run.batch, -1))
-                names.update(run.pictures)
+                names.update(run.images)
         if len(names) < 3:
             continue
         for key, rows in parts.items():
@@ -198,7 +198,7 @@ def _pictures(run: Run, wrong: Any) -> dict[str, None]:
     if len(wrong) != run.batch:
         return {}
     bad = wrong.reshape(run.batch, -1).any(axis=1)
-    return dict.fromkeys(name.partition("-")[0] for name, is_bad in zip(run.pictures, bad, strict=False) if is_bad)
+    return dict.fromkeys(name.partition("-")[0] for name, is_bad in zip(run.images, bad, strict=False) if is_bad)
 
 
 def _distance(one: Any, other: Any) -> float:

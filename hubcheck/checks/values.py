@@ -126,5 +126,5 @@ def _result(seen: Observations, target: ProbeTarget) -> tuple[Any, tuple[Any, ..
         kept = {key: output.values for key, output in run.outputs.items() if output.values is not None}
         key = "default" if "default" in kept else next(iter(kept)) if len(kept) == 1 else None
         if run.failure is None and key is not None:
-            return kept[key], (run.pictures, run.size)
+            return kept[key], (run.images, run.size)
     return None

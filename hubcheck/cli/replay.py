@@ -58,13 +58,14 @@ def command(
     \b
     hubcheck replay exports/m --signature image_feature_vector --calls pictures,swapped
     """
-    from hubcheck.probe.devices import choose
+    from hubcheck.probe.devices import select_devices, tensorflow_missing
     from hubcheck.probe.evidence import save_evidence
-    from hubcheck.probe.pool import Pool, ProbeError, ProbeOptions, SandboxUnavailable, tensorflow_missing
+    from hubcheck.probe.options import ProbeOptions
+    from hubcheck.probe.pool import Pool, ProbeError, SandboxUnavailable
     from hubcheck.probe.replay import CallRequest, describe, replay
 
-    choice = choose(device)  # type: ignore[arg-type]
-    reason = tensorflow_missing() or choice.missing
+    selection = select_devices(device)  # type: ignore[arg-type]
+    reason = tensorflow_missing() or selection.missing
     if reason is not None:
         click.echo(f"cannot run it: {reason}", err=True)
         return EXIT_INCOMPLETE
@@ -74,7 +75,7 @@ def command(
     fetch = FetchOptions.with_user_cache(limits_at_hand())
     with open_source(find_one_source(path, fetch), fetch) as module:
         try:
-            with Pool(jobs=1, sandbox=sandbox, devices=choice.devices) as pool:  # type: ignore[arg-type]
+            with Pool(jobs=1, sandbox=sandbox, devices=selection.devices) as pool:  # type: ignore[arg-type]
                 seen = replay(module, contracts, wanted, pool=pool, options=options)
         except (ProbeError, SandboxUnavailable) as error:
             click.echo(f"cannot run it: {error}", err=True)

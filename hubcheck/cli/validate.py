@@ -18,7 +18,7 @@ from hubcheck.run.validate import modules_at, stream
 from hubcheck.util.resources import cache_folder
 
 if TYPE_CHECKING:
-    from hubcheck.probe.pool import ProbeOptions
+    from hubcheck.probe.options import ProbeOptions
 
 
 @click.command(
@@ -147,7 +147,7 @@ def command(  # noqa: PLR0913 - one for each option
 def _probe(timeout: float | None) -> ProbeOptions | None:
     if timeout is None:
         return None
-    from hubcheck.probe.pool import ProbeOptions
+    from hubcheck.probe.options import ProbeOptions
 
     return ProbeOptions(timeout=timeout)
 

@@ -12,7 +12,7 @@ from hubcheck.rulebook.contract import SignatureContract
 from hubcheck.util.numbers import difference
 
 if TYPE_CHECKING:
-    from hubcheck.sandbox.enforce import Mode
+    from hubcheck.sandbox.policy import Mode
 
 DEFAULT = "default"
 
@@ -27,7 +27,9 @@ def agreements(
 
     Both versions are fed the same pictures, which the seed makes.
     """
-    from hubcheck.probe.pool import Pool, ProbeError, ProbeOptions, SandboxUnavailable, tensorflow_missing
+    from hubcheck.probe.devices import tensorflow_missing
+    from hubcheck.probe.options import ProbeOptions
+    from hubcheck.probe.pool import Pool, ProbeError, SandboxUnavailable
     from hubcheck.probe.replay import CallRequest, NoSuchCall, replay
 
     missing = tensorflow_missing()

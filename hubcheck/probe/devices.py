@@ -1,33 +1,50 @@
-"""Which devices a module is run on, by the user's word, and why not on others."""
+"""Select the devices that modules are run on, and say why the others are not used."""
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from hubcheck.probe.dispatch.environment import no_gpu
 from hubcheck.probe.observations import Device
 
 DeviceRequest = Literal["cpu", "gpu", "auto", "all"]
+"""The values of `--device`: auto uses a GPU if there is one, gpu and all require it."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceSelection:
-    """The devices to run on, those not run on with the reason, and what was asked for and cannot be had."""
+    """The devices to run on, those that are not used, and why a requested one is missing, if so."""
 
     devices: tuple[str, ...]
     absent: tuple[Device, ...] = ()
     missing: str | None = None
 
 
-def choose(wish: DeviceRequest) -> DeviceSelection:
-    """The devices for `--device`: "auto" takes a GPU if there is one, "gpu" and "all" insist on it."""
-    if wish == "cpu":
-        return DeviceSelection(("cpu",), (Device("gpu", False, "not asked for"),))
+def select_devices(request: DeviceRequest) -> DeviceSelection:
+    """Return the devices for a value of `--device`."""
+    if request == "cpu":
+        return DeviceSelection(("cpu",), (Device("gpu", False, "not requested"),))
     reason = no_gpu()
     if reason is None:
-        return DeviceSelection(("gpu",) if wish == "gpu" else ("cpu", "gpu"))
+        return DeviceSelection(("gpu",) if request == "gpu" else ("cpu", "gpu"))
     absent = (Device("gpu", False, reason),)
-    if wish == "gpu":
+    if request == "gpu":
         return DeviceSelection((), absent, reason)
-    return DeviceSelection(("cpu",), absent, reason if wish == "all" else None)
+    return DeviceSelection(("cpu",), absent, reason if request == "all" else None)
+
+
+def no_gpu() -> str | None:
+    """Return why TensorFlow cannot use a GPU here, judged by the system's device files, or None if it may."""
+    nodes = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+    if not any(Path(node).exists() for node in nodes) and not list(Path("/dev").glob("nvidia[0-9]*")):
+        return "no GPU is visible on this machine"
+    return None
+
+
+def tensorflow_missing() -> str | None:
+    """Return why no module can be run here, or None. Does not import TensorFlow."""
+    if importlib.util.find_spec("tensorflow") is None:
+        return "TensorFlow is not installed (pip install 'hubcheck[tensorflow]')"
+    return None

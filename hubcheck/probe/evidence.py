@@ -1,4 +1,4 @@
-"""What was fed and what came back, kept as `.npz` files that numpy opens."""
+"""Save the inputs and results of calls as `.npz` files for numpy."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from hubcheck.module.types import Module
 from hubcheck.probe.observations import Observations, ProbeTarget, Run
-from hubcheck.probe.plan.planning import ModuleSteps, plan_steps
+from hubcheck.probe.options import ProbeOptions
+from hubcheck.probe.plan.planning import plan_steps
 from hubcheck.probe.plan.steps import CallStep
-from hubcheck.probe.pool import ProbeOptions
 from hubcheck.rulebook.contract import SignatureContract
 
-_ODD = re.compile(r"[^\w.=-]+")
+_UNSAFE = re.compile(r"[^\w.=-]+")
 
 
 def save_evidence(
@@ -26,42 +26,39 @@ def save_evidence(
 ) -> list[Path]:
     """Write one file for each target and device that was called: `<folder>/<module>/<target>.<device>.npz`.
 
-    Its arrays are called `<call>.<input key>` and `<call>.<output key>.result`; of repeated calls, results are
-    stacked. Inputs are painted again from their names and the seed, so they are what was fed.
+    Its arrays are called `<call>.<input key>` and `<call>.<output key>.result`; results of repeated calls are stacked.
+    The inputs are made again from the names of the images and the seed, which gives the same arrays.
 
     Returns:
         The files, in the order of the calls.
     """
     options = options or ProbeOptions()
-    planned = plan_steps(module, contracts, larger_batch=options.larger_batch)
-    home = folder / _name(module.path.name)
+    planned = plan_steps(module, contracts, larger_batch=options.larger_batch).for_one_worker()
+    calls = [step for step in planned if isinstance(step, CallStep)]
+    by_target: dict[tuple[ProbeTarget, str], list[Run]] = {}
+    for run in observations.runs:
+        by_target.setdefault((run.target, run.device), []).append(run)
+    module_folder = folder / _safe_name(module.path.name)
     written = []
-    for (target, device), runs in _by_target(observations).items():
-        arrays = dict(_arrays(planned, target, runs))
+    for (target, device), runs in by_target.items():
+        arrays = dict(_arrays([step for step in calls if step.target == target], runs))
         if arrays:
-            home.mkdir(parents=True, exist_ok=True)
-            file = home / f"{_name(_title(target))}.{device}.npz"
+            module_folder.mkdir(parents=True, exist_ok=True)
+            file = module_folder / f"{_safe_name(_title(target))}.{device}.npz"
             _write(file, arrays)
             written.append(file)
     return written
 
 
-def _by_target(observations: Observations) -> dict[tuple[ProbeTarget, str], list[Run]]:
-    found: dict[tuple[ProbeTarget, str], list[Run]] = {}
-    for run in observations.runs:
-        found.setdefault((run.target, run.device), []).append(run)
-    return found
-
-
-def _arrays(planned: ModuleSteps, target: ProbeTarget, runs: list[Run]) -> Iterator[tuple[str, Any]]:
+def _arrays(calls: list[CallStep], runs: list[Run]) -> Iterator[tuple[str, Any]]:
     import numpy
 
-    from hubcheck.probe import inputs as feeds
+    from hubcheck.probe.inputs import make_input
 
-    steps = {step.purpose: step for step in planned.together() if isinstance(step, CallStep) and step.target == target}
+    steps = {step.purpose: step for step in calls}
     for purpose in dict.fromkeys(run.purpose for run in runs):
-        for key, feed in steps[purpose].feeds.items() if purpose in steps else ():
-            array = feeds.make(feed, runs[0].seed)
+        for key, spec in steps[purpose].inputs.items() if purpose in steps else ():
+            array = make_input(spec, runs[0].seed)
             if array.dtype != object:
                 yield f"{purpose}.{key}", array
         results: dict[str, list[Any]] = {}
@@ -87,6 +84,6 @@ def _title(target: ProbeTarget) -> str:
     return f"{target.variant or 'inference'}.{loader}{name}"
 
 
-def _name(text: str) -> str:
-    """A text as one safe part of a path."""
-    return _ODD.sub("_", text).strip(".")[:150] or "module"
+def _safe_name(text: str) -> str:
+    """Return a text as one safe component of a path."""
+    return _UNSAFE.sub("_", text).strip(".")[:150] or "module"

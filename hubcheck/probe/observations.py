@@ -1,4 +1,4 @@
-"""What was seen when a module ran: frozen facts that probe predicates judge. No TensorFlow, no numpy at import."""
+"""What was observed when a module ran: frozen facts for the probe checks. Imports neither TensorFlow nor numpy."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 FailureKind = Literal["error", "op", "keras2", "kernel", "memory", "signal", "deadline", "protocol"]
-"""Why something came to no result.
+"""Why a load or a call has no result.
 
 error: TensorFlow raised. op: an op that this TensorFlow does not register. keras2: the object needs `tf_keras`.
-kernel: an op has no kernel for this device. memory, signal, deadline: how the worker ended. protocol: the
-worker sent back what is no result.
+kernel: an op has no kernel for this device. memory, signal, deadline: how the worker ended. protocol: the worker sent
+an invalid result.
 """
 
 Purpose = Literal["pictures", "plain", "swapped", "alone", "again", "resized", "repeated", "loss"]
-"""What a call is for; one call serves many rules.
+"""What a call is for, as `hubcheck replay --calls` names it; one call serves many rules.
 
-pictures: a batch of different pictures. plain: black, a constant and a picture. swapped: two pictures of
-`pictures` in other places and company. alone: the first of them, by itself. again: `pictures` once more,
-after all others. resized: `pictures` at another height and width. repeated: one of many calls with the same
-pictures, for statistics. loss: a regularization loss, which is fed nothing.
+pictures: a batch of different images. plain: a black, a gray and a normal image. swapped: two images of `pictures` at
+other positions of another batch. alone: the first of them, as a batch of one. again: `pictures` once more, after all
+others. resized: `pictures` at another height and width. repeated: one of many calls with the same images, for
+statistics. loss: a regularization loss, which has no inputs.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a load or a call came to no result, in one line; `node` is the graph node that TensorFlow blames."""
+    """Why a load or a call failed, in one line; `node` is the graph node that TensorFlow blames."""
 
     kind: FailureKind
     message: str
@@ -35,11 +35,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class ProbeTarget:
-    """What can be called: a signature of a variant, or (`trace` is set) a trace of the TF2 object's `__call__`.
+    """What can be called: a signature of a variant, a trace of the TF2 object's `__call__`, or a regularization loss.
 
-    `number` is the trace's place among the callable's traces, for names are not unique. `session` tells that
-    TensorFlow's session loader ran it, the one that TensorFlow Serving uses. With neither signature nor trace it is
-    the regularization loss of that number.
+    `number` is the index of the trace among the callable's traces, whose names are not unique, or that of the loss,
+    which has neither `signature` nor `trace`. `session` says that TensorFlow's session loader loads it, as TensorFlow
+    Serving does.
     """
 
     variant: str
@@ -57,7 +57,7 @@ class ProbeTarget:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output of a call. `values` is a numpy array if asked for; of wide outputs, evenly spread columns."""
+    """One output of a call. `values` is a numpy array if requested; of a wide output, evenly spaced columns."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -66,7 +66,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One attempt of TensorFlow to restore a variant."""
+    """One attempt of TensorFlow to load a variant."""
 
     variant: str
     device: str
@@ -77,13 +77,13 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One call of a target. `pictures` names the rows that were fed; `size` is their height and width, if images."""
+    """One call of a target. `images` names the rows of the batch; `size` their height and width in pixels, if any."""
 
     target: ProbeTarget
     device: str
     purpose: Purpose
     batch: int
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     size: tuple[int, ...]
     seed: int
     outputs: Mapping[str, Output] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class NotRun:
-    """A target (or, with None, the whole device) that was not run, and why."""
+    """A target (None: everything on the device) that was not run, and why."""
 
     target: ProbeTarget | None
     device: str
@@ -103,19 +103,19 @@ class NotRun:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where the module ran, or why not there."""
+    """A device, whether the module ran on it, and why not."""
 
     name: str
     ran: bool
     reason: str | None = None
-    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """Everything seen of one module. `sandbox` lists the protections in force, `unprotected` those that were not.
+    """Everything observed of one module.
 
-    `settings` are the options of `hubcheck replay` that make its calls these ones.
+    `sandbox` lists the protections that were enforced, `sandbox_missing` the others, with reasons. `settings` are the
+    options of `hubcheck replay` that repeat its calls.
     """
 
     devices: tuple[Device, ...] = ()
@@ -123,31 +123,26 @@ class Observations:
     runs: tuple[Run, ...] = ()
     not_run: tuple[NotRun, ...] = ()
     sandbox: tuple[str, ...] = ()
-    unprotected: tuple[str, ...] = ()
-    peak_memory: int = 0
-    seconds: float = 0.0
+    sandbox_missing: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     judged: str | None = None
 
     @property
     def device(self) -> str | None:
-        """The device that the behaviour rules judge: the `judged` one, else the CPU unless only another one ran."""
+        """The device whose calls the behaviour rules judge: `judged` if set, else the CPU if it ran, else another."""
         if self.judged is not None:
             return self.judged
         ran = [device.name for device in self.devices if device.ran]
         return "cpu" if "cpu" in ran else next(iter(ran), None)
 
     def calls(self, target: ProbeTarget, *purposes: Purpose, device: str | None = None) -> Iterator[Run]:
-        """The runs of a target on a device (the judged one), in the order they happened, failed ones included."""
+        """Yield the runs of a target on a device, by default the judged one, in order and including failed ones."""
         device = device or self.device
         for run in self.runs:
             if run.target == target and run.device == device and (not purposes or run.purpose in purposes):
                 yield run
 
     def values(self, target: ProbeTarget, purpose: Purpose, key: str, device: str | None = None) -> Any:
-        """The values of one output of the (last) call with that purpose; None if there are none."""
-        found = None
-        for run in self.calls(target, purpose, device=device):
-            if key in run.outputs:
-                found = run.outputs[key].values
-        return found
+        """Return the values of one output of the last call with that purpose, or None."""
+        runs = [run for run in self.calls(target, purpose, device=device) if key in run.outputs]
+        return runs[-1].outputs[key].values if runs else None

@@ -1,4 +1,4 @@
-"""Some calls of a module once more, with the same pictures: what `hubcheck replay` does."""
+"""Repeat some calls of a module with the same images, for `hubcheck replay`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 from hubcheck.module.types import Module
 from hubcheck.probe.observations import Observations, ProbeTarget, Run
-from hubcheck.probe.plan.planning import ModuleSteps, plan_steps
+from hubcheck.probe.options import ProbeOptions
+from hubcheck.probe.plan.module_steps import ModuleSteps
+from hubcheck.probe.plan.planning import plan_steps
 from hubcheck.probe.plan.steps import CallStep
-from hubcheck.probe.pool import Pool, ProbeOptions
+from hubcheck.probe.pool import Pool
 from hubcheck.rulebook.contract import SignatureContract
 from hubcheck.util.errors import UserError
 from hubcheck.util.numbers import difference
@@ -18,7 +20,7 @@ from hubcheck.util.text import printable
 
 
 class NoSuchCall(UserError):
-    """The module has no such target, or the target is not called so; the message tells what there is."""
+    """The module has no such target or call; the message lists those that it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class CallRequest:
     """What to call: a signature, a trace of the callable by its name, or a regularization loss by its number.
 
     With none of them, the variants are loaded and nothing is called. `calls` are purposes, as findings name them;
-    `keep` are outputs whose values are wanted besides those that the convention names.
+    `keep` are further outputs whose values are wanted, besides those that the convention names.
     """
 
     variant: str | None = None
@@ -41,46 +43,46 @@ class CallRequest:
 def replay(
     module: Module,
     contracts: Mapping[str, SignatureContract],
-    wanted: CallRequest,
+    request: CallRequest,
     *,
     pool: Pool,
     options: ProbeOptions | None = None,
 ) -> Observations:
-    """Make the calls again.
+    """Make the requested calls.
 
     Raises:
-        NoSuchCall: there is nothing of that name to call.
+        NoSuchCall: the module has no such call.
         ProbeError: modules cannot be run here.
     """
     options = options or ProbeOptions()
-    planned = plan_steps(module, contracts, larger_batch=options.larger_batch)
-    chosen = planned.chosen(_target(planned, wanted), wanted.calls, keep=wanted.keep)
-    return pool.submit_planned(module, chosen, options).result()
+    steps = plan_steps(module, contracts, larger_batch=options.larger_batch)
+    selected = steps.select(_target(steps, request), request.calls, keep=request.keep)
+    return pool.submit_steps(module, selected, options).result()
 
 
-def _target(planned: ModuleSteps, wanted: CallRequest) -> ProbeTarget | None:
-    if wanted.signature is None and wanted.trace is None and wanted.loss is None:
+def _target(steps: ModuleSteps, request: CallRequest) -> ProbeTarget | None:
+    if request.signature is None and request.trace is None and request.loss is None:
         return None
-    steps = [step for step in planned.together() if isinstance(step, CallStep)]
-    for step in steps:
-        if _matches(step.target, wanted) and step.purpose in wanted.calls:
-            return step.target
-    there = sorted({f"{step.target} ({step.purpose})" for step in steps})
-    raise NoSuchCall(f"there is no such call of this module; there are: {printable(', '.join(there)) or 'none'}")
+    calls = [step for step in steps.for_one_worker() if isinstance(step, CallStep)]
+    for call in calls:
+        if _matches(call.target, request) and call.purpose in request.calls:
+            return call.target
+    available = sorted({f"{call.target} ({call.purpose})" for call in calls})
+    raise NoSuchCall(f"this module has no such call; its calls are: {printable(', '.join(available)) or 'none'}")
 
 
-def _matches(target: ProbeTarget, wanted: CallRequest) -> bool:
-    if wanted.variant is not None and target.variant != wanted.variant:
+def _matches(target: ProbeTarget, request: CallRequest) -> bool:
+    if request.variant is not None and target.variant != request.variant:
         return False
-    if wanted.variant is None and target.variant not in ("", "serve"):
+    if request.variant is None and target.variant not in ("", "serve"):
         return False
-    if wanted.loss is not None:
-        return target.signature is None and target.trace is None and target.number == wanted.loss
-    return (target.signature, target.trace, target.session) == (wanted.signature, wanted.trace, wanted.session)
+    if request.loss is not None:
+        return target.signature is None and target.trace is None and target.number == request.loss
+    return (target.signature, target.trace, target.session) == (request.signature, request.trace, request.session)
 
 
 def describe(observations: Observations) -> Iterator[str]:
-    """What was seen, line by line, for people."""
+    """Yield lines that describe the observations."""
     for device in observations.devices:
         if not device.ran:
             yield f"{device.name}: not run: {device.reason}"
@@ -99,9 +101,9 @@ def describe(observations: Observations) -> Iterator[str]:
 
 
 def _run_lines(observations: Observations, run: Run) -> Iterator[str]:
-    pictures = f"  {run.batch} x {', '.join(run.pictures)}" if run.pictures else ""
+    images = f"  {run.batch} x {', '.join(run.images)}" if run.images else ""
     size = f"  {'x'.join(map(str, run.size))} pixels" if run.size else ""
-    yield f"{run.device}  {run.target}  {run.purpose}{pictures}{size}  seed {run.seed}  {run.seconds:.3f} s"
+    yield f"{run.device}  {run.target}  {run.purpose}{images}{size}  seed {run.seed}  {run.seconds:.3f} s"
     if run.failure is not None:
         yield f"    failed: {run.failure.message}" + (f" (node {run.failure.node})" if run.failure.node else "")
     for key, output in run.outputs.items():
@@ -121,17 +123,17 @@ def _statistics(values: Any) -> str:
 
 
 def _comparisons(observations: Observations, run: Run, key: str, values: Any) -> Iterator[str]:
-    """How far each row is from the same picture's in the first call of the same target on the same device."""
+    """Yield how far each row is from the same image's row in the target's first call on the same device."""
     first = next(iter(observations.calls(run.target, device=run.device)), None)
     if first is None or first is run or values is None or key not in first.outputs or run.size != first.size:
         return
     others = first.outputs[key].values
     if others is None or len(values) != run.batch or len(others) != first.batch or values.shape[1:] != others.shape[1:]:
         return
-    for row, name in enumerate(run.pictures):
-        if name in first.pictures:
-            apart = difference(values[row], others[first.pictures.index(name)])
-            yield f"{name}: {apart:.3g} of its largest value apart from `{first.purpose}`"
+    for row, name in enumerate(run.images):
+        if name in first.images:
+            apart = difference(values[row], others[first.images.index(name)])
+            yield f"{name}: differs by {apart:.3g} of its largest value from `{first.purpose}`"
 
 
 def _repeated_lines(runs: Sequence[Run]) -> Iterator[str]:
@@ -141,10 +143,11 @@ def _repeated_lines(runs: Sequence[Run]) -> Iterator[str]:
     for failure in dict.fromkeys(run.failure for run in runs if run.failure is not None):
         yield f"    failed: {failure.message}"
     for key in runs[0].outputs:
-        found = [run.outputs[key].values for run in runs if key in run.outputs and run.outputs[key].values is not None]
-        if len(found) == len(runs) and len({values.shape for values in found}) == 1:
-            stacked = numpy.stack(found)
+        outputs = [run.outputs[key].values for run in runs if key in run.outputs]
+        results = [values for values in outputs if values is not None]
+        if len(results) == len(runs) and len({values.shape for values in results}) == 1:
+            stacked = numpy.stack(results)
             zeros = (stacked == 0).mean()
-            moving = (stacked != stacked[0]).any(axis=0).mean()
-            shares = f"{100 * moving:.0f} % of the values change, {100 * zeros:.0f} % are 0"
+            changing = (stacked != stacked[0]).any(axis=0).mean()
+            shares = f"{100 * changing:.0f} % of the values change, {100 * zeros:.0f} % are 0"
             yield f"    {printable(key) or 'result'}  {shares}"

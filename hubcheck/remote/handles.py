@@ -24,6 +24,7 @@ from hubcheck.module.limits import ReadLimits
 from hubcheck.module.locate import NotAModule, find_modules
 from hubcheck.module.uri import Uri
 from hubcheck.remote.fetch_options import FetchOptions
+from hubcheck.util.child_processes import child_environment
 from hubcheck.util.errors import Unreachable, UserError
 from hubcheck.util.private_folder import private_folder
 
@@ -126,19 +127,13 @@ def _run_client(uri: Uri, client: _Client, limits: ReadLimits, cache: Path, scra
     temporary.mkdir()
     command = [sys.executable, "-P", "-m", f"hubcheck.remote.clients.{client.script}", _handle(uri, client)]
     command += [str(limits.remote_bytes), str(cache), str(temporary)]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        client.cache_variable: str(cache),
-        "TMPDIR": str(temporary),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    variables = {client.cache_variable: str(cache), "TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"}
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=environment,
+        env=child_environment(**variables),
         start_new_session=True,
     )
     try:

@@ -139,13 +139,15 @@ def _pool(plan: ResolvedOptions) -> tuple[Pool | None, str]:
     """Return the pool of workers, or None and the reason why modules are not run."""
     if plan.options.static or plan.devices is None:
         return None, _STATIC_REASON
-    from hubcheck.probe.pool import Pool, SandboxUnavailable, tensorflow_missing
+    from hubcheck.probe.devices import tensorflow_missing
 
     missing = tensorflow_missing()
     if missing is None and not plan.devices.devices:
         missing = f"--device: {plan.devices.missing}"
     if missing is not None:
         return None, missing
+    from hubcheck.probe.pool import Pool, SandboxUnavailable
+
     options, devices = plan.options, plan.devices
     try:
         return Pool(jobs=options.jobs, sandbox=options.sandbox, devices=devices.devices, absent=devices.absent), ""

@@ -24,6 +24,7 @@ from hubcheck.module.uri import ModuleSource
 from hubcheck.run.checker import unchecked_report
 from hubcheck.run.report_codec import report_from
 from hubcheck.run.worker_processes import WorkerDied, WorkerProcesses, in_order
+from hubcheck.util.child_processes import child_environment
 from hubcheck.util.errors import ModuleUnavailable, UserError
 
 try:
@@ -181,11 +182,7 @@ def _local(workers: int) -> Iterator[str]:
         address: str = cluster.scheduler_address
         command = [sys.executable, "-m", "dask", "worker", address, "--nworkers", str(workers), "--nthreads", "1"]
         command += ["--no-dashboard", "--death-timeout", "60", "--memory-limit", "0", "--local-directory", folder]
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            "DASK_LOGGING__DISTRIBUTED": "critical",
-        }
+        environment = child_environment(DASK_LOGGING__DISTRIBUTED="critical")
         # In a session of their own, so that Ctrl-C reaches this process alone, which then ends them.
         nanny = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True

@@ -12,8 +12,8 @@ from hubcheck.rulebook.levels import Level
 if TYPE_CHECKING:
     from hubcheck.config.file import Config
     from hubcheck.probe.devices import DeviceRequest
-    from hubcheck.probe.pool import ProbeOptions
-    from hubcheck.sandbox.enforce import Mode
+    from hubcheck.probe.options import ProbeOptions
+    from hubcheck.sandbox.policy import Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def with_configuration(options: Options) -> Options:
         return options
     probe = options.probe
     if config.timeout or config.memory:
-        from hubcheck.probe.pool import ProbeOptions
+        from hubcheck.probe.options import ProbeOptions
 
         timeout = config.timeout or ProbeOptions().timeout
         probe = probe or ProbeOptions(timeout=timeout)

@@ -110,9 +110,9 @@ def resolve(options: Options) -> ResolvedOptions:
     selected = select(options.select, rules) if options.select else set(rules)
     devices = None
     if not options.static and options.cluster is None:
-        from hubcheck.probe.devices import choose
+        from hubcheck.probe.devices import select_devices
 
-        devices = choose(options.device or "auto")
+        devices = select_devices(options.device or "auto")
     return ResolvedOptions(
         options=options,
         rules=levelled,

@@ -21,9 +21,9 @@ from hubcheck.run.resolved import ResolvedOptions, resolve
 
 if TYPE_CHECKING:
     from hubcheck.probe.devices import DeviceRequest
-    from hubcheck.probe.pool import ProbeOptions
+    from hubcheck.probe.options import ProbeOptions
     from hubcheck.run.dask_cluster import Cluster
-    from hubcheck.sandbox.enforce import Mode
+    from hubcheck.sandbox.policy import Mode
 
 
 def validate(  # noqa: PLR0913 - one for each option

@@ -20,6 +20,7 @@ from typing import TypeVar
 from hubcheck.module.uri import parse_source
 from hubcheck.run.options import Options
 from hubcheck.run.report_codec import report_text
+from hubcheck.util.child_processes import child_environment
 from hubcheck.util.errors import ModuleUnavailable
 
 _NOT_VISIBLE = b"not visible\n"
@@ -84,7 +85,7 @@ class WorkerProcesses:
                 if self._closed:
                     raise WorkerDied("the run is over")
                 command = [sys.executable, "-c", "from hubcheck.run.worker_processes import work; work()"]
-                environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+                environment = child_environment()
                 worker = subprocess.Popen(
                     command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
                 )

@@ -1,7 +1,8 @@
-"""Landlock: the kernel's rules on which files, sockets and processes a process can reach, without privileges.
+"""Landlock: restrict which files, sockets and processes a process can reach. Needs no privileges.
 
-Source: https://docs.kernel.org/userspace-api/landlock.html. They bind the calling thread and what it starts
-later, so they are set before TensorFlow starts its threads; nothing can lift them again.
+The rules bind the calling thread and the threads and processes that it starts later, and cannot be lifted.
+
+Source: https://docs.kernel.org/userspace-api/landlock.html
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import contextlib
 import ctypes
 import os
 import stat
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterator
+
+from hubcheck.sandbox.policy import Layer, SandboxPolicy
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same numbers on every architecture
 _VERSION = 1
@@ -26,7 +30,7 @@ _READ = _READ_FILE | _READ_DIR
 _WRITE = _READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _TRUNCATE
 _DEVICE = _READ | _WRITE_FILE | _IOCTL_DEV
 
-# By the version of the kernel's Landlock: how many bits of file rights it knows.
+# The number of file rights that each version of Landlock knows.
 _FILE_BITS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _NETWORK_SINCE, _BIND_AND_CONNECT_TCP = 4, 0b11
 _SCOPES_SINCE, _ABSTRACT_SOCKETS_AND_SIGNALS = 6, 0b11
@@ -43,34 +47,33 @@ class _PathBeneath(ctypes.Structure):
 
 
 def version() -> int:
-    """The version of the kernel's Landlock; 0 if it has none, or has it switched off."""
+    """Return the version of the kernel's Landlock, or 0 if it has none or has it switched off."""
+    if sys.platform != "linux":
+        return 0
     try:
         return max(0, _call(_CREATE_RULESET, None, 0, _VERSION))
     except OSError:
         return 0
 
 
-def restrict(
-    *, read: Iterable[str], write: Iterable[str], devices: Iterable[str] = (), network: bool = False
-) -> Iterator[str]:
-    """From now on this process reaches only these folders and files; yields what it is protected from.
+def _unavailable() -> str | None:
+    if version() == 0:
+        return "the kernel has no Landlock (Linux 5.13 or newer, with `landlock` among its security modules)"
+    return None
 
-    A path that does not exist is passed over. Needs no_new_privs to be set. With `network`, it may still connect.
 
-    Raises:
-        OSError: the kernel refuses.
-    """
+def _apply(policy: SandboxPolicy) -> Iterator[str]:
     known = version()
     bits = _FILE_BITS.get(known, _FILE_BITS[max(_FILE_BITS)])
     ruleset = _Ruleset((1 << bits) - 1, 0, 0)
     size = 8
-    if known >= _NETWORK_SINCE and not network:
+    if known >= _NETWORK_SINCE and not policy.network:
         ruleset.network, size = _BIND_AND_CONNECT_TCP, 16
     if known >= _SCOPES_SINCE:
         ruleset.scoped, size = _ABSTRACT_SOCKETS_AND_SIGNALS, 24
     descriptor = _call(_CREATE_RULESET, ctypes.byref(ruleset), size, 0)
     try:
-        for rights, paths in ((_READ, read), (_WRITE, write), (_DEVICE, devices)):
+        for rights, paths in ((_READ, policy.read), (_WRITE, policy.write), (_DEVICE, policy.devices)):
             for path in paths:
                 _allow(descriptor, path, rights & ruleset.files)
         _call(_RESTRICT_SELF, descriptor, 0)
@@ -104,3 +107,6 @@ def _call(number: int, *arguments: object) -> int:
         code = ctypes.get_errno()
         raise OSError(code, f"Landlock: {os.strerror(code)}")
     return result
+
+
+LAYER = Layer("landlock", ("files (Landlock)",), _unavailable, _apply)

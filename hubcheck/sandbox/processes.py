@@ -1,55 +1,36 @@
-"""What the kernel does for us: process trees, memory of a process, limits."""
+"""Process trees on Linux: settings of a process, its memory and its children."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import os
-import resource
 import signal
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_CHANNEL = 3
 
 
 def prctl(option: int, value: int) -> None:
+    """Change a setting of this process; raise OSError if the kernel refuses."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), f"prctl({option})")
 
 
 def become_subreaper() -> None:
-    """Orphans below this process become its children, so that it can end them."""
+    """Make orphans below this process its children, so that it can end them."""
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def enter_worker(channel: int, errors: int, *, parent: int) -> None:
-    """In a forked process: a session of its own, no descriptor but the channel (as 3), death with the parent."""
-    os.setsid()
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends."""
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(70)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(errors, 1)
-    os.dup2(errors, 2)
-    os.dup2(channel, _CHANNEL)
-    os.closerange(_CHANNEL + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-
-
-def data_size() -> int:
-    """Bytes of writable memory that this process has mapped: what RLIMIT_DATA counts."""
-    with contextlib.suppress(OSError, StopIteration), Path("/proc/self/status").open(encoding="ascii") as status:
-        return int(next(line for line in status if line.startswith("VmData:")).split()[1]) * 1024
-    return 1 << 30
 
 
 def memory_of(pid: int) -> int:
-    """Bytes that a process has in memory and that are no file's: 0 if there is no such process."""
+    """Return the bytes of a process in memory or swap that no file backs; 0 if there is no such process."""
     total = 0
     with contextlib.suppress(OSError), Path(f"/proc/{pid}/status").open(encoding="ascii", errors="replace") as status:
         for line in status:
@@ -58,25 +39,8 @@ def memory_of(pid: int) -> int:
     return total
 
 
-def folder_size(folder: Path, enough: int) -> int:
-    """Bytes in a folder; stops counting beyond `enough`."""
-    total = 0
-    todo = [str(folder)]
-    while todo and total <= enough:
-        try:
-            with os.scandir(todo.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        todo.append(entry.path)
-                    else:
-                        total += entry.stat(follow_symlinks=False).st_size
-        except OSError:
-            continue
-    return total
-
-
 def kill_group(leader: int) -> None:
-    """End a process and its group."""
+    """Kill a process and its process group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -84,7 +48,7 @@ def kill_group(leader: int) -> None:
 
 
 def kill_children(spared: set[int]) -> None:
-    """End every child of this process but the spared ones, and what becomes its child when they end."""
+    """Kill all children of this process except the spared ones, and the orphans that become its children then."""
     for _ in range(100):
         found = [pid for pid in children() if pid not in spared]
         if not found:
@@ -97,7 +61,7 @@ def kill_children(spared: set[int]) -> None:
 
 
 def children() -> list[int]:
-    """The child processes of this process."""
+    """Return the ids of the child processes of this process."""
     me = os.getpid()
     found = []
     for entry in Path("/proc").iterdir():

@@ -10,7 +10,7 @@ import numpy as np
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
 from hubcheck.module.reader import read
-from hubcheck.probe import test_images as pictures
+from hubcheck.probe import test_images
 from hubcheck.probe.observations import Device, Failure, Load, Observations, Output, ProbeTarget, Purpose, Run
 from hubcheck.rulebook.contract import load_contracts
 from tests.paths import DATA
@@ -19,13 +19,13 @@ FEATURES = ProbeTarget("", "image_feature_vector")
 TRAINING = ProbeTarget("train", "image_feature_vector")
 
 _BATCHES: dict[str, tuple[str, ...]] = {
-    "pictures": pictures.rows(5),
-    "again": pictures.rows(5),
-    "plain": pictures.PLAIN,
-    "swapped": (pictures.rows(5)[-1], pictures.rows(5)[0]),
-    "alone": pictures.rows(1),
-    "resized": pictures.rows(2),
-    "repeated": pictures.rows(4),
+    "pictures": test_images.batch(5),
+    "again": test_images.batch(5),
+    "plain": test_images.PLAIN,
+    "swapped": (test_images.batch(5)[-1], test_images.batch(5)[0]),
+    "alone": test_images.batch(1),
+    "resized": test_images.batch(2),
+    "repeated": test_images.batch(4),
 }
 
 
@@ -38,7 +38,7 @@ def run(
     failure: Failure | None = None,
     key: str = "default",
 ) -> Run:
-    """One call with the pictures that the plan gives it."""
+    """One call with the images that are planned for it."""
     rows = _BATCHES[purpose]
     outputs = {}
     if values is not None:

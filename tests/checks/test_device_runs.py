@@ -80,7 +80,7 @@ def test_on_a_gpu_alone_the_behaviour_rules_judge_the_gpu():
 )
 def test_devices_are_chosen_by_wish_and_by_what_is_there(wish, there, run_on, missing, monkeypatch):
     monkeypatch.setattr(devices, "no_gpu", lambda: None if there else "no GPU is visible on this machine")
-    choice = devices.choose(wish)
+    choice = devices.select_devices(wish)
     assert (choice.devices, choice.missing is not None) == (run_on, missing)
     assert all(not device.ran and device.reason for device in choice.absent)
     assert {device.name for device in choice.absent}.isdisjoint(run_on)

@@ -116,7 +116,7 @@ def test_arguments_go_before_the_configuration(project):
 
 
 def test_limits_of_the_configuration_are_those_of_runs_unless_an_argument_says_otherwise(tmp_path):
-    from hubcheck.probe.pool import ProbeOptions
+    from hubcheck.probe.options import ProbeOptions
     from hubcheck.run.options import Options
     from hubcheck.run.resolved import resolve
 

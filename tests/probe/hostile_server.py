@@ -114,6 +114,11 @@ def print_much(folder: Path) -> str:
     return "printed 2 GB"
 
 
+def print_control_characters(folder: Path) -> str:
+    os.write(1, b"\x01" * 20_000)
+    return "printed"
+
+
 def rubbish(folder: Path) -> str:
     socket.socket(fileno=os.dup(3)).sendall(b"\xff" * 100_000)
     time.sleep(60)
@@ -152,7 +157,7 @@ ACTIONS: tuple[Callable[[Path], str], ...] = (
         segfault,
         fill,
     ),
-    *(print_much, rubbish, endless_frame, lie),
+    *(print_much, print_control_characters, rubbish, endless_frame, lie),
 )
 
 

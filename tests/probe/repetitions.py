@@ -16,8 +16,10 @@ import numpy as np
 
 from hubcheck.checks.dropout_runs import FEWEST_RUNS, MASKED, masked_share
 from hubcheck.module.reader import read
-from hubcheck.probe.plan.planning import ModuleSteps, VariantSteps, plan_steps
-from hubcheck.probe.pool import Pool, ProbeOptions
+from hubcheck.probe.options import ProbeOptions
+from hubcheck.probe.plan.module_steps import ModuleSteps, VariantSteps
+from hubcheck.probe.plan.planning import plan_steps
+from hubcheck.probe.pool import Pool
 from hubcheck.rulebook.contract import load_contracts
 from tests.probe.modules import tf2_module
 from tests.probe.randomness import MASKED as WITH_MASK
@@ -34,7 +36,7 @@ def shares(networks: Mapping[str, Call], count: int, folder: Path) -> dict[str, 
         for number, (name, call) in enumerate(networks.items()):
             module = read(tf2_module(folder / f"network{number}", call))
             planned = _repeated(plan_steps(module, contracts), count)
-            futures[name] = pool.submit_planned(module, planned, options)
+            futures[name] = pool.submit_steps(module, planned, options)
         for name, future in futures.items():
             runs = [run.outputs[""].values for run in future.result().runs if run.failure is None]
             parts = np.stack(runs).reshape(count, FEWEST_RUNS, *runs[0].shape)

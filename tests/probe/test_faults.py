@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import hubcheck
-from hubcheck.probe.pool import ProbeOptions
+from hubcheck.probe.options import ProbeOptions
 from tests.probe.faults import FAULTS, Fault
 from tests.probe.modules import pooled, tf1_module
 

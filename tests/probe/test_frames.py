@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from hubcheck.probe.dispatch.collect import Collector
+from hubcheck.probe.dispatch.collector import Collector
 from hubcheck.probe.observations import Failure, ProbeTarget
-from hubcheck.probe.plan.steps import CallStep, Feed, LoadStep, ProbePlan, from_json, to_json
+from hubcheck.probe.plan.steps import CallStep, InputSpec, LoadStep, ProbePlan, from_json, to_json
 from hubcheck.probe.wire.framing import MAX_ARRAY, MAX_JSON, BadFrame, Decoder, decode_array, encode
 
 NUMBERS = st.sampled_from(["float32", "float64", "int32", "int64", "uint8", "bool"])
@@ -101,7 +101,7 @@ PLAN = ProbePlan(
         CallStep(
             ProbeTarget("serve", "image_feature_vector"),
             "pictures",
-            {"images": Feed("float32", (2, 4, 4, 3), ("black", "white"))},
+            {"images": InputSpec("float32", (2, 4, 4, 3), ("black", "white"))},
             ("default",),
             2,
             (4, 4),
@@ -128,7 +128,7 @@ def honest() -> list[tuple[dict[str, object], bytes]]:
         ({**run, "step": 2, "outputs": {"": {"dtype": "float32", "shape": []}}}, b""),
     ]
     return [
-        ({"kind": "sandbox", "active": ["files"], "missing": []}, b""),
+        ({"kind": "sandbox", "enforced": ["files"], "missing": []}, b""),
         ({"kind": "begin", "step": 0}, b""),
         ({**loaded, "step": 0}, b""),
         ({"kind": "begin", "step": 1}, b""),
@@ -157,11 +157,11 @@ def test_an_honest_worker_is_understood():
 )
 def test_a_call_that_was_left_out_is_told_with_its_reason(seconds, words):
     collector = Collector(PLAN)
-    collector.take({"kind": "late", "step": 2, "seconds": seconds}, b"")
+    collector.take({"kind": "left out", "step": 2, "seconds": seconds}, b"")
     (left,) = collector.not_run
     assert (left.purpose, words in left.reason) == ("repeated", True), left
     with pytest.raises(BadFrame):
-        collector.take({"kind": "late", "step": 1, "seconds": 1.0}, b"")
+        collector.take({"kind": "left out", "step": 1, "seconds": 1.0}, b"")
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])

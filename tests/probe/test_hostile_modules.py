@@ -11,7 +11,8 @@ import pytest
 import hubcheck
 from hubcheck.module.reader import read
 from hubcheck.probe.observations import Observations
-from hubcheck.probe.pool import Pool, ProbeOptions
+from hubcheck.probe.options import ProbeOptions
+from hubcheck.probe.pool import Pool
 from hubcheck.rulebook.contract import load_contracts
 from tests.probe.modules import pooled, tensorflow, tf1_module
 

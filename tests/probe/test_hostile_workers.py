@@ -14,11 +14,12 @@ import pytest
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module
 from hubcheck.probe.observations import Failure, Observations
+from hubcheck.probe.options import ProbeOptions
 from hubcheck.probe.plan.planning import plan_steps
-from hubcheck.probe.pool import Pool, ProbeError, ProbeOptions
+from hubcheck.probe.pool import Pool, ProbeError
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.sandbox import landlock, seccomp
-from hubcheck.sandbox import processes as system
+from hubcheck.sandbox.processes import children
 from tests.paths import DATA
 from tests.probe import hostile_server as hostile
 
@@ -53,10 +54,10 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def seen(module: Module, action: object, *, sandbox: str = "auto", **limits: float | int) -> Observations:
     options = ProbeOptions(seed=hostile.seed_of(action), **{"timeout": 20.0, "memory": GIB, **limits})  # type: ignore[arg-type]
-    before = set(system.children())
+    before = set(children())
     with Pool(jobs=1, command=COMMAND, sandbox=sandbox) as pool:  # type: ignore[arg-type]
         result = pool.submit(module, load_contracts(), options).result(timeout=120)
-    assert set(system.children()) == before, "processes were left behind"
+    assert set(children()) == before, "processes were left behind"
     return result
 
 
@@ -103,9 +104,9 @@ def test_without_the_sandbox_they_would_succeed(module, scratch, tmp_path):
         (hostile.loop, "deadline", "its deadline of 2 s"),
         (hostile.abort, "signal", "signal 6 (SIGABRT): Check failed: ok (0 vs. 1) the end"),
         (hostile.segfault, "signal", "signal 11 (SIGSEGV)"),
-        (hostile.rubbish, "protocol", "no result"),
-        (hostile.endless_frame, "protocol", "no result"),
-        (hostile.lie, "protocol", "no result"),
+        (hostile.rubbish, "protocol", "an invalid result"),
+        (hostile.endless_frame, "protocol", "an invalid result"),
+        (hostile.lie, "protocol", "an invalid result"),
     ],
 )
 def test_a_worker_that_dies_hangs_or_talks_nonsense_is_told_in_one_line(action, kind, words, module, scratch):
@@ -146,6 +147,10 @@ def test_gigabytes_of_output_are_nobodys_business(module, scratch):
     assert "printed 2 GB" in failure(seen(module, hostile.print_much, timeout=100.0)).message
 
 
+def test_control_characters_in_the_output_do_not_end_the_run(module, scratch):
+    assert "printed" in failure(seen(module, hostile.print_control_characters)).message
+
+
 def test_without_the_sandbox_a_process_left_behind_is_ended_all_the_same(module, scratch):
     assert "forked" in failure(seen(module, hostile.daemon, sandbox="off")).message
 
@@ -168,21 +173,23 @@ def test_other_modules_get_their_full_verdict(module, scratch):
 def test_what_protects_is_told(module, scratch):
     observations = seen(module, hostile.write)
     assert {"files (Landlock)", "network (seccomp)", "memory", "deadline"} <= set(observations.sandbox)
-    assert observations.unprotected == ()
-    assert "files (Landlock)" in seen(module, hostile.segfault, sandbox="off").unprotected
+    assert observations.sandbox_missing == ()
+    assert "files (Landlock): switched off" in seen(module, hostile.segfault, sandbox="off").sandbox_missing
 
 
 def test_a_closed_pool_has_ended_its_workers(module, scratch):
+    before = set(children())
     pool = Pool(jobs=1, command=COMMAND)
+    (server,) = set(children()) - before
     options = ProbeOptions(seed=hostile.seed_of(hostile.loop), timeout=100.0, memory=GIB)
     future = pool.submit(module, load_contracts(), options)
     deadline = time.monotonic() + 20
-    while not _children_of(pool.pids[0]) and time.monotonic() < deadline:
+    while not _children_of(server) and time.monotonic() < deadline:
         time.sleep(0.02)
-    workers = _children_of(pool.pids[0])
+    workers = _children_of(server)
     assert workers
     pool.close()
-    assert not any(Path(f"/proc/{pid}").exists() for pid in (*workers, *pool.pids))
+    assert not any(Path(f"/proc/{pid}").exists() for pid in (*workers, server))
     assert future.done()
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from hubcheck.module.reader import read
 from hubcheck.module.types import Module, ObjectGraph, Shape, Signature, Tensor, Trace, Variant
-from hubcheck.probe.plan.planning import ModuleSteps, plan_steps
+from hubcheck.probe.plan.module_steps import ModuleSteps
+from hubcheck.probe.plan.planning import plan_steps
 from hubcheck.probe.plan.steps import CallStep, LoadStep, from_json, to_json
 from hubcheck.rulebook.contract import SignatureContract, TensorContract, load_contracts
 from tests.paths import DATA
@@ -36,7 +37,7 @@ def module(images_tensor: Tensor, *, inputs: dict[str, Tensor] | None = None, **
 
 
 def calls(planned: ModuleSteps) -> list[CallStep]:
-    return [step for step in planned.together() if isinstance(step, CallStep) and not step.target.session]
+    return [step for step in planned.for_one_worker() if isinstance(step, CallStep) and not step.target.session]
 
 
 def by_purpose(planned: ModuleSteps, signature: str = "image_feature_vector") -> dict[str, CallStep]:
@@ -47,9 +48,9 @@ def by_purpose(planned: ModuleSteps, signature: str = "image_feature_vector") ->
 def test_every_asked_batch_size_is_tried(larger):
     found = by_purpose(plan_steps(module(images(None, 8, 9, 3)), CONTRACTS, larger_batch=larger))
     assert sorted(found[name].batch for name in ("alone", "swapped", "plain", "pictures")) == [1, 2, 3, larger]
-    assert found["pictures"].feeds["images"].shape == (larger, 8, 9, 3)
-    assert len(set(found["pictures"].pictures)) == larger
-    assert found["again"].feeds == found["pictures"].feeds
+    assert found["pictures"].inputs["images"].shape == (larger, 8, 9, 3)
+    assert len(set(found["pictures"].images)) == larger
+    assert found["again"].inputs == found["pictures"].inputs
 
 
 def test_a_fixed_batch_is_fed_as_it_is_and_no_other():
@@ -80,15 +81,15 @@ def test_open_sizes_are_the_expected_one_and_a_second_one():
 
 def test_unknown_rank_and_unknown_channels_are_fed_three_channels():
     unknown = module(Tensor("float32", Shape(None), "dense", ("images:0",)))
-    shape = by_purpose(plan_steps(unknown, CONTRACTS))["alone"].feeds["images"].shape
+    shape = by_purpose(plan_steps(unknown, CONTRACTS))["alone"].inputs["images"].shape
     assert (len(shape), shape[0], shape[3]) == (4, 1, 3)
-    assert by_purpose(plan_steps(module(images(None, 8, 8, None)), CONTRACTS))["alone"].feeds["images"].shape[3] == 3
+    assert by_purpose(plan_steps(module(images(None, 8, 8, None)), CONTRACTS))["alone"].inputs["images"].shape[3] == 3
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float16", "bfloat16", "bool"])
 def test_the_declared_dtype_is_fed(dtype):
     found = by_purpose(plan_steps(module(images(None, 8, 8, 3, dtype=dtype)), CONTRACTS))
-    assert found["pictures"].feeds["images"].dtype == dtype
+    assert found["pictures"].inputs["images"].dtype == dtype
 
 
 def test_where_images_are_promised_no_texts_are_fed():
@@ -117,7 +118,7 @@ def test_an_input_with_a_default_value_needs_no_feeding():
     (variant,) = made.variants
     signatures = {key: replace(value, defaults=frozenset({"rate"})) for key, value in variant.signatures.items()}
     made = replace(made, variants=(replace(variant, signatures=signatures),))
-    assert set(by_purpose(plan_steps(made, CONTRACTS))["alone"].feeds) == {"images"}
+    assert set(by_purpose(plan_steps(made, CONTRACTS))["alone"].inputs) == {"images"}
 
 
 def traced(*traces: Trace) -> Module:
@@ -140,7 +141,7 @@ def test_training_traces_are_repeated_and_come_last():
 
 def test_a_training_flag_that_is_a_tensor_gets_both_values():
     planned = plan_steps(traced(trace(None, training=Tensor("bool", Shape(())))), CONTRACTS)
-    flags = {step.target.trace: step.feeds["training"].flag for step in calls(planned) if step.target.trace}
+    flags = {step.target.trace: step.inputs["training"].flag for step in calls(planned) if step.target.trace}
     assert flags == {"training=False": False, "training=True": True}
 
 
@@ -162,7 +163,7 @@ def test_without_a_task_signature_a_module_is_only_loaded():
     (variant,) = made.variants
     alone = {"serving_default": variant.signatures["serving_default"]}
     planned = plan_steps(replace(made, variants=(replace(variant, signatures=alone),)), CONTRACTS)
-    assert planned.together() == (LoadStep(("serve",)), LoadStep(("serve",), session=True))
+    assert planned.for_one_worker() == (LoadStep(("serve",)), LoadStep(("serve",), session=True))
 
 
 def test_a_contract_of_ones_own_is_fed_by_its_shape():
@@ -180,17 +181,17 @@ def test_a_contract_of_ones_own_is_fed_by_its_shape():
     planned = plan_steps(
         replace(made, variants=(replace(variant, signatures=signatures),)), {"audio_embedding": contract}
     )
-    feed = by_purpose(planned, "audio_embedding")["pictures"].feeds["samples"]
+    feed = by_purpose(planned, "audio_embedding")["pictures"].inputs["samples"]
     assert (feed.shape, feed.low, feed.high) == ((5, 160), -1, 1)
 
 
 def test_two_workers_do_what_one_does():
     planned = plan_steps(read(DATA / "c_dropout_on_features_train"), CONTRACTS)
-    together = [step for step in planned.together() if isinstance(step, CallStep)]
-    apart = [step for steps in planned.apart() for step in steps if isinstance(step, CallStep)]
+    together = [step for step in planned.for_one_worker() if isinstance(step, CallStep)]
+    apart = [step for steps in planned.for_two_workers() for step in steps if isinstance(step, CallStep)]
     key = lambda step: (str(step.target), step.purpose, step.target.session)  # noqa: E731
     assert sorted(apart, key=key) == sorted(together, key=key)
-    for steps in planned.apart():
+    for steps in planned.for_two_workers():
         assert isinstance(steps[0], LoadStep)
 
 
@@ -198,5 +199,5 @@ def test_two_workers_do_what_one_does():
 def test_plans_of_real_modules_survive_json(name):
     from hubcheck.probe.plan.steps import ProbePlan
 
-    plan = ProbePlan("/m", plan_steps(read(DATA / name), CONTRACTS).together())
+    plan = ProbePlan("/m", plan_steps(read(DATA / name), CONTRACTS).for_one_worker())
     assert from_json(to_json(plan)) == plan

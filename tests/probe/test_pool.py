@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from hubcheck.module.reader import read
-from hubcheck.probe.dispatch.environment import tensorflow_missing
+from hubcheck.probe.devices import tensorflow_missing
 from hubcheck.probe.evidence import save_evidence
 from hubcheck.probe.observations import Observations
-from hubcheck.probe.pool import Pool, ProbeError, ProbeOptions, SandboxUnavailable
+from hubcheck.probe.options import ProbeOptions
+from hubcheck.probe.pool import Pool, ProbeError, SandboxUnavailable
 from hubcheck.probe.replay import CallRequest, NoSuchCall, describe, replay
 from hubcheck.rulebook.contract import load_contracts
-from hubcheck.sandbox import enforce as sandbox
-from hubcheck.sandbox import seccomp
+from hubcheck.sandbox import enforce, seccomp
 from tests.paths import DATA
 
 CONTRACTS = load_contracts()
@@ -74,7 +74,7 @@ def test_a_call_is_made_again_with_the_same_pictures(pool, seen):
     first = next(run for run in seen.runs if run.target.signature == "image_classification")
     np.testing.assert_array_equal(again.runs[0].outputs["default"].values, first.outputs["default"].values)
     text = "\n".join(describe(again))
-    assert "of its largest value apart from `pictures`" in text
+    assert "of its largest value from `pictures`" in text
     assert "seed 3" in text
 
 
@@ -99,7 +99,7 @@ def test_options_of_a_run_are_those_of_its_replay(seen):
 
 def test_what_is_missing_is_told_before_anything_starts(monkeypatch):
     monkeypatch.setattr(seccomp, "available", lambda: False)
-    assert "seccomp" in (sandbox.unavailable() or "")
+    assert "seccomp" in (enforce.unavailable() or "")
     with pytest.raises(SandboxUnavailable, match="seccomp"):
         Pool(sandbox="required")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

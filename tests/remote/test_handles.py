@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.sandbox.enforce import landlock
+from hubcheck.sandbox import landlock
 from hubcheck.util.errors import UserError
 from tests.interop.originals import library
 from tests.module.test_archive import member, packed

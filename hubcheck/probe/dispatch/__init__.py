@@ -1,1 +1,1 @@
-"""hubcheck's side of a run: jobs, their distribution to workers, and what comes back."""
+"""hubcheck's side of the runs: start the servers, hand out jobs, and read what the workers send."""

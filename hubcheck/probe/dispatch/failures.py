@@ -1,4 +1,4 @@
-"""Why a load or a call failed, in one line, from what TensorFlow or the kernel said."""
+"""Describe in one line why a load or a call failed, from the messages of TensorFlow or the kernel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from hubcheck.probe.observations import Failure
 
-_LONGEST = 400
+_MAX_LENGTH = 400
 _NOISE = re.compile(
     r"^(Graph execution error:?|Detected at node .*|<stack traces unavailable>|\s*File \".*|.*Detected at node|\s*)$"
 )
@@ -26,14 +26,14 @@ _FATAL = re.compile(r"^(?:F\d{4} .*|.*Check failed:.*|terminate called.*|.*what\
 _LOG_PREFIX = re.compile(r"^[FEWI]\d{4,8} [\d:. ]+\d+ ([\w./-]+:\d+)\] ")
 
 
-def one_line(text: str, longest: int = _LONGEST) -> str:
-    """Text from a stranger made fit to print: one line, no control characters, not too long."""
+def one_line(text: str, longest: int = _MAX_LENGTH) -> str:
+    """Return untrusted text as one line of limited length without control characters."""
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def from_error(error: Mapping[str, Any]) -> Failure:
-    """What an exception of TensorFlow tells: `error` holds its type and message."""
+def failure_from_error(error: Mapping[str, Any]) -> Failure:
+    """Return the failure that an exception of TensorFlow describes; `error` holds its type and message."""
     kind, message = str(error.get("type", "")), str(error.get("message", ""))
     node = _NODE.search(message)
     name = one_line(node[1], 200) if node else None
@@ -41,46 +41,53 @@ def from_error(error: Mapping[str, Any]) -> Failure:
     if op:
         return Failure("op", f"the op {one_line(op[1], 80)} is not registered in stock TensorFlow", name)
     if "_UserObject' object has no attribute 'add_slot'" in message:
-        found = "it is a Keras 2 model saved with its optimizer, which loads only after `import tf_keras`"
-        return Failure("keras2", found)
+        return Failure("keras2", "a Keras 2 model saved with its optimizer loads only after `import tf_keras`")
     missing = _MISSING_KERNEL.search(message)
     if missing:
         types = ", ".join(sorted(set(re.findall(r"\w+=DT_\w+", missing[2])))[:4])
-        return Failure(
-            "kernel", f"the op {missing[1]} has no kernel for it" + (f" with {types}" if types else ""), name
-        )
-    text = _essence(message)
+        text = f"the op {missing[1]} has no kernel for this device" + (f" with {types}" if types else "")
+        return Failure("kernel", text, name)
+    text = _without_traceback(message)
     if _NO_KERNEL.search(message):
         return Failure("kernel", text, name)
     if kind in ("ResourceExhaustedError", "MemoryError") or _NO_MEMORY.search(message):
-        return Failure("memory", f"it ran out of memory: {text}", name)
+        return Failure("memory", f"ran out of memory: {text}", name)
     return Failure("error", f"{one_line(kind, 60)}: {text}", name)
 
 
-def from_end(cause: str, code: int, tail: str, *, timeout: float, memory: int) -> Failure:
-    """What the end of a worker tells that did not finish its plan. `tail` is the end of its standard error."""
-    fatal = _FATAL.findall(tail)
-    said = f": {one_line(_LOG_PREFIX.sub('', fatal[-1]))}" if fatal else ""
+def failure_at_end(cause: str, code: int, log: str, *, timeout: float, memory: int) -> Failure:
+    """Return why a worker ended before its plan did.
+
+    Args:
+        cause: why the server ended it ("deadline", "memory", "disk"), "protocol", "signal" or "exit".
+        code: its exit status, or minus the number of the signal.
+        log: the end of what it printed.
+        timeout: its deadline in seconds.
+        memory: its memory limit in bytes.
+    """
+    fatal = _FATAL.findall(log)
+    message = f": {one_line(_LOG_PREFIX.sub('', fatal[-1]))}" if fatal else ""
+    limit = f"its limit of {memory / 2**30:.1f} GiB"
     match cause:
         case "deadline":
-            return Failure("deadline", f"it was stopped at its deadline of {timeout:g} s")
+            return Failure("deadline", f"the worker was stopped at its deadline of {timeout:g} s")
         case "memory":
-            return Failure("memory", f"it ran out of memory: it was stopped at its limit of {_gigabytes(memory)}")
+            return Failure("memory", f"the worker ran out of memory: it was stopped at {limit}")
         case "disk":
-            return Failure("error", "it was stopped because it filled its scratch folder")
+            return Failure("error", "the worker was stopped because it filled its scratch folder")
         case "protocol":
-            return Failure("protocol", "it sent back what is no result")
-        case "signal" if "bad_alloc" in tail:
-            return Failure("memory", f"it ran out of memory at a limit of {_gigabytes(memory)}")
+            return Failure("protocol", "the worker sent an invalid result")
+        case "signal" if "bad_alloc" in log:
+            return Failure("memory", f"the worker ran out of memory at {limit}")
         case "signal":
-            hint = ", perhaps by the kernel because memory ran out" if -code == signal.SIGKILL else ""
-            return Failure("signal", f"the worker died by signal {_signal_name(-code)}{hint}{said}")
+            hint = ", perhaps by the kernel for lack of memory" if -code == signal.SIGKILL else ""
+            return Failure("signal", f"the worker crashed with signal {_signal_name(-code)}{hint}{message}")
         case _:
-            return Failure("signal", f"the worker ended with status {code}{said}")
+            return Failure("signal", f"the worker exited with status {code}{message}")
 
 
-def _essence(message: str) -> str:
-    """The sentence that says what went wrong, out of TensorFlow's pages."""
+def _without_traceback(message: str) -> str:
+    """Return what went wrong, without the stack traces and node names that TensorFlow adds."""
     lines = [line for line in message.split("\n\t [[", 1)[0].splitlines() if not _NOISE.match(line)]
     text = " ".join(lines) or message
     text = re.sub(r"\{\{[^}]*\}\}\s*", "", text)
@@ -92,7 +99,3 @@ def _signal_name(number: int) -> str:
         return f"{number} ({signal.Signals(number).name})"
     except ValueError:
         return str(number)
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 2**30:.1f} GiB"

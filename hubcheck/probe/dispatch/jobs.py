@@ -1,123 +1,113 @@
-"""One module's way through the pool: the parts that workers do, and what comes of them together."""
+"""A job runs one module; it is divided into tasks, each done by one worker on one device."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
-from hubcheck.probe.dispatch.collect import Collector
+from hubcheck.probe.dispatch.collector import Collector
 from hubcheck.probe.observations import Device, Load, Observations
-from hubcheck.probe.plan.planning import ModuleSteps
+from hubcheck.probe.options import ProbeOptions
+from hubcheck.probe.plan.module_steps import ModuleSteps
 from hubcheck.probe.plan.steps import ProbePlan, Step
+from hubcheck.sandbox.policy import Mode
+
+SOFT_DEADLINE = 0.6
+"""The share of the timeout after which a worker leaves out optional calls."""
 
 
 class ProbeError(RuntimeError):
-    """Modules cannot be run here; or, where it is `internal`, hubcheck's own code failed. Never a module's fault."""
+    """Modules cannot be run here or, if it is `internal`, hubcheck's own code failed. Never the module's fault."""
 
     def __init__(self, reason: str, *, internal: bool = False) -> None:
         super().__init__(reason)
         self.internal = internal
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerLimits:
-    """What a worker may use. `memory` is None for a fair share; `sandbox` is required, auto or off.
+@dataclass(slots=True, eq=False)
+class WorkerTask:
+    """The part of a job that one worker does. `collector` holds what it observed, once it has ended.
 
-    `patience` is the part of the timeout after which optional calls are left out.
+    An `exclusive` task runs while no other does: the second try of one that ran out of its share of the memory.
     """
 
-    timeout: float
-    memory: int | None
-    sandbox: str
-    patience: float = 0.6
-
-
-@dataclass(slots=True)
-class WorkerTask:
-    """What one worker does for a job: a plan. `alone` is a second try, with all the memory there is."""
-
+    job: Job
     plan: ProbePlan
-    limits: WorkerLimits
-    alone: bool = False
+    exclusive: bool = False
+    collector: Collector | None = None
 
 
-@dataclass(slots=True)
-class Finished:
-    """A part that is done, and the most memory that it used, in bytes."""
-
-    part: WorkerTask
-    collector: Collector
-    peak: int
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
-    """One module: what is to be done, and what came of it so far."""
+    """The run of one module on some devices; `absent` are those that it cannot run on."""
 
     path: str
-    planned: ModuleSteps
+    steps: ModuleSteps
     devices: tuple[str, ...]
     absent: tuple[Device, ...]
-    limits: WorkerLimits
-    seed: int
+    options: ProbeOptions
+    sandbox: Mode
     threads: int
-    settings: tuple[str, ...] = ()
     future: Future[Observations] = field(default_factory=Future)
-    submitted: float = field(default_factory=time.monotonic)
-    parts: list[WorkerTask] = field(default_factory=list)
-    finished: list[Finished] = field(default_factory=list)
+    tasks: list[WorkerTask] = field(default_factory=list)
 
     def divide(self, *, side_by_side: bool) -> list[WorkerTask]:
-        """Make the parts: one worker for each device, or two for the CPU where a second one has nothing to do."""
+        """Make the tasks: one for each device, or two for the CPU if a second worker would be idle otherwise."""
         for device in self.devices:
             if device != "cpu":
-                self.parts.append(self._part(device, self.planned.calls_alone()))
-            elif side_by_side:
-                self.parts += [self._part(device, steps) for steps in self.planned.apart()]
+                divided: tuple[Sequence[Step], ...] = (self.steps.without_repetitions(),)
             else:
-                self.parts.append(self._part(device, self.planned.together()))
-        return self.parts
+                divided = self.steps.for_two_workers() if side_by_side else (self.steps.for_one_worker(),)
+            for steps in divided:
+                soft_deadline = self.options.timeout * SOFT_DEADLINE
+                plan = ProbePlan(self.path, tuple(steps), device, self.options.seed, self.threads, soft_deadline)
+                self.tasks.append(WorkerTask(self, plan))
+        return self.tasks
 
-    def _part(self, device: str, steps: Sequence[Step]) -> WorkerTask:
-        soft = self.limits.timeout * self.limits.patience
-        return WorkerTask(ProbePlan(self.path, tuple(steps), device, self.seed, self.threads, soft), self.limits)
+    def finish(self) -> None:
+        """Set the future's result, if all tasks are done."""
+        if all(task.collector is not None for task in self.tasks):
+            with contextlib.suppress(Exception):  # cancelled or failed meanwhile
+                self.future.set_result(self._observations())
 
-    def observations(self) -> Observations:
-        """What all parts saw, in the order of the plan."""
-        order = {id(part): number for number, part in enumerate(self.parts)}
-        finished = sorted(self.finished, key=lambda entry: order[id(entry.part)])
-        collectors = [entry.collector for entry in finished]
+    def fail(self, reason: str, *, internal: bool = False) -> None:
+        """Set a ProbeError as the future's exception, unless it is done."""
+        with contextlib.suppress(Exception):  # done or cancelled meanwhile
+            self.future.set_exception(ProbeError(reason, internal=internal))
+
+    def _observations(self) -> Observations:
+        """Combine what all tasks observed, in the order of the plan."""
+        done = [(task.plan.device, task.collector) for task in self.tasks if task.collector is not None]
+        collectors = [collector for _, collector in done]
+        not_planned = (replace(entry, device=device) for device in self.devices for entry in self.steps.not_run)
         return Observations(
-            devices=(*self._devices(finished), *self.absent),
-            loads=_once([load for collector in collectors for load in collector.loads]),
+            devices=(*_devices(done), *self.absent),
+            loads=_without_duplicates(load for collector in collectors for load in collector.loads),
             runs=tuple(run for collector in collectors for run in collector.runs),
-            not_run=tuple(replace(entry, device=device) for device in self.devices for entry in self.planned.not_run)
-            + tuple(entry for collector in collectors for entry in collector.not_run),
-            sandbox=tuple(dict.fromkeys(name for collector in collectors for name in collector.sandbox)),
-            unprotected=tuple(dict.fromkeys(name for collector in collectors for name in collector.unprotected)),
-            peak_memory=max((entry.peak for entry in finished), default=0),
-            seconds=time.monotonic() - self.submitted,
-            settings=self.settings,
+            not_run=(*not_planned, *(entry for collector in collectors for entry in collector.not_run)),
+            sandbox=tuple(dict.fromkeys(name for collector in collectors for name in collector.enforced)),
+            sandbox_missing=tuple(dict.fromkeys(name for collector in collectors for name in collector.missing)),
+            settings=self.options.settings,
         )
 
-    def _devices(self, finished: list[Finished]) -> list[Device]:
-        found: dict[str, Device] = {}
-        for entry in finished:
-            name, collector = entry.part.plan.device, entry.collector
-            if collector.absent is not None:
-                found[name] = Device(name, False, collector.absent)
-            else:
-                found.setdefault(name, Device(name, True, None, collector.description))
-        return list(found.values())
+
+def _devices(done: list[tuple[str, Collector]]) -> tuple[Device, ...]:
+    devices: dict[str, Device] = {}
+    for name, collector in done:
+        if collector.absent is not None:
+            devices[name] = Device(name, False, collector.absent)
+        else:
+            devices.setdefault(name, Device(name, True))
+    return tuple(devices.values())
 
 
-def _once(loads: list[Load]) -> tuple[Load, ...]:
-    """Each variant, device and loader once; a load that failed tells more than one that did not."""
-    found: dict[tuple[str, str, bool], Load] = {}
+def _without_duplicates(loads: Iterator[Load]) -> tuple[Load, ...]:
+    """Keep one load per variant, device and loader, preferably one that failed."""
+    kept: dict[tuple[str, str, bool], Load] = {}
     for load in loads:
         key = (load.variant, load.device, load.session)
-        if key not in found or (load.failure is not None and found[key].failure is None):
-            found[key] = load
-    return tuple(found.values())
+        if key not in kept or (load.failure is not None and kept[key].failure is None):
+            kept[key] = load
+    return tuple(kept.values())

@@ -1,4 +1,4 @@
-"""How much memory a worker may have."""
+"""The memory limit of a worker: a share of what is free."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import contextlib
 import os
 from pathlib import Path
 
-_SHARE = 0.8
-_LEAST = 1 << 30
+_USABLE = 0.8
+"""The share of the free memory that all workers together may use."""
+
+_MINIMUM = 1 << 30
 
 
 def fair_share(workers: int) -> int:
-    """Bytes for each of so many workers, out of what is free on this machine or in this container."""
-    return max(_LEAST, int(available() * _SHARE / max(1, workers)))
+    """Return the bytes for each of so many workers, out of what is free on this machine or in this container."""
+    return max(_MINIMUM, int(_available() * _USABLE / max(1, workers)))
 
 
-def available() -> int:
-    """Bytes that could be had now without swapping, by the kernel and by the control group of this process."""
+def _available() -> int:
+    """Return the bytes that can be allocated without swapping, by the kernel and by this process's control group."""
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     with contextlib.suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
@@ -25,8 +27,6 @@ def available() -> int:
         ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
         ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
     ):
-        with contextlib.suppress(OSError, ValueError):
-            most = Path(limit).read_text(encoding="ascii").strip()
-            if most != "max":
-                free = min(free, int(most) - int(Path(used).read_text(encoding="ascii")))
+        with contextlib.suppress(OSError, ValueError):  # "max", which is no number: no limit
+            free = min(free, int(Path(limit).read_text(encoding="ascii")) - int(Path(used).read_text(encoding="ascii")))
     return max(0, free)

@@ -1,1 +1,1 @@
-"""The plan of a probe: what can be called in a module, and which calls a worker makes."""
+"""Plans: what can be called in a module, which calls answer what the rules ask, and the steps that a worker runs."""

@@ -1,4 +1,4 @@
-"""What to run of a module, decided from its facts: plain data that crosses to the worker as JSON."""
+"""Steps of a worker: plain data that is sent to it as JSON."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any, Literal
 from hubcheck.probe.observations import ProbeTarget, Purpose
 
 Condition = Literal["always", "failed", "random", "unlike"]
-"""When a call is made. failed: if the target's call for `pictures` did, for an even batch may run where an odd one does
-not. random: if its results for the same pictures differed. unlike: if no other target gave the same result, so that
-randomness may be why."""
+"""When a call is made. failed: if the target's call for `pictures` failed, since an even batch may work where an odd
+one does not. random: if its results for the same images differed. unlike: if no other target had the same results,
+which randomness may explain."""
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
-    """One tensor to feed: filled with the named pictures, one a row, from `low` to `high`.
+class InputSpec:
+    """One input tensor of a call: the named test images, one per row, with values from `low` to `high`.
 
-    `shape` is complete. `flag` is the value of a `training` argument, which is no picture.
+    `shape` is fully defined. `flag` is the value of a scalar `training` argument, which takes no images.
     """
 
     dtype: str
     shape: tuple[int, ...]
-    pictures: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     low: float = 0.0
     high: float = 1.0
     flag: bool | None = None
@@ -32,7 +32,7 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class LoadStep:
-    """Restore the variant with these tags, by the object loader or by the session loader."""
+    """Load the variant with these tags, with the object loader or the session loader."""
 
     tags: tuple[str, ...]
     session: bool = False
@@ -40,14 +40,14 @@ class LoadStep:
 
 @dataclass(frozen=True, slots=True)
 class CallStep:
-    """Call a target of what was loaded last.
+    """Call a target of the variant that was loaded last.
 
-    `keep` names the outputs whose values are wanted. An optional call is left out when time runs short.
+    `keep` names the outputs whose values are sent back. An optional call is left out when time runs short.
     """
 
     target: ProbeTarget
     purpose: Purpose
-    feeds: Mapping[str, Feed]
+    inputs: Mapping[str, InputSpec]
     keep: tuple[str, ...]
     batch: int
     size: tuple[int, ...] = ()
@@ -56,9 +56,9 @@ class CallStep:
     repeat: int = 1
 
     @property
-    def pictures(self) -> tuple[str, ...]:
-        """The pictures of the first fed tensor that has some: the rows of the batch."""
-        return next((feed.pictures for feed in self.feeds.values() if feed.pictures), ())
+    def images(self) -> tuple[str, ...]:
+        """The images of the batch: those of the first input that has images."""
+        return next((spec.images for spec in self.inputs.values() if spec.images), ())
 
 
 Step = LoadStep | CallStep
@@ -66,7 +66,7 @@ Step = LoadStep | CallStep
 
 @dataclass(frozen=True, slots=True)
 class ProbePlan:
-    """The steps of one worker on one module."""
+    """The steps of one worker on one module. Optional calls are left out after `soft_deadline` seconds."""
 
     path: str
     steps: tuple[Step, ...]
@@ -77,25 +77,24 @@ class ProbePlan:
 
 
 def to_json(plan: ProbePlan) -> dict[str, Any]:
-    """The plan as JSON values; `from_json` is the inverse."""
+    """Return the plan as JSON values; `from_json` is the inverse."""
     steps = [
         {"step": "load" if isinstance(step, LoadStep) else "call", **dataclasses.asdict(step)} for step in plan.steps
     ]
-    fields = {f.name: getattr(plan, f.name) for f in dataclasses.fields(plan) if f.name != "steps"}
-    return {**fields, "steps": steps}
+    return {**{f.name: getattr(plan, f.name) for f in dataclasses.fields(plan)}, "steps": steps}
 
 
 def from_json(data: Mapping[str, Any]) -> ProbePlan:
-    """The plan that `to_json` wrote."""
+    """Return the plan that `to_json` wrote."""
     return ProbePlan(**{**data, "steps": tuple(_step(dict(step)) for step in data["steps"])})
 
 
 def _step(data: dict[str, Any]) -> Step:
     if data.pop("step") == "load":
         return LoadStep(tuple(data["tags"]), data["session"])
-    feeds = {
-        key: Feed(**{**feed, "shape": tuple(feed["shape"]), "pictures": tuple(feed["pictures"])})
-        for key, feed in data["feeds"].items()
+    inputs = {
+        key: InputSpec(**{**spec, "shape": tuple(spec["shape"]), "images": tuple(spec["images"])})
+        for key, spec in data["inputs"].items()
     }
     lists = {name: tuple(data[name]) for name in ("keep", "size")}
-    return CallStep(**{**data, **lists, "target": ProbeTarget(**data["target"]), "feeds": feeds})
+    return CallStep(**{**data, **lists, "target": ProbeTarget(**data["target"]), "inputs": inputs})

@@ -1,1 +1,1 @@
-"""Messages between hubcheck, the probe server and its workers."""
+"""The wire protocol: frames between hubcheck and its workers, and control packets between hubcheck and the server."""

@@ -1,4 +1,7 @@
-"""What hubcheck and its server say to each other: one JSON object a packet, with at most a few file descriptors."""
+"""Control packets between hubcheck and a probe server: one JSON object each, with file descriptors attached.
+
+hubcheck sends {"command": "start" or "stop", ...}, the server {"event": "ready", "ended" or "fatal", ...}.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ import json
 import socket
 from typing import Any
 
-MAX_PACKET = 1 << 16
+EXIT_INTERNAL_ERROR = 70
+"""Exit status of a worker in which hubcheck's own code failed."""
+
+_MAX_PACKET = 1 << 16
 
 
 def send(channel: socket.socket, message: dict[str, Any], *descriptors: int) -> None:
@@ -15,9 +21,9 @@ def send(channel: socket.socket, message: dict[str, Any], *descriptors: int) -> 
 
 
 def receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    """The next packet and the descriptors in it; None when the other side is gone."""
+    """Return the next packet and its descriptors, or None if the other side is gone."""
     try:
-        data, descriptors, _, _ = socket.recv_fds(channel, MAX_PACKET, 4)
+        data, descriptors, _, _ = socket.recv_fds(channel, _MAX_PACKET, 4)
     except ConnectionResetError:
         return None
     if not data:

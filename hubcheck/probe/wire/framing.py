@@ -1,13 +1,14 @@
-"""Messages between hubcheck and a worker: JSON, and arrays as npy. No pickle, and everything is bounded.
+"""Frames between hubcheck and a worker: JSON and npy arrays of bounded size, without pickle.
 
-A frame is two big-endian 32-bit lengths, a JSON object, and the bytes of one npy array (or none). What comes
-from a worker is hostile input: a module may have taken the worker over.
+A frame consists of two big-endian 32-bit lengths, a JSON object and the bytes of at most one npy array. Frames from a
+worker are hostile input, because the module may have taken over the worker.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import math
 import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,15 +17,15 @@ _HEADER = struct.Struct(">II")
 MAX_JSON = 1 << 20
 MAX_ARRAY = 1 << 26
 MAX_TOTAL = 1 << 30
-"""Bytes of one JSON object, of one array, and of everything that one worker may send."""
+"""Maximal bytes of one JSON object, of one array, and of all frames of one worker."""
 
 
 class BadFrame(ValueError):
-    """The bytes are no frame."""
+    """The bytes are not a valid frame, or not one that is expected here."""
 
 
 def encode(message: Mapping[str, Any], array: Any = None) -> bytes:
-    """One frame; `array` is a numpy array of numbers."""
+    """Return a frame with a message and, if given, a numpy array of numbers."""
     text = json.dumps(message).encode()
     data = b""
     if array is not None:
@@ -37,10 +38,10 @@ def encode(message: Mapping[str, Any], array: Any = None) -> bytes:
 
 
 class Decoder:
-    """Cuts a stream into frames.
+    """Splits a stream of bytes into frames.
 
     Raises (from `feed`):
-        BadFrame: a length beyond the bounds, or what is no JSON object.
+        BadFrame: a length is out of bounds, or a message is not a JSON object.
     """
 
     def __init__(self) -> None:
@@ -48,15 +49,15 @@ class Decoder:
         self._total = 0
 
     def feed(self, data: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:
-        """The frames that are complete now, as JSON object and the bytes of the array."""
+        """Add bytes to the stream and yield the frames that are complete: the message and the array's bytes."""
         self._buffer += data
         self._total += len(data)
         if self._total > MAX_TOTAL:
-            raise BadFrame("more bytes than any result has")
+            raise BadFrame("the worker sent too many bytes")
         while len(self._buffer) >= _HEADER.size:
             json_size, array_size = _HEADER.unpack_from(self._buffer)
             if json_size > MAX_JSON or array_size > MAX_ARRAY:
-                raise BadFrame("a frame larger than any result is")
+                raise BadFrame("the frame is too large")
             end = _HEADER.size + json_size + array_size
             if len(self._buffer) < end:
                 return
@@ -67,30 +68,27 @@ class Decoder:
 
 
 def decode_array(data: bytes) -> Any:
-    """The numpy array in npy bytes: numbers or bools, not more of them than there are bytes.
+    """Return the numpy array of numbers or bools in npy bytes.
 
     Raises:
-        BadFrame: it is none.
+        BadFrame: the bytes are not such an array.
     """
     import numpy
 
     stream = io.BytesIO(data)
     try:
         if numpy.lib.format.read_magic(stream) != (1, 0):
-            raise BadFrame("an npy version that workers do not write")
+            raise BadFrame("workers write npy version 1.0 only")
         shape, fortran, dtype = numpy.lib.format.read_array_header_1_0(stream, max_header_size=1000)
     except BadFrame:
         raise
-    except Exception as error:  # numpy's parser meets hostile bytes: it may raise anything
-        raise BadFrame(f"no npy array: {type(error).__name__}") from None
+    except Exception as error:  # hostile bytes: numpy's parser may raise anything
+        raise BadFrame(f"not an npy array: {type(error).__name__}") from None
     if dtype.kind not in "biufc" or dtype.hasobject or fortran or len(shape) > 16 or any(dim < 0 for dim in shape):
-        raise BadFrame("an array that workers do not write")
+        raise BadFrame("workers do not write such arrays")
     body = data[stream.tell() :]
-    count = 1
-    for dim in shape:
-        count *= int(dim)
-    if count * dtype.itemsize != len(body):
-        raise BadFrame("an array whose size is not what its shape says")
+    if math.prod(map(int, shape)) * dtype.itemsize != len(body):
+        raise BadFrame("the array's size does not match its shape")
     return numpy.frombuffer(body, dtype).reshape(shape)
 
 
@@ -98,7 +96,7 @@ def _object(text: bytes) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        raise BadFrame("no JSON") from None
+        raise BadFrame("not JSON") from None
     if not isinstance(value, dict):
-        raise BadFrame("no JSON object")
+        raise BadFrame("not a JSON object")
     return value

@@ -1,1 +1,1 @@
-"""The worker's side: the server that forks workers, and what a worker does with its module."""
+"""The other side: the server that imports TensorFlow and forks workers, and the workers that run modules."""

@@ -1,4 +1,4 @@
-"""A module as TensorFlow restored it, by either of its loaders: what a worker calls. Imports TensorFlow on use."""
+"""Load a module with either of TensorFlow's loaders and call it. Imports TensorFlow on use."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from hubcheck.probe.plan.steps import CallStep
 Arrays = dict[str, Any]
 
 
-class Loaded(Protocol):
-    """Calls a step's target with arrays by input key; gives tensors or arrays by output key."""
+class LoadedModule(Protocol):
+    """A loaded variant of a module."""
 
-    def call(self, step: CallStep, arrays: Arrays) -> Arrays: ...
+    def call(self, step: CallStep, arrays: Arrays) -> Arrays:
+        """Call a step's target with arrays by input key; return tensors or arrays by output key."""
 
 
-class RestoredObject:
-    """What `tf.saved_model.load` gives: for every format, signatures; for TF2, perhaps a callable and losses."""
+class ObjectModule:
+    """A variant loaded with `tf.saved_model.load`: signatures and, for TF2, perhaps a callable and losses."""
 
     def __init__(self, path: str, tags: tuple[str, ...]) -> None:
         import tensorflow as tf
@@ -28,7 +29,7 @@ class RestoredObject:
         import tensorflow as tf
 
         target = step.target
-        tensors = {key: tf.constant(array, dtype=step.feeds[key].dtype) for key, array in arrays.items()}
+        tensors = {key: tf.constant(array, dtype=step.inputs[key].dtype) for key, array in arrays.items()}
         if target.signature is not None:
             results = self._object.signatures[target.signature](**tensors)
             return dict(results) if isinstance(results, dict) else {"": results}
@@ -37,8 +38,8 @@ class RestoredObject:
         return _call_trace(self._object.__call__.concrete_functions[target.number], list(tensors.values()))
 
 
-class ServedModel:
-    """A session with the graph and the variables of a variant, as TensorFlow Serving has it."""
+class SessionModule:
+    """A variant loaded into a session, as TensorFlow Serving does."""
 
     def __init__(self, path: str, tags: tuple[str, ...], *, threads: int) -> None:
         import tensorflow as tf
@@ -51,7 +52,7 @@ class ServedModel:
         with self._session.graph.as_default():
             self._meta_graph = v1.saved_model.load(self._session, list(tags), path)
             if not tags:
-                # TF1 Hub format keeps its tables apart; hub.Module initialises them.
+                # In TF1 Hub format, the loader does not initialize tables; hub.Module does.
                 self._session.run(v1.tables_initializer())
 
     def call(self, step: CallStep, arrays: Arrays) -> Arrays:
@@ -62,18 +63,18 @@ class ServedModel:
 
 
 def _call_trace(function: Any, tensors: list[Any]) -> Arrays:
-    """Call one trace itself: calling the object would look for a trace that fits, or fail to."""
+    """Call one trace directly, since calling the object would select a trace by its arguments."""
     import tensorflow as tf
 
-    def flag(spec: Any) -> bool:
-        return bool(spec.dtype == tf.bool and spec.shape.rank == 0)
+    def is_flag(tensor: Any) -> bool:
+        return bool(tensor.dtype == tf.bool and tensor.shape.rank == 0)
 
-    def fill(spec: Any) -> Any:
+    def argument(spec: Any) -> Any:
         if not isinstance(spec, tf.TensorSpec):
             return spec
-        return next(tensor for tensor in tensors if flag(tensor) == flag(spec))
+        return next(tensor for tensor in tensors if is_flag(tensor) == is_flag(spec))
 
-    args, kwargs = tf.nest.map_structure(fill, function.structured_input_signature)
+    args, kwargs = tf.nest.map_structure(argument, function.structured_input_signature)
     results = function(*args, **kwargs)
     return {"/".join(map(str, path)): leaf for path, leaf in _leaves(results)}
 

@@ -1,6 +1,6 @@
-"""Inside a worker: load and call one module as a plan says.
+"""Run a plan in a worker: load and call one module, and send what is observed as frames.
 
-Runs in a process forked for this module, after the sandbox is up. What it says crosses the socket as frames.
+The process was forked for this module and has entered the sandbox.
 """
 
 from __future__ import annotations
@@ -10,67 +10,64 @@ import time
 import traceback
 from typing import Any
 
-from hubcheck.probe import inputs as feeds
+from hubcheck.probe.inputs import make_input
 from hubcheck.probe.observations import ProbeTarget
 from hubcheck.probe.plan.steps import CallStep, LoadStep, ProbePlan
 from hubcheck.probe.wire.framing import encode
-from hubcheck.probe.worker.loaders import Loaded, RestoredObject, ServedModel
+from hubcheck.probe.worker.loaders import LoadedModule, ObjectModule, SessionModule
 from hubcheck.util.numbers import difference
 
 _MAX_VALUES = 1 << 22
 _MAX_REPEATED = 1 << 16
-"""At most so many numbers of one output are sent; of wider outputs, evenly spread columns."""
+"""Maximal numbers of one output that are sent; of wider outputs, evenly spaced columns."""
 
-_ALIKE = 1e-4
-"""Results that differ by no more than this part of the largest value are taken for the same."""
+_TOLERANCE = 1e-4
+"""Results that differ by no more than this share of the largest value count as equal."""
 
 
-class Worker:
-    """Runs the steps of a plan, and reports each: before it begins and when it is done."""
+class PlanRunner:
+    """Runs the steps of a plan and reports each of them before it begins and when it is done."""
 
     def __init__(self, channel: socket.socket, plan: ProbePlan) -> None:
         self._channel = channel
         self._plan = plan
         self._started = time.monotonic()
-        self._loaded: Loaded | None = None
+        self._loaded: LoadedModule | None = None
         self._seconds: dict[ProbeTarget, float] = {}
         self._results: dict[ProbeTarget, dict[str, Any]] = {}
         self._random: set[ProbeTarget] = set()
         self._failed: set[ProbeTarget] = set()
 
     def run(self) -> None:
-        """All steps. After a load that failed, the calls of that variant are left out."""
-        steps = self._plan.steps if self._prepare() else ()
+        """Run all steps. If a load fails, the calls that follow it are left out."""
+        steps = self._plan.steps if self._set_up_tensorflow() else ()
         for number, step in enumerate(steps):
             if isinstance(step, LoadStep):
                 self._load(number, step)
             elif self._loaded is not None and self._wanted(step):
                 if step.optional and self._too_late(step):
-                    self._send({"kind": "late", "step": number, "seconds": self._seconds.get(step.target, 0.0)})
+                    self._send({"kind": "left out", "step": number, "seconds": self._seconds.get(step.target, 0.0)})
                     continue
                 for _ in range(step.repeat):
                     self._call(number, step)
         self._send({"kind": "done"})
 
-    def _prepare(self) -> bool:
-        """Set TensorFlow up, which starts its runtime with the first call. False if the device is not there."""
+    def _set_up_tensorflow(self) -> bool:
+        """Configure TensorFlow, whose runtime starts with the first call; return whether the device is there."""
         import tensorflow as tf
 
         if self._plan.threads:
             tf.config.threading.set_intra_op_parallelism_threads(self._plan.threads)
             tf.config.threading.set_inter_op_parallelism_threads(self._plan.threads)
-        # The graph runs as it was written: rewriting it takes longer than running it, and hides what it needs.
+        # Run the graph as it is: optimizing it takes longer than running it, and hides which kernels it needs.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
         if self._plan.device != "gpu":
             return True
         tf.config.experimental.enable_tensor_float_32_execution(False)
-        found = tf.config.list_physical_devices("GPU")
-        if not found:
-            self._send({"kind": "device", "present": False, "description": "TensorFlow sees no GPU"})
-            return False
-        details = tf.config.experimental.get_device_details(found[0])
-        self._send({"kind": "device", "present": True, "description": str(details.get("device_name", found[0].name))})
-        return True
+        if tf.config.list_physical_devices("GPU"):
+            return True
+        self._send({"kind": "device", "absent": "TensorFlow sees no GPU"})
+        return False
 
     def _wanted(self, step: CallStep) -> bool:
         if step.condition == "failed":
@@ -78,9 +75,9 @@ class Worker:
         if step.condition == "random":
             return step.target in self._random
         if step.condition == "unlike":
-            mine = self._results.get(step.target, {})
+            own = self._results.get(step.target, {})
             others = [results for target, results in self._results.items() if target != step.target]
-            return not any(_alike(a, b) for results in others for a in mine.values() for b in results.values())
+            return not any(_equal(a, b) for results in others for a in own.values() for b in results.values())
         return True
 
     def _too_late(self, step: CallStep) -> bool:
@@ -93,9 +90,9 @@ class Worker:
         start, error = time.monotonic(), None
         try:
             if step.session:
-                self._loaded = ServedModel(self._plan.path, step.tags, threads=self._plan.threads)
+                self._loaded = SessionModule(self._plan.path, step.tags, threads=self._plan.threads)
             else:
-                self._loaded = RestoredObject(self._plan.path, step.tags)
+                self._loaded = ObjectModule(self._plan.path, step.tags)
         except Exception as problem:
             error = _error(problem)
         self._send({"kind": "load", "step": number, "seconds": time.monotonic() - start, "error": error})
@@ -106,10 +103,10 @@ class Worker:
         outputs: dict[str, Any] = {}
         kept: dict[str, Any] = {}
         try:
-            arrays = {key: feeds.make(feed, self._plan.seed) for key, feed in step.feeds.items()}
+            arrays = {key: make_input(spec, self._plan.seed) for key, spec in step.inputs.items()}
             results = self._loaded.call(step, arrays) if self._loaded is not None else {}
             for key, tensor in results.items():
-                outputs[key], values = _described(tensor, keep=key in step.keep)
+                outputs[key], values = _describe(tensor, keep=key in step.keep)
                 if values is not None:
                     kept[key] = values
         except Exception as problem:
@@ -118,19 +115,19 @@ class Worker:
         self._seconds[step.target] = seconds = time.monotonic() - start
         if step.purpose == "pictures":
             self._results[step.target] = kept
-        elif step.purpose == "again" and not _all_alike(kept, self._results.get(step.target, {})):
+        elif step.purpose == "again" and not _all_equal(kept, self._results.get(step.target, {})):
             self._random.add(step.target)
-        most = _MAX_REPEATED if step.purpose == "repeated" else _MAX_VALUES
+        limit = _MAX_REPEATED if step.purpose == "repeated" else _MAX_VALUES
         for key, values in kept.items():
-            self._send({"kind": "array", "step": number, "key": key}, _bounded(values, most))
+            self._send({"kind": "array", "step": number, "key": key}, _subsample(values, limit))
         self._send({"kind": "run", "step": number, "seconds": seconds, "error": error, "outputs": outputs})
 
     def _send(self, message: dict[str, Any], array: Any = None) -> None:
         self._channel.sendall(encode(message, array))
 
 
-def _described(tensor: Any, *, keep: bool) -> tuple[dict[str, Any], Any]:
-    """Dtype and shape of a result (a tensor, or a session's array), and its values as numpy has them, or None."""
+def _describe(tensor: Any, *, keep: bool) -> tuple[dict[str, Any], Any]:
+    """Return dtype and shape of a result (a tensor, or a session's array), and its values as a numpy array or None."""
     import numpy as np
     import tensorflow as tf
 
@@ -148,21 +145,21 @@ def _described(tensor: Any, *, keep: bool) -> tuple[dict[str, Any], Any]:
     return {"dtype": dtype.name, "shape": shape}, values
 
 
-def _alike(one: Any, other: Any) -> bool:
-    return one.shape == other.shape and difference(one, other) <= _ALIKE
+def _equal(one: Any, other: Any) -> bool:
+    return one.shape == other.shape and difference(one, other) <= _TOLERANCE
 
 
-def _all_alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return one.keys() == other.keys() and all(_alike(values, other[key]) for key, values in one.items())
+def _all_equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(_equal(values, other[key]) for key, values in one.items())
 
 
-def _bounded(values: Any, most: int) -> Any:
-    """At most `most` numbers, by leaving out columns: always the same ones for the same shape."""
-    if values.size <= most or values.ndim == 0 or not len(values):
+def _subsample(values: Any, limit: int) -> Any:
+    """Return at most `limit` numbers by leaving out columns, always the same ones for the same shape."""
+    if values.size <= limit or values.ndim == 0 or not len(values):
         return values
     flat = values.reshape(len(values), -1)
-    rows = flat[: max(1, most // 16)]
-    return rows[:, :: -(-rows.size // most)]
+    rows = flat[: max(1, limit // 16)]
+    return rows[:, :: -(-rows.size // limit)]
 
 
 def _error(problem: Exception) -> dict[str, str]:
@@ -170,9 +167,9 @@ def _error(problem: Exception) -> dict[str, str]:
 
 
 def work(channel: socket.socket, plan: ProbePlan) -> None:
-    """Run the plan; an error of hubcheck's own is sent as such, never as a fault of the module."""
+    """Run the plan; report an error in hubcheck's own code as such, not as a failure of the module."""
     try:
-        Worker(channel, plan).run()
+        PlanRunner(channel, plan).run()
     except (BrokenPipeError, ConnectionResetError):
         pass
     except Exception:

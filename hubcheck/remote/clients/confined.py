@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import json
-import resource
 import sys
 from collections.abc import Callable
 
-from hubcheck.sandbox import landlock
-
-_PR_SET_NO_NEW_PRIVS = 38
+from hubcheck.sandbox.enforce import enforce
+from hubcheck.sandbox.policy import SandboxPolicy
 
 
 def confined(resolve: Callable[[str], object]) -> None:
@@ -21,10 +17,14 @@ def confined(resolve: Callable[[str], object]) -> None:
         resolve: returns the folder of a handle's module.
     """
     handle, max_bytes, *folders = sys.argv[1:]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(max_bytes), int(max_bytes)))
-    ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    with contextlib.suppress(OSError):  # kernels without Landlock
-        list(landlock.restrict(read=["/"], write=[*folders, "/dev/null"], network=True))
+    policy = SandboxPolicy(
+        read=["/"],
+        write=[*folders, "/dev/null"],
+        network=True,
+        omit={"seccomp": "clients open sockets"},
+        file_bytes=int(max_bytes),
+    )
+    enforce(policy)
     try:
         folder = resolve(handle)
     except Exception as error:

@@ -64,11 +64,11 @@ def _images(run: Run) -> Iterator[InputImage]:
     """Yield the images of a run, scaled down by taking every n-th pixel."""
     if len(run.size) != 2:
         return
-    from hubcheck.probe.inputs import paint
+    from hubcheck.probe.inputs import make_image
 
     step = max(1, -(-max(run.size) // _MAX_SIDE))
-    for name in dict.fromkeys(run.pictures):
-        values = paint(name, (*run.size, 3), run.seed)[::step, ::step]
+    for name in dict.fromkeys(run.images):
+        values = make_image(name, (*run.size, 3), run.seed)[::step, ::step]
         yield InputImage(name, _png((values * 255).round().astype("uint8")))
 
 

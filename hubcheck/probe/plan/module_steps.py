@@ -1,0 +1,82 @@
+"""All steps for a module, and how they are divided among workers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from hubcheck.probe.observations import NotRun, ProbeTarget
+from hubcheck.probe.plan.steps import CallStep, LoadStep, Step
+
+
+@dataclass(frozen=True, slots=True)
+class VariantSteps:
+    """How to load a variant, its calls, and its repeated calls."""
+
+    load: LoadStep
+    calls: tuple[CallStep, ...]
+    repeated: tuple[CallStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleSteps:
+    """The steps of each variant, those with the session loader (`serving`), and the targets that cannot be called."""
+
+    variants: tuple[VariantSteps, ...]
+    serving: tuple[Step, ...]
+    not_run: tuple[NotRun, ...]
+
+    def for_one_worker(self) -> tuple[Step, ...]:
+        """All steps. Repeated calls come last in a variant, because training may change the loaded object."""
+        steps: list[Step] = []
+        for variant in self.variants:
+            steps += [variant.load, *variant.calls, *variant.repeated]
+        return (*steps, *self.serving)
+
+    def for_two_workers(self) -> tuple[tuple[Step, ...], ...]:
+        """The same steps for two workers side by side: calls, and unconditional repetitions with serving."""
+        calls: list[Step] = []
+        repeated: list[Step] = []
+        for variant in self.variants:
+            calls += [variant.load, *variant.calls]
+            calls += [step for step in variant.repeated if step.condition != "always"]
+            always = [step for step in variant.repeated if step.condition == "always"]
+            if always:
+                repeated += [variant.load, *always]
+        others = (*repeated, *self.serving)
+        return (tuple(calls), others) if others else (tuple(calls),)
+
+    def without_repetitions(self) -> tuple[Step, ...]:
+        """What runs on devices other than the CPU: each variant's calls."""
+        steps: list[Step] = []
+        for variant in self.variants:
+            steps += [variant.load, *variant.calls]
+        return tuple(steps)
+
+    def select(
+        self, target: ProbeTarget | None, purposes: Collection[str], *, keep: Collection[str] = ()
+    ) -> ModuleSteps:
+        """Return only these calls of a target, made unconditionally; without a target, the loads alone.
+
+        Args:
+            target: what to call.
+            purposes: which of its calls.
+            keep: further outputs whose values are wanted.
+        """
+
+        def selected(step: Step) -> bool:
+            return isinstance(step, CallStep) and step.target == target and step.purpose in purposes
+
+        variants = []
+        for variant in self.variants:
+            steps = [step for step in (*variant.calls, *variant.repeated) if selected(step)]
+            if steps or target is None:
+                calls = tuple(
+                    replace(step, condition="always", optional=False, keep=tuple(dict.fromkeys((*step.keep, *keep))))
+                    for step in steps
+                )
+                variants.append(VariantSteps(variant.load, calls, ()))
+        serving = tuple(step for step in self.serving if selected(step))
+        if serving or (target is None and "load" in purposes):
+            serving = (*(step for step in self.serving if isinstance(step, LoadStep)), *serving)
+        return ModuleSteps(tuple(variants), serving, ())

@@ -1,0 +1,187 @@
+"""Fork a worker for each request, and end it at its deadline, beyond its memory, or when hubcheck is gone."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import shutil
+import signal
+import socket
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hubcheck.probe.wire import control
+from hubcheck.probe.worker.forked import Work, run_worker
+from hubcheck.sandbox.processes import kill_children, kill_group, memory_of
+
+_WATCH_INTERVAL = 0.05
+_LOG_TAIL = 8_192  # as JSON, a byte takes up to 6, and a control packet holds 64 KiB
+_MAX_SCRATCH = 1 << 29
+
+
+@dataclass(slots=True)
+class _Worker:
+    """A running worker. `log` is the descriptor of what it prints, `cause` why the server ended it."""
+
+    id: int
+    pid: int
+    log: int
+    scratch: Path
+    deadline: float
+    memory: int
+    log_tail: bytearray = field(default_factory=bytearray)
+    cause: str | None = None
+
+
+class Supervisor:
+    """Serves one channel: starts and stops workers as it is asked to, and reports how each of them ended."""
+
+    def __init__(self, channel: socket.socket, scratch: Path, work: Work) -> None:
+        self._channel = channel
+        self._scratch = scratch
+        self._work = work
+        self._pid = os.getpid()
+        self._workers: dict[int, _Worker] = {}
+        self._child_ended, self._waker = socket.socketpair()
+        self._child_ended.setblocking(False)
+        self._waker.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._channel, selectors.EVENT_READ, None)
+        self._selector.register(self._child_ended, selectors.EVENT_READ, None)
+
+    def serve(self) -> None:
+        """Serve until the other side closes the channel; then end all workers and remove the scratch folder."""
+        try:
+            control.send(self._channel, {"event": "ready"})
+            while self._turn():
+                pass
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        finally:
+            for worker in self._workers.values():
+                kill_group(worker.pid)
+            kill_children(set())
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _turn(self) -> bool:
+        for key, _ in self._selector.select(_WATCH_INTERVAL if self._workers else None):
+            if key.fileobj is self._channel:
+                packet = control.receive(self._channel)
+                if packet is None:
+                    return False
+                self._obey(*packet)
+            elif key.fileobj is self._child_ended:
+                self._child_ended.recv(4096)
+            else:
+                self._read_log(key.data)
+        self._reap()
+        self._enforce_limits()
+        return True
+
+    def _obey(self, message: dict[str, Any], descriptors: list[int]) -> None:
+        if message["command"] == "start":
+            self._start(message, descriptors[0])
+        elif message["command"] == "stop":
+            for worker in self._workers.values():
+                if worker.id == message["id"]:
+                    worker.cause = "stopped"
+                    kill_group(worker.pid)
+
+    def _start(self, message: dict[str, Any], channel: int) -> None:
+        scratch = self._scratch / str(message["id"])
+        try:
+            scratch.mkdir(parents=True)
+            log, writer = os.pipe()
+            pid = os.fork()
+        except OSError as error:
+            os.close(channel)
+            report = {"event": "ended", "id": message["id"], "cause": "not started", "code": 0, "log": str(error)}
+            control.send(self._channel, report)
+            return
+        if pid == 0:
+            run_worker(self._work, message, channel=channel, log=writer, scratch=scratch, server_pid=self._pid)
+        os.close(channel)
+        os.close(writer)
+        os.set_blocking(log, False)
+        worker = _Worker(message["id"], pid, log, scratch, time.monotonic() + message["timeout"], message["memory"])
+        self._workers[pid] = worker
+        self._selector.register(log, selectors.EVENT_READ, worker)
+
+    def _read_log(self, worker: _Worker) -> None:
+        try:
+            data = os.read(worker.log, 1 << 16)
+        except BlockingIOError:
+            return
+        worker.log_tail += data
+        del worker.log_tail[:-_LOG_TAIL]
+        if not data:
+            self._close_log(worker)
+
+    def _close_log(self, worker: _Worker) -> None:
+        self._selector.unregister(worker.log)
+        os.close(worker.log)
+        worker.log = -1
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            worker = self._workers.pop(pid, None)
+            if worker is not None:
+                self._report_end(worker, os.waitstatus_to_exitcode(status))
+
+    def _report_end(self, worker: _Worker, code: int) -> None:
+        kill_group(worker.pid)
+        kill_children(set(self._workers))
+        if worker.log >= 0:
+            self._read_log(worker)
+        if worker.log >= 0:
+            self._close_log(worker)
+        shutil.rmtree(worker.scratch, ignore_errors=True)
+        message = {
+            "event": "ended",
+            "id": worker.id,
+            "cause": worker.cause or ("signal" if code < 0 else "exit"),
+            "code": code,
+            "log": worker.log_tail.decode("utf-8", "replace"),
+        }
+        control.send(self._channel, message)
+
+    def _enforce_limits(self) -> None:
+        now = time.monotonic()
+        for worker in self._workers.values():
+            if worker.cause is not None:
+                continue
+            if memory_of(worker.pid) > worker.memory:
+                worker.cause = "memory"
+            elif now > worker.deadline:
+                worker.cause = "deadline"
+            elif _exceeds(worker.scratch, _MAX_SCRATCH):
+                worker.cause = "disk"
+            if worker.cause is not None:
+                kill_group(worker.pid)
+
+
+def _exceeds(folder: Path, limit: int) -> bool:
+    """Return whether the files in a folder take more than `limit` bytes."""
+    total = 0
+    folders = [str(folder)]
+    while folders and total <= limit:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            continue
+    return total > limit

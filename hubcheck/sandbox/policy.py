@@ -1,0 +1,67 @@
+"""What a confined process may do, and what a layer of the sandbox must provide. Imports on every system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Mode = Literal["required", "auto", "off"]
+"""auto: use the layers that this machine has. required: fail if one is missing. off: keep the resource limits only."""
+
+
+class SandboxUnavailable(RuntimeError):
+    """The sandbox is required, but this machine lacks a layer of it; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxPolicy:
+    """What a process may do once the sandbox is enforced.
+
+    Args:
+        mode: which layers must be there.
+        read: files and folders that it may read; paths that do not exist are ignored.
+        write: files and folders that it may read and write.
+        devices: device files that it may open and control.
+        network: whether it may open TCP connections.
+        omit: layers to leave out, by name, each with the reason. They are reported as missing, even a required
+            sandbox accepts that.
+        cpu_seconds: limit of CPU time; None: no limit.
+        file_bytes: limit of the size of a file that it writes.
+        data_bytes: limit of its writable memory; None: no limit.
+    """
+
+    mode: Mode = "auto"
+    read: Iterable[str] = ()
+    write: Iterable[str] = ()
+    devices: Iterable[str] = ()
+    network: bool = False
+    omit: Mapping[str, str] = field(default_factory=dict)
+    cpu_seconds: int | None = None
+    file_bytes: int | None = None
+    data_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Protections:
+    """What is enforced for a process, and what is not, each with the reason."""
+
+    enforced: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One mechanism of the sandbox.
+
+    Args:
+        name: its key in `SandboxPolicy.omit`.
+        protects: what it enforces at least, in the words of reports.
+        unavailable: returns why this machine lacks it, or None.
+        apply: applies it to this process for good and yields what it enforces; raises OSError if the kernel refuses.
+    """
+
+    name: str
+    protects: tuple[str, ...]
+    unavailable: Callable[[], str | None]
+    apply: Callable[[SandboxPolicy], Iterable[str]]
