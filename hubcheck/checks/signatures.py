@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
-from hubcheck.graph.same_function import Origins
+from hubcheck.graph.same_function import origin
 from hubcheck.module.types import Signature, Variant
 from hubcheck.rulebook.contract import SignatureContract
 
@@ -153,7 +153,7 @@ def _callable_result(context: Context) -> Iterator[Fault]:
 def _task_of(context: Context, variant: Variant, key: str) -> str | None:
     """The task signature whose result the default signature's is, tensor for tensor."""
     default = variant.signatures[key]
-    return next((task.key for task in _tasks(context, variant) if _same_tensors(variant, default, task)), None)
+    return next((task.key for task in _tasks(context, variant) if _same_tensors(context, variant, default, task)), None)
 
 
 def _unlike(rank: int | None, ranks: set[int | None]) -> bool:
@@ -180,7 +180,7 @@ def _apart(context: Context, variant: Variant, key: str, same: str | None) -> It
         yield Skip("the default signature computes its result apart from the task signatures", undecided=True)
 
 
-def _same_tensors(variant: Variant, default: Signature, task: Signature) -> bool:
+def _same_tensors(context: Context, variant: Variant, default: Signature, task: Signature) -> bool:
     """The default signature's result is a task signature's, tensor for tensor or through wrappers."""
     mine = default.outputs.get(_DEFAULT) or next(iter(default.outputs.values()))
     theirs = task.outputs.get(_DEFAULT)
@@ -188,8 +188,8 @@ def _same_tensors(variant: Variant, default: Signature, task: Signature) -> bool
         return False
     if mine.components == theirs.components:
         return _fed(default) == _fed(task)
-    origins = Origins(variant.graph)
-    return origins.origin(mine.components[0], _fed(default)) == origins.origin(theirs.components[0], _fed(task))
+    graph = context.analysis(variant).graph
+    return origin(graph, mine.components[0], _fed(default)) == origin(graph, theirs.components[0], _fed(task))
 
 
 def _fed(signature: Signature) -> dict[str, str]:

@@ -1,10 +1,10 @@
-"""Random ops that a run needs: by data or control, from the outputs back, in the branches that can be taken."""
+"""Nodes that can make two runs differ: random ops that the outputs need, by data or control, in live branches."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hubcheck.graph.dataflow.control_flow_v1 import conditional_depth
 from hubcheck.graph.dataflow.dependence import SHAPES_ONLY
@@ -21,13 +21,14 @@ _VARIABLES = frozenset({"Variable", "VariableV2"})
 _COUNTERS = frozenset({"RngReadAndSkip"})
 """Ops that read and change a generator's state in one."""
 _RUNS = -1
-"""Stands for a value's number where a node runs, but nobody takes what it computes."""
+"""Stands for an output's number where a node runs, but nothing uses its outputs."""
 
 
-@dataclass(frozen=True, slots=True)
-class RandomNode:
-    """A node that draws other values in each run; `certain` unless a condition decides whether it runs, or the
-    graph does not tell what it does."""
+class RandomNode(NamedTuple):
+    """A node that draws other values in each run.
+
+    `certain` is False where a condition decides whether it runs, or the graph does not say what it does.
+    """
 
     frame: CallFrame
     node: int
@@ -35,27 +36,24 @@ class RandomNode:
 
 
 def random_nodes(graph: InlinedGraph, outputs: Iterable[Value]) -> list[RandomNode]:
-    """The nodes whose values can make two runs on one input differ.
+    """Return the nodes that can make two runs on one input differ.
 
     A stateless random op is one of them only if its seed comes from state that a run changes.
     """
     reached = _Reached(graph, outputs)
-    written = {_variable(graph, value) for value in reached.writers}
-    seeds = _Seeds(graph, written)
+    seeds = _Seeds(graph, {_variable(graph, value) for value in reached.writers})
     return [
-        RandomNode(
-            frame, node, certain=not (hidden or frame.conditional or conditional_depth(graph, (frame, node, 0)) > 0)
-        )
+        RandomNode(frame, node, not (hidden or frame.conditional or conditional_depth(graph, (frame, node, 0)) > 0))
         for frame, node, hidden in reached.random
         if hidden or randomness_of(frame.body, node) != "stateless" or seeds.depend_on_state(frame, node)
     ]
 
 
 class _Reached:
-    """What the outputs need, values and nodes that run before them, as far as it matters here.
+    """What the outputs need: values, and nodes that run before them.
 
-    `random` are the nodes that draw: frame, node, and whether they do so in a function that cannot be
-    followed. `writers` are the nodes that change a variable.
+    `random` are the nodes that draw random values: frame, node, and whether the graph hides what they do.
+    `writers` are the nodes that change a variable.
     """
 
     def __init__(self, graph: InlinedGraph, outputs: Iterable[Value]) -> None:
@@ -63,13 +61,12 @@ class _Reached:
         self.random: list[tuple[CallFrame, int, bool]] = []
         self.writers: list[Value] = []
         self._entered: set[CallFrame] = set()
-        # Nodes that compute their outputs themselves are visited once, whichever output is taken.
+        # Nodes that compute their outputs are visited once, whichever output is used.
         self._nodes: list[tuple[CallFrame, list[int]]] = []
         self._seen_nodes: dict[CallFrame, set[int]] = {}
         self._values: list[Value] = []
         self._seen_values: set[Value] = set()
-        self._noted = frozenset(random_ops())
-        self._hiding: dict[str, bool] = {}
+        self._random_ops = frozenset(random_ops())
         self._add(outputs)
         for frame in [*self._seen_nodes, *(frame for frame, _, _ in self._values)]:
             self._enter(frame)
@@ -77,19 +74,19 @@ class _Reached:
             if self._nodes:
                 self._visit(*self._nodes.pop())
             else:
-                self._visit_special(self._values.pop())
+                self._visit_copy(self._values.pop())
 
     def _add(self, values: Iterable[Value]) -> None:
-        special = self._graph.special
+        copying_ops = self._graph.copying_ops
         for value in values:
             frame, node, number = value
             op = frame.body.ops[node]
-            if op in special:
+            if op in copying_ops:
                 if value not in self._seen_values:
                     self._seen_values.add(value)
                     self._values.append(value)
-            elif number == _RUNS and op in self._noted:
-                # What it draws goes nowhere, but what it draws from may.
+            elif number == _RUNS and op in self._random_ops:
+                # Its values are not used, but those of its inputs may be.
                 self._add(frame.inputs(node))
             elif node not in self._seen_nodes.setdefault(frame, set()):
                 self._seen_nodes[frame].add(node)
@@ -99,21 +96,19 @@ class _Reached:
         if frame not in self._entered:
             self._entered.add(frame)
             self._add((frame, control, _RUNS) for control in frame.body.control_results)
-            if frame.call is not None and frame.call.role == "condition":
+            if frame.role == "condition":
                 self._add((frame, *result) for result in frame.body.results)
 
     def _visit(self, frame: CallFrame, waiting: list[int]) -> None:
-        """Nodes of one frame and all that they need in it, in a loop of its own: there can be a million."""
-        body, special, seen = frame.body, self._graph.special, self._seen_nodes[frame]
+        """Visit nodes of one frame and all that they need in it, in a tight loop: there can be a million."""
+        body, copying_ops, seen = frame.body, self._graph.copying_ops, self._seen_nodes[frame]
         ops = body.ops
         while waiting:
             node = waiting.pop()
             op = ops[node]
-            if op not in self._hiding:
-                self._hiding[op] = runs_unknown_code(op, self._graph.view.library)
-            if self._hiding[op]:
+            if runs_unknown_code(op, self._graph.view.library):
                 self.random.append((frame, node, True))
-            elif op in self._noted and randomness_of(body, node):
+            elif op in self._random_ops and randomness_of(body, node):
                 self.random.append((frame, node, False))
             elif op.startswith(_WRITERS) and _WRITES.match(op):
                 self.writers.append((frame, node, 0))
@@ -123,13 +118,13 @@ class _Reached:
             if op in SHAPES_ONLY:
                 continue
             for source, number in body.inputs(node):
-                if ops[source] in special:
+                if ops[source] in copying_ops:
                     self._add([(frame, source, number)])
                 elif source not in seen:
                     seen.add(source)
                     waiting.append(source)
 
-    def _visit_special(self, value: Value) -> None:
+    def _visit_copy(self, value: Value) -> None:
         frame, node, number = value
         callees = self._graph.callees(frame, node)
         for callee in callees or ():
@@ -137,21 +132,16 @@ class _Reached:
         condition = self._graph.condition(frame, node)
         self._add([condition] if condition is not None else [])
         self._add((frame, control, _RUNS) for control in frame.body.controls(node))
-        if callees is None and (frame.op(node) in HOST_CODE or self._draws_unseen(frame, node)):
+        if callees is None and (frame.op(node) in HOST_CODE or self._graph.view.calls_random(frame.body, node)):
             self.random.append((frame, node, True))
         if number == _RUNS and callees is not None:
             self._add((callee, *result) for callee in callees for result in callee.body.results)
             return
-        passed = self._graph.passes(value) if number != _RUNS else None
-        self._add(frame.inputs(node) if passed is None else passed)
-
-    def _draws_unseen(self, frame: CallFrame, node: int) -> bool:
-        view = self._graph.view
-        return any(call.function in view.random_functions for call in view.calls(frame.body, node))
+        self._add(frame.inputs(node) if number == _RUNS else self._graph.sources(value))
 
 
 class _Seeds:
-    """Whether seeds change from run to run; what is known of one helps with the others."""
+    """Whether seeds change from run to run; what is known of one seed is reused for the others."""
 
     def __init__(self, graph: InlinedGraph, written: set[Value]) -> None:
         self._graph, self._written = graph, written
@@ -159,7 +149,7 @@ class _Seeds:
         self._changing: set[tuple[CallFrame, int]] = set()
 
     def depend_on_state(self, frame: CallFrame, node: int) -> bool:
-        """Whether a random op's inputs are read from a variable that the same run writes, a generator or a clock."""
+        """Return whether an op's inputs come from a variable that the same run writes, a generator or a clock."""
         waiting = frame.inputs(node)
         seen = set(waiting)
         while waiting:
@@ -169,8 +159,7 @@ class _Seeds:
                 return True
             if value[0].op(value[1]) in SHAPES_ONLY or value in self._fixed:
                 continue
-            passed = self._graph.passes(value)
-            for source in value[0].inputs(value[1]) if passed is None else passed:
+            for source in self._graph.sources(value):
                 if source not in seen:
                     seen.add(source)
                     waiting.append(source)
@@ -186,7 +175,7 @@ class _Seeds:
 
 
 def _variable(graph: InlinedGraph, value: Value) -> Value:
-    """The variable that a node reads or writes: the value of its handle, where that comes from."""
+    """Return the variable that a node reads or writes: the origin of its handle."""
     frame, node, _ = value
     if frame.op(node) in _VARIABLES:
         return frame, node, 0

@@ -1,11 +1,11 @@
-"""Who chooses the path that a node opens: the loader, the caller, the module's own assets, or the graph itself."""
+"""Who chooses the path of a file that a node opens: the loader, the caller, the module's own assets, or the graph."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Literal, NamedTuple
 
 from hubcheck.graph.dataflow.body import ARGUMENT, Body, Port
 from hubcheck.graph.dataflow.reach import Reach
@@ -17,146 +17,140 @@ _FIRST_INPUT = {"Identity", "StopGradient", "PreventGradient", "EnsureShape", "R
                 "PlaceholderWithDefault"}  # fmt: skip
 _ALL_INPUTS = {"Pack", "TensorDataset", "TensorSliceDataset"}
 _CHOICES = {"Select", "SelectV2"}
-_JOIN = "StringJoin"
 _STRING = 7
 _BUDGET = 1_000_000
-"""Steps for all questions about a graph; what is not answered by then counts as the graph's own choice."""
+"""Tensors that are visited for all paths of a graph; after that, every path counts as the graph's own choice."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallBinding:
+class CallBinding(NamedTuple):
     """How a function can be called from outside the graph: who chooses each of its arguments."""
 
     origins: Sequence[PathOrigin]
 
 
+class _Source(NamedTuple):
+    """A tensor that a path is made of; `begins` says that the path begins with it."""
+
+    body: Body
+    port: Port
+    begins: bool
+
+
 class PathOrigins:
-    """Answers for one graph.
+    """The origins of paths in one graph.
 
     Args:
         reach: what can run.
         fed: tensors of the main graph that loaders feed where they restore and initialise ("saver_filename:0").
-        entries: for functions that the restored object exposes, how it calls them.
+        bindings: for functions that the restored object exposes, how it calls them.
     """
 
-    __slots__ = ("_budget", "_entries", "_fed", "_handles", "_reach", "_readers")
-
-    def __init__(self, reach: Reach, fed: Iterable[str], entries: Mapping[str, Sequence[CallBinding]]) -> None:
+    def __init__(self, reach: Reach, fed: Iterable[str], bindings: Mapping[str, Sequence[CallBinding]]) -> None:
         self._reach = reach
         self._budget = _BUDGET
-        self._entries = entries
-        self._readers: list[list[int]] | None = None
-        self._handles: Counter[str] | None = None
+        self._bindings = bindings
         self._fed = {port for port in map(reach.view.tensor, fed) if port is not None}
 
     def origins(self, body: Body, port: Port) -> frozenset[PathOrigin]:
-        """Everyone who has a say in where a path leads.
+        """Return everyone who decides where a path leads.
 
-        A constant that is joined on at the end has none, unless it climbs out with "..".
+        A constant that is appended to the path does not count, unless it leaves the folder with "..".
         """
-        found: set[PathOrigin] = set()
-        waiting: list[tuple[Body, Port, bool]] = [(body, port, True)]
+        origins: set[PathOrigin] = set()
+        waiting = [_Source(body, port, True)]
         seen: set[tuple[str | None, Port, bool]] = set()
         while waiting:
             self._budget -= 1
             if self._budget < 0:
                 return frozenset({"graph"})
-            place = waiting.pop()
-            key = (place[0].function, place[1], place[2])
+            source = waiting.pop()
+            key = (source.body.function, source.port, source.begins)
             if key not in seen:
                 seen.add(key)
-                self._step(*place, waiting, found)
-        return frozenset(found)
+                for item in self._behind(*source):
+                    if isinstance(item, _Source):
+                        waiting.append(item)
+                    else:
+                        origins.add(item)
+        return frozenset(origins)
 
-    def _step(
-        self, body: Body, port: Port, leads: bool, waiting: list[tuple[Body, Port, bool]], found: set[PathOrigin]
-    ) -> None:
-        """Look at one tensor: `leads` says that it begins the path, and is not joined to another."""
-        index, _ = port
-        op = body.ops[index]
-        if body.function is None and port in self._fed and self._reach.fed(index):
-            found.add("loader")
-        elif op == ARGUMENT:
-            self._argument(body, index, leads, waiting, found)
-        elif op == "Placeholder":
-            found.add("caller")
-        elif op == "Const":
-            if _is_text(body, index) and (leads or _climbs(body, index, "value")):
-                found.add("graph")
-        elif parts := _parts(body, port):
-            waiting += [(body, source, leads and first) for source, first in parts]
-        elif not self._variable(body, port, leads, waiting) and not self._call(body, port, leads, waiting):
-            found.add("graph")
+    def _behind(self, body: Body, port: Port, begins: bool) -> Iterable[_Source | PathOrigin]:
+        """Return the tensors that a tensor is made of, or who chooses it."""
+        node, _ = port
+        op = body.ops[node]
+        if body.function is None and port in self._fed and self._reach.fed(node):
+            return ["loader"]
+        if op == ARGUMENT:
+            return self._argument(body, node, begins)
+        if op == "Placeholder":
+            return ["caller"]
+        if op == "Const":
+            return ["graph"] if _is_text(body, node) and (begins or _leaves_folder(body, node, "value")) else []
+        sources = _parts(body, port) or [(source, True) for source in self._assigned(body, port)]
+        if sources:
+            return [_Source(body, source, begins and first) for source, first in sources]
+        return self._results(body, port, begins) or ["graph"]
 
-    def _argument(
-        self, body: Body, number: int, leads: bool, waiting: list[tuple[Body, Port, bool]], found: set[PathOrigin]
-    ) -> None:
-        """An argument of a function is what each of its callers hands in."""
+    def _argument(self, body: Body, number: int, begins: bool) -> Iterator[_Source | PathOrigin]:
+        """Yield what each caller of a function passes as an argument."""
         name = body.function or ""
-        sites, entries = self._reach.sites.get(name, ()), self._entries.get(name, ())
-        for site in sites:
-            given = site.body.input(site.node, site.call.first + number) if site.call.bound else None
-            if site.call.role == "element":
-                waiting += [(site.body, source, leads) for source in site.body.inputs(site.node)]
-            elif given is not None and site.call.role not in ("loop", "condition"):
-                waiting.append((site.body, given, leads))
+        sites, bindings = self._reach.sites.get(name, ()), self._bindings.get(name, ())
+        for caller, node, call in sites:
+            given = caller.input(node, call.first + number) if call.bound else None
+            if call.role == "element":
+                yield from (_Source(caller, source, begins) for source in caller.inputs(node))
+            elif given is not None and call.role not in ("loop", "condition"):
+                yield _Source(caller, given, begins)
             else:
-                found.add("graph")
-        for entry in entries:
-            found.add(entry.origins[number] if number < len(entry.origins) else "graph")
-        if not sites and not entries:
-            found.add("graph")
+                yield "graph"
+        for binding in bindings:
+            yield binding.origins[number] if number < len(binding.origins) else "graph"
+        if not sites and not bindings:
+            yield "graph"
 
-    def _call(self, body: Body, port: Port, leads: bool, waiting: list[tuple[Body, Port, bool]]) -> bool:
-        """Walk on into the functions that give this output; False if it is no call or one cannot be followed."""
-        calls = self._reach.view.calls(body, port[0])
-        for call in calls:
+    def _results(self, body: Body, port: Port, begins: bool) -> list[_Source]:
+        """Return the results of the functions that a node calls; none if it calls none or they cannot be followed."""
+        node, number = port
+        sources = []
+        for call in self._reach.view.calls(body, node):
             callee = self._reach.view.function(call.function)
-            results = callee.results if callee is not None and call.returns else []
-            if callee is None or port[1] >= len(results):
-                return False
-            waiting.append((callee, results[port[1]], leads))
-        return bool(calls)
+            if callee is None or not call.returns or number >= len(callee.results):
+                return []
+            sources.append(_Source(callee, callee.results[number], begins))
+        return sources
 
-    def _variable(self, body: Body, port: Port, leads: bool, waiting: list[tuple[Body, Port, bool]]) -> bool:
-        """Walk on into what a variable of the main graph is set to; False if something else can set it.
+    def _assigned(self, body: Body, port: Port) -> list[Port]:
+        """Return what a variable of the main graph is set to; nothing if something else can set it.
 
         Exporters pass the path of an asset through such a variable.
         """
-        inputs = body.inputs(port[0]) if body.ops[port[0]] == "ReadVariableOp" and body.function is None else []
-        if not inputs or not self._has_one_handle(body, inputs[0][0]):
-            return False
-        handle = inputs[0]
-        if self._readers is None:
-            self._readers = body.consumers
+        handle = body.input(port[0], 0) if body.ops[port[0]] == "ReadVariableOp" and body.function is None else None
+        if handle is None or body.ops[handle[0]] != "VarHandleOp" or self._handles[_shared_name(body, handle[0])] != 1:
+            return []
         values: list[Port] = []
-        for reader in self._readers[handle[0]]:
-            if body.ops[reader] == "AssignVariableOp" and body.inputs(reader)[0] == handle:
-                values += body.inputs(reader)[1:2]
-            elif body.ops[reader] not in ("ReadVariableOp", "VarIsInitializedOp"):
-                return False
-        waiting += [(body, value, leads) for value in values]
-        return bool(values)
+        for consumer in body.consumers[handle[0]]:
+            if body.ops[consumer] == "AssignVariableOp" and body.inputs(consumer)[0] == handle:
+                values += body.inputs(consumer)[1:2]
+            elif body.ops[consumer] not in ("ReadVariableOp", "VarIsInitializedOp"):
+                return []
+        return values
 
-    def _has_one_handle(self, body: Body, index: int) -> bool:
-        """Whether a node is the only one that gives a handle of its variable."""
-        if body.ops[index] != "VarHandleOp":
-            return False
-        if self._handles is None:
-            self._handles = Counter(_shared_name(*place) for place in self._reach.nodes({"VarHandleOp"}))
-        return self._handles[_shared_name(body, index)] == 1
+    @cached_property
+    def _handles(self) -> Counter[str]:
+        """How many nodes return a handle of each variable."""
+        return Counter(_shared_name(*place) for place in self._reach.nodes({"VarHandleOp"}))
 
 
 def _parts(body: Body, port: Port) -> list[tuple[Port, bool]]:
-    """The tensors that a path op makes its result of, each with whether it can begin the path; none for others."""
-    index, output = port
-    op, inputs = body.ops[index], body.inputs(index)
-    if op == _JOIN and not _climbs(body, index, "separator"):
+    """Return the tensors that a path op combines, each with whether the path can begin with it; none for other ops."""
+    node, number = port
+    op, inputs = body.ops[node], body.inputs(node)
+    if op == "StringJoin" and not _leaves_folder(body, node, "separator"):
         return [(source, i == 0) for i, source in enumerate(inputs)]
     if op in _FIRST_INPUT:
         inputs = inputs[:1]
     elif op == "IdentityN":
-        inputs = inputs[output : output + 1]
+        inputs = inputs[number : number + 1]
     elif op == "ConcatV2":
         inputs = inputs[:-1]
     elif op in _CHOICES:
@@ -166,19 +160,19 @@ def _parts(body: Body, port: Port) -> list[tuple[Port, bool]]:
     return [(source, True) for source in inputs]
 
 
-def _is_text(body: Body, index: int) -> bool:
-    dtype = body.attribute(index, "dtype")
+def _is_text(body: Body, node: int) -> bool:
+    dtype = body.attribute(node, "dtype")
     return dtype is None or dtype.type == _STRING
 
 
-def _shared_name(body: Body, index: int) -> str:
-    value = body.attribute(index, "shared_name")
-    return value.s.decode("utf-8", "replace") if value is not None and value.s else body.names[index]
+def _shared_name(body: Body, node: int) -> str:
+    value = body.attribute(node, "shared_name")
+    return str(value.s.decode("utf-8", "replace")) if value is not None and value.s else body.names[node]
 
 
-def _climbs(body: Body, index: int, attribute: str) -> bool:
-    """Whether a text that is joined on can leave the folder, by itself or with what follows it."""
-    value = body.attribute(index, attribute)
+def _leaves_folder(body: Body, node: int, attribute: str) -> bool:
+    """Return whether appended text can leave the folder, alone or together with what follows it."""
+    value = body.attribute(node, attribute)
     if value is None:
         return False
     texts = value.tensor.string_val if attribute == "value" else (value.s,)

@@ -103,7 +103,7 @@ def _is_learned(graph: InlinedGraph, value: Value) -> bool:
         if value in seen or frame.op(node) == "Const":
             continue
         seen.add(value)
-        sources = graph.passes(value) or frame.inputs(node)
+        sources = graph.originals(value) or frame.inputs(node)
         if not sources:
             return True
         waiting += sources

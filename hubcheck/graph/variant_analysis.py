@@ -73,7 +73,7 @@ class VariantAnalysis:
         traces = self._module.objects.traces if self._module.objects is not None else ()
         functions = [self.view.function(trace.function) for trace in traces]
         bodies = self.view.reachable([self.view.main, *(body for body in functions if body is not None)])
-        kinds = {op for body in bodies for op in body.ops}
+        kinds = frozenset[str]().union(*(body.kinds for body in bodies))
         return has_random_op(bodies) or any(runs_unknown_code(op, self.view.library) for op in kinds)
 
     @cached_property

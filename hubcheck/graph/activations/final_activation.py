@@ -44,7 +44,7 @@ def closing_activation(graph: InlinedGraph, dependence: Dependence, output: Valu
     while waiting:
         value = waiting.pop()
         frame, node, _ = value
-        sources = graph.passes(value)
+        sources = graph.originals(value)
         if sources is None:
             name = _name(graph, value)
             if name is not None:

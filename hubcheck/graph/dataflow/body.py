@@ -108,6 +108,11 @@ class Body:
         return self._edges.control_results
 
     @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The ops that the body has."""
+        return frozenset(self.ops)
+
+    @cached_property
     def consumers(self) -> list[list[int]]:
         """For each node, the nodes that take any of its outputs as data."""
         consumers: list[list[int]] = [[] for _ in range(len(self))]

@@ -1,22 +1,21 @@
-"""Random draws whose outcome is certain: a rate of 0, or a `keep_prob` that is 1 unless somebody feeds it."""
+"""Random draws with a certain outcome: a dropout rate of 0, or a `keep_prob` that is 1 unless it is fed."""
 
 from __future__ import annotations
 
 import math
 
-from hubcheck.graph.dataflow.frame import Resolver, Value
+from hubcheck.graph.dataflow.frame import MAX_CHAIN, Resolver, Value
 from hubcheck.graph.op_tables import elementwise as ew
 
 MASK_OPS = frozenset({"Greater", "GreaterEqual", "Less", "LessEqual", "Floor"})
-"""The ops that make masks of uniform numbers."""
+"""The ops that make masks from uniform numbers."""
 _UNIFORM = frozenset({"RandomUniform", "StatelessRandomUniform", "StatelessRandomUniformV2", "StatefulUniform"})
-_STEPS = 12
 _Interval = tuple[float, float]
-"""Numbers from the first on, up to but without the second."""
+"""The numbers from the first up to, but without, the second."""
 
 
 def is_constant_draw(graph: Resolver, value: Value) -> bool:
-    """Whether a value that is made of uniform numbers is the same whatever is drawn."""
+    """Return whether a value that is computed from uniform random numbers is the same whatever they are."""
     frame, node, _ = value
     op = frame.op(node)
     inputs = frame.inputs(node)
@@ -28,25 +27,25 @@ def is_constant_draw(graph: Resolver, value: Value) -> bool:
     for drawn, bound in ((_interval(graph, inputs[0]), inputs[1]), (_interval(graph, inputs[1]), inputs[0])):
         constant = graph.constant(bound) if drawn is not None else None
         if drawn is not None and constant is not None and constant.values:
-            # At the bound itself the ops differ, but a single number is hardly ever drawn.
+            # The ops differ at the bound itself, which is almost never drawn.
             return min(constant.values) >= drawn[1] or max(constant.values) <= drawn[0]
     return False
 
 
 def _interval(graph: Resolver, value: Value) -> _Interval | None:
-    """Where uniform numbers lie after shifts and scales by constants; None if the value is anything else."""
+    """Return the range of uniform numbers after shifts and scales by constants; None for any other value."""
     steps: list[tuple[str, float, bool]] = []
-    for _ in range(_STEPS):
+    for _ in range(MAX_CHAIN):
         frame, node, _ = value
         op = frame.op(node)
         if op in _UNIFORM:
             return _moved((0.0, 1.0), steps)
         if op in MASK_OPS or op in ew.SELECTS:
             return None
-        passed = graph.passes(value)
+        originals = graph.originals(value)
         inputs = frame.inputs(node)
-        if passed is not None or op in ew.SAME:
-            sources = inputs[:1] if passed is None else passed
+        if originals is not None or op in ew.SAME:
+            sources = inputs[:1] if originals is None else originals
             if len(sources) != 1:
                 return None
             (value,) = sources

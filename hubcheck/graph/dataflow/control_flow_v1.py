@@ -1,27 +1,24 @@
-"""The control flow of TF1: Switch and Merge, Enter, Exit and NextIteration."""
+"""TF1 control flow: conditionals from Switch and Merge, loops from Enter, NextIteration and Exit."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hubcheck.graph.dataflow.frame import CallFrame, Resolver, Value
+from hubcheck.graph.dataflow.body import Body, Port
+from hubcheck.graph.dataflow.frame import MAX_CHAIN, CallFrame, Resolver, Value
 from hubcheck.graph.op_tables.elementwise import SAME
 
 MERGES = frozenset({"Merge", "RefMerge"})
 SWITCHES = frozenset({"Switch", "RefSwitch"})
 _LOOP_ENDS = frozenset({"NextIteration", "RefNextIteration"})
-_FEW = 8
-"""Identities between a conditional's branch and its Merge."""
 _DEAD = -1
-_PENDING = -2
-_ANY_SWITCH = (-1, -1)
 
 
 def predicate(frame: CallFrame, merge: int) -> Value | None:
-    """The predicate of a conditional that a Merge ends, where one of its branches hands on what it was given."""
+    """Return the predicate of the conditional that a Merge ends, if one of its branches only passes its input on."""
     ops = frame.body.ops
     for node in frame.body.sources(merge):
-        for _ in range(_FEW):
+        for _ in range(MAX_CHAIN):
             inputs = frame.body.inputs(node)
             if ops[node] in SWITCHES and len(inputs) == 2:
                 return None if ops[inputs[1][0]] == "LoopCond" else (frame, *inputs[1])
@@ -32,66 +29,59 @@ def predicate(frame: CallFrame, merge: int) -> Value | None:
 
 
 def conditional_depth(graph: Resolver, target: Value) -> int:
-    """How many undecided conditionals stand around a value; -1 if a constant condition switches it off.
+    """Return how many undecided conditionals surround a value; -1 if a constant condition switches it off.
 
-    A node without all of its inputs does not run; Merge runs as soon as it has one.
+    A node runs if all of its inputs are there, a Merge as soon as one of them is.
     """
-    if not _has_switches(target[0]):
+    frame, node, number = target
+    body, depths = frame.body, frame.depths
+    if SWITCHES.isdisjoint(body.kinds):
         return 0
-    waiting = [target]
+    start = _branch(body, node, number)
+    waiting = [start]
     while waiting:
-        frame, node, number = waiting[-1]
-        key = (node, number if frame.body.ops[node] in SWITCHES else 0)
-        if frame.depths.get(key, _PENDING) >= _DEAD:
+        port = waiting[-1]
+        if depths.get(port) is not None:
             waiting.pop()
             continue
-        sources = _needed(graph, frame, node)
-        missing = [source for source in sources if _live(source) is None]
-        if missing and key not in frame.depths:
-            frame.depths[key] = _PENDING
+        sources = _sources(body, port[0])
+        missing = [source for source in sources if source not in depths]
+        if missing and port not in depths:
+            depths[port] = None
             waiting += missing
             continue
         waiting.pop()
-        frame.depths[key] = _judge(graph, frame, node, number, [_known(source) for source in sources])
-    return _known(target)
+        # In a loop, a source can be without a depth still.
+        depths[port] = _depth(graph, frame, port, [depths.get(source) or 0 for source in sources])
+    return depths[start] or 0
 
 
-def _live(value: Value) -> int | None:
-    frame, node, number = value
-    return frame.depths.get((node, number if frame.body.ops[node] in SWITCHES else 0))
+def _branch(body: Body, node: int, number: int) -> Port:
+    """Return one port for all outputs of a node, except of a Switch, whose outputs are the two branches."""
+    return (node, number if body.ops[node] in SWITCHES else 0)
 
 
-def _known(value: Value) -> int:
-    depth = _live(value)
-    return 0 if depth is None or depth == _PENDING else depth
-
-
-def _needed(graph: Resolver, frame: CallFrame, node: int) -> list[Value]:
-    if frame.body.ops[node] in _LOOP_ENDS:
+def _sources(body: Body, node: int) -> list[Port]:
+    if body.ops[node] in _LOOP_ENDS:
         return []
-    return [*frame.inputs(node), *((frame, control, 0) for control in frame.body.controls(node))]
+    return [*(_branch(body, *port) for port in body.inputs(node)), *((control, 0) for control in body.controls(node))]
 
 
-def _judge(graph: Resolver, frame: CallFrame, node: int, number: int, inputs: Sequence[int]) -> int:
-    op = frame.body.ops[node]
-    if op in MERGES:
-        alive = [depth for depth in inputs if depth >= 0]
-        if len(alive) < len(inputs) or any(frame.body.ops[s] in _LOOP_ENDS for s in frame.body.sources(node)):
-            return max(alive, default=_DEAD)
-        return max(max(alive, default=0) - 1, 0)
+def _depth(graph: Resolver, frame: CallFrame, port: Port, inputs: Sequence[int]) -> int:
+    node, number = port
+    ops = frame.body.ops
+    if ops[node] in MERGES:
+        running = [depth for depth in inputs if depth >= 0]
+        if len(running) < len(inputs) or any(ops[source] in _LOOP_ENDS for source in frame.body.sources(node)):
+            return max(running, default=_DEAD)
+        return max(max(running, default=0) - 1, 0)
     if any(depth < 0 for depth in inputs):
         return _DEAD
     depth = max(inputs, default=0)
     condition = frame.body.input(node, 1)
-    if op not in SWITCHES or condition is None or frame.body.ops[condition[0]] == "LoopCond":
+    if ops[node] not in SWITCHES or condition is None or ops[condition[0]] == "LoopCond":
         return depth
     taken = graph.constant((frame, *condition))
     if taken is None:
         return depth + 1
     return depth if bool(taken.scalar) == (number == 1) else _DEAD
-
-
-def _has_switches(frame: CallFrame) -> bool:
-    if _ANY_SWITCH not in frame.depths:
-        frame.depths[_ANY_SWITCH] = 0 if SWITCHES.isdisjoint(frame.body.ops) else 1
-    return frame.depths[_ANY_SWITCH] == 1

@@ -1,4 +1,4 @@
-"""Constants found through the graph: conditions, axes, scales."""
+"""Constant folding for conditions, axes and scales."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hubcheck.graph.dataflow.constants import Constant, Number, read_constant
 from hubcheck.graph.dataflow.frame import Value
 
 Fold = tuple[str, list[Value]]
-"""An op, or "constant", or "same" (one of several values), and the values that it is made from."""
+"""An op, or "constant", or "same" (a copy of one of several values), and its operands."""
 
 _SAME = frozenset(
     {"same", "Identity", "StopGradient", "Enter", "RefEnter", "Exit", "RefExit", "EnsureShape", "Snapshot",
@@ -48,11 +48,11 @@ _BINARY: dict[str, Callable[[Number, Number], Number]] = {
     "Minimum": min,
 }
 INTEGERS = frozenset({3, 4, 5, 6, 9, 17, 22, 23})
-"""The enum numbers of whole numbers' dtypes."""
+"""The enum numbers of the integer dtypes."""
 _CASTS: dict[int, Callable[[Number], Number]] = {10: bool, **dict.fromkeys(INTEGERS, int)}
-"""What becomes of a number that is cast to a dtype, by its enum number; to any other, a float."""
-_SETTLED = {"LogicalAnd": False, "LogicalOr": True}
-"""One operand of this value decides the result, whatever the other is."""
+"""How a number is cast to a dtype, by its enum number; to any other, as a float."""
+_ABSORBING = {"LogicalAnd": False, "LogicalOr": True}
+"""An operand of this value decides the result, whatever the other is."""
 
 
 def fold(target: Value, step: Callable[[Value], Fold]) -> Constant | None:
@@ -73,7 +73,7 @@ def fold(target: Value, step: Callable[[Value], Fold]) -> Constant | None:
         elif key not in steps:
             op, sources = steps[key] = step(value)
             if op in _FOLDED:
-                # Values that are waited for already stand in a loop, and are nobody's constants.
+                # Values that are already being folded are in a loop, and not constant.
                 waiting += [s for s in sources if (id(s[0]), s[1], s[2]) not in steps]
         else:
             waiting.pop()
@@ -90,10 +90,10 @@ def _evaluate(op: str, operands: Sequence[Constant | None], attribute: Callable[
     first = operands[0] if operands else None
     if op == "same":
         return first if all(operand == first for operand in operands) else None
-    if op in _SETTLED:
+    if op in _ABSORBING:
         for operand in operands:
-            if operand is not None and operand.scalar is not None and bool(operand.scalar) == _SETTLED[op]:
-                return Constant((), (_SETTLED[op],))
+            if operand is not None and operand.scalar is not None and bool(operand.scalar) == _ABSORBING[op]:
+                return Constant((), (_ABSORBING[op],))
     if op in _SAME or op in _RESHAPES:
         return first
     if first is None or op not in _FOLDED:
@@ -119,7 +119,7 @@ def _evaluate(op: str, operands: Sequence[Constant | None], attribute: Callable[
 
 
 def _broadcast(function: Callable[[Number, Number], Number], a: Constant, b: Constant) -> Constant | None:
-    """Scalars with anything, and equal sizes: no more is needed for conditions and channel statistics."""
+    """Combine constants of equal size, or a scalar with any other; None for other shapes."""
     if len(a.values) == len(b.values):
         shape = a.shape if len(a.shape) >= len(b.shape) else b.shape
         return Constant(shape, tuple(map(function, a.values, b.values)))

@@ -38,7 +38,7 @@ class CallFrame:
         self.bindings: Mapping[int, Value] = {}
         self.callees: dict[int, list[CallFrame] | None] = {}
         self.constants: dict[Port, Constant | None] = {}
-        self.depths: dict[Port, int] = {}
+        self.depths: dict[Port, int | None] = {}
 
     def op(self, node: int) -> str:
         """Return the op of one of the body's nodes."""
@@ -57,11 +57,16 @@ class CallFrame:
 Value = tuple[CallFrame, int, int]
 """An output of a node in a frame: the frame, the node's index, the output's number."""
 
+MAX_CHAIN = 300
+"""Nodes that are followed in a row; in a malformed graph they can form a circle."""
+MAX_SEARCH = 300
+"""Values in which a small pattern is searched for: a layer normalization in single ops has 20."""
+
 
 class Resolver(Protocol):
     """What constant folding, TF1's control flow and random draws need of the graph in which frames lie."""
 
-    def passes(self, value: Value) -> list[Value] | None:
+    def originals(self, value: Value) -> list[Value] | None:
         """Return the values of which this one is an unchanged copy, see InlinedGraph.passes."""
 
     def constant(self, value: Value) -> Constant | None:

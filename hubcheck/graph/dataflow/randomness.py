@@ -19,4 +19,4 @@ def randomness_of(body: Body, index: int) -> Randomness | None:
 def has_random_op(bodies: Iterable[Body]) -> bool:
     """Return whether any of these bodies has a random op at all: most graphs have none."""
     table = random_ops().keys()
-    return any(not table.isdisjoint(body.ops) for body in bodies)
+    return any(not table.isdisjoint(body.kinds) for body in bodies)

@@ -67,7 +67,7 @@ class Reach:
     def nodes(self, wanted: Collection[str] | None = None) -> Iterator[tuple[Body, int]]:
         """Yield the reached nodes, or those of them with one of these ops."""
         for body in self.bodies:
-            if wanted is not None and set(body.ops).isdisjoint(wanted):
+            if wanted is not None and body.kinds.isdisjoint(wanted):
                 continue
             first = self._first[body.function]
             for index in body:
@@ -112,7 +112,7 @@ class Reach:
             self.bodies.append(body)
             functions += self._replacements.pop(self._groups.get(name, b""), ())
             functions += [self.view.gradients[name]] if name in self.view.gradients else []
-            calling = {op for op in set(body.ops) if self.view.is_call(op)}
+            calling = {op for op in body.kinds if self.view.is_call(op)}
             for index in body if calling else ():
                 if body.ops[index] in calling:
                     functions += self._calls(body, index)

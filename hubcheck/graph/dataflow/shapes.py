@@ -1,40 +1,37 @@
-"""Static shapes, as far as the graph states them. Nothing is inferred."""
+"""Static shapes as the graph states them; nothing is inferred."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from hubcheck.graph.dataflow.body import ARGUMENT
-from hubcheck.graph.dataflow.frame import Value
+from hubcheck.graph.dataflow.frame import MAX_CHAIN, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 
 Dims = tuple[int | None, ...]
 
-_STEPS = 64
-"""How many callers are asked for the shape of what they give."""
-
 
 def shape(graph: InlinedGraph, value: Value) -> Dims | None:
-    """The sizes of a value, None for each that is unknown; None altogether if even the rank is."""
-    for _ in range(_STEPS):
+    """Return the dimensions of a value, each None if it is unknown; None if even the rank is unknown."""
+    for _ in range(MAX_CHAIN):
         frame, node, number = value
         stated = _argument(frame.body.proto, node) if frame.op(node) == ARGUMENT else _stated(frame.body, node, number)
         if stated is not None:
             return stated
-        passed = graph.passes(value)
-        if not passed:
+        originals = graph.originals(value)
+        if not originals:
             return None
-        value = passed[0]
+        value = originals[0]
     return None
 
 
 def is_full(operand: Dims | None, result: Dims | None) -> bool:
-    """Whether an operand has all entries of the result, so that nothing of it is broadcast; unknown counts as full."""
+    """Return whether an operand is not broadcast to the result's shape; an unknown shape counts as not broadcast."""
     if operand is None or result is None:
         return True
     if len(operand) < len(result):
         return all(size == 1 for size in result[: len(result) - len(operand)])
-    return all(size != 1 or whole == 1 for size, whole in zip(operand[::-1], result[::-1], strict=False))
+    return all(size != 1 or full == 1 for size, full in zip(operand[::-1], result[::-1], strict=False))
 
 
 def _stated(body: Any, node: int, number: int) -> Dims | None:

@@ -76,7 +76,7 @@ class GraphView:
         while waiting:
             body = waiting.pop()
             # Most ops run no function: testing each op once is faster than reading each node.
-            kinds = {op for op in set(body.ops) if self.is_call(op)}
+            kinds = {op for op in body.kinds if self.is_call(op)}
             for index in body if kinds else ():
                 for call in self.calls(body, index) if body.ops[index] in kinds else ():
                     callee = self.function(call.function)
@@ -109,6 +109,10 @@ class GraphView:
                     random[caller] = None
                     waiting.append(caller)
         return random.keys()
+
+    def calls_random(self, body: Body, index: int) -> bool:
+        """Return whether a node runs a function with a random op."""
+        return any(call.function in self.random_functions for call in self.calls(body, index))
 
     def _outputs(self, op: str) -> Sequence[ops.Argument] | None:
         """Return the output arguments of one of TensorFlow's ops, or of a function called by its name as op."""

@@ -36,7 +36,7 @@ def _share_of_ones(graph: InlinedGraph, dependence: Dependence, mask: Value) -> 
         value = waiting.pop(0)
         frame, node, _ = value
         op = frame.op(node)
-        inputs = graph.passes(value) or frame.inputs(node)
+        inputs = graph.originals(value) or frame.inputs(node)
         if (op in _ABOVE or op in _BELOW) and len(inputs) == 2:
             return _threshold(graph, dependence, inputs, op in _ABOVE)
         if op == "Floor" and inputs:
@@ -79,7 +79,7 @@ def _is_uniform(graph: InlinedGraph, dependence: Dependence, value: Value) -> bo
         op = value[0].op(value[1])
         if op in random_ops():
             return "Uniform" in op
-        for source in graph.passes(value) or value[0].inputs(value[1]):
+        for source in graph.originals(value) or value[0].inputs(value[1]):
             if source not in seen and dependence.random(source):
                 seen.add(source)
                 waiting.append(source)

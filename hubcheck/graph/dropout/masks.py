@@ -68,9 +68,9 @@ class _Walk:
         """Where the entries of a value come from, or the mask or obstacle that is met here."""
         if not self._origins.images(value):
             return
-        passed = self._graph.passes(value)
-        if passed is not None:
-            yield from self._passed(value, passed, axes)
+        originals = self._graph.originals(value)
+        if originals is not None:
+            yield from self._passed(value, originals, axes)
             return
         frame, node, _ = value
         op = frame.op(node)
@@ -97,12 +97,12 @@ class _Walk:
         elif is_unknown(self._graph, op):
             yield UnknownOp(frame, node)
 
-    def _passed(self, value: Value, passed: Sequence[Value], axes: Axes) -> Iterator[Step | Mask]:
+    def _passed(self, value: Value, originals: Sequence[Value], axes: Axes) -> Iterator[Step | Mask]:
         condition = self._graph.condition(value[0], value[1])
-        if condition is not None and self._origins.mask(condition) and not all(map(self._origins.images, passed)):
+        if condition is not None and self._origins.mask(condition) and not all(map(self._origins.images, originals)):
             # The whole result is replaced at random by something that does not depend on the images.
             yield Mask(value[0], value[1], condition)
-        yield from ((source, axes) for source in passed)
+        yield from ((source, axes) for source in originals)
 
     def _product(
         self, value: Value, factors: Sequence[Value], operands: Sequence[Value], axes: Axes

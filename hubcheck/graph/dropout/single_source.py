@@ -52,9 +52,9 @@ def minus_itself(graph: InlinedGraph, dependence: Dependence, left: Value, right
 
 def _made_from(graph: InlinedGraph, dependence: Dependence, value: Value) -> list[Value] | None:
     frame, node, _ = value
-    passed = graph.passes(value)
-    if passed is not None:
-        return passed
+    originals = graph.originals(value)
+    if originals is not None:
+        return originals
     op = frame.op(node)
     inputs = frame.inputs(node)
     if op in _FIRST or op in _RESHAPES:

@@ -56,7 +56,7 @@ def way(graph: InlinedGraph, dependence: Dependence, outputs: Iterable[Value]) -
             found = [number for source in now.inputs for number in made.get(_place(graph, source), ())]
             sources = tuple(dict.fromkeys(found))[:_MOST_SOURCES]
             frame, node, _ = now.value
-            if graph.passes(now.value) is None and frame.op(node) not in _SILENT:
+            if graph.originals(now.value) is None and frame.op(node) not in _SILENT:
                 steps.append(Step(frame, node, sources))
                 sources = (len(steps) - 1,)
             made[now.place] = sources
@@ -69,8 +69,8 @@ def _entered(graph: InlinedGraph, dependence: Dependence, value: Value, entered:
         return
     entered.add(place)
     frame, node, _ = value
-    passed = graph.passes(value)
-    inputs = frame.inputs(node) if passed is None else passed
+    originals = graph.originals(value)
+    inputs = frame.inputs(node) if originals is None else originals
     if frame.op(node) in SHAPES_ONLY:
         inputs = []
     yield _Open(value, place, inputs, iter(inputs))
@@ -79,4 +79,4 @@ def _entered(graph: InlinedGraph, dependence: Dependence, value: Value, entered:
 def _place(graph: InlinedGraph, value: Value) -> Value:
     """One for all outputs of a node that computes them together."""
     frame, node, _ = value
-    return value if frame.op(node) in graph.special else (frame, node, 0)
+    return value if frame.op(node) in graph.copying_ops else (frame, node, 0)
