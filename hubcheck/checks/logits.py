@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
 from hubcheck.checks.graphs import node_of, where_in
-from hubcheck.graph.activations.final_activation import closing_activation
+from hubcheck.graph.activations.final_activation import final_activation
 from hubcheck.graph.dataflow.unknown_ops import UnknownOp
 from hubcheck.graph.entry_points import DEFAULT
 
@@ -22,7 +22,7 @@ def linear_scores(context: Context, *, signature: str) -> Iterator[CheckItem]:
         for entry in analysis.entries:
             if entry.signature != signature or DEFAULT not in entry.outputs:
                 continue
-            found = closing_activation(analysis.graph, analysis.dependence, entry.outputs[DEFAULT])
+            found = final_activation(analysis.graph, analysis.dependence, entry.outputs[DEFAULT])
             if isinstance(found, UnknownOp):
                 yield Skip(found.reason, undecided=True)
             elif found is not None:

@@ -30,7 +30,7 @@ def value_range(context: Context, *, least_scale: float, most_offset: float) -> 
                 continue
             looked = True
             for found in arrivals(analysis.graph, analysis.dependence, entry.images):
-                arrived = arrived or not found.cut
+                arrived = arrived or not found.truncates
                 affine = (round(found.scale, 9), round(found.offset, 9))
                 if affine not in told and found.scale and _is_wrong(found, least_scale, most_offset):
                     told.add(affine)
@@ -44,14 +44,14 @@ def value_range(context: Context, *, least_scale: float, most_offset: float) -> 
 
 
 def _is_wrong(found: Arrival, least_scale: float, most_offset: float) -> bool:
-    return found.cut or abs(found.scale) < least_scale or abs(found.offset) > most_offset * abs(found.scale)
+    return found.truncates or abs(found.scale) < least_scale or abs(found.offset) > most_offset * abs(found.scale)
 
 
 def _fault(variant: Variant, entry: EntryPoint, found: Arrival) -> Fault:
     low, high = sorted((found.offset, found.offset + found.scale))
     node = node_of(found.frame, found.node)
     where = Where(variant.name, None, entry.signature, "inputs", entry.images_key, node)
-    if found.cut:
+    if found.truncates:
         message = "images in [0, 1] are cut to whole numbers in the range {found}: hardly anything is left of them"
         return Fault(where, f"[{low:.4g}, {high:.4g}]", "a range meant for pixels in [0, 1]", message=message)
     return Fault(

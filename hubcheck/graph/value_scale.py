@@ -1,16 +1,15 @@
-"""In which range pixels reach the first layer that has learned anything."""
+"""The range in which pixels reach the first layer with learned weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from hubcheck.graph.dataflow.constants import Constant, read_constant
 from hubcheck.graph.dataflow.control_flow_v1 import MERGES, SWITCHES
 from hubcheck.graph.dataflow.dependence import Dependence
 from hubcheck.graph.dataflow.folding import INTEGERS
-from hubcheck.graph.dataflow.frame import CallFrame, Value
+from hubcheck.graph.dataflow.frame import MAX_SEARCH, CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.op_tables import elementwise as ew
 
@@ -26,65 +25,61 @@ _KEEPS = frozenset(
     AdjustContrastv2 ImageProjectiveTransformV2 ImageProjectiveTransformV3 ExtractImagePatches AvgPool MaxPool MaxPoolV2
     """.split()  # noqa: SIM905
 )
-"""Ops after which pixels are, on the whole, in the range that they were in."""
-_MOST_PARTS = 4096
-_LEVELS = 2
-"""Whole numbers that are too few to tell pixels apart."""
-_MOST_STEPS = 64
-"""Ops between constants and what is made of them."""
-_LARGEST_IMAGE = 1 << 20
-"""Numbers in a mean image: 512 pixels each way, and some."""
+"""Ops that keep the range of pixels, on the whole."""
+_MAX_OUTPUTS = 4096
+"""Outputs of a node that are looked at: a file can say that a Split has billions."""
+_MIN_LEVELS = 2
+"""Fewer integers than this cannot tell pixels apart."""
+_MAX_IMAGE = 1 << 20
+"""Numbers in the constant image of a mean: 512 x 512 pixels, and some."""
+
+_Affine = tuple[float, float]
+"""A scale and an offset."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A layer's node, and that pixel p in [0, 1] arrives there as `scale * p + offset` (averages over the channels).
+class Arrival(NamedTuple):
+    """A layer at which pixel p in [0, 1] arrives as `scale * p + offset` (averages over the channels).
 
-    `cut` tells that it is no layer, but a cast to so few whole numbers that hardly anything is left of a picture.
+    `truncates` says that the node is not a layer, but a cast to so few integers that little is left of an image.
     """
 
     frame: CallFrame
     node: int
     scale: float
     offset: float
-    cut: bool = False
-
-
-_Affine = tuple[float, float]
+    truncates: bool = False
 
 
 def arrivals(graph: InlinedGraph, dependence: Dependence, images: Iterable[Value]) -> Iterator[Arrival]:
-    """Where pixels arrive, over constant scales and shifts alone; ways with other arithmetic are left out."""
+    """Yield where pixels arrive after constant scales and shifts alone; paths with other arithmetic are left out."""
     known: dict[Value, _Affine] = dict.fromkeys(images, (1.0, 0.0))
     waiting = list(known)
-    readers: dict[CallFrame, list[list[int]]] = {}
+
+    def reached(results: Iterable[tuple[Value, _Affine]]) -> None:
+        for result, affine in results:
+            if result not in known:
+                known[result] = affine
+                waiting.append(result)
+
     while waiting:
         value = waiting.pop()
         frame, node, _ = value
-        if frame not in readers:
-            readers[frame] = frame.body.consumers
-        for reader in readers[frame][node] if node < len(readers[frame]) else ():
-            if value not in frame.inputs(reader):
+        for consumer in frame.body.consumers[node]:
+            inputs = frame.inputs(consumer)
+            if value not in inputs:
                 continue
-            if _is_layer(graph, dependence, frame, reader):
-                inputs = [known[source] for source in frame.inputs(reader) if source in known]
-                yield from (Arrival(frame, reader, *affine) for affine in inputs[:1])
-                continue
-            if _is_cut(frame, reader) and abs(known[value][0]) < _LEVELS:
-                yield Arrival(frame, reader, *known[value], cut=True)
-                continue
-            for result, affine in _through(graph, dependence, frame, reader, value, known):
-                if result not in known:
-                    known[result] = affine
-                    waiting.append(result)
-        for result in _returned(frame, value):
-            if result not in known:
-                known[result] = known[value]
-                waiting.append(result)
+            if _is_layer(graph, dependence, frame, consumer):
+                affine = next(known[source] for source in inputs if source in known)
+                yield Arrival(frame, consumer, *affine)
+            elif _is_integer_cast(frame, consumer) and abs(known[value][0]) < _MIN_LEVELS:
+                yield Arrival(frame, consumer, *known[value], truncates=True)
+            else:
+                reached(_through(graph, dependence, frame, consumer, value, known))
+        reached((result, known[value]) for result in _returned(frame, value))
 
 
 def _is_layer(graph: InlinedGraph, dependence: Dependence, frame: CallFrame, node: int) -> bool:
-    """Whether a node weighs its input with learned values: a layer, or arithmetic with a variable."""
+    """Return whether a node applies learned values to its input: a layer, or arithmetic with a variable."""
     op = frame.op(node)
     if op not in ew.PRODUCTS | ew.QUOTIENTS | ew.SUMS:
         return op in _LAYERS
@@ -93,11 +88,11 @@ def _is_layer(graph: InlinedGraph, dependence: Dependence, frame: CallFrame, nod
 
 
 def _is_learned(graph: InlinedGraph, value: Value) -> bool:
-    """Whether a value is made from anything but constants."""
+    """Return whether a value is made from anything but constants."""
     if _constant(graph, value) is not None:
         return False
     waiting, seen = [value], set[Value]()
-    while waiting and len(seen) < _MOST_STEPS:
+    while waiting and len(seen) < MAX_SEARCH:
         value = graph.see_through(waiting.pop())
         frame, node, _ = value
         if value in seen or frame.op(node) == "Const":
@@ -111,29 +106,28 @@ def _is_learned(graph: InlinedGraph, value: Value) -> bool:
 
 
 def _constant(graph: InlinedGraph, value: Value) -> Constant | None:
-    """The constant that a value is, if only the whole image of a mean."""
-    found = graph.constant(value)
-    if found is None:
+    """Return the constant that a value is, even one as large as the image of a mean."""
+    constant = graph.constant(value)
+    if constant is None:
         frame, node, _ = graph.see_through(value)
-        content: Any = frame.body.attribute(node, "value") if frame.op(node) == "Const" else None
-        found = read_constant(content.tensor, max_elements=_LARGEST_IMAGE) if content is not None else None
-    return found
+        content = frame.body.attribute(node, "value") if frame.op(node) == "Const" else None
+        constant = read_constant(content.tensor, max_elements=_MAX_IMAGE) if content is not None else None
+    return constant
 
 
-def _is_cut(frame: CallFrame, node: int) -> bool:
-    """Whether a node leaves no more than the whole part of numbers."""
-    target: Any = frame.body.attribute(node, "DstT") if frame.op(node) == "Cast" else None
+def _is_integer_cast(frame: CallFrame, node: int) -> bool:
+    target = frame.body.attribute(node, "DstT") if frame.op(node) == "Cast" else None
     return target is not None and target.type in INTEGERS
 
 
 def _through(
     graph: InlinedGraph, dependence: Dependence, frame: CallFrame, node: int, value: Value, known: dict[Value, _Affine]
 ) -> Iterator[tuple[Value, _Affine]]:
-    """The values that a node makes of pixels, as far as it treats them all alike."""
+    """Yield the values that a node makes of pixels, if it treats all pixels alike."""
     op = frame.op(node)
     inputs = frame.inputs(node)
     callees = graph.callees(frame, node)
-    if _asks_pixels(graph, dependence, frame, node):
+    if _depends_on_pixels(graph, dependence, frame, node):
         return
     if callees is not None:
         for callee in callees:
@@ -150,7 +144,7 @@ def _through(
     elif op in ew.MOVES:
         moved = [source for source in inputs[ew.MOVES[op]] if dependence.images(source)]
         parts = [known[source] for source in moved if source in known]
-        # Of a list that a loop fills, what is put in is enough; of channels put together, all must be known.
+        # One element of a list that a loop fills is enough; of channels that are concatenated, all must be known.
         if parts and (len(parts) == len(moved) or op.startswith(("TensorList", "TensorArray"))):
             mean = (sum(p[0] for p in parts) / len(parts), sum(p[1] for p in parts) / len(parts))
             yield from _outputs(frame, node, mean)
@@ -161,12 +155,15 @@ def _through(
             yield from _outputs(frame, node, affine)
 
 
-def _asks_pixels(graph: InlinedGraph, dependence: Dependence, frame: CallFrame, node: int) -> bool:
-    """Whether it depends on the pixels what a node does to them, as in "divide by 255 what is not in [0, 1]"."""
+def _depends_on_pixels(graph: InlinedGraph, dependence: Dependence, frame: CallFrame, node: int) -> bool:
+    """Return whether the pixels decide what a node does to them, as in "divide by 255 what is not in [0, 1]"."""
     op = frame.op(node)
     condition = frame.body.input(node, 1) if op in SWITCHES else None
-    asked = (frame, *condition) if condition is not None else graph.condition(frame, node) if op not in MERGES else None
-    return asked is not None and dependence.images(asked) and graph.constant(asked) is None
+    if condition is not None:
+        predicate: Value | None = (frame, *condition)
+    else:
+        predicate = graph.condition(frame, node) if op not in MERGES else None
+    return predicate is not None and dependence.images(predicate) and graph.constant(predicate) is None
 
 
 def _combined(op: str, affine: _Affine, partner: Constant | None, first: bool) -> _Affine | None:
@@ -179,7 +176,7 @@ def _combined(op: str, affine: _Affine, partner: Constant | None, first: bool) -
     if op in ("Div", "RealDiv", "DivNoNan") and first and all(partner.values):
         mean = sum(1 / size for size in partner.values) / len(partner.values)
         return scale * mean, offset * mean
-    if op in ("Add", "AddV2", "AddN", "BiasAdd"):
+    if op in ew.ADDS | {"AddN", "BiasAdd"}:
         return scale, offset + mean
     if op == "Sub":
         return (scale, offset - mean) if first else (-scale, mean - offset)
@@ -187,20 +184,19 @@ def _combined(op: str, affine: _Affine, partner: Constant | None, first: bool) -
 
 
 def _outputs(frame: CallFrame, node: int, affine: _Affine) -> Iterator[tuple[Value, _Affine]]:
-    """All outputs of a node that anybody could take; few ops that keep pixels have more than one."""
+    """Yield all outputs of a node; few ops that keep pixels have more than one."""
     op = frame.op(node)
     parts = frame.body.attribute(node, "num" if op == "Unpack" else "num_split")
-    count = 2 if op in SWITCHES else min(parts.i, _MOST_PARTS) if parts is not None else 1
+    count = 2 if op in SWITCHES else min(parts.i, _MAX_OUTPUTS) if parts is not None else 1
     yield from (((frame, node, number), affine) for number in range(count))
 
 
 def _returned(frame: CallFrame, value: Value) -> Iterator[Value]:
-    """What a value becomes at the caller, and in a loop's next turn, where its function returns it."""
+    """Yield what a value becomes at the caller, and in a loop's next turn, if its function returns it."""
     if frame.caller is None or frame.call is None or not frame.call.returns:
         return
-    results: Sequence[tuple[int, int]] = frame.body.results
-    for number, result in enumerate(results):
+    for number, result in enumerate(frame.body.results):
         if result == value[1:]:
             yield frame.caller, frame.site, number
-            if frame.call.role == "loop":
+            if frame.call.role == "loop" and number < frame.body.arguments:
                 yield frame, number, 0

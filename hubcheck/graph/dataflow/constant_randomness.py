@@ -50,7 +50,7 @@ def _interval(graph: Resolver, value: Value) -> _Interval | None:
                 return None
             (value,) = sources
             continue
-        if op not in ("Add", "AddV2", "Sub", "Mul") or len(inputs) != 2:
+        if op not in ew.ADDS | {"Sub", "Mul"} or len(inputs) != 2:
             return None
         constants = [graph.constant(source) for source in inputs]
         first = constants[0] is None

@@ -11,7 +11,7 @@ from typing import Literal
 from hubcheck.graph.dataflow.body import ARGUMENT, Port
 from hubcheck.graph.dataflow.calls import FUNCTION_OPS, Call
 from hubcheck.graph.dataflow.constant_randomness import MASK_OPS, is_constant_draw
-from hubcheck.graph.dataflow.constants import Constant
+from hubcheck.graph.dataflow.constants import Constant, Number
 from hubcheck.graph.dataflow.control_flow_v1 import MERGES, SWITCHES, conditional_depth, predicate
 from hubcheck.graph.dataflow.folding import Fold, fold
 from hubcheck.graph.dataflow.frame import MAX_CHAIN, CallFrame, Value
@@ -113,6 +113,11 @@ class InlinedGraph:
         """Return the value if it is the same small constant in every run."""
         return fold(value, self._fold_step)
 
+    def scalar(self, value: Value) -> Number | None:
+        """Return the value if it is the same single number in every run."""
+        constant = self.constant(value)
+        return None if constant is None else constant.scalar
+
     def _fold_step(self, value: Value) -> Fold:
         frame, node, _ = value
         op = frame.body.ops[node]
@@ -146,10 +151,8 @@ class InlinedGraph:
 
     def _selected(self, frame: CallFrame, node: int) -> list[Value] | None:
         inputs = frame.inputs(node)
-        condition = self.constant(inputs[0]) if len(inputs) == 3 else None
-        if condition is None or condition.scalar is None:
-            return None
-        return [inputs[1] if condition.scalar else inputs[2]]
+        condition = self.scalar(inputs[0]) if len(inputs) == 3 else None
+        return None if condition is None else [inputs[1] if condition else inputs[2]]
 
     def _returned(self, frame: CallFrame, node: int, number: int) -> list[Value] | None:
         callees = self.callees(frame, node)
@@ -184,14 +187,13 @@ class InlinedGraph:
         if not inputs or self._deciding > _MAX_DECISIONS:
             return everything, False
         self._deciding += 1
-        predicate = self.constant(inputs[0])
+        chosen = self.scalar(inputs[0])
         self._deciding -= 1
-        if predicate is None or predicate.scalar is None:
+        if chosen is None:
             return everything, False
         if calls[0].role == "branch":
-            chosen = int(predicate.scalar)
-            return [chosen if 0 <= chosen < len(calls) else len(calls) - 1], True
-        role = "then" if predicate.scalar else "else"
+            return [int(chosen) if 0 <= chosen < len(calls) else len(calls) - 1], True
+        role = "then" if chosen else "else"
         return [i for i in everything if calls[i].role == role], True
 
 

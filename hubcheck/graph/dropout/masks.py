@@ -1,27 +1,26 @@
 """Dropout on an output: the masks between it and the last layer that mixes entries.
 
-Definition: a mask is a value that reaches a random op and has no data path from the images. The walk goes
-back from an output through everything that treats entries one by one (maps, moves, scales, shifts), and
-ends where they are mixed: matrix products, convolutions, pooling windows, sums of independent branches.
+A mask is a value that depends on a random op and not on the images. The walk goes back from an output through all ops
+that treat entries one by one (maps, moves, scales, shifts), and ends where entries are mixed: at matrix products,
+convolutions, pooling windows, sums of independent branches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hubcheck.graph.dataflow.dependence import Dependence
-from hubcheck.graph.dataflow.frame import CallFrame, Value
+from hubcheck.graph.dataflow.frame import MAX_SEARCH, CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.dataflow.shapes import Dims, is_full, shape
 from hubcheck.graph.dataflow.unknown_ops import UnknownOp, is_unknown
-from hubcheck.graph.dropout.averaged_axes import NONE, Axes, moved, reduced
-from hubcheck.graph.dropout.single_source import meet, minus_itself
+from hubcheck.graph.dropout.averaged_axes import Axes, before_move, before_reduction
+from hubcheck.graph.dropout.single_source import have_single_source
 from hubcheck.graph.op_tables import elementwise as ew
 
 
-@dataclass(frozen=True, slots=True)
-class Mask:
+class Mask(NamedTuple):
     """A node that masks entries of an output, and its operand that is the mask."""
 
     frame: CallFrame
@@ -29,48 +28,47 @@ class Mask:
     mask: Value
 
 
-Step = tuple[Value, Axes]
+WalkState = tuple[Value, Axes]
+"""A value, and the axes over which it is averaged on its way to the output."""
 
 
 def masks(graph: InlinedGraph, dependence: Dependence, outputs: Iterable[Value]) -> Iterator[Mask | UnknownOp]:
-    """The masks on the outputs, each node once, in the order in which the walk back meets them."""
+    """Yield the masks on the outputs, each node once, and nodes that hide whether there are more."""
     walk = _Walk(graph, dependence)
-    waiting: list[Step] = [(output, NONE) for output in outputs]
+    waiting: list[WalkState] = [(output, ()) for output in outputs]
     seen = set(waiting)
-    told: set[tuple[CallFrame, int]] = set()
-    turned = 0
+    reported: set[tuple[CallFrame, int]] = set()
+    averaged = 0
     while waiting:
         value, axes = waiting.pop()
-        turned += bool(axes)
-        if turned > _MOST_TURNED:
+        averaged += bool(axes)
+        if averaged > _MAX_AVERAGED:
             yield UnknownOp(value[0], value[1])
             return
-        for step in walk.back(value, axes):
-            if isinstance(step, Mask | UnknownOp):
-                if (step.frame, step.node) not in told:
-                    told.add((step.frame, step.node))
-                    yield step
-            elif step not in seen:
-                seen.add(step)
-                waiting.append(step)
+        for state in walk.back(value, axes):
+            if isinstance(state, Mask | UnknownOp):
+                if (state.frame, state.node) not in reported:
+                    reported.add((state.frame, state.node))
+                    yield state
+            elif state not in seen:
+                seen.add(state)
+                waiting.append(state)
 
 
 class _Walk:
     """One step back from a value that is averaged over `axes` on its way to the output."""
 
-    __slots__ = ("_graph", "_origins")
-
     def __init__(self, graph: InlinedGraph, dependence: Dependence) -> None:
         self._graph = graph
-        self._origins = dependence
+        self._dependence = dependence
 
-    def back(self, value: Value, axes: Axes) -> Iterator[Step | Mask | UnknownOp]:
-        """Where the entries of a value come from, or the mask or obstacle that is met here."""
-        if not self._origins.images(value):
+    def back(self, value: Value, axes: Axes) -> Iterator[WalkState | Mask | UnknownOp]:
+        """Yield where the entries of a value come from, and the mask or the unknown op that its node is."""
+        if not self._dependence.images(value):
             return
         originals = self._graph.originals(value)
         if originals is not None:
-            yield from self._passed(value, originals, axes)
+            yield from self._copy(value, originals, axes)
             return
         frame, node, _ = value
         op = frame.op(node)
@@ -87,7 +85,7 @@ class _Walk:
         elif op in ew.SUMS or op in ew.CAPS:
             yield from self._sum(value, inputs, axes)
         elif op in ew.REDUCTIONS:
-            before = reduced(self._graph, value, axes)
+            before = before_reduction(self._graph, value, axes)
             if before is not None:
                 yield inputs[0], before
         elif op in ew.MOVES:
@@ -97,37 +95,39 @@ class _Walk:
         elif is_unknown(self._graph, op):
             yield UnknownOp(frame, node)
 
-    def _passed(self, value: Value, originals: Sequence[Value], axes: Axes) -> Iterator[Step | Mask]:
+    def _copy(self, value: Value, originals: Sequence[Value], axes: Axes) -> Iterator[WalkState | Mask]:
         condition = self._graph.condition(value[0], value[1])
-        if condition is not None and self._origins.mask(condition) and not all(map(self._origins.images, originals)):
-            # The whole result is replaced at random by something that does not depend on the images.
+        if (
+            condition is not None
+            and self._dependence.mask(condition)
+            and not all(map(self._dependence.images, originals))
+        ):
+            # At random, something that does not depend on the images replaces the whole result.
             yield Mask(value[0], value[1], condition)
         yield from ((source, axes) for source in originals)
 
     def _product(
         self, value: Value, factors: Sequence[Value], operands: Sequence[Value], axes: Axes
-    ) -> Iterator[Step | Mask]:
-        """`factors` mask the result if they are masks; `operands` are what the entries of the result come from."""
-        found = shape(self._graph, value)
+    ) -> Iterator[WalkState | Mask]:
+        """Follow `operands`, of which the result is made, unless one of `factors` is a mask."""
+        dims = shape(self._graph, value)
         for factor in factors:
-            if self._origins.mask(factor) and self._outlives(factor, value, found, axes) and not self._is_count(factor):
+            if self._is_mask(factor, value, dims, axes) and not self._is_kept_share(factor):
                 yield Mask(value[0], value[1], factor)
                 return
-        yield from ((operand, axes) for operand in self._whole(operands, found))
+        yield from ((operand, axes) for operand in self._full(operands, dims))
 
     def _is_branching(self, value: Value, inputs: Sequence[Value]) -> bool:
-        """Whether a selection at random leaves out a branch of the network, as stochastic depth does: what it takes
-        instead are the images' features without that branch, and nothing becomes 0."""
-        if len(inputs) != 3 or not self._origins.mask(inputs[0]):
+        """Return whether a random selection skips a branch of the network, as stochastic depth does."""
+        if len(inputs) != 3 or not self._dependence.mask(inputs[0]):
             return False
-        whole = self._whole(inputs[1:], shape(self._graph, value))
-        return len(whole) == 2 and not meet(self._graph, self._origins, whole)
+        full = self._full(inputs[1:], shape(self._graph, value))
+        return len(full) == 2 and not have_single_source(self._graph, self._dependence, full)
 
-    def _is_count(self, factor: Value) -> bool:
-        """Whether a random factor is one number that a whole random tensor adds up to: the share that a mask keeps, by
-        which DropBlock scales what is left."""
+    def _is_kept_share(self, factor: Value) -> bool:
+        """Return whether a factor is computed from the sum over a whole mask, as DropBlock scales what it keeps."""
         waiting = [factor]
-        for _ in range(_COUNTING):
+        for _ in range(MAX_SEARCH):
             if not waiting:
                 return True
             value = self._graph.see_through(waiting.pop())
@@ -138,69 +138,76 @@ class _Walk:
                 if None in dims or any(size != 1 for size in dims[0] or ()) or all(size == 1 for size in dims[1] or ()):
                     return False
             elif frame.op(node) in _ARITHMETIC:
-                waiting += [source for source in inputs if self._origins.mask(source)]
+                waiting += [source for source in inputs if self._dependence.mask(source)]
             else:
                 return False
         return False
 
-    def _sum(self, value: Value, operands: Sequence[Value], axes: Axes) -> Iterator[Step | Mask]:
+    def _sum(self, value: Value, operands: Sequence[Value], axes: Axes) -> Iterator[WalkState | Mask]:
         frame, node, _ = value
         op = frame.op(node)
-        found = shape(self._graph, value)
+        dims = shape(self._graph, value)
         if op in ew.CAPS:
             for operand in operands:
-                if self._origins.mask(operand) and self._outlives(operand, value, found, axes):
+                if self._is_mask(operand, value, dims, axes):
                     yield Mask(frame, node, operand)
                     return
-        if op == "Sub" and len(operands) == 2 and not axes and minus_itself(self._graph, self._origins, *operands):
+        if op == "Sub" and len(operands) == 2 and not axes and self._is_masked_copy(operands[1], operands[0]):
             yield Mask(frame, node, operands[1])
             return
-        whole = self._whole(operands, found)
-        if len(whole) == 1 or meet(self._graph, self._origins, whole):
-            yield from ((operand, axes) for operand in whole)
+        full = self._full(operands, dims)
+        if len(full) == 1 or have_single_source(self._graph, self._dependence, full):
+            yield from ((operand, axes) for operand in full)
 
-    def _move(self, value: Value, inputs: Sequence[Value], axes: Axes) -> Iterator[Step | Mask]:
+    def _is_masked_copy(self, product: Value, value: Value) -> bool:
+        """Return whether a product is `value * mask`: a dropout that subtracts it keeps what others drop."""
+        frame, node, _ = self._graph.see_through(product)
+        factors = frame.inputs(node) if frame.op(node) in ew.PRODUCTS else []
+        copies = map(self._graph.see_through, factors)
+        return any(map(self._dependence.mask, factors)) and self._graph.see_through(value) in copies
+
+    def _move(self, value: Value, inputs: Sequence[Value], axes: Axes) -> Iterator[WalkState | Mask]:
         frame, node, _ = value
         op = frame.op(node)
-        places = ew.SCATTERS.get(op)
-        if places is not None and places < len(inputs) and self._origins.mask(inputs[places]) and not axes:
-            yield Mask(frame, node, inputs[places])
+        indices = ew.SCATTERS.get(op)
+        if indices is not None and indices < len(inputs) and self._dependence.mask(inputs[indices]) and not axes:
+            yield Mask(frame, node, inputs[indices])
             return
-        before = moved(self._graph, value, axes)
+        before = before_move(self._graph, value, axes)
         if before is not None:
             yield from ((source, before) for source in inputs[ew.MOVES[op]])
 
-    def _einsum(self, value: Value, inputs: Sequence[Value], axes: Axes) -> Iterator[Step | Mask]:
-        """An Einsum that sums over nothing is a product, as in "bc,bc->bc"."""
+    def _einsum(self, value: Value, inputs: Sequence[Value], axes: Axes) -> Iterator[WalkState | Mask]:
+        """Follow an Einsum that sums over nothing, which is a product, as in "bc,bc->bc"."""
         equation = value[0].body.attribute(value[1], "equation")
         left, arrow, right = (equation.s if equation is not None else b"").partition(b"->")
         terms = left.split(b",")
         if not arrow or axes or len(terms) != len(inputs) or any(sorted(set(t)) != sorted(t) for t in terms):
             return
         if set(left) - {ord(",")} <= set(right):
-            whole = [source for term, source in zip(terms, inputs, strict=True) if set(term) == set(right)]
-            yield from self._product(value, inputs, whole, axes)
+            full = [source for term, source in zip(terms, inputs, strict=True) if set(term) == set(right)]
+            yield from self._product(value, inputs, full, axes)
 
-    def _whole(self, operands: Sequence[Value], result: Dims | None) -> list[Value]:
-        """The operands of the result's full shape that depend on the images."""
+    def _full(self, operands: Sequence[Value], result: Dims | None) -> list[Value]:
+        """Return the operands that depend on the images and have the full shape of the result."""
         return [
-            o for o in dict.fromkeys(operands) if self._origins.images(o) and is_full(shape(self._graph, o), result)
+            o for o in dict.fromkeys(operands) if self._dependence.images(o) and is_full(shape(self._graph, o), result)
         ]
 
-    def _outlives(self, mask: Value, value: Value, result: Dims | None, axes: Axes) -> bool:
-        """Whether the mask is still one after the result is averaged over these axes: it is the same along them."""
+    def _is_mask(self, mask: Value, value: Value, result: Dims | None, axes: Axes) -> bool:
+        """Return whether an operand is a mask, and still one after averaging: it must be constant along `axes`."""
+        if not self._dependence.mask(mask):
+            return False
         if not axes:
             return True
         dims = shape(self._graph, mask)
         if dims is None or result is None:
             return False
-        # Select takes a vector of conditions for the first axis; all else aligns the last ones.
+        # A vector of conditions of Select belongs to the first axis; all other ops align the last axes.
         shift = 0 if value[0].op(value[1]) == "Select" and len(dims) == 1 else len(result) - len(dims)
         return all(not 0 <= axis - shift < len(dims) or dims[axis - shift] == 1 for axis in axes)
 
 
-_COUNTING = 12
-"""Steps of arithmetic between a sum over a mask and what it scales."""
 _ARITHMETIC = ew.PRODUCTS | ew.QUOTIENTS | frozenset({"Add", "AddV2", "Cast", "Maximum", "Inv", "Reciprocal"})
-_MOST_TURNED = 50_000
-"""Steps with averaged axes: a graph that turns them this way and that has more of these than nodes."""
+_MAX_AVERAGED = 50_000
+"""States with averaged axes: a graph that transposes them again and again has more of these than nodes."""

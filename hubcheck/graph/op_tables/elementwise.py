@@ -26,11 +26,12 @@ UNARY = frozenset(
 )
 """Each entry of the result is a function of the same entry of input 0."""
 
+ADDS = frozenset({"Add", "AddV2"})
 PRODUCTS = frozenset({"Mul", "MulNoNan", "BitwiseAnd", "LogicalAnd"})
 QUOTIENTS = frozenset({"Div", "RealDiv", "DivNoNan", "FloorDiv", "TruncateDiv", "Xdivy"})
 SELECTS = frozenset({"Select", "SelectV2"})
 CAPS = frozenset({"Minimum", "Maximum"})
-SUMS = frozenset({"Add", "AddV2", "AddN", "Sub", "BiasAdd", "BiasAddV1", "Pow", "SquaredDifference", "Mod", "FloorMod"})
+SUMS = ADDS | frozenset({"AddN", "Sub", "BiasAdd", "BiasAddV1", "Pow", "SquaredDifference", "Mod", "FloorMod"})
 REDUCTIONS = frozenset({"Mean", "Sum", "Max", "Min"})
 NORMALISATIONS = frozenset(
     {"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "BatchNormWithGlobalNormalization"}
