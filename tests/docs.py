@@ -1,12 +1,32 @@
-"""The pages that are generated from data: `make docs` writes them, a test fails when one is stale."""
+"""Pages that are generated from data: `make docs` writes them, and a test fails if one is out of date."""
 
 from __future__ import annotations
 
+import ast
+import re
+
 from hubcheck.rulebook.examples import examples
 from hubcheck.rulebook.rules import Rule, load_rules
+from tests.layers import ORDER
 from tests.paths import ROOT
 
 TABLE = ROOT / "rules" / "README.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+
+
+def contributing_page() -> str:
+    """CONTRIBUTING.md with the list of packages, each with the first sentence of its docstring."""
+    width = max(map(len, ORDER)) + 3
+    lines = [f"{package + '/':{width}}{purpose(package)}" for package in ORDER]
+    listed = "\n".join(["<!-- packages -->", "```", *lines, "```", "<!-- /packages -->"])
+    page = CONTRIBUTING.read_text(encoding="utf-8")
+    return re.sub("<!-- packages -->.*<!-- /packages -->", lambda _: listed, page, flags=re.DOTALL)
+
+
+def purpose(package: str) -> str:
+    """The first line of a package's docstring."""
+    tree = ast.parse((ROOT / "hubcheck" / package / "__init__.py").read_text(encoding="utf-8"))
+    return (ast.get_docstring(tree) or "").partition("\n")[0]
 
 
 def rules_page() -> str:
@@ -16,8 +36,9 @@ def rules_page() -> str:
         "<!-- Written by `make docs` from the rule files; edit those. -->",
         "# The rules",
         "",
-        f"{len(rules)} rules, each a file in this folder. `error`: the convention says so; `warning`: it recommends",
-        "so; `note`: good to know. `static` rules are decided from files alone, `probe` rules by running the module.",
+        f"{len(rules)} rules, each a file in this folder. `error`: the convention demands it; `warning`: it",
+        "recommends it; `note`: good to know. `static` rules are decided from files alone, `probe` rules by running",
+        "the module.",
         "",
         "| rule | level | decided by | holds when |",
         "|---|---|---|---|",
@@ -38,7 +59,7 @@ def anchor(rule: Rule) -> str:
 
 
 def section(rule: Rule) -> list[str]:
-    """One rule's section: what it says, why, how to mend a fault, and its examples."""
+    """One rule's section: what it demands, why, how to fix a fault, and its examples."""
     lines = [f"### {rule.id}", "", f"**{rule.title}.** {rule.level}, decided by {rule.phase}.", ""]
     lines += [f"*Why.* {rule.why}", "", f"*Fix.* {rule.fix}", "", f"*Source.* {rule.source}: {rule.requirement}.", ""]
     if rule.needs or rule.run_needs:
@@ -51,3 +72,4 @@ def section(rule: Rule) -> list[str]:
 
 if __name__ == "__main__":
     TABLE.write_text(rules_page(), encoding="utf-8")
+    CONTRIBUTING.write_text(contributing_page(), encoding="utf-8")

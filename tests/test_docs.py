@@ -1,9 +1,12 @@
-"""Generated pages are fresh."""
+"""Generated pages are up to date."""
 
 from __future__ import annotations
 
-from tests.docs import TABLE, rules_page
+import pytest
+
+from tests.docs import CONTRIBUTING, TABLE, contributing_page, rules_page
 
 
-def test_the_table_of_rules_is_what_make_docs_writes():
-    assert TABLE.read_text(encoding="utf-8") == rules_page(), "run `make docs`"
+@pytest.mark.parametrize(("file", "page"), [(TABLE, rules_page), (CONTRIBUTING, contributing_page)])
+def test_a_page_is_what_make_docs_writes(file, page):
+    assert file.read_text(encoding="utf-8") == page(), "run `make docs`"
