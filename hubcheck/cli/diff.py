@@ -9,7 +9,8 @@ import click
 
 from hubcheck.config.file import limits_at_hand
 from hubcheck.config.rule_folders import folders_at_hand
-from hubcheck.diff.compare import Agreement, Diff, compare
+from hubcheck.diff.changes import Agreement, Diff
+from hubcheck.diff.compare import compare
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
 from hubcheck.module.types import Module
 from hubcheck.module.uri import ModuleSource
@@ -84,6 +85,6 @@ def _values(
         for report in unsafe.modules:
             if report.failures:
                 return [], f"{report.path} was not run: {report.failures[0].rule} failed"
-    from hubcheck.diff.values import agreements
+    from hubcheck.diff.values import compare_values
 
-    return agreements(modules[0], modules[1], load_contracts(*folders_at_hand()), sandbox=sandbox)  # type: ignore[arg-type]
+    return compare_values(modules[0], modules[1], load_contracts(*folders_at_hand()), sandbox=sandbox)  # type: ignore[arg-type]

@@ -1,11 +1,11 @@
-"""How near the values of two versions are: both are run on the same pictures."""
+"""Compare the values of two versions, which are both run on the same images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hubcheck.diff.compare import Agreement
+from hubcheck.diff.changes import Agreement
 from hubcheck.module.types import Module
 from hubcheck.probe.observations import Load, Run
 from hubcheck.rulebook.contract import SignatureContract
@@ -14,64 +14,61 @@ from hubcheck.util.numbers import difference
 if TYPE_CHECKING:
     from hubcheck.sandbox.policy import Mode
 
-DEFAULT = "default"
-
-_HARDLY = 1e-6
-"""Changes below this part of the largest value are what adding in another order makes."""
+_ROUNDING = 1e-6
+"""Changes below this share of the largest value can come from another order of additions."""
 
 
-def agreements(
+def compare_values(
     old: Module, new: Module, contracts: Mapping[str, SignatureContract], *, sandbox: Mode = "auto", seed: int = 0
 ) -> tuple[list[Agreement], str | None]:
-    """One Agreement for each output that a common signature has in both, and why none could be had, if so.
+    """Compare the outputs that common signatures have in both versions.
 
-    Both versions are fed the same pictures, which the seed makes.
+    Args:
+        old: the old version; its files must exist.
+        new: the new version, likewise.
+        contracts: the common signatures.
+        sandbox: how the runs are isolated.
+        seed: makes the images.
+
+    Returns:
+        One Agreement for each output, and the reason if the versions could not be run.
     """
     from hubcheck.probe.devices import tensorflow_missing
     from hubcheck.probe.options import ProbeOptions
     from hubcheck.probe.pool import Pool, ProbeError, SandboxUnavailable
     from hubcheck.probe.replay import CallRequest, NoSuchCall, replay
 
-    missing = tensorflow_missing()
-    if missing is not None:
-        return [], missing
-    shared = [name for name in contracts if all(_has(module, name) for module in (old, new))]
-    found: list[Agreement] = []
+    if (reason := tensorflow_missing()) is not None:
+        return [], reason
+    versions = [variant.signatures for module in (old, new) if (variant := module.inference) is not None]
+    shared = [name for name in contracts if len(versions) == 2 and all(name in version for version in versions)]
+    agreements: list[Agreement] = []
     if not shared:
-        return found, None
+        return agreements, None
     options = ProbeOptions(seed=seed)
     try:
         with Pool(sandbox=sandbox) as pool:
             for name in shared:
-                keys = _shared_outputs(old, new, name)
-                wanted = CallRequest(signature=name, keep=keys)
+                outputs = versions[0][name].outputs.keys() & versions[1][name].outputs.keys()
+                keys = sorted(outputs, key=lambda key: (key != "default", key))
+                request = CallRequest(signature=name, keep=tuple(keys))
                 try:
-                    seen = [replay(module, contracts, wanted, pool=pool, options=options) for module in (old, new)]
+                    results = [replay(module, contracts, request, pool=pool, options=options) for module in (old, new)]
                 except NoSuchCall as error:
-                    found.append(Agreement(name, reason=str(error)))
+                    agreements.append(Agreement(name, reason=str(error)))
                     continue
-                before, after = (next(iter(one.runs), None) or one.loads[0] for one in seen)
-                found += _agreements(name, keys, before, after)
+                before, after = (next(iter(result.runs), None) or result.loads[0] for result in results)
+                agreements += _signature(name, keys, before, after)
     except (ProbeError, SandboxUnavailable) as error:
-        return found, str(error)
-    return found, None
+        return agreements, str(error)
+    return agreements, None
 
 
-def _has(module: Module, name: str) -> bool:
-    return module.inference is not None and name in module.inference.signatures
-
-
-def _shared_outputs(old: Module, new: Module, name: str) -> tuple[str, ...]:
-    """The keys that both versions of a signature give, the one of the convention first."""
-    outputs = [module.inference.signatures[name].outputs for module in (old, new) if module.inference is not None]
-    return tuple(sorted(outputs[0].keys() & outputs[1].keys(), key=lambda key: (key != DEFAULT, key)))
-
-
-def _agreements(name: str, keys: Sequence[str], old: Run | Load, new: Run | Load) -> Iterator[Agreement]:
-    for which, run in (("old", old), ("new", new)):
+def _signature(name: str, keys: Sequence[str], old: Run | Load, new: Run | Load) -> Iterator[Agreement]:
+    for version, run in (("old", old), ("new", new)):
         if run.failure is not None:
-            fails = which == "new"
-            yield Agreement(name, reason=f"the {which} version does not run: {run.failure.message}", fails=fails)
+            reason = f"the {version} version does not run: {run.failure.message}"
+            yield Agreement(name, reason=reason, fails=version == "new")
             return
     if not (isinstance(old, Run) and isinstance(new, Run)):
         yield Agreement(name, reason="it was not run")
@@ -81,12 +78,12 @@ def _agreements(name: str, keys: Sequence[str], old: Run | Load, new: Run | Load
         yield Agreement(name, reason=f"the versions take images of {sizes} pixels")
         return
     if not keys:
-        yield Agreement(name, reason="they have no output in common")
+        yield Agreement(name, reason="the versions have no output in common")
     for key in keys:
-        yield _agreement(name, key, *(run.outputs[key].values if key in run.outputs else None for run in (old, new)))
+        yield _output(name, key, *(run.outputs[key].values if key in run.outputs else None for run in (old, new)))
 
 
-def _agreement(name: str, key: str, old: Any, new: Any) -> Agreement:
+def _output(name: str, key: str, old: Any, new: Any) -> Agreement:
     import numpy as np
 
     if old is None or new is None:
@@ -101,16 +98,16 @@ def _agreement(name: str, key: str, old: Any, new: Any) -> Agreement:
     return Agreement(name, key, difference(before, after), _correlation(before, after))
 
 
-def _correlation(one: Any, other: Any) -> float | None:
-    """How alike two results change from picture to picture, from -1 to 1; None if one of them hardly does."""
+def _correlation(old: Any, new: Any) -> float | None:
+    """Return the correlation, from -1 to 1, of how two results change between images; None if one hardly changes."""
     import numpy as np
 
     changes = []
-    for values in (one, other):
+    for values in (old, new):
         largest = np.abs(values).max()
         scaled = values / largest if largest else values
         change = scaled - scaled.mean(axis=0) if scaled.ndim else scaled * 0
-        if np.abs(change).max() <= _HARDLY:
+        if np.abs(change).max() <= _ROUNDING:
             return None
         changes.append(change.ravel() / np.linalg.norm(change))
     return float(changes[0] @ changes[1])

@@ -1,4 +1,4 @@
-"""hubcheck diff: what breaks consumers of the old version, what is more, and what makes no difference to them."""
+"""hubcheck diff: which changes break consumers of the old version, which add to it, and which do not matter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 import hubcheck
-from hubcheck.diff.compare import Change, compare
+from hubcheck.diff.changes import Change
+from hubcheck.diff.compare import compare
 from hubcheck.module.proto import message_class
 from hubcheck.rulebook.contract import load_contracts
 from tests.paths import DATA
@@ -77,16 +78,16 @@ def removed(side: str, key: str) -> Edit:
 @pytest.mark.parametrize(
     ("edit", "kind", "says"),
     [
-        (sizes("inputs", "images", 0, 1), "breaking", "does not take every shape"),
-        (sizes("inputs", "images", 1, -1), "additive", "takes more shapes"),
-        (sizes("inputs", "images", 1, 99), "breaking", "does not take every shape"),
-        (dtype("inputs", "images", 4), "breaking", "another dtype"),
-        (copied("inputs", "images", "scale"), "breaking", "must be fed is new"),
-        (copied("outputs", "default", "TinyCNN/pool"), "additive", "the output is new"),
-        (removed("outputs", "TinyCNN/layer_1"), "breaking", "the output is gone"),
-        (sizes("outputs", "default", 1, 17), "breaking", "another shape"),
-        (sizes("outputs", "default", 1, -1), "breaking", "another shape"),
-        (dtype("outputs", "default", 2), "breaking", "another dtype"),
+        (sizes("inputs", "images", 0, 1), "breaking", "are rejected"),
+        (sizes("inputs", "images", 1, -1), "additive", "more shapes are accepted"),
+        (sizes("inputs", "images", 1, 99), "breaking", "are rejected"),
+        (dtype("inputs", "images", 4), "breaking", "the dtype changed"),
+        (copied("inputs", "images", "scale"), "breaking", "a required input was added"),
+        (copied("outputs", "default", "TinyCNN/pool"), "additive", "the output was added"),
+        (removed("outputs", "TinyCNN/layer_1"), "breaking", "the output was removed"),
+        (sizes("outputs", "default", 1, 17), "breaking", "the shape changed"),
+        (sizes("outputs", "default", 1, -1), "breaking", "the shape changed"),
+        (dtype("outputs", "default", 2), "breaking", "the dtype changed"),
     ],
     ids=lambda value: value if isinstance(value, str) else "edit",
 )
@@ -120,7 +121,10 @@ def test_a_missing_variant_or_signature_breaks(tmp_path):
     message.meta_graphs.append(kept)
     file.write_bytes(message.SerializeToString())
     found = {(change.where, change.message) for change in changes(CLASSES, module) if change.kind == "breaking"}
-    assert {("image_classification", "the signature is gone"), ("variant {train}", "the variant is gone")} <= found
+    assert {
+        ("image_classification", "the signature was removed"),
+        ("variant {train}", "the variant was removed"),
+    } <= found
 
 
 def test_another_format_breaks_and_a_callable_counts(fixture_module):
@@ -155,7 +159,7 @@ def test_values_are_told_as_a_figure_and_do_not_change_the_verdict(tmp_path):
     shard.write_bytes(data)
     done = diff(GOOD, GOOD)
     assert done.returncode == 0, done.stdout
-    assert "values of the same pictures are equal" in done.stdout
+    assert "the values for the same images are equal" in done.stdout
     report = json.loads(diff(GOOD, other, "--format", "json").stdout)
     (row,) = report["agreements"]
     if row["difference"] is None:  # TensorFlow noticed that the weights are damaged: they no longer load.

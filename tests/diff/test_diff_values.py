@@ -1,4 +1,4 @@
-"""The figures of `hubcheck diff`: how far the values of two versions are apart, on modules of which that is known."""
+"""How far the values of two versions agree, on modules for which the difference is known."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import hubcheck
-from hubcheck.diff.compare import Agreement
-from hubcheck.diff.values import agreements
+from hubcheck.diff.changes import Agreement
+from hubcheck.diff.values import compare_values
 from hubcheck.rulebook.contract import load_contracts
 from tests.probe.modules import convolved, pooled, tensorflow
 
@@ -89,7 +89,7 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 def compared(old: Path, new: Path) -> list[Agreement]:
-    rows, incomplete = agreements(hubcheck.read(old), hubcheck.read(new), load_contracts())
+    rows, incomplete = compare_values(hubcheck.read(old), hubcheck.read(new), load_contracts())
     assert incomplete is None
     return rows
 
@@ -113,7 +113,7 @@ def test_weights_that_differ_slightly_make_a_slight_difference(version):
 
 
 def test_other_weights_are_told_from_the_same_ones_however_large_what_they_have_in_common(version):
-    """Beside a constant of 100 the features are small, but what they tell of pictures is not the same."""
+    """Beside a constant of 100 the features are small, but they change differently from image to image."""
     (row,) = compared(version("far away"), version("unrelated"))
     assert row.difference is not None
     assert row.correlation is not None
@@ -153,7 +153,7 @@ def test_the_figure_is_printed_and_leaves_the_verdict_alone(version):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     text = " ".join(done.stdout.split())
-    assert 'image_feature_vector · outputs["default"] values of the same pictures differ by up to 20 %' in text
+    assert 'image_feature_vector · outputs["default"] the values for the same images differ by up to 20 %' in text
     assert "correlation 1.0000" in text
     report = json.loads(subprocess.run([*command, "--format", "json"], capture_output=True, check=False).stdout)
     assert report["verdict"] == "compatible"
