@@ -1,6 +1,6 @@
-"""How a module behaves in inference: the same answer twice, each row by itself, finite, and telling pictures apart.
+"""Whether a module behaves in inference: repeatable, finite results, for each row alone, that differ between images.
 
-Tolerances are parts of the largest value that is compared, for an untrained network's outputs can be 1e-11.
+Tolerances are relative to the largest value that is compared, since the outputs of an untrained network can be 1e-11.
 """
 
 from __future__ import annotations
@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hubcheck.checks import randomness
-from hubcheck.checks.confirming import confirming
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
+from hubcheck.checks.corroboration import corroborating
+from hubcheck.checks.faults import Checked, CheckItem, Skip
 from hubcheck.checks.precision import tolerance
-from hubcheck.checks.runs import missed, once, replay, targets, where
-from hubcheck.probe.observations import Observations, ProbeTarget, Run
-from hubcheck.util.numbers import difference
+from hubcheck.checks.targets import called_in_inference, not_called_in_inference, target_fault
+from hubcheck.probe.observations import Observations, ProbeTarget, Purpose, Run
+from hubcheck.util.numbers import difference, percent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,130 +26,103 @@ SAME_ROW = 1e-3
 """Kernels differ with the batch size; in deep networks that adds up to about 1e-5."""
 
 CHANGES = 1e-5
-"""A feature that changes by less than this part of its largest value does not tell pictures apart."""
+"""A feature that changes by less than this share of its largest value does not distinguish images."""
 
-MOST_DEAD = 0.99
-"""Features that say nothing are common; only where hardly any other is left is it worth a warning."""
+MAX_DEAD = 0.99
+"""Features that never change are common; a warning is due only where hardly any other is left."""
 
-NO_VALUES = "there are no results to look at"
-
-
-def trains(context: Context, target: ProbeTarget) -> bool:
-    """Whether a target is meant for training: a trace with training=True, or another variant than inference."""
-    if target.trace is not None:
-        return target.trace.endswith("True")
-    inference = context.module.inference
-    return inference is None or target.variant != inference.name
+_NO_RESULTS = Skip("there are no results to check")
 
 
-def _inference(context: Context) -> list[ProbeTarget]:
-    return [target for target in targets(context.observations) if not trains(context, target)]
-
-
-def _missed(context: Context, *purposes: str) -> Iterator[Skip]:
-    """Calls in inference that were left out."""
-    return missed(context, *purposes, of=lambda target: not target.session and not trains(context, target))
-
-
-def _values(seen: Observations, target: ProbeTarget, *purposes: str) -> Iterator[tuple[Run, str, Any]]:
-    for run in seen.calls(target):
-        if run.purpose in purposes and run.failure is None:
-            for key, output in run.outputs.items():
-                if output.values is not None:
-                    yield run, key, output.values
-
-
-@confirming(randomness.deterministic)
-@once
-def deterministic(context: Context) -> Iterator[CheckItem]:
-    """The same pictures give the same result when they come again, after others."""
-    seen: Observations = context.observations
-    for target in _inference(context):
-        first = {key: values for _, key, values in _values(seen, target, "pictures")}
-        for _, key, values in _values(seen, target, "again"):
+@corroborating
+def deterministic(context: Context, observations: Observations) -> Iterator[CheckItem]:
+    """The same images have the same result when they are fed again, after others."""
+    for target in called_in_inference(context, observations):
+        first = {key: values for _, key, values in _values(observations, target, "pictures")}
+        for _, key, values in _values(observations, target, "again"):
             yield Checked()
             distance = _distance(values, first.get(key))
             if distance > SAME_ANSWER:
-                found = f"results differ by {percent(distance)} of the largest value"
-                yield Fault(
-                    where(target, "outputs", key or None),
-                    found,
+                yield target_fault(
+                    context,
+                    target,
+                    ["pictures", "again"],
+                    f"results differ by {percent(distance)} of the largest value",
                     f"the same result, within {percent(SAME_ANSWER)}",
+                    side="outputs",
+                    key=key or None,
                     message="the same images give another result the second time: {found}",
-                    replay=replay(target, "pictures", "again"),
                 )
-    yield from _missed(context, "again")
-    yield Skip(NO_VALUES)
+    yield from not_called_in_inference(context, observations, "again")
+    yield _NO_RESULTS
 
 
-@once
-def batch_independence(context: Context) -> Iterator[CheckItem]:
-    """A row is the same alone, first among five, or last of two."""
-    seen: Observations = context.observations
+def batch_independence(context: Context, observations: Observations) -> Iterator[CheckItem]:
+    """A row has the same result alone, first of five, or last of two."""
     allowed = tolerance(context, SAME_ROW)
-    for target in _inference(context):
+    for target in called_in_inference(context, observations):
         reference: dict[str, tuple[Run, Any]] = {}
-        for run, key, values in _values(seen, target, "pictures"):
+        for run, key, values in _values(observations, target, "pictures"):
             if len(values) == run.batch:
                 reference[key] = (run, values)
-        for run, key, values in _values(seen, target, "swapped", "alone"):
+        for run, key, values in _values(observations, target, "swapped", "alone"):
             if key not in reference or len(values) != run.batch:
                 continue
             yield Checked()
             whole, rows = reference[key]
-            places = [whole.images.index(name) for name in run.images]
-            distance = max(_distance(values[row], rows[place]) for row, place in enumerate(places))
+            positions = [whole.images.index(name) for name in run.images]
+            distance = max(_distance(values[row], rows[position]) for row, position in enumerate(positions))
             if distance > allowed:
                 found = (
                     f"in a batch of {run.batch} a row differs by {percent(distance)} of its largest value"
-                    f" from what it is in a batch of {whole.batch}"
+                    f" from its result in a batch of {whole.batch}"
                 )
-                yield Fault(
-                    where(target, "outputs", key or None),
-                    found,
-                    f"rows that differ by less than {percent(allowed)}",
-                    replay=replay(target, "pictures", run.purpose),
-                )
+                wanted = f"rows that differ by less than {percent(allowed)}"
+                calls = ["pictures", run.purpose]
+                yield target_fault(context, target, calls, found, wanted, side="outputs", key=key or None)
                 break
-    yield from _missed(context, "pictures", "swapped", "alone")
+    yield from not_called_in_inference(context, observations, "pictures", "swapped", "alone")
     yield Skip("it was not run at two batch sizes")
 
 
-@once
-def finite(context: Context) -> Iterator[CheckItem]:
-    """No result is infinite or NaN, whatever the picture."""
+def finite(context: Context, observations: Observations) -> Iterator[CheckItem]:
+    """No result is infinite or NaN, whatever the image."""
     import numpy
 
-    seen: Observations = context.observations
-    for target in _inference(context):
-        for run, key, values in _values(seen, target, "pictures", "plain", "swapped", "alone", "again"):
+    for target in called_in_inference(context, observations):
+        for run, key, values in _values(observations, target, "pictures", "plain", "swapped", "alone", "again"):
             yield Checked()
             wrong = ~numpy.isfinite(values)
             if wrong.any():
                 kind = "NaN" if numpy.isnan(values).any() else "infinite"
-                names = ", ".join(_pictures(run, wrong)) or "some"
-                yield Fault(
-                    where(target, "outputs", key or None),
+                yield target_fault(
+                    context,
+                    target,
+                    [run.purpose],
                     f"{kind} in {int(wrong.sum())} of {values.size} values",
                     "finite numbers",
-                    {"pictures": names, "kind": kind},
-                    replay=replay(target, run.purpose),
+                    side="outputs",
+                    key=key or None,
+                    details={"pictures": ", ".join(_images(run, wrong)) or "some", "kind": kind},
                 )
                 break
-    yield from _missed(context, "pictures", "plain")
-    yield Skip(NO_VALUES)
+    yield from not_called_in_inference(context, observations, "pictures", "plain")
+    yield _NO_RESULTS
 
 
-@once
-def informative(context: Context) -> Iterator[CheckItem]:
-    """Different pictures give different results; what stands for a task signature is fed fewer, and says no more."""
+def informative(context: Context, observations: Observations) -> Iterator[CheckItem]:
+    """Different images have different results.
+
+    Only task signatures are checked: the others are fed fewer images.
+    """
     import numpy
 
-    seen: Observations = context.observations
-    for target in (target for target in _inference(context) if target.signature in context.contracts):
+    for target in called_in_inference(context, observations):
+        if target.signature not in context.contracts:
+            continue
         parts: dict[str, list[Any]] = {}
         names: set[str] = set()
-        for run, key, values in _values(seen, target, "pictures", "plain"):
+        for run, key, values in _values(observations, target, "pictures", "plain"):
             if len(values) == run.batch:
                 parts.setdefault(key, []).append(values.reshape(run.batch, -1))
                 names.update(run.images)
@@ -161,23 +133,26 @@ def informative(context: Context) -> Iterator[CheckItem]:
                 continue
             yield Checked()
             dead = dead_share(numpy.concatenate(rows))
-            if dead > MOST_DEAD:
-                yield Fault(
-                    where(target, "outputs", key or None),
-                    f"{percent(dead)} of the values are the same for {len(names)} different pictures",
-                    "values that tell pictures apart",
-                    {"dead": percent(dead)},
-                    replay=replay(target, "pictures", "plain"),
+            if dead > MAX_DEAD:
+                yield target_fault(
+                    context,
+                    target,
+                    ["pictures", "plain"],
+                    f"{percent(dead)} of the values are the same for {len(names)} different images",
+                    "values that distinguish images",
+                    side="outputs",
+                    key=key or None,
+                    details={"dead": percent(dead)},
                 )
-    yield from _missed(context, "pictures", "plain")
-    yield Skip("it was not run on three different pictures")
+    yield from not_called_in_inference(context, observations, "pictures", "plain")
+    yield Skip("it was not run on three different images")
 
 
 def dead_share(rows: np.ndarray[Any, Any]) -> float:
-    """Share of the features that are the same, relative to their own size, for all pictures.
+    """Return the share of the features that are the same, relative to their own size, for all images.
 
     Args:
-        rows: results, float [picture, feature].
+        rows: results, float [image, feature].
     """
     import numpy
 
@@ -186,19 +161,22 @@ def dead_share(rows: np.ndarray[Any, Any]) -> float:
     return float(numpy.mean(high - low <= CHANGES * largest))
 
 
-def percent(share: float) -> str:
-    """A share as people read it: "34 %", "0.01 %", "all"."""
-    if share == float("inf"):
-        return "more than all"
-    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+def _values(
+    observations: Observations, target: ProbeTarget, *purposes: Purpose
+) -> Iterator[tuple[Run, str, np.ndarray[Any, Any]]]:
+    for run in observations.calls(target, *purposes):
+        if run.failure is None:
+            for key, output in run.outputs.items():
+                if output.values is not None:
+                    yield run, key, output.values
 
 
-def _pictures(run: Run, wrong: Any) -> dict[str, None]:
-    """The kinds of the pictures whose rows are wrong."""
+def _images(run: Run, wrong: np.ndarray[Any, Any]) -> dict[str, None]:
+    """Return the kinds of the images whose rows are wrong."""
     if len(wrong) != run.batch:
         return {}
-    bad = wrong.reshape(run.batch, -1).any(axis=1)
-    return dict.fromkeys(name.partition("-")[0] for name, is_bad in zip(run.images, bad, strict=False) if is_bad)
+    rows = wrong.reshape(run.batch, -1)
+    return dict.fromkeys(name.partition("-")[0] for name, row in zip(run.images, rows, strict=False) if row.any())
 
 
 def _distance(one: Any, other: Any) -> float:

@@ -1,11 +1,11 @@
-"""What a check is given."""
+"""What a check is passed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from hubcheck.checks.faults import Where
 from hubcheck.graph.variant_analysis import VariantAnalysis
 from hubcheck.module.types import Module, Signature, Tensor, Variant
 from hubcheck.rulebook.contract import SignatureContract
@@ -14,14 +14,18 @@ from hubcheck.rulebook.expectations import contracted_input
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A module, the contracts it is held against, and what was seen when it ran (None: it was not run).
+    """A module and what it is checked against.
 
-    `analyses` keeps what checks derive from the graph of each variant, by its tags; see `analysis`.
+    Attributes:
+        module: the module, as read from its files.
+        contracts: the common signatures by name.
+        found_in_files: for the probe half of a rule, the places where its static half found faults.
+        analyses: what checks derive from the graph of each variant, by its tags; see `analysis`.
     """
 
     module: Module
     contracts: Mapping[str, SignatureContract]
-    observations: Any = None
+    found_in_files: tuple[Where, ...] = ()
     analyses: dict[tuple[str, ...], VariantAnalysis] = field(default_factory=dict)
 
     def common_signatures(self) -> Iterator[tuple[Variant, Signature, SignatureContract]]:

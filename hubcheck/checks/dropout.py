@@ -1,13 +1,12 @@
-"""No dropout on the outputs: the half that is read from the graph."""
+"""No dropout on the outputs, as seen in the graph."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
-from hubcheck.checks.graphs import Places, node_of, where_in
+from hubcheck.checks.graphs import node_of, where_in
 from hubcheck.graph.dataflow.frame import Value
 from hubcheck.graph.dataflow.layer_names import layer_name
 from hubcheck.graph.dataflow.unknown_ops import UnknownOp
@@ -21,10 +20,7 @@ from hubcheck.util.gc_paused import gc_paused
 
 
 def no_dropout(context: Context) -> Iterator[CheckItem]:
-    """No output of a common signature, of the default one or of the callable has a dropout mask, in any variant.
-
-    A mask that several outputs share is one fault, told of the most important of them.
-    """
+    """No output of a common signature, of the default one or of the callable has a dropout mask, in any variant."""
     yield Checked()
     with gc_paused():
         for variant in context.module.variants:
@@ -35,28 +31,25 @@ def _variant(context: Context, variant: Variant) -> Iterator[CheckItem]:
     analysis = context.analysis(variant)
     if not analysis.may_be_random:
         return
-    places = Places()
     known: dict[Value, list[Mask | UnknownOp]] = {}
     for level, entry, key in _outputs(analysis):
         output = entry.outputs[key]
         if output not in known:
             known[output] = list(masks(analysis.graph, analysis.dependence, [output]))
         for found in known[output]:
-            node = node_of(found.frame, found.node)
             if isinstance(found, Mask):
-                places.add(node, entry, partial(_fault, variant, analysis, found, entry, key, level))
+                yield _fault(variant, analysis, found, entry, key, level)
             elif level is None:
                 yield Skip(found.reason, undecided=True)
-    yield from places.faults()
     if analysis.graph.exhausted == "depth":
         deepest = context.module.limits.function_depth
-        yield Skip(f"functions are called within functions more than {deepest:,} deep, the limit function-depth", True)
+        yield Skip(f"function calls are nested more than {deepest:,} deep, the limit function-depth", undecided=True)
     elif analysis.graph.exhausted:
-        yield Skip("functions are called within functions too often to follow them all", True)
+        yield Skip("there are too many nested function calls to follow them all", undecided=True)
 
 
 def _outputs(analysis: VariantAnalysis) -> Iterator[tuple[Level | None, EntryPoint, str]]:
-    """The outputs to look at: "default" at the rule's own level first, then the others as warnings."""
+    """Yield the outputs to check: "default" at the rule's own level first, then the others as warnings."""
     for entry in analysis.entries:
         if DEFAULT in entry.outputs:
             yield None, entry, DEFAULT
@@ -77,6 +70,7 @@ def _fault(
         found=f"{node.op} with a random mask" + (f", rate {drops:g}" if drops is not None else ""),
         wanted="no dropout on outputs",
         details={"layer": layer, "rate": "unknown" if drops is None else f"{drops:g}"},
-        message="{layer} puts a random mask on the output" if drops is None else None,
+        message="{layer} applies a random mask to the output" if drops is None else None,
         level=level,
+        group=(node.name, node.op),
     )

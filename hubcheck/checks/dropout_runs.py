@@ -1,16 +1,15 @@
-"""No dropout on the outputs: the half that is seen in runs, by statistics over repeated calls."""
+"""No dropout on the outputs, as seen in runs: statistics over repeated calls in training mode."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hubcheck.checks.behaviour import percent
 from hubcheck.checks.context import Context
-from hubcheck.checks.dropout import no_dropout
-from hubcheck.checks.faults import Checked, CheckItem, Corroboration, Fault, Skip, Where
-from hubcheck.checks.runs import missed, once, replay, where
-from hubcheck.probe.observations import Observations, ProbeTarget, Run
+from hubcheck.checks.faults import Checked, CheckItem, Corroboration, Skip, Where
+from hubcheck.checks.targets import not_called, target_fault
+from hubcheck.probe.observations import Observations, ProbeTarget
+from hubcheck.util.numbers import percent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,75 +29,73 @@ SAME_VALUE = 1e-4
 """What a mask lets pass is one value, up to the order in which threads add up."""
 
 
-def dropout_seen(context: Context) -> Iterator[CheckItem]:
-    """Confirms what the graph tells, and tells what the graph does not: outputs whose entries come and go."""
-    seen: Observations = context.observations
-    known = [item for item in no_dropout(context) if isinstance(item, Fault)]
-    shares = list(_shares(seen))
-    if not known:
-        yield from _faults(context)
+def dropout_seen(context: Context, observations: Observations) -> Iterator[CheckItem]:
+    """Corroborate the masks that the graph shows, or else report outputs whose values drop to 0 between calls."""
+    shares = _masked_shares(observations)
+    if context.found_in_files:
+        yield from _corroborations(context.found_in_files, list(shares))
         return
-    for fault in known:
-        share = max((share for target, key, share in shares if _same(fault.where, target, key)), default=None)
-        if share is None:
-            continue
-        shown = share >= MASKED
-        text = f"confirmed: {percent(share)} of the values come and go" if shown else "not observable in runs"
-        yield Corroboration(fault.where, text)
-
-
-@once
-def _faults(context: Context) -> Iterator[CheckItem]:
-    seen: Observations = context.observations
-    for target, key, share in _shares(seen):
+    for target, key, share in shares:
         yield Checked()
         if share >= MASKED:
-            found = f"{percent(share)} of the values are now 0, now one other value, for the same images"
-            message = "dropout is applied to the output: {found}"
-            yield Fault(
-                where(target, "outputs", key or None),
+            found = f"{percent(share)} of the values are 0 or one other value from call to call, for the same images"
+            yield target_fault(
+                context,
+                target,
+                ["repeated"],
                 found,
                 "no dropout on outputs",
-                message=message,
-                replay=replay(target, "repeated"),
+                side="outputs",
+                key=key or None,
+                message="dropout is applied to the output: {found}",
             )
-    yield from missed(context, "repeated")
-    yield Skip("nothing of it runs in training mode")
+    yield from not_called(observations, "repeated")
+    yield Skip("nothing in it runs in training mode")
 
 
-def _shares(seen: Observations) -> Iterator[tuple[ProbeTarget, str, float]]:
-    """For every output that was asked for often enough: the share of its entries that behave as if masked."""
+def _corroborations(places: tuple[Where, ...], shares: list[tuple[ProbeTarget, str, float]]) -> Iterator[Corroboration]:
+    for where in places:
+        share = max((share for target, key, share in shares if _is_at(target, key, where)), default=None)
+        if share is not None:
+            confirmed = f"confirmed: {percent(share)} of the values drop to 0 between calls"
+            yield Corroboration(where, confirmed if share >= MASKED else "not observable in runs")
+
+
+def _is_at(target: ProbeTarget, key: str, where: Where) -> bool:
+    """Return whether an output of a target is the output at the place of a finding."""
+    if where.trace is not None or target.trace is not None:
+        return where.trace == target.trace
+    return (where.variant, where.signature) == (target.variant, target.signature) and where.key in (key, None)
+
+
+def _masked_shares(observations: Observations) -> Iterator[tuple[ProbeTarget, str, float]]:
+    """Yield, for every output that was computed often enough, the share of its entries that behave as if masked."""
     import numpy
 
-    runs: dict[tuple[ProbeTarget, str], list[Any]] = {}
-    for run in seen.runs:
-        if run.purpose == "repeated" and run.device == seen.device and run.failure is None:
-            for key, values in _values(run):
-                runs.setdefault((run.target, key), []).append(values)
-    for (target, key), found in runs.items():
-        if len(found) >= FEWEST_RUNS and len({values.shape for values in found}) == 1:
-            yield target, key, masked_share(numpy.stack(found))
-
-
-def _values(run: Run) -> Iterator[tuple[str, Any]]:
-    for key, output in run.outputs.items():
-        if output.values is not None and output.values.dtype.kind == "f":
-            yield key, output.values
+    results: dict[tuple[ProbeTarget, str], list[Any]] = {}
+    for run in observations.runs:
+        if run.purpose == "repeated" and run.device == observations.device and run.failure is None:
+            for key, output in run.outputs.items():
+                if output.values is not None and output.values.dtype.kind == "f":
+                    results.setdefault((run.target, key), []).append(output.values)
+    for (target, key), arrays in results.items():
+        if len(arrays) >= FEWEST_RUNS and len({values.shape for values in arrays}) == 1:
+            yield target, key, masked_share(numpy.stack(arrays))
 
 
 def masked_share(runs: np.ndarray[Any, Any]) -> float:
-    """Share of output entries that behave as if a dropout mask were on them.
+    """Return the share of output entries that behave as if a dropout mask were applied to them.
 
-    A masked entry is exactly 0 in some runs and one other value in the rest. Noise that enters before the last
-    layer gives an entry many values, and a last ReLU gives zeros among them; an entry that is other than 0 once
-    only says nothing, for it cannot but have one value.
+    A masked entry is exactly 0 in some runs and one other value in the rest. With noise before the last layer an
+    entry has many values, with zeros among them after a ReLU. An entry that is other than 0 only once shows nothing,
+    since one value is always the same.
 
     Args:
         runs: results for one input, float [run, ...], at least 8 runs.
 
     Returns:
-        A part of the entries that are not 0 in every run, in [0, 1]; a lower bound, since a mask can repeat by
-        chance. 0 where there are too few such entries to tell, or where others change in another way.
+        A share of the entries that are not 0 in every run, in [0, 1]; a lower bound, since a mask can repeat by
+        chance. 0 if there are too few such entries, or if other entries change in another way.
 
     Raises:
         ValueError: fewer than 8 runs.
@@ -109,7 +106,7 @@ def masked_share(runs: np.ndarray[Any, Any]) -> float:
     import numpy
 
     if len(runs) < 8:
-        raise ValueError(f"{len(runs)} runs are too few to tell a mask from chance")
+        raise ValueError(f"{len(runs)} runs are too few to distinguish a mask from chance")
     entries = numpy.asarray(runs, numpy.float64).reshape(len(runs), -1)
     zero = entries == 0
     alive = ~zero.all(axis=0)
@@ -128,13 +125,6 @@ def masked_share(runs: np.ndarray[Any, Any]) -> float:
 
 
 def _is_code(values: np.ndarray[Any, Any]) -> bool:
-    """Whether there is but one value beside 0: of a threshold or a choice, in front of which a dropout may stand."""
+    """Return whether there is one value beside 0: that of a threshold or a choice, which may follow a dropout."""
     low, high = float(values.min()), float(values.max())
     return high - low <= SAME_VALUE * max(abs(low), abs(high))
-
-
-def _same(place: Where, target: ProbeTarget, key: str) -> bool:
-    """Whether a finding of the graph and a target of the runs are the same output."""
-    if place.trace is not None or target.trace is not None:
-        return place.trace == target.trace
-    return (place.variant, place.signature) == (target.variant, target.signature) and place.key in (key, None)

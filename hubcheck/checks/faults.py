@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -36,9 +36,17 @@ class Where:
 class Fault:
     """What a check found wrong.
 
-    `details` fill the `{names}` of the rule's message ({found} and {wanted} are always there); `message`,
-    `fix` and `level` replace the rule's own where a fault has a clearer sentence or weighs less. `replay` are the
-    arguments of `hubcheck replay`, after the module's path, that show a fault of a run again.
+    Attributes:
+        where: its place.
+        found: what is there.
+        wanted: what should be there.
+        details: values for the `{names}` in the rule's message, in addition to {found} and {wanted}.
+        message: a clearer sentence than the rule's own.
+        fix: a more specific one than the rule's own.
+        level: another one than the rule's own, for a lesser fault.
+        replay: the arguments of `hubcheck replay`, after the module's path, that show a fault of a run again.
+        group: faults of a rule with the same group have one cause and are reported as one finding.
+        secondary: it probably has the cause of another fault of the rule, and is reported only if there is none.
     """
 
     where: Where
@@ -49,6 +57,8 @@ class Fault:
     fix: str | None = None
     level: Level | None = None
     replay: tuple[str, ...] = ()
+    group: Hashable = None
+    secondary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from hubcheck.graph.dataflow.body import Body, Port
 from hubcheck.graph.dataflow.reach import Reach
 from hubcheck.graph.op_tables import ops
 from hubcheck.module.types import Variant
+from hubcheck.rulebook.levels import Level
 
 _SHOWN = 80
 _NO_FILES = "no file but the checkpoint and the assets, which the loader opens"
@@ -35,14 +36,12 @@ def runs_no_op(
     yield Checked()
     for variant in context.module.variants:
         reach = context.analysis(variant).reach
-        faults = []
         for body, index in reach.nodes({*ops, *attributes}):
             op = body.ops[index]
             targets = [text for name in ops.get(op, ()) for text in _constants(body, _input(body, index, name))]
             telling = _telling(body, index, **attributes[op]) if op in attributes else None
             if op in ops or telling is not None:
-                faults.append(_fault(variant, reach, body, index, [*targets, *(telling or ())], wanted))
-        yield from _once(faults)
+                yield _fault(variant, reach, body, index, [*targets, *(telling or ())], wanted)
 
 
 def opens_no_file(
@@ -68,24 +67,23 @@ def opens_no_file(
     named = {**savers, **tables, **reads, **others}
     for variant in context.module.variants:
         reach, paths = context.analysis(variant).reach, context.analysis(variant).path_origins
-        faults = []
         for body, index in reach.nodes(named):
             op = body.ops[index]
             ports = [port for name in named[op] if (port := _input(body, index, name)) is not None]
             targets = [text for port in ports for text in _constants(body, port)]
             origins = {origin for port in ports for origin in paths.origins(body, port)} or {"graph"}
-            more: dict[str, Any] = {}
+            level: Level | None = None
+            message = None
             if op in memory and targets == [""]:
                 continue
             if origins <= {"asset", "loader"}:
                 if op in savers or op in tables:
                     continue
                 if op in reads:
-                    more = {"level": "note", "message": "{root} reads an asset of the module with {op}"}
+                    level, message = "note", "{root} reads an asset of the module with {op}"
             elif op in savers and "graph" not in origins:
-                more = {"level": "note", "message": "{root} runs {op} on a path that its caller chooses"}
-            faults.append(_fault(variant, reach, body, index, targets, _NO_FILES, **more))
-        yield from _once(faults)
+                level, message = "note", "{root} runs {op} on a path that its caller chooses"
+            yield _fault(variant, reach, body, index, targets, _NO_FILES, level=level, message=message)
     yield from runs_no_op(context, ops={}, attributes=attributes, wanted=_NO_FILES)
 
 
@@ -126,24 +124,24 @@ def stock_ops(context: Context) -> Iterator[CheckItem]:
             )
 
 
-def _once(faults: Sequence[Fault]) -> Iterator[Fault]:
-    """A function that was traced several times has its nodes several times: each is told once."""
-    seen = set()
-    for fault in faults:
-        name = fault.where.node.name if fault.where.node is not None else ""
-        key = (name, fault.found, fault.level)
-        if key not in seen:
-            seen.add(key)
-            yield fault
-
-
 def _fault(
-    variant: Variant, reach: Reach, body: Body, index: int, targets: Sequence[str], wanted: str, **more: Any
+    variant: Variant,
+    reach: Reach,
+    body: Body,
+    index: int,
+    targets: Sequence[str],
+    wanted: str,
+    *,
+    level: Level | None = None,
+    message: str | None = None,
 ) -> Fault:
     op, root = body.ops[index], reach.root(body, index).label
     shown = ", ".join(f'"{text[:_SHOWN]}"' for text in targets[:3])
     where = Where(variant.name, node=Node(body.names[index], op, body.function))
-    return Fault(where, f"{op} {shown}".rstrip(), wanted, {"op": op, "root": root}, **more)
+    found = f"{op} {shown}".rstrip()
+    # A function that was traced several times has its nodes several times.
+    group = (body.names[index], found, level)
+    return Fault(where, found, wanted, {"op": op, "root": root}, message=message, level=level, group=group)
 
 
 def _input(body: Body, index: int, name: str) -> Port | None:

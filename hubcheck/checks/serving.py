@@ -1,67 +1,68 @@
-"""Does TensorFlow Serving's loader take the module, too: the session loader knows neither objects nor Python."""
+"""Whether the loader of TensorFlow Serving takes the module: the session loader knows neither objects nor Python."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hubcheck.checks.behaviour import percent
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.checks.precision import tolerance
-from hubcheck.checks.runs import failed, missed, replay, where
+from hubcheck.checks.targets import failure_fault, failure_text, not_called, place_of, replay_of
 from hubcheck.probe.observations import Observations, ProbeTarget, Run
-from hubcheck.util.numbers import difference
+from hubcheck.util.numbers import difference, percent
 
 SAME_VALUES = 1e-3
 """Both loaders run the same graph; only its optimisation differs, by about 1e-6."""
 
 
-def servable(context: Context) -> Iterator[CheckItem]:
-    """The session loader restores the inference variant, runs its signatures, and gives what the object gives."""
-    seen: Observations = context.observations
-    attempts = [load for load in seen.loads if load.session]
-    if not attempts:
-        ended = next((entry.reason for entry in seen.not_run if entry.target is None and entry.device), None)
+def servable(context: Context, observations: Observations) -> Iterator[CheckItem]:
+    """The session loader restores the inference variant, runs its signatures, and has the results of the object."""
+    ended = next((entry.reason for entry in observations.not_run if entry.target is None and entry.device), None)
+    loads = [load for load in observations.loads if load.session]
+    if not loads:
         yield Skip(ended or "the session loader was not tried", incomplete=ended is not None)
-    for load in attempts:
+    for load in loads:
         yield Checked()
         if load.failure is not None:
-            yield failed(Where(load.variant), load.failure, "a session that is restored")
-    told: set[str | None] = set()
-    for run in seen.runs:
-        fault = _fault(seen, run, tolerance(context, SAME_VALUES)) if run.target.session else None
-        if fault is not None and (fault.message or fault.found) not in told:
-            told.add(fault.message or fault.found)
-            yield fault
-    yield from missed(context, "alone", "pictures", of=lambda target: target.session)
+            yield failure_fault(Where(load.variant), load.failure, "a session that is restored")
+    allowed = tolerance(context, SAME_VALUES)
+    for run in observations.runs:
+        if run.target.session:
+            yield from _faults(observations, run, allowed)
+    yield from not_called(observations, "alone", "pictures", of=lambda target: target.session)
 
 
-def _fault(seen: Observations, run: Run, allowed: float) -> Fault | None:
-    """What is wrong with a run in a session that is not wrong with the object."""
-    again = replay(run.target, run.purpose)
-    plain = ProbeTarget(run.target.variant, run.target.signature)
+def _faults(observations: Observations, run: Run, allowed: float) -> Iterator[Fault]:
+    """Yield the fault that a run has in a session and not with the object loader."""
+    replay = replay_of(run.target, [run.purpose])
+    restored = ProbeTarget(run.target.variant, run.target.signature)
     if run.failure is not None:
-        if any(other.failure is not None for other in seen.calls(plain, run.purpose)):
-            return None
-
-        return failed(where(run.target), run.failure, "a result in a session", again=again)
+        if all(other.failure is None for other in observations.calls(restored, run.purpose)):
+            group = failure_text(run.failure)
+            yield failure_fault(place_of(run.target), run.failure, "a result in a session", replay, group=group)
+        return
     for key, output in run.outputs.items():
-        other = seen.values(plain, run.purpose, key)
-        if not _steady(seen, plain, key, allowed):
-            continue
+        other = observations.values(restored, run.purpose, key)
         if output.values is None or other is None or other.shape != output.values.shape:
             continue
         distance = difference(output.values, other)
-        if distance > allowed:
-            found = f"values {percent(distance)} of the largest one apart from those of tf.saved_model.load"
-            message = "in a session it gives {found}"
-            return Fault(where(run.target, "outputs", key), found, "the same values", message=message, replay=again)
-    return None
+        if distance > allowed and _is_repeatable(observations, restored, key, allowed):
+            found = f"values that differ by {percent(distance)} of the largest one from those of tf.saved_model.load"
+            message = "in a session it returns {found}"
+            yield Fault(
+                place_of(run.target, "outputs", key),
+                found,
+                "the same values",
+                message=message,
+                replay=replay,
+                group=found,
+            )
+            return
 
 
-def _steady(seen: Observations, target: ProbeTarget, key: str, allowed: float) -> bool:
-    """Whether the object gives the same result twice; else nothing can be compared with it."""
-    first, again = seen.values(target, "pictures", key), seen.values(target, "again", key)
+def _is_repeatable(observations: Observations, target: ProbeTarget, key: str, allowed: float) -> bool:
+    """Return whether the object has the same result twice; otherwise nothing can be compared with it."""
+    first, again = observations.values(target, "pictures", key), observations.values(target, "again", key)
     if first is None or again is None:
         return True
     return bool(first.shape == again.shape and difference(first, again) <= allowed)

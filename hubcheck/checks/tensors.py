@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from hubcheck.checks.context import Context
@@ -67,10 +67,8 @@ def dtype(context: Context, *, side: Side, key: str) -> Iterator[CheckItem]:
             return None
         return Fault(subject.where, str(subject.tensor), str(subject.contract), {"dtype": subject.tensor.dtype})
 
-    return _with_traces(
-        _judge(context, side, key, wrong),
-        _traces(context, side, key, lambda tensor, contract: tensor.dtype == contract.dtype),
-    )
+    yield from _judge(context, side, key, wrong)
+    yield from _traces(context, side, key, lambda tensor, contract: tensor.dtype == contract.dtype)
 
 
 def rank(context: Context, *, side: Side, key: str) -> Iterator[CheckItem]:
@@ -82,10 +80,8 @@ def rank(context: Context, *, side: Side, key: str) -> Iterator[CheckItem]:
         found = "unknown" if subject.tensor.shape.rank is None else subject.tensor.shape.rank
         return Fault(subject.where, str(subject.tensor), str(subject.contract), {"rank": found})
 
-    return _with_traces(
-        _judge(context, side, key, wrong),
-        _traces(context, side, key, lambda tensor, contract: tensor.shape.rank in (None, contract.rank)),
-    )
+    yield from _judge(context, side, key, wrong)
+    yield from _traces(context, side, key, lambda tensor, contract: tensor.shape.rank in (None, contract.rank))
 
 
 def dimension(context: Context, *, side: Side, key: str, axis: int) -> Iterator[CheckItem]:
@@ -107,10 +103,8 @@ def dimension(context: Context, *, side: Side, key: str, axis: int) -> Iterator[
         found = _dim(tensor, axis)
         return tensor.shape.rank != contract.rank or found is None or _holds(found, contract.shape[axis])
 
-    return _with_traces(
-        _judge(context, side, key, wrong),
-        _traces(context, side, key, right, axis=axis),
-    )
+    yield from _judge(context, side, key, wrong)
+    yield from _traces(context, side, key, right, axis=axis)
 
 
 def image_size(context: Context, *, key: str) -> Iterator[CheckItem]:
@@ -138,14 +132,6 @@ def image_size(context: Context, *, key: str) -> Iterator[CheckItem]:
         )
 
     return _judge(context, "inputs", key, wrong)
-
-
-def _with_traces(signatures: Iterable[CheckItem], traces: Iterable[Fault]) -> Iterator[CheckItem]:
-    """What is wrong in a signature is mostly wrong in the callable too, by the same mistake: it is told once."""
-    said = list(signatures)
-    yield from said
-    if not any(isinstance(item, Fault) for item in said):
-        yield from traces
 
 
 def _dim(tensor: Tensor, axis: int) -> int | None:
@@ -204,4 +190,4 @@ def _traces(
             "axis": axis,
             "dim": _dim(tensor, axis) if axis is not None else None,
         }
-        yield Fault(Where(None, trace.name, None, "inputs", name), str(tensor), str(contract), details)
+        yield Fault(Where(None, trace.name, None, "inputs", name), str(tensor), str(contract), details, secondary=True)

@@ -23,7 +23,6 @@ def value_range(context: Context, *, least_scale: float, most_offset: float) -> 
     """
     looked = arrived = False
     for variant in context.module.variants:
-        told: set[tuple[float, float]] = set()
         analysis = context.analysis(variant)
         for entry in analysis.entries:
             if entry.signature not in context.contracts:
@@ -31,14 +30,12 @@ def value_range(context: Context, *, least_scale: float, most_offset: float) -> 
             looked = True
             for found in arrivals(analysis.graph, analysis.dependence, entry.images):
                 arrived = arrived or not found.truncates
-                affine = (round(found.scale, 9), round(found.offset, 9))
-                if affine not in told and found.scale and _is_wrong(found, least_scale, most_offset):
-                    told.add(affine)
+                if found.scale and _is_wrong(found, least_scale, most_offset):
                     yield _fault(variant, entry, found)
     if not looked:
         yield Skip(NO_COMMON_SIGNATURE)
     elif not arrived:
-        yield Skip("the graph does not tell in which range pixels reach the first layer", undecided=True)
+        yield Skip("the graph does not show in which range pixels reach the first layer", undecided=True)
     else:
         yield Checked()
 
@@ -51,12 +48,12 @@ def _fault(variant: Variant, entry: EntryPoint, found: Arrival) -> Fault:
     low, high = sorted((found.offset, found.offset + found.scale))
     node = node_of(found.frame, found.node)
     where = Where(variant.name, None, entry.signature, "inputs", entry.images_key, node)
-    if found.truncates:
-        message = "images in [0, 1] are cut to whole numbers in the range {found}: hardly anything is left of them"
-        return Fault(where, f"[{low:.4g}, {high:.4g}]", "a range meant for pixels in [0, 1]", message=message)
+    rounded = "images in [0, 1] are rounded to whole numbers in the range {found}: hardly anything is left of them"
     return Fault(
         where=where,
         found=f"[{low:.4g}, {high:.4g}]",
         wanted="a range meant for pixels in [0, 1]",
         details={"layer": layer_name(found.frame, found.node) or node.name},
+        message=rounded if found.truncates else None,
+        group=(round(found.scale, 9), round(found.offset, 9)),
     )

@@ -1,130 +1,122 @@
-"""What the values of a run show. Tolerances are relative, for an untrained network's outputs can be 1e-11."""
+"""What the values of runs show: of the default signature, and of the outputs of classification."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from hubcheck.checks.behaviour import percent
-from hubcheck.checks.confirming import confirming
 from hubcheck.checks.context import Context
+from hubcheck.checks.corroboration import corroborating
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
-from hubcheck.checks.logits import linear_scores
 from hubcheck.checks.precision import tolerance
-from hubcheck.checks.runs import missed, replay, targets, where
-from hubcheck.checks.signatures import default_signature
+from hubcheck.checks.targets import called, is_for_training, not_called, place_of, replay_of
 from hubcheck.module.types import Shape
 from hubcheck.probe.observations import Observations, ProbeTarget
-from hubcheck.util.numbers import difference
+from hubcheck.util.numbers import difference, percent
 
 SAME_FUNCTION = 1e-3
-"""Two outputs are one function's if they differ by at most this part of the largest value, in float32.
+"""Two outputs are those of one function if they differ by at most this share of the largest value, in float32.
 
 Folding a batch normalisation into the weights moves values by about 1e-5, another function by much more.
 """
 
-_NO_LOGITS = "the scores are probabilities, not logits: {found}"
 _SUM = 1e-3
 """Probabilities sum to 1 up to rounding, which half precision makes large."""
 
 
-@confirming(default_signature)
-def default_is_a_task(context: Context) -> Iterator[CheckItem]:
-    """In inference, the default signature and the callable give what one of the task signatures gives."""
-    seen: Observations = context.observations
-    inference = context.module.inference
+@corroborating
+def default_is_a_task(context: Context, observations: Observations) -> Iterator[CheckItem]:
+    """In inference, the default signature and the callable return what one of the task signatures returns."""
+    inference, default = context.module.inference, context.module.default_signature
     if inference is None:
         yield Skip("there is no inference variant")
         return
-    tasks = [
-        target for target in targets(seen) if target.signature in context.contracts and target.variant == inference.name
-    ]
-    allowed = tolerance(context, SAME_FUNCTION)
 
     def stands_for_a_task(target: ProbeTarget) -> bool:
-        of_default = target.signature == context.module.default_signature and target.signature not in context.contracts
-        return not target.session and (_of_object(target) or (of_default and target.variant == inference.name))
+        if target.session or is_for_training(context, target):
+            return False
+        return target.trace is not None or (target.signature == default and default not in context.contracts)
 
-    for target in filter(stands_for_a_task, targets(seen)):
-        of_object = _of_object(target)
-        distances = {task: found for task in tasks if (found := _distance(seen, target, task)) is not None}
+    targets = called(observations)
+    tasks = [target for target in targets if target.signature in context.contracts and target.variant == inference.name]
+    allowed = tolerance(context, SAME_FUNCTION)
+    for target in filter(stands_for_a_task, targets):
+        distances = {task: found for task in tasks if (found := _distance(observations, target, task)) is not None}
         if not distances:
             continue
         yield Checked()
-        nearest = min(distances, key=lambda task: distances[task])
+        nearest = min(distances, key=distances.__getitem__)
         if distances[nearest] > allowed:
-            name = "the callable" if of_object else "the default signature"
-            wanted = " or ".join(f"the values of {task.signature}" for task in distances)
-            message = f"{name} gives {{found}}" if of_object else "the default signature gives {found}"
-            again = replay(target, "pictures")
-            apart = _found(seen, target, nearest, distances[nearest])
-            yield Fault(where(target, "outputs"), apart, wanted, message=message, replay=again)
-    yield from missed(context, "pictures", of=stands_for_a_task)
+            name = "the callable" if target.trace is not None else "the default signature"
+            yield Fault(
+                place_of(target, "outputs"),
+                _result_beside(observations, target, nearest, distances[nearest]),
+                " or ".join(f"the values of {task.signature}" for task in distances),
+                message=f"{name} returns {{found}}",
+                replay=replay_of(target, ["pictures"]),
+            )
+    yield from not_called(observations, "pictures", of=stands_for_a_task)
     yield Skip("the default signature of inference is the task signature itself")
 
 
-def _of_object(target: ProbeTarget) -> bool:
-    """Whether this is the callable in inference."""
-    return target.trace is not None and not target.trace.endswith("True")
-
-
-@confirming(linear_scores)
-def not_probabilities(context: Context, *, signature: str) -> Iterator[CheckItem]:
-    """The scores of a classification are not what a softmax gives: rows within [0, 1] that all sum to 1."""
+@corroborating
+def not_probabilities(context: Context, observations: Observations, *, signature: str) -> Iterator[CheckItem]:
+    """The outputs of a classification are not those of a softmax: rows within [0, 1] that all sum to 1."""
     import numpy
 
-    seen: Observations = context.observations
-    for target in targets(seen):
+    for target in called(observations):
         if target.signature != signature:
             continue
-        rows = [
+        tables = [
             output.values
-            for run in seen.calls(target, "pictures", "plain")
+            for run in observations.calls(target, "pictures", "plain")
             for key, output in run.outputs.items()
             if key == "default" and output.values is not None and output.values.ndim == 2
         ]
-        scores = [row for part in rows for row in part]
-        if len({len(row) for row in scores}) != 1 or len(scores[0]) < 2:
+        widths = {table.shape[1] for table in tables}
+        if len(widths) != 1 or min(widths) < 2 or not sum(map(len, tables)):
             continue
         yield Checked()
-        table = numpy.stack(scores).astype(numpy.float64)
-        inside = (table >= 0).all() and (table <= 1 + _SUM).all()
-        if inside and (numpy.abs(table.sum(axis=1) - 1) <= _SUM).all():
-            found = f"those of all {len(table)} pictures lie in [0, 1] and sum to 1"
-            again = replay(target, "pictures", "plain")
-            yield Fault(where(target, "outputs", "default"), found, "logits", message=_NO_LOGITS, replay=again)
+        rows = numpy.concatenate(tables).astype(numpy.float64)
+        inside = (rows >= 0).all() and (rows <= 1 + _SUM).all()
+        if inside and (numpy.abs(rows.sum(axis=1) - 1) <= _SUM).all():
+            yield Fault(
+                place_of(target, "outputs", "default"),
+                f"the values for all {len(rows)} images are in [0, 1] and sum to 1",
+                "logits",
+                message="the outputs are probabilities, not logits: {found}",
+                replay=replay_of(target, ["pictures", "plain"]),
+            )
             return
-    yield from missed(
-        context, "pictures", "plain", of=lambda target: target.signature == signature and not target.session
+    yield from not_called(
+        observations, "pictures", "plain", of=lambda target: target.signature == signature and not target.session
     )
-    yield Skip("no scores of a classification were seen")
+    yield Skip("no output of a classification was seen")
 
 
-def _found(seen: Observations, target: ProbeTarget, nearest: ProbeTarget, distance: float) -> str:
-    mine, theirs = _result(seen, target), _result(seen, nearest)
+def _result_beside(observations: Observations, target: ProbeTarget, nearest: ProbeTarget, distance: float) -> str:
+    mine, theirs = _result(observations, target), _result(observations, nearest)
     if mine is not None and theirs is not None and mine[0].shape != theirs[0].shape:
-        return f"the shape {Shape(mine[0].shape)} where {nearest.signature} gives {Shape(theirs[0].shape)}"
+        return f"the shape {Shape(mine[0].shape)} where {nearest.signature} returns {Shape(theirs[0].shape)}"
     if distance == float("inf"):
         return f"values that are not finite where those of {nearest.signature} are"
-    return f"other values: {percent(distance)} of the largest value apart from {nearest.signature}"
+    return f"other values: they differ by {percent(distance)} of the largest value from those of {nearest.signature}"
 
 
-def _distance(seen: Observations, one: ProbeTarget, other: ProbeTarget) -> float | None:
-    """How far apart the results for the same pictures are; None if there are no two results to compare."""
-    mine, theirs = _result(seen, one), _result(seen, other)
-    if mine is None or theirs is None:
+def _distance(observations: Observations, one: ProbeTarget, other: ProbeTarget) -> float | None:
+    """Return how far apart the results for the same images are; None if there are no two results to compare."""
+    mine, theirs = _result(observations, one), _result(observations, other)
+    if mine is None or theirs is None or mine[1] != theirs[1]:
         return None
-    (values, fed), (others, fed_too) = mine, theirs
-    if fed != fed_too:
-        return None
+    values, others = mine[0], theirs[0]
     return difference(values, others) if values.shape == others.shape else float("inf")
 
 
-def _result(seen: Observations, target: ProbeTarget) -> tuple[Any, tuple[Any, ...]] | None:
-    """The one result of a target for `pictures`, and what was fed."""
-    for run in seen.calls(target, "pictures"):
-        kept = {key: output.values for key, output in run.outputs.items() if output.values is not None}
-        key = "default" if "default" in kept else next(iter(kept)) if len(kept) == 1 else None
+def _result(observations: Observations, target: ProbeTarget) -> tuple[Any, tuple[object, ...]] | None:
+    """Return the one result of a target for `pictures`, and its input."""
+    for run in observations.calls(target, "pictures"):
+        arrays = {key: output.values for key, output in run.outputs.items() if output.values is not None}
+        key = "default" if "default" in arrays else next(iter(arrays)) if len(arrays) == 1 else None
         if run.failure is None and key is not None:
-            return kept[key], (run.images, run.size)
+            return arrays[key], (run.images, run.size)
     return None

@@ -46,7 +46,6 @@ def variants(context: Context) -> Iterator[CheckItem]:
 
 
 def _same_signatures(inference: Variant, variant: Variant) -> Iterator[Fault]:
-    told: set[tuple[str, ...]] = set()
     for key in sorted({*inference.signatures, *variant.signatures}):
         mine, theirs = variant.signatures.get(key), inference.signatures.get(key)
         if mine is None or theirs is None:
@@ -61,10 +60,8 @@ def _same_signatures(inference: Variant, variant: Variant) -> Iterator[Fault]:
             )
         elif _contract(mine) != _contract(theirs):
             difference = _first_difference(mine, theirs)
-            # The default signature mostly is a task signature, and differs as that does.
-            if difference not in told:
-                told.add(difference)
-                yield _unlike(Where(variant.name, None, key), *difference)
+            # The default signature usually is a task signature, and differs as that does.
+            yield replace(_unlike(Where(variant.name, None, key), *difference), group=difference)
 
 
 def _unlike(where: Where, side: Side, name: str, found: str, wanted: str) -> Fault:

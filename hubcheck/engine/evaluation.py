@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, Corroboration, Fault, Skip
-from hubcheck.engine.build_findings import bounded, merged, worded
+from hubcheck.checks.grouping import distinct
+from hubcheck.engine.build_findings import build_finding
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.halves import ABSENT, Half, HalfName, combine
 from hubcheck.engine.predicates import author_error, predicate
@@ -118,13 +119,14 @@ class Evaluation:
 
     def with_observations(self, observations: Observations) -> Results:
         """Evaluate the probe halves on what was observed when the module ran."""
-        context = replace(self.context, observations=observations)
         probe: dict[str, Half] = {}
         for rule in self.ordered:
             static = self.static.get(rule.id, ABSENT)
             if rule.probe is not None and static.verdict not in ("blocked", "crashed"):
                 blocked = self.rules.blocker(rule, "probe", self.static, probe)
-                probe[rule.id] = blocked or _evaluate(rule, rule.probe, context)
+                places = tuple(finding.where for finding in static.findings)
+                context = replace(self.context, found_in_files=places)
+                probe[rule.id] = blocked or _evaluate(rule, rule.probe, context, observations)
         return self.rules.results(self.static, probe)
 
     def without_run(self, reason: str, *, complete: bool, crashed: bool = False) -> Results:
@@ -185,17 +187,18 @@ def internal_error(rules: Mapping[str, Rule], selected: Collection[str], reason:
     return chosen.results(halves, {})
 
 
-def _evaluate(rule: Rule, check: str, context: Context) -> Half:
+def _evaluate(rule: Rule, check: str, context: Context, *observed: Observations) -> Half:
     """Evaluate one half of a rule."""
     try:
-        items = list(bounded(predicate(check)(context, **rule.params)))
+        items = list(distinct(predicate(check)(context, *observed, **rule.params), context.module))
     except Exception as error:
         rule_error = author_error(check, error)
         return Half("crashed", rule_error or traceback.format_exc(), rule_error=rule_error is not None)
     faults = [item for item in items if isinstance(item, Fault)]
     corroborations = tuple(item for item in items if isinstance(item, Corroboration))
     if faults:
-        findings = tuple(merged([worded(rule, fault, context) for fault in faults], context.module))
+        settings = observed[0].settings if observed else ()
+        findings = tuple(build_finding(rule, fault, context.module, settings) for fault in faults)
         own_level = any(fault.level in (None, "error") for fault in faults)
         return Half("failed", None, findings, corroborations, blocks=own_level)
     skips = list(dict.fromkeys(item for item in items if isinstance(item, Skip)))

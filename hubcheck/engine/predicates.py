@@ -63,7 +63,9 @@ def check_predicates(rule: Rule) -> None:
         if name is None:
             continue
         try:
-            inspect.signature(predicate(name)).bind(None, **rule.params)
+            # A static predicate takes a Context, a probe predicate a Context and Observations.
+            arguments = (None,) if key == "check" else (None, None)
+            inspect.signature(predicate(name)).bind(*arguments, **rule.params)
         except UnknownPredicate as error:
             raise DataFileError(rule.file, key, str(error)) from None
         except TypeError as error:

@@ -32,3 +32,10 @@ def difference(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
     finite = numpy.isfinite(a) & numpy.isfinite(b)
     scale = max(numpy.abs(a[finite]).max(), numpy.abs(b[finite]).max())
     return float(numpy.abs(a[~same] - b[~same]).max() / scale)
+
+
+def percent(share: float) -> str:
+    """Format a share: "34 %", "0.01 %"."""
+    if share == float("inf"):
+        return "more than 100 %"
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
+from hubcheck.checks.grouping import distinct
 from hubcheck.module.reader import read
+from hubcheck.module.types import Module
 from hubcheck.probe import test_images
 from hubcheck.probe.observations import Device, Failure, Load, Observations, Output, ProbeTarget, Purpose, Run
 from hubcheck.rulebook.contract import load_contracts
@@ -51,17 +54,23 @@ def observations(*runs: Run, devices: tuple[str, ...] = ("cpu",), loads: tuple[L
     return Observations(tuple(Device(name, True) for name in devices), loads or (Load("", "cpu"),), runs)
 
 
-def context(seen: Observations, module: str = "a_good_feature_vector") -> Context:
-    return Context(read(DATA / module), load_contracts(), seen)
+@cache
+def _module(name: str) -> Module:
+    return read(DATA / name)
+
+
+def context(module: str = "a_good_feature_vector", *found_in_files: Where) -> Context:
+    return Context(_module(module), load_contracts(), found_in_files)
 
 
 def faults(said: Iterable[CheckItem]) -> list[Fault]:
-    return [item for item in said if isinstance(item, Fault)]
+    """The faults, one for each cause."""
+    return [item for item in answer(said) if isinstance(item, Fault)]
 
 
 def answer(said: Iterable[CheckItem]) -> list[Fault | Skip]:
     """What counts of a check's items: a plain Skip does only where nothing was checked."""
-    items = list(said)
+    items = list(distinct(said, _module("a_good_feature_vector")))
     return [
         item
         for item in items

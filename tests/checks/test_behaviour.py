@@ -34,21 +34,21 @@ def test_a_sound_module_has_no_fault_whatever_the_size_of_its_values(size, seed)
     noise = 1 + 1e-6 * np.random.default_rng(seed).normal(size=RESULT.shape)
     seen = whole(RESULT * size, again=RESULT * size * noise, alone=(RESULT * size * noise)[:1])
     for check in (behaviour.deterministic, behaviour.batch_independence, behaviour.finite, behaviour.informative):
-        assert is_sound(check(context(seen))), check.__name__
+        assert is_sound(check(context(), seen)), check.__name__
 
 
 @given(SIZES, st.floats(0.005, 10))
 def test_another_answer_the_second_time_is_a_fault_whatever_its_size(size, change):
     again = RESULT.copy()
     again[2, 3] += change * np.abs(RESULT).max()
-    (fault,) = faults(behaviour.deterministic(context(whole(RESULT * size, again=again * size))))
+    (fault,) = faults(behaviour.deterministic(context(), whole(RESULT * size, again=again * size)))
     assert fault.replay == ("--signature", "image_feature_vector", "--calls", "pictures,again")
 
 
 @given(SIZES, st.floats(0.005, 10))
 def test_a_row_that_changes_with_its_company_is_a_fault_whatever_its_size(size, change):
     alone = RESULT[:1] + change * np.abs(RESULT[:1]).max()
-    (fault,) = faults(behaviour.batch_independence(context(whole(RESULT * size, alone=alone * size))))
+    (fault,) = faults(behaviour.batch_independence(context(), whole(RESULT * size, alone=alone * size)))
     assert "batch of 1" in fault.found
 
 
@@ -56,22 +56,22 @@ def test_a_row_that_changes_with_its_company_is_a_fault_whatever_its_size(size, 
 def test_one_value_that_is_not_finite_is_a_fault_and_names_the_picture(value, kind):
     wrong = RESULT.copy()
     wrong[3, 0] = value
-    (fault,) = faults(behaviour.finite(context(whole(wrong))))
+    (fault,) = faults(behaviour.finite(context(), whole(wrong)))
     assert (fault.details["kind"], fault.details["pictures"]) == (kind, "white")
 
 
 def test_what_is_not_finite_twice_is_deterministic():
     wrong = RESULT.copy()
     wrong[0] = np.nan
-    assert faults(behaviour.deterministic(context(whole(wrong)))) == []
+    assert faults(behaviour.deterministic(context(), whole(wrong))) == []
 
 
 def test_dead_features_are_no_fault_until_hardly_any_other_is_left():
     some = np.where(np.arange(16) < 12, 0.5, RESULT)
     everything = np.full((5, 16), 0.5)
     plain = np.full((3, 16), 0.5)
-    assert faults(behaviour.informative(context(observations(run("pictures", some), run("plain", plain))))) == []
-    (fault,) = faults(behaviour.informative(context(observations(run("pictures", everything), run("plain", plain)))))
+    assert faults(behaviour.informative(context(), observations(run("pictures", some), run("plain", plain)))) == []
+    (fault,) = faults(behaviour.informative(context(), observations(run("pictures", everything), run("plain", plain))))
     assert fault.details["dead"] == "100 %"
 
 
@@ -104,8 +104,8 @@ ERROR = Failure("error", "it broke")
 
 def test_a_size_that_fails_is_not_a_signature_that_fails():
     seen = observations(run("pictures", RESULT), run("plain", RESULT[:3]), run("alone", failure=ERROR))
-    assert faults(runs.runs(context(seen))) == []
-    (fault,) = faults(runs.batch_size(context(seen)))
+    assert faults(runs.runs(context(), seen)) == []
+    (fault,) = faults(runs.batch_size(context(), seen))
     assert (fault.details["sizes"], fault.details["good"]) == ("1", "5, 3")
 
 
@@ -115,19 +115,19 @@ def test_a_signature_that_fails_at_every_size_is_told_once():
         *(run(purpose, failure=ERROR) for purpose in ("pictures", "plain", "swapped", "alone")),
         run("pictures", failure=ERROR, target=default),
     )
-    assert len(faults(runs.runs(context(seen)))) == 1
-    assert faults(runs.batch_size(context(seen))) == []
+    assert len(faults(runs.runs(context(), seen))) == 1
+    assert faults(runs.batch_size(context(), seen)) == []
 
 
 def test_what_runs_once_but_not_again_is_a_fault():
-    (fault,) = faults(runs.runs(context(observations(run("pictures", RESULT), run("again", failure=ERROR)))))
+    (fault,) = faults(runs.runs(context(), observations(run("pictures", RESULT), run("again", failure=ERROR))))
     assert fault.found == "it broke"
 
 
 def test_nothing_run_is_a_skip_that_says_why():
     seen = Observations(not_run=(NotRun(FEATURES, "cpu", "it also needs a flag"),))
     for check in (runs.runs, runs.declared_shape):
-        assert "it also needs a flag" in skips(check(context(seen)))[0]
+        assert "it also needs a flag" in skips(check(context(), seen))[0]
 
 
 @pytest.mark.parametrize(
@@ -135,13 +135,13 @@ def test_nothing_run_is_a_skip_that_says_why():
     [((5, 16), 5, False), ((5, 15), 5, True), ((4, 16), 5, True), ((5, 16, 1), 5, True), ((5,), 5, True)],
 )
 def test_real_shapes_are_held_against_declared_ones(shape, batch, wrong):
-    assert bool(faults(runs.declared_shape(context(observations(run("pictures", np.ones(shape))))))) is wrong
+    assert bool(faults(runs.declared_shape(context(), observations(run("pictures", np.ones(shape)))))) is wrong
 
 
 def test_real_dtypes_are_held_against_declared_ones():
     made = run("pictures", RESULT)
     other = Run(**{**_fields(made), "outputs": {"default": Output("float64", (5, 16))}})
-    (fault,) = faults(runs.declared_shape(context(observations(other))))
+    (fault,) = faults(runs.declared_shape(context(), observations(other)))
     assert fault.found.startswith("float64 [5, 16]")
 
 
@@ -158,7 +158,7 @@ def _fields(made: Run) -> dict[str, object]:
     ],
 )
 def test_a_load_that_fails_is_told_with_what_helps(failure, words, fix):
-    (fault,) = faults(runs.loads(context(observations(loads=(Load("", "cpu", failure=failure),)))))
+    (fault,) = faults(runs.loads(context(), observations(loads=(Load("", "cpu", failure=failure),))))
     assert words in fault.found
     assert fix in (fault.fix or "")
 
@@ -166,10 +166,10 @@ def test_a_load_that_fails_is_told_with_what_helps(failure, words, fix):
 def test_the_session_loader_is_compared_only_with_what_is_steady():
     served = ProbeTarget("", "image_feature_vector", session=True)
     other = run("alone", RESULT[:1] * 2, target=served)
-    (fault,) = faults(serving.servable(context(_with_session(whole(RESULT), other))))
+    (fault,) = faults(serving.servable(context(), _with_session(whole(RESULT), other)))
     assert fault.message is not None
     random = whole(RESULT, again=RESULT * 3)
-    assert faults(serving.servable(context(_with_session(random, other)))) == []
+    assert faults(serving.servable(context(), _with_session(random, other))) == []
 
 
 def _with_session(seen: Observations, *more: Run) -> Observations:
@@ -184,7 +184,7 @@ def test_what_fails_without_a_session_too_is_not_the_session_loaders_fault():
         run("alone", failure=ERROR, target=served),
         loads=(Load("", "cpu"), Load("", "cpu", session=True)),
     )
-    assert faults(serving.servable(context(seen))) == []
+    assert faults(serving.servable(context(), seen)) == []
 
 
 SCORES = ProbeTarget("", "image_classification")
@@ -209,17 +209,17 @@ def softmax(rows: np.ndarray) -> np.ndarray:
 )
 def test_rows_that_sum_to_one_are_probabilities(rows, wrong):
     seen = observations(run("pictures", rows, target=SCORES))
-    said = values.not_probabilities(context(seen, "b_good_classification"), signature="image_classification")
+    said = values.not_probabilities(context("b_good_classification"), seen, signature="image_classification")
     assert bool(faults(said)) is wrong
 
 
 def test_a_default_signature_with_other_values_is_told_with_the_nearest_task():
     default = ProbeTarget("", "default")
     other = observations(run("pictures", RESULT), run("pictures", RESULT + 1, target=default))
-    (fault,) = faults(values.default_is_a_task(context(other, "n_default_differs")))
+    (fault,) = faults(values.default_is_a_task(context("n_default_differs"), other))
     assert "image_feature_vector" in fault.found
     same = observations(run("pictures", RESULT), run("pictures", RESULT * (1 + 1e-5), target=default))
-    assert faults(values.default_is_a_task(context(same, "n_default_differs"))) == []
+    assert faults(values.default_is_a_task(context("n_default_differs"), same)) == []
 
 
 def test_training_is_not_held_to_what_inference_promises():
@@ -229,5 +229,5 @@ def test_training_is_not_held_to_what_inference_promises():
         run("pictures", RESULT * np.nan, target=TRAINING),
         run("again", RESULT * 2, target=TRAINING),
     )
-    assert faults(behaviour.deterministic(context(seen))) == []
-    assert faults(behaviour.finite(context(seen))) == []
+    assert faults(behaviour.deterministic(context(), seen)) == []
+    assert faults(behaviour.finite(context(), seen)) == []

@@ -23,46 +23,46 @@ def test_results_agree_up_to_a_part_of_the_largest_value(size, apart, wrong):
     other = RESULT.copy()
     other[2, 2] += apart * np.abs(RESULT).max()
     seen = observations(run("pictures", RESULT * size), run("pictures", other * size, device="gpu"), devices=BOTH)
-    found = faults(device_runs.agreement(context(seen)))
+    found = faults(device_runs.agreement(context(), seen))
     assert bool(found) is wrong
     assert all(fault.replay[-2:] == ("--device", "all") for fault in found)
 
 
 def test_one_device_alone_cannot_disagree():
     seen = observations(run("pictures", RESULT))
-    assert skips(device_runs.agreement(context(seen))) == ["it takes a CPU and a GPU to compare"]
+    assert skips(device_runs.agreement(context(), seen)) == ["it takes a CPU and a GPU to compare"]
 
 
 def test_a_fault_on_one_device_is_that_devices_fault():
     seen = observations(run("pictures", RESULT), run("pictures", failure=ERROR, device="gpu"), devices=BOTH)
-    (fault,) = faults(device_runs.gpu(context(seen)))
+    (fault,) = faults(device_runs.gpu(context(), seen))
     assert "on the GPU alone" in (fault.message or "")
-    assert faults(device_runs.cpu(context(seen))) == []
-    assert faults(runs.runs(context(seen))) == []
+    assert faults(device_runs.cpu(context(), seen)) == []
+    assert faults(runs.runs(context(), seen)) == []
 
 
 def test_a_fault_on_both_devices_is_the_modules_fault():
     failing = [run("pictures", failure=ERROR, device=device) for device in BOTH]
     seen = observations(*failing, devices=BOTH)
-    assert faults(device_runs.gpu(context(seen))) == []
-    assert faults(device_runs.cpu(context(seen))) == []
-    assert len(faults(runs.runs(context(seen)))) == 1
+    assert faults(device_runs.gpu(context(), seen)) == []
+    assert faults(device_runs.cpu(context(), seen)) == []
+    assert len(faults(runs.runs(context(), seen))) == 1
 
 
 def test_a_missing_kernel_is_told_of_the_cpu_and_not_of_the_signature():
     seen = observations(run("pictures", failure=KERNEL), run("plain", failure=KERNEL))
-    assert len(faults(device_runs.cpu(context(seen)))) == 1
-    assert faults(runs.runs(context(seen))) == []
+    assert len(faults(device_runs.cpu(context(), seen))) == 1
+    assert faults(runs.runs(context(), seen)) == []
 
 
 def test_without_a_gpu_its_rules_say_why():
     absent = Observations((Device("cpu", True), Device("gpu", False, "no GPU is visible on this machine")))
-    assert skips(device_runs.gpu(context(absent))) == ["no GPU is visible on this machine"]
+    assert skips(device_runs.gpu(context(), absent)) == ["no GPU is visible on this machine"]
 
 
 def test_on_a_gpu_alone_the_behaviour_rules_judge_the_gpu():
     seen = observations(run("pictures", failure=ERROR, device="gpu"), devices=("gpu",))
-    assert len(faults(runs.runs(context(seen)))) == 1
+    assert len(faults(runs.runs(context(), seen))) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hubcheck.checks.dropout import no_dropout
 from hubcheck.checks.dropout_runs import FEWEST_RUNS, MASKED, dropout_seen, masked_share
 from hubcheck.checks.faults import Corroboration
 from tests.checks.observed import TRAINING, context, faults, observations, run
@@ -105,7 +106,7 @@ def test_a_mask_that_the_graph_did_not_show_is_a_finding_of_its_own():
     random = np.random.default_rng(0)
     fixed = features(random, width=16)
     seen = observations(*repeated(fixed * (random.random(fixed.shape) >= 0.5)))
-    (fault,) = faults(dropout_seen(context(seen)))
+    (fault,) = faults(dropout_seen(context(), seen))
     assert fault.where.variant == "train"
     assert fault.replay[-1] == "repeated"
 
@@ -113,8 +114,9 @@ def test_a_mask_that_the_graph_did_not_show_is_a_finding_of_its_own():
 def test_a_mask_that_the_graph_shows_is_confirmed_or_not_observable():
     random = np.random.default_rng(0)
     fixed = features(random, width=16)
+    places = [fault.where for fault in faults(no_dropout(context("c_dropout_on_features_train")))]
     for values, words in ((fixed * (random.random(fixed.shape) >= 0.5), "confirmed"), (fixed, "not observable")):
-        said = list(dropout_seen(context(observations(*repeated(values)), "c_dropout_on_features_train")))
+        said = list(dropout_seen(context("c_dropout_on_features_train", *places), observations(*repeated(values))))
         assert faults(iter(said)) == []
         assert [words in item.text for item in said if isinstance(item, Corroboration)] == [True]
 
@@ -123,4 +125,4 @@ def test_fewer_runs_than_it_takes_decide_nothing():
     random = np.random.default_rng(0)
     fixed = features(random, runs=FEWEST_RUNS - 1, width=16)
     seen = observations(*repeated(fixed * (random.random(fixed.shape) >= 0.5)))
-    assert faults(dropout_seen(context(seen))) == []
+    assert faults(dropout_seen(context(), seen)) == []

@@ -107,7 +107,7 @@ def outcomes(results: Results) -> dict[str, Outcome]:
 
 
 def yielding(*items: CheckItem) -> Callable[..., Iterator[CheckItem]]:
-    return lambda context: iter(items)
+    return lambda context, observations=None: iter(items)
 
 
 @pytest.fixture
@@ -196,10 +196,19 @@ def test_a_check_that_raises_is_reported_with_its_traceback(context, checks):
 
 
 def test_the_findings_of_a_rule_whose_run_crashes_are_kept(context, checks):
-    checks["static"], checks["probe"] = yielding(Fault(PLACE, "files")), lambda context: 1 / 0
+    checks["static"], checks["probe"] = yielding(Fault(PLACE, "files")), lambda context, observations: 1 / 0
     results = result(context, rule("a/rule", check="static", probe="probe"), observations=Observations())
     assert outcomes(results)["a/rule"].status == "broken"
     assert [finding.found for finding in results.findings] == ["files"]
+
+
+def test_a_run_is_told_where_the_files_showed_the_fault(context, checks):
+    def probe(context, observations):
+        yield from (Corroboration(where, "confirmed") for where in context.found_in_files)
+
+    checks["static"], checks["probe"] = yielding(Fault(PLACE, message="files")), probe
+    results = result(context, rule("a/rule", check="static", probe="probe"), observations=Observations())
+    assert [finding.message for finding in results.findings] == ["files (confirmed)"]
 
 
 def test_a_module_that_is_not_available_leaves_every_rule_open(checks):

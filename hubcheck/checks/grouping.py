@@ -1,0 +1,58 @@
+"""Report one fault once: merge the faults that have one cause, and bound their number."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import replace
+
+from hubcheck.checks.faults import CheckItem, Fault, Where
+from hubcheck.module.types import Module
+from hubcheck.rulebook.levels import LEVELS
+
+MAX_FAULTS = 50
+"""Nobody reads more findings of one rule, and a hostile file has as many as it has nodes."""
+
+
+def distinct(items: Iterable[CheckItem], module: Module) -> Iterator[CheckItem]:
+    """Yield the items of a check with one fault for each cause.
+
+    Faults have one cause if their `group` is the same; faults without a group, if they differ in variant, trace and
+    replay alone. The most severe of them is kept, then that of the inference variant, then the first; it names the
+    other signatures and traces that the same node is in. Secondary faults are dropped if there is any other.
+    """
+    inference = module.inference.name if module.inference is not None else None
+    kept: dict[Hashable, Fault] = {}
+    entries: dict[Hashable, dict[str, None]] = {}
+    for item in items:
+        if not isinstance(item, Fault):
+            yield item
+            continue
+        cause = item.group if item.group is not None else _without_place(item)
+        if cause not in kept and len(kept) == MAX_FAULTS:
+            message = f"there are more than {MAX_FAULTS} findings of this rule; the others are not shown"
+            kept[cause] = replace(item, where=Where(), found="", wanted="", message=message)
+            break
+        if cause not in kept or _rank(item, inference) < _rank(kept[cause], inference):
+            kept[cause] = item
+        if item.where.node is not None:
+            entries.setdefault((cause, item.where.node.name), {}).setdefault(_entry(item.where))
+    all_secondary = all(fault.secondary for fault in kept.values())
+    for cause, fault in kept.items():
+        if all_secondary or not fault.secondary:
+            name = fault.where.node.name if fault.where.node is not None else None
+            others = [entry for entry in entries.get((cause, name), ()) if entry != _entry(fault.where)]
+            yield replace(fault, found=f"{fault.found} (also in {', '.join(others)})") if others else fault
+
+
+def _without_place(fault: Fault) -> Hashable:
+    """Return what a fault says, but for the variant and the trace: checks say the same of each."""
+    return repr(replace(fault, where=replace(fault.where, variant=None, trace=None), replay=()))
+
+
+def _rank(fault: Fault, inference: str | None) -> tuple[int, bool]:
+    return LEVELS.index(fault.level or "error"), fault.where.variant != inference
+
+
+def _entry(where: Where) -> str:
+    """Return the signature or trace of a place."""
+    return where.signature or where.trace or ""
