@@ -73,7 +73,6 @@ proto: $(READY)
 # The tables of TensorFlow's ops and kernels, from the stock Linux wheel (no GPU needed).
 tables: $(READY)
 	$(BIN)/python tools/make_tables.py
-	$(BIN)/python tools/make_random_ops.py
 
 # Pages that are generated from data.
 docs: $(READY)

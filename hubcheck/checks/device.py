@@ -137,7 +137,7 @@ def _runs_on_gpu(op: str) -> bool:
 def _leaves_gpu(op: str, values: tuple[tuple[str, Texts | None], ...]) -> bool:
     """Whether a node has a kernel for CPUs and none for GPUs."""
     known = dict(values).get
-    return kernels.find(op, "GPU", known) is None and kernels.find(op, "CPU", known) is not None
+    return kernels.kernel_for(op, "GPU", known) is None and kernels.kernel_for(op, "CPU", known) is not None
 
 
 def _handles_text(body: Body, index: int, library: Mapping[str, Any]) -> bool:

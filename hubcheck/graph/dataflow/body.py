@@ -156,10 +156,10 @@ class Body:
         for argument in arguments:
             if argument.name == output:
                 return offset
-            size = self.attribute(index, argument.dtype if argument.listed else argument.count or "")
+            size = self.attribute(index, argument.dtype if argument.listed else argument.number or "")
             if argument.listed:
                 offset += len(size.list.type) if size is not None else 0
-            elif argument.count is not None:
+            elif argument.number is not None:
                 offset += max(size.i, 0) if size is not None else 0
             else:
                 offset += 1

@@ -1,4 +1,4 @@
-"""The attributes of a node as the kernel table writes them; inside a function, as its callers set them."""
+"""The attributes of a node as the kernel table writes them; in a function, as its callers set them."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from hubcheck.graph.op_tables import ops
 from hubcheck.module.dtypes import dtype_name
 
 Texts = tuple[str, ...]
-_MOST_CALLERS = 1000
+_MAX_CALLERS = 1000
+"""Functions that call each other and pass an attribute on."""
 _UNNAMED = "-"
 
 
-class Attributes:
-    """Args:
-    sites: for each function, the nodes that run it.
-    """
+class KernelAttributes:
+    """The attributes of a graph's nodes.
 
-    __slots__ = ("_known", "_sites")
+    Args:
+        sites: for each function, the nodes that run it.
+    """
 
     def __init__(self, sites: Mapping[str, Collection[tuple[Body, int]]]) -> None:
         self._sites = sites
         self._known: dict[tuple[str | None, str], Texts | None] = {}
 
     def value(self, body: Body, index: int, name: str) -> Texts | None:
-        """The texts of an attribute (one, or a list's), None where it has none or its callers do not agree."""
+        """Return an attribute as texts, one for each element of a list; None if it is not set or callers differ."""
         value = body.attribute(index, name)
         if value is not None and (number := value.type):
             return _dtype(number)
@@ -39,31 +40,31 @@ class Attributes:
             return _texts(value)
         key = (body.function, value.placeholder)
         if key not in self._known:
-            given = self._given(body, value.placeholder)
-            self._known[key] = given.pop() if len(given) == 1 else None
+            values = self._set_by_callers(body.function, value.placeholder)
+            self._known[key] = values.pop() if len(values) == 1 else None
         return self._known[key]
 
-    def _given(self, body: Body, name: str) -> set[Texts]:
-        """What the callers of a function, and theirs, give for one of its own attributes."""
-        waiting = [(body.function, name)]
+    def _set_by_callers(self, function: str | None, name: str) -> set[Texts]:
+        """Return the values that the callers of a function, and theirs, set for one of its attributes."""
+        waiting = [(function, name)]
         seen: set[tuple[str | None, str]] = set()
-        found: set[Texts] = set()
-        while waiting and len(seen) < _MOST_CALLERS:
-            place = waiting.pop()
-            if place in seen or place[0] is None:
+        values: set[Texts] = set()
+        while waiting and len(seen) < _MAX_CALLERS:
+            function, name = key = waiting.pop()
+            if key in seen or function is None:
                 continue
-            seen.add(place)
-            for caller, index in self._sites.get(place[0], ()):
-                for value in _handed(caller, index, *place):
+            seen.add(key)
+            for caller, index in self._sites.get(function, ()):
+                for value in _set_at(caller, index, function, name):
                     if value.WhichOneof("value") == "placeholder":
                         waiting.append((caller.function, value.placeholder))
                     else:
-                        found.add(_texts(value))
-        return found
+                        values.add(_texts(value))
+        return values
 
 
-def _handed(caller: Body, index: int, function: str | None, name: str) -> Iterator[Any]:
-    """A function's attribute in a node that runs it: among the node's own, or beside the function's name."""
+def _set_at(caller: Body, index: int, function: str, name: str) -> Iterator[Any]:
+    """Yield a function's attribute in a node that runs it: among the node's own, or beside the function's name."""
     node = caller.node(index)
     if node is None:
         return
@@ -72,9 +73,9 @@ def _handed(caller: Body, index: int, function: str | None, name: str) -> Iterat
             yield node.attr[name]
         return
     for value in node.attr.values():
-        for handed in (value.func, *value.list.func):
-            if handed.name == function and name in handed.attr:
-                yield handed.attr[name]
+        for called in (value.func, *value.list.func):
+            if called.name == function and name in called.attr:
+                yield called.attr[name]
 
 
 @lru_cache(maxsize=1000)

@@ -1,28 +1,26 @@
-"""The kernels of stock TensorFlow, from the table `rules/data/kernels.tsv` (written by `make tables`).
+"""The kernels of stock TensorFlow, from `rules/data/kernels.tsv`; `make tables` writes it.
 
-So a GPU's verdict needs neither a GPU nor TensorFlow.
+With them, hubcheck knows what a GPU can run without a GPU or TensorFlow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hubcheck.util import resources
 
 Device = Literal["CPU", "GPU"]
 
 Values = Callable[[str], tuple[str, ...] | None]
-"""An attribute's values by its name: dtypes by name, others as text; None where they are not known."""
+"""Returns the values of an attribute: dtypes by name, others as text; None if they are unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """One kernel: what its op's attributes may be, and which arguments it wants or leaves in host memory.
+class Kernel(NamedTuple):
+    """One kernel: the allowed values of its op's attributes, and the arguments that it needs or leaves in host memory.
 
-    `device` is CPU, GPU or DEFAULT, which stands in where a device has none of its own.
+    `device` is CPU, GPU or DEFAULT, which any device without a kernel of its own uses.
     """
 
     device: str
@@ -30,13 +28,13 @@ class Kernel:
     allowed: Mapping[str, frozenset[str]]
 
     def takes(self, values: Values) -> bool:
-        """Whether this kernel serves a node with these attributes; an unknown attribute is no reason why not."""
+        """Return whether this kernel can run a node with these attributes; unknown attributes are allowed."""
         return all(allowed.issuperset(values(name) or ()) for name, allowed in self.allowed.items())
 
 
 @cache
 def kernels(op: str) -> tuple[Kernel, ...]:
-    """All kernels of an op."""
+    """Return all kernels of an op."""
     return tuple(
         Kernel(
             device=device,
@@ -50,8 +48,8 @@ def kernels(op: str) -> tuple[Kernel, ...]:
     )
 
 
-def find(op: str, device: Device, values: Values) -> Kernel | None:
-    """The kernel that TensorFlow would take for a node on a device: its own, else the DEFAULT one."""
+def kernel_for(op: str, device: Device, values: Values) -> Kernel | None:
+    """Return the kernel that TensorFlow chooses for a node on a device: the device's own, else the DEFAULT one."""
     for wanted in (device, "DEFAULT"):
         for kernel in kernels(op):
             if kernel.device == wanted and kernel.takes(values):

@@ -1,84 +1,77 @@
-"""The ops of stock TensorFlow, from the table `rules/data/ops.tsv` (written by `make tables`)."""
+"""The ops of stock TensorFlow, from `rules/data/ops.tsv`; `make tables` writes it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from hubcheck.module.dtypes import DTYPES, REF, dtype_name
 from hubcheck.util import resources
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """One input or output of an op: `count` tensors (an attribute's name, or None for one) of type `dtype`.
+class Argument(NamedTuple):
+    """One input or output of an op: one tensor, or as many as the attribute `number` says, of type `dtype`.
 
-    `dtype` is a dtype's name or the name of the attribute that holds it; `listed` says that this attribute
-    is a list, one type per tensor.
+    `dtype` is a dtype's name or the name of the attribute that holds it; `listed` says that this attribute is a list,
+    one type per tensor.
     """
 
     name: str
     dtype: str
-    count: str | None = None
+    number: str | None = None
     listed: bool = False
     ref: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class OpDef:
-    """What the table says of an op. `defaults` are those of the attributes that its arguments name."""
+class OpDef(NamedTuple):
+    """The definition of an op; `defaults` are those of the attributes that its arguments name."""
 
-    name: str
     inputs: tuple[Argument, ...]
     outputs: tuple[Argument, ...]
     defaults: Mapping[str, str]
-    stateful: bool
 
 
 def is_stock(op: str) -> bool:
-    """Whether stock TensorFlow registers this op."""
+    """Return whether stock TensorFlow registers this op."""
     return op in _rows()
 
 
 @cache
 def op_def(op: str) -> OpDef | None:
-    """The definition of a stock op."""
+    """Return the definition of a stock op, None for any other."""
     row = _rows().get(op)
     if row is None:
         return None
-    inputs, outputs, defaults, flags = row.split("\t")
+    inputs, outputs, defaults = row.split("\t")
     return OpDef(
-        name=op,
         inputs=tuple(map(_argument, inputs.split())),
         outputs=tuple(map(_argument, outputs.split())),
         defaults=dict(item.split("=", 1) for item in defaults.split()),
-        stateful=flags == "stateful",
     )
 
 
 def tensorflow_version() -> tuple[str, int]:
-    """The release that the table was written from, and its GraphDef version."""
+    """Return the TensorFlow release that the table describes, and its GraphDef version."""
     release, graph, *_ = _lines()[0].split("\t")
     return release.removeprefix("# TensorFlow "), int(graph.removeprefix("GraphDef "))
 
 
 def input_dtypes(node: Any, library: Mapping[str, Any]) -> list[str] | None:
-    """The dtypes of a NodeDef's inputs, flattened; see output_dtypes."""
+    """Return the dtypes of a NodeDef's inputs, flattened; see output_dtypes."""
     return _dtypes(node, library, outputs=False)
 
 
 def output_dtypes(node: Any, library: Mapping[str, Any]) -> list[str] | None:
-    """The dtypes of a NodeDef's outputs, flattened: "float32", and "float32_ref" for references.
+    """Return the dtypes of a NodeDef's outputs, flattened: "float32", and "float32_ref" for references.
 
     Args:
         node: a NodeDef, of the graph or of a function's body.
         library: the FunctionDefs by name, for nodes that call one by its name as op.
 
     Returns:
-        None where it cannot be told: the op is unknown, or lacks an attribute that says it. Inside a
-        function a type can be a placeholder for the caller's: "unspecified".
+        None if the op is unknown, or lacks an attribute that says the dtype. Inside a function, a dtype can be a
+        placeholder for the caller's: "unspecified".
     """
     return _dtypes(node, library, outputs=True)
 
@@ -112,23 +105,23 @@ def _flat(argument: Argument, attrs: Mapping[str, Any], defaults: Mapping[str, s
     if argument.dtype not in DTYPES:
         known = argument.dtype in attrs
         dtype = dtype_name(attrs[argument.dtype].type) if known else defaults.get(argument.dtype)
-    if dtype is None or argument.count is None:
+    if dtype is None or argument.number is None:
         return None if dtype is None else [dtype]
-    if argument.count in attrs:
-        count = attrs[argument.count].i
-    elif argument.count in defaults:
-        count = int(defaults[argument.count])
+    if argument.number in attrs:
+        count = attrs[argument.number].i
+    elif argument.number in defaults:
+        count = int(defaults[argument.number])
     else:
         return None
-    return [dtype] * count if 0 <= count <= _MOST_TENSORS else None
+    return [dtype] * count if 0 <= count <= _MAX_TENSORS else None
 
 
-_MOST_TENSORS = 1 << 20
-"""More outputs than any node has: a count above it is a lie that would cost memory."""
+_MAX_TENSORS = 1 << 20
+"""More outputs than any node has: a file can claim a larger number to exhaust memory."""
 
 
 def _argument(text: str) -> Argument:
-    """`x:T`, `x:float32`, `x:N*T` (N of them), `x:*Tlist` (a list of types); `&` after a reference."""
+    """Parse `x:T`, `x:float32`, `x:N*T` (N of them) or `x:*Tlist` (a list of types), with `&` after a reference."""
     name, _, rest = text.partition(":")
     ref = rest.endswith("&")
     count, star, dtype = rest.removesuffix("&").rpartition("*")

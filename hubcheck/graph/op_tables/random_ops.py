@@ -1,7 +1,4 @@
-"""The ops of stock TensorFlow that make random values, from the table `rules/data/random-ops.tsv`.
-
-`python tools/make_random_ops.py` writes the table.
-"""
+"""The ops of stock TensorFlow that make random values, from `rules/data/random-ops.tsv`; `make tables` writes it."""
 
 from __future__ import annotations
 

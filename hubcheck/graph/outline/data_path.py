@@ -1,82 +1,58 @@
-"""The nodes on the way from the images to the outputs, each after those that feed it."""
+"""The nodes on the data path from the images to the outputs, each after those that feed it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from hubcheck.graph.dataflow.dependence import SHAPES_ONLY, Dependence
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 
-_SILENT = frozenset({"Identity", "IdentityN", "StopGradient", "ReadVariableOp"})
-"""Ops that are no step on the way."""
-_MOST_SOURCES = 16
-"""Steps that feed one step: those of a merge of merges could be any number."""
+_OMITTED = frozenset({"Identity", "IdentityN", "StopGradient", "ReadVariableOp"})
+"""Ops that are no step of their own."""
+_MAX_SOURCES = 16
+"""Steps that feed one step: a merge of merges could have any number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A node that computes something of the images; `sources` are the numbers of the steps whose results it takes."""
+class PathStep(NamedTuple):
+    """A node that computes something from the images; `sources` are the numbers of the steps whose results it uses."""
 
     frame: CallFrame
     node: int
     sources: tuple[int, ...]
 
 
-@dataclass(slots=True)
-class _Open:
-    value: Value
-    place: Value
-    inputs: Sequence[Value]
-    waiting: Iterator[Value]
-
-
-def way(graph: InlinedGraph, dependence: Dependence, outputs: Iterable[Value]) -> list[Step]:
-    """The steps from the images to the outputs; calls, identities and the like are seen through.
-
-    Args:
-        graph: the graph.
-        origins: what its values are made from.
-        outputs: where the way ends.
-    """
-    steps: list[Step] = []
+def data_path(graph: InlinedGraph, dependence: Dependence, outputs: Iterable[Value]) -> list[PathStep]:
+    """Return the steps from the images to the outputs; calls, identities and the like are seen through."""
+    steps: list[PathStep] = []
     made: dict[Value, tuple[int, ...]] = {}
     entered: set[Value] = set()
-    for output in outputs:
-        work = list(_entered(graph, dependence, output, entered))
-        while work:
-            now = work[-1]
-            source = next(now.waiting, None)
-            if source is not None:
-                work.extend(_entered(graph, dependence, source, entered))
-                continue
-            work.pop()
-            # A loop's last turn is not made yet when its first is: what leads back is left out.
-            found = [number for source in now.inputs for number in made.get(_place(graph, source), ())]
-            sources = tuple(dict.fromkeys(found))[:_MOST_SOURCES]
-            frame, node, _ = now.value
-            if graph.originals(now.value) is None and frame.op(node) not in _SILENT:
-                steps.append(Step(frame, node, sources))
-                sources = (len(steps) - 1,)
-            made[now.place] = sources
+    stack = [(value, False) for value in reversed(list(outputs))]
+    while stack:
+        value, visited = stack.pop()
+        key, sources = _key(graph, value), _sources(graph, value)
+        if not visited:
+            if key not in entered and dependence.images(value):
+                entered.add(key)
+                stack.append((value, True))
+                stack += [(source, False) for source in reversed(sources)]
+            continue
+        # Edges that lead back in a loop are left out: their steps do not exist yet.
+        numbers = dict.fromkeys(number for source in sources for number in made.get(_key(graph, source), ()))
+        made[key] = tuple(numbers)[:_MAX_SOURCES]
+        frame, node, _ = value
+        if graph.originals(value) is None and frame.op(node) not in _OMITTED:
+            steps.append(PathStep(frame, node, made[key]))
+            made[key] = (len(steps) - 1,)
     return steps
 
 
-def _entered(graph: InlinedGraph, dependence: Dependence, value: Value, entered: set[Value]) -> Iterator[_Open]:
-    place = _place(graph, value)
-    if place in entered or not dependence.images(value):
-        return
-    entered.add(place)
-    frame, node, _ = value
-    originals = graph.originals(value)
-    inputs = frame.inputs(node) if originals is None else originals
-    if frame.op(node) in SHAPES_ONLY:
-        inputs = []
-    yield _Open(value, place, inputs, iter(inputs))
+def _sources(graph: InlinedGraph, value: Value) -> list[Value]:
+    return [] if value[0].op(value[1]) in SHAPES_ONLY else graph.sources(value)
 
 
-def _place(graph: InlinedGraph, value: Value) -> Value:
-    """One for all outputs of a node that computes them together."""
+def _key(graph: InlinedGraph, value: Value) -> Value:
+    """Return one value for all outputs of a node that computes them together."""
     frame, node, _ = value
     return value if frame.op(node) in graph.copying_ops else (frame, node, 0)

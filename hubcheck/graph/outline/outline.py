@@ -1,34 +1,33 @@
-"""The way from the images to the outputs, as an outline by name scopes that a person can read."""
+"""The data path from the images to the outputs, as an outline by name scope that a person can read."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from hubcheck.graph.dataflow.dependence import Dependence
 from hubcheck.graph.dataflow.frame import Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.dataflow.shapes import Dims, shape
-from hubcheck.graph.outline.data_path import Step, way
-from hubcheck.graph.outline.scope_tree import Scope, Scopes, deepest, group, outputs_below, same_size
+from hubcheck.graph.outline.data_path import PathStep, data_path
+from hubcheck.graph.outline.scope_tree import Scope, Scopes, group, height, outputs_below, same_size
 
 Spot = tuple[str | None, str]
-"""A node as findings name it: its function (None: the main graph) and its name."""
+"""A node: its function (None: the main graph) and its name."""
 
-_FEW = 4
-"""An outline of fewer than one in so many of the allowed lines says too little: it is rather opened and shortened."""
-_MOST_OPS = 5
-"""Ops that are named in a line; of more, the commonest."""
+_MIN_FILL = 4
+"""An outline with less than a quarter of the allowed lines says too little: it is opened once more and shortened."""
+_MAX_OPS = 5
+"""Ops that are named in a line; of more, the most common."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line: a scope or a node below it, `depth` steps in.
+class Line(NamedTuple):
+    """One line: a scope or a node, indented by `depth`.
 
-    `ops` counts the ops in it that the images pass through, `dims` is the shape of what comes out at its end,
-    `marks` are the notes on it, `outputs` the keys of the outputs that are computed by it, `sources` the numbers of
-    the lines whose results it takes. What is in an `opened` scope stands in the lines below it.
+    `ops` counts its ops on the data path, `dims` is the shape of its last result, `marks` are the notes on it,
+    `outputs` the keys of the outputs that it computes, `sources` the numbers of the lines whose results it uses. The
+    content of an `opened` scope is in the lines below it.
     """
 
     depth: int
@@ -43,14 +42,14 @@ class Line:
     @property
     def summary(self) -> str:
         """The ops as text: "Conv2D, BiasAdd, Relu x2"."""
-        commonest = sorted(self.ops, key=lambda op: -self.ops[op])[:_MOST_OPS]
+        commonest = sorted(self.ops, key=lambda op: -self.ops[op])[:_MAX_OPS]
         named = [f"{op} x{self.ops[op]}" if self.ops[op] > 1 else op for op in self.ops if op in commonest]
         rest = len(self.ops) - len(named)
         return ", ".join(named) + (f" and {rest} other{'s' if rest > 1 else ''}" if rest else "")
 
 
-_Drawn = tuple[Line, list[Scope]]
-"""A line, and the scopes whose nodes it stands for."""
+_ScopeLine = tuple[Line, list[Scope]]
+"""A line, and the scopes whose nodes it shows."""
 
 
 def outline(
@@ -61,82 +60,82 @@ def outline(
     marks: Mapping[Spot, Iterable[str]] | None = None,
     lines: int = 40,
 ) -> list[Line]:
-    """The nodes between images and outputs, collapsed by scope.
+    """Return the nodes between images and outputs, collapsed by scope.
 
     Args:
         graph: the graph.
-        origins: what its values are made from.
+        dependence: what its values depend on.
         outputs: the outputs by key.
         marks: notes on nodes; scopes are opened down to these.
         lines: scopes are opened, level by level, as long as there are no more lines than this.
     """
-    noted = {} if marks is None else marks
-    steps = way(graph, dependence, outputs.values())
+    steps = data_path(graph, dependence, outputs.values())
     scopes = Scopes()
-    placed = [scopes.place(step.frame, step.node, _noted(noted, step)) for step in steps]
+    nodes = [scopes.add(step.frame, step.node, _marks_on(step, marks or {})) for step in steps]
     scopes.add_up()
     for key, value in outputs.items():
         scopes.note_output(graph, key, value)
     top = scopes.top
     group(top)
     while len(top.below) == 1 and (only := next(iter(top.below.values()))).below:
-        top = only  # a scope around everything says nothing
+        top = only  # a scope around everything is left out
     level = 1
-    while len(drawn := list(_drawn(graph, top, 0, level))) < lines and level < deepest(top):
+    while len(rows := list(_rows(graph, top, 0, level))) < lines and level < height(top):
         level += 1
-    if len(drawn) > lines and level > 1:
-        closed = list(_drawn(graph, top, 0, level - 1))
-        drawn = closed if len(closed) * _FEW >= lines else drawn
-    return _connected(_shortened(drawn, lines), steps, placed)
+    if len(rows) > lines and level > 1:
+        closed = list(_rows(graph, top, 0, level - 1))
+        rows = closed if len(closed) * _MIN_FILL >= lines else rows
+    return _connected(_shortened(rows, lines), steps, nodes)
 
 
-def _noted(marks: Mapping[Spot, Iterable[str]], step: Step) -> list[str]:
+def _marks_on(step: PathStep, marks: Mapping[Spot, Iterable[str]]) -> list[str]:
     return list(marks.get((step.frame.body.function, step.frame.body.names[step.node]), ()))
 
 
-def _shortened(drawn: list[_Drawn], lines: int) -> list[_Drawn]:
-    """The first and the last lines of an outline that is too long even so; marks and outputs stay in any case."""
-    if len(drawn) <= lines:
-        return drawn
-    short = drawn[: lines // 2]
-    stretch: list[_Drawn] = []
-    for number, item in enumerate(drawn[lines // 2 :], lines // 2):
-        if number < len(drawn) - lines // 2 and not item[0].marks and not item[0].outputs:
-            stretch.append(item)
+def _shortened(rows: list[_ScopeLine], lines: int) -> list[_ScopeLine]:
+    """Return the first and the last lines of an outline that is too long, and all lines with marks or outputs."""
+    if len(rows) <= lines:
+        return rows
+    short = rows[: lines // 2]
+    gap: list[_ScopeLine] = []
+    for number, row in enumerate(rows[lines // 2 :], lines // 2):
+        if number < len(rows) - lines // 2 and not row[0].marks and not row[0].outputs:
+            gap.append(row)
             continue
-        short += [*_folded(stretch), item]
-        stretch = []
-    return [*short, *_folded(stretch)]
+        short += [*_folded(gap), row]
+        gap = []
+    return [*short, *_folded(gap)]
 
 
-def _folded(stretch: list[_Drawn]) -> list[_Drawn]:
-    if len(stretch) < 2:
-        return stretch
+def _folded(gap: list[_ScopeLine]) -> list[_ScopeLine]:
+    """Return one line for many that are left out."""
+    if len(gap) < 2:
+        return gap
     ops: Counter[str] = Counter()
-    for line, _ in stretch:
+    for line, _ in gap:
         if not line.opened:
             ops.update(line.ops)
-    gap = Line(stretch[0][0].depth, f"... {len(stretch):,} more", dict(ops), stretch[-1][0].dims)
-    return [(gap, [scope for _, scopes in stretch for scope in scopes])]
+    folded = Line(gap[0][0].depth, f"... {len(gap):,} more", dict(ops), gap[-1][0].dims)
+    return [(folded, [scope for _, scopes in gap for scope in scopes])]
 
 
-def _connected(drawn: list[_Drawn], steps: list[Step], placed: list[Scope]) -> list[Line]:
-    """The lines, each with the lines whose results it takes."""
-    for number, (line, scopes) in enumerate(drawn):
+def _connected(rows: list[_ScopeLine], steps: list[PathStep], nodes: list[Scope]) -> list[Line]:
+    """Return the lines, each with the numbers of the lines whose results it uses."""
+    for number, (line, scopes) in enumerate(rows):
         waiting = list(scopes)
         while waiting:
             scope = waiting.pop()
             scope.line = number
             waiting += () if line.opened else scope.below.values()
-    sources: list[dict[int, None]] = [{} for _ in drawn]
-    for step, scope in zip(steps, placed, strict=True):
+    sources: list[set[int]] = [set() for _ in rows]
+    for step, scope in zip(steps, nodes, strict=True):
         for source in step.sources:
-            if 0 <= placed[source].line != scope.line >= 0:
-                sources[scope.line].setdefault(placed[source].line)
-    return [replace(line, sources=tuple(sorted(found))) for (line, _), found in zip(drawn, sources, strict=True)]
+            if 0 <= nodes[source].line != scope.line >= 0:
+                sources[scope.line].add(nodes[source].line)
+    return [line._replace(sources=tuple(sorted(used))) for (line, _), used in zip(rows, sources, strict=True)]
 
 
-def _drawn(graph: InlinedGraph, scope: Scope, depth: int, level: int) -> Iterator[_Drawn]:
+def _rows(graph: InlinedGraph, scope: Scope, depth: int, level: int) -> Iterator[_ScopeLine]:
     for child in scope.below.values():
         name, shown = child.name, child
         while len(shown.below) == 1 and not shown.marks and not shown.outputs and same_size(shown):
@@ -154,4 +153,4 @@ def _drawn(graph: InlinedGraph, scope: Scope, depth: int, level: int) -> Iterato
         )
         yield line, [shown]
         if opened:
-            yield from _drawn(graph, shown, depth + 1, level)
+            yield from _rows(graph, shown, depth + 1, level)

@@ -1,4 +1,4 @@
-"""Nodes by their name scopes, in the order of the data."""
+"""Nodes by name scope, in the order of the data."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from hubcheck.graph.dataflow.inlining import InlinedGraph
 
 _CALLS = re.compile(r"(Stateful)?PartitionedCall(_\d+)?$")
 _BLOCK = re.compile(r"\D+\d+[a-z]?(?=_)")
-_MANY = 12
-"""Siblings beyond which blocks of them are put together."""
-_DEEPEST = 40
-"""Scopes within scopes; deeper ones are told in one."""
+_MAX_SIBLINGS = 12
+"""If there are more scopes side by side, blocks of them are grouped."""
+_MAX_DEPTH = 40
+"""Scopes within scopes; deeper ones are joined into one."""
 
 
 @dataclass(slots=True)
 class Scope:
-    """A name scope: what is below it, in the order of the data.
+    """A name scope, with the scopes below it in the order of the data; a node is a scope with none below.
 
-    `order` is the number of its last step; `line` that of the outline's line that tells of it.
+    `order` is the number of its last step, `line` that of the outline's line in which it is shown.
     """
 
     name: str
@@ -37,9 +37,9 @@ class Scope:
 
 
 class Scopes:
-    """The scopes of a graph, filled step by step: `place`, then `add_up`, then `note_output`.
+    """The scopes of a graph, filled in three steps: `add`, then `add_up`, then `note_output`.
 
-    What is in a function stands in the scopes of its call, which are found once for all of it.
+    The nodes of a function are in the scopes of its call.
     """
 
     def __init__(self) -> None:
@@ -47,8 +47,8 @@ class Scopes:
         self._frames: dict[CallFrame, tuple[Scope, int]] = {}
         self._steps = 0
 
-    def place(self, frame: CallFrame, node: int, marks: list[str]) -> Scope:
-        """Put a node where its name says; gives the innermost scope, which is the node itself."""
+    def add(self, frame: CallFrame, node: int, marks: list[str]) -> Scope:
+        """Add a node, and return the innermost scope, which is the node itself."""
         scope, _ = self._within(*self._around(frame), _names(frame, node) or ["call"])
         scope.ops[frame.op(node)] += 1
         scope.last, scope.order = (frame, node, 0), self._steps
@@ -58,11 +58,11 @@ class Scopes:
         return scope
 
     def add_up(self) -> None:
-        """Tell every scope of what is below it."""
+        """Add to every scope the ops, marks and last value of those below it."""
         _add_up(self.top)
 
     def note_output(self, graph: InlinedGraph, key: str, value: Value) -> None:
-        """Write the key at the node that computes an output."""
+        """Note an output's key on the node that computes it."""
         value = graph.see_through(value)
         frame, node, _ = value
         names = _names(frame, node)
@@ -79,22 +79,22 @@ class Scopes:
             scope.last = value
 
     def _around(self, frame: CallFrame) -> tuple[Scope, int]:
-        """The scope around what is in a frame, and how deep it is."""
-        inner = []
+        """Return the scope around the nodes of a frame, and its depth."""
+        callees = []
         while frame not in self._frames and frame.caller is not None:
-            inner.append(frame)
+            callees.append(frame)
             frame = frame.caller
-        found = self._frames.get(frame, (self.top, 0))
-        for called in reversed(inner):
-            assert called.caller is not None
-            room = _DEEPEST - 1 - found[1]
-            found = self._frames[called] = self._within(*found, _names(called.caller, called.site)[:room])
-        return found
+        scope, depth = self._frames.get(frame, (self.top, 0))
+        for callee in reversed(callees):
+            assert callee.caller is not None
+            names = _names(callee.caller, callee.site)[: _MAX_DEPTH - 1 - depth]
+            scope, depth = self._frames[callee] = self._within(scope, depth, names)
+        return scope, depth
 
     def _within(self, scope: Scope, depth: int, names: list[str]) -> tuple[Scope, int]:
-        room = max(_DEEPEST - depth, 1)
-        if len(names) > room:
-            names[room - 1 :] = ["/".join(names[room - 1 :])]
+        left = max(_MAX_DEPTH - depth, 1)
+        if len(names) > left:
+            names[left - 1 :] = ["/".join(names[left - 1 :])]
         for part in names:
             if part not in scope.below:
                 scope.below[part] = Scope(part)
@@ -116,12 +116,12 @@ def _add_up(scope: Scope) -> None:
 
 
 def group(scope: Scope) -> None:
-    """Put neighbours of one block, as in block_1_expand and block_1_project, in a scope of their own."""
+    """Put neighbors of one block, such as block_1_expand and block_1_project, into a scope of their own."""
     waiting = [scope]
     while waiting:
         scope = waiting.pop()
         waiting += scope.below.values()
-        if len(scope.below) <= _MANY:
+        if len(scope.below) <= _MAX_SIBLINGS:
             continue
         runs: list[tuple[str, list[Scope]]] = []
         for child in scope.below.values():
@@ -132,29 +132,30 @@ def group(scope: Scope) -> None:
             runs[-1][1].append(child)
         scope.below = {}
         for number, (block, children) in enumerate(runs):
-            scope.below[f"{number}"] = children[0] if len(children) == 1 else _joined(f"{block}_*", children)
+            scope.below[f"{number}"] = children[0] if len(children) == 1 else _group_of(f"{block}_*", children)
 
 
-def _joined(name: str, children: list[Scope]) -> Scope:
-    joined = Scope(name, {child.name: child for child in children}, last=children[-1].last)
+def _group_of(name: str, children: list[Scope]) -> Scope:
+    grouped = Scope(name, {child.name: child for child in children}, last=children[-1].last)
     for child in children:
-        joined.ops.update(child.ops)
-        joined.marked_below = joined.marked_below or child.marked_below
-    return joined
+        grouped.ops.update(child.ops)
+        grouped.marked_below = grouped.marked_below or child.marked_below
+    return grouped
 
 
 def same_size(scope: Scope) -> bool:
-    """Whether all that a scope has is in the one scope below it."""
+    """Return whether all nodes of a scope are in the only scope below it."""
     (only,) = scope.below.values()
     return scope.ops == only.ops
 
 
 def outputs_below(scope: Scope) -> Iterator[str]:
+    """Yield the keys of the outputs that a scope computes."""
     yield from scope.outputs
     for child in scope.below.values():
         yield from outputs_below(child)
 
 
-def deepest(scope: Scope) -> int:
-    """How many scopes stand within each other."""
-    return 1 + max(map(deepest, scope.below.values()), default=0)
+def height(scope: Scope) -> int:
+    """Return how many scopes are within each other, this one included."""
+    return 1 + max(map(height, scope.below.values()), default=0)
