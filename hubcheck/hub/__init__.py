@@ -1,4 +1,4 @@
-"""The consumer's side of the convention, in its own words, on TensorFlow of today: for both formats and for archives.
+"""The consumer's side of the convention, with its own API, on current TensorFlow: for both formats and for archives.
 
     from hubcheck import hub
 
@@ -7,7 +7,8 @@
     module = hub.Module(spec)
     features = module(images)
 
-Works in eager mode and inside tf.function.
+Works in eager mode and inside tf.function. Imports run and everything below it in tests/layers.py, and TensorFlow
+when a module is loaded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From what a consumer passes to what a signature takes, and back."""
+"""Convert what a consumer passes to the inputs of a signature, and its outputs to what the consumer receives."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import tensorflow as tf
 from hubcheck.module.types import Signature, Tensor
 
 
-def prepared(inputs: Any, signature: Signature) -> dict[str, Any]:
-    """The inputs by name, as tensors that the signature takes.
+def to_tensors(inputs: Any, signature: Signature) -> dict[str, Any]:
+    """Return the inputs by name, as tensors that the signature accepts.
 
     Raises:
         TypeError: some are missing or surplus, or one cannot be converted.
@@ -33,21 +33,21 @@ def prepared(inputs: Any, signature: Signature) -> dict[str, Any]:
         raise TypeError(
             f"Cannot convert the inputs of signature {signature.key!r}: missing {missing}, extra given {surplus}"
         )
-    return {key: _converted(key, given[key], tensor) for key, tensor in wanted.items()}
+    return {key: _to_tensor(key, given[key], tensor) for key, tensor in wanted.items()}
 
 
-def components(prepared_inputs: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
-    """What to feed, by the names of the graph tensors that the inputs are made of."""
+def graph_feeds(inputs: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
+    """Return what to feed, by the names of the graph tensors that the inputs consist of."""
     feeds: dict[str, Any] = {}
     for key, tensor in signature.inputs.items():
-        value = prepared_inputs[key]
+        value = inputs[key]
         # A SparseTensor flattens to indices, values and dense shape: the order in which facts name them.
         feeds.update(zip(tensor.components, tf.nest.flatten(value, expand_composites=True), strict=True))
     return feeds
 
 
-def selected(outputs: dict[str, Any], as_dict: bool | None, *, default_signature: bool) -> Any:
-    """All outputs, or the one called `default`.
+def select_output(outputs: dict[str, Any], as_dict: bool | None, *, default_signature: bool) -> Any:
+    """Return all outputs, or the one called `default`.
 
     Raises:
         TypeError: there is none of that name.
@@ -61,28 +61,30 @@ def selected(outputs: dict[str, Any], as_dict: bool | None, *, default_signature
     raise TypeError(f"There is no output named 'default', only {', '.join(sorted(outputs))}. Use as_dict=True.")
 
 
-def _converted(key: str, value: Any, wanted: Tensor) -> Any:
+def _to_tensor(key: str, value: Any, wanted: Tensor) -> Any:
     dtype = tf.as_dtype(wanted.dtype)
     shape = tf.TensorShape(wanted.shape.dims)
     if wanted.encoding == "composite":
         return value
     if wanted.encoding == "sparse":
         if not isinstance(value, tf.SparseTensor):
-            raise TypeError(f"Can't convert {key!r}: Got {_told(value)}. Expected a SparseTensor, {wanted}.")
+            raise TypeError(f"Can't convert {key!r}: Got {_description(value)}. Expected a SparseTensor, {wanted}.")
         tensor = value
     else:
         if isinstance(value, tf.SparseTensor | tf.RaggedTensor | tf.IndexedSlices):
-            raise TypeError(f"Can't convert {key!r}: Got {_told(value)}. Expected a dense tensor, {wanted}.")
+            raise TypeError(f"Can't convert {key!r}: Got {_description(value)}. Expected a dense tensor, {wanted}.")
         try:
             tensor = tf.convert_to_tensor(value, dtype)
         except (TypeError, ValueError) as error:
-            raise TypeError(f"Can't convert {key!r}: Got {_told(value)}. Expected {wanted}. ({error})") from error
+            raise TypeError(
+                f"Can't convert {key!r}: Got {_description(value)}. Expected {wanted}. ({error})"
+            ) from error
     if tensor.dtype != dtype or not shape.is_compatible_with(tensor.shape):
-        raise TypeError(f"Can't convert {key!r}: Got {_told(tensor)}. Expected {wanted}.")
+        raise TypeError(f"Can't convert {key!r}: Got {_description(tensor)}. Expected {wanted}.")
     return tensor
 
 
-def _told(value: Any) -> str:
+def _description(value: Any) -> str:
     shape = getattr(value, "shape", None)
     dtype = getattr(getattr(value, "dtype", None), "name", None)
     dims = "" if shape is None else f" {list(shape)}".replace("None", "?")

@@ -1,4 +1,4 @@
-"""hub.Module: a module that is loaded, to be called."""
+"""hub.Module: a loaded module that can be called."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from hubcheck.hub.spec import ModuleSpec, TensorInfo, load_module_spec
 
 
 class Module:
-    """A module, ready to be called in eager mode and inside tf.function.
+    """A loaded module. It can be called in eager mode and inside tf.function.
 
     Args:
         spec: a ModuleSpec, or the path of a module.
-        trainable: whether `trainable_variables` and `regularization_losses` are given, and whether a call of a
-            training graph also makes its updates (of batch normalisation), which the original left to the
-            collection UPDATE_OPS.
+        trainable: whether there are `trainable_variables` and `regularization_losses`, and whether a call of a
+            training graph also runs its updates (of batch normalization), which the original library left to the
+            consumer (collection UPDATE_OPS).
         name: for the consumer's own use.
         tags: the graph variant, such as {"train"}; inference if left out. For a TF2 module {"train"} is the
             callable with training=True.
@@ -53,7 +53,7 @@ class Module:
         Args:
             inputs: a dict of tensors by input name, or the one tensor of a signature with one input.
             signature: its name; the default signature if left out.
-            as_dict: give all outputs by name; else the one called `default`.
+            as_dict: return all outputs by name, not only the one called `default`.
 
         Raises:
             ValueError: there is no such signature.
@@ -62,19 +62,19 @@ class Module:
         return self._call(self.spec, self._backend, self.tags, inputs, signature, as_dict)
 
     def get_signature_names(self) -> list[str]:
-        """The names of the signatures."""
+        """Return the names of the signatures."""
         return self.spec.get_signature_names(self.tags)
 
     def get_input_info_dict(self, signature: str | None = None) -> dict[str, TensorInfo]:
-        """The inputs of a signature."""
+        """Return the inputs of a signature."""
         return self.spec.get_input_info_dict(signature, self.tags)
 
     def get_output_info_dict(self, signature: str | None = None) -> dict[str, TensorInfo]:
-        """The outputs of a signature."""
+        """Return the outputs of a signature."""
         return self.spec.get_output_info_dict(signature, self.tags)
 
     def get_attached_message(self, key: str, message_type: Any, required: bool = False) -> Any:
-        """A protocol message that the publisher attached, or None."""
+        """Return a protocol message that the publisher attached, or None."""
         return self.spec.get_attached_message(key, message_type, self.tags, required)
 
     @property
@@ -89,12 +89,12 @@ class Module:
 
     @property
     def trainable_variables(self) -> list[Any]:
-        """The variables to train; none unless the module was made with trainable=True."""
+        """The variables to train; none unless the module was loaded with trainable=True."""
         return list(self._backend.trainable_variables) if self.trainable else []
 
     @property
     def regularization_losses(self) -> list[Any]:
-        """Scalars to add to the loss, computed now; none unless the module was made with trainable=True."""
+        """Scalars to add to the loss, computed now; none unless the module was loaded with trainable=True."""
         return [loss() for loss in self._backend.regularization_losses] if self.trainable else []
 
     def __repr__(self) -> str:

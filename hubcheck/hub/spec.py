@@ -1,4 +1,4 @@
-"""ModuleSpec: what a module offers, told from its files alone."""
+"""ModuleSpec: what a module offers, read from its files alone."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ class UnknownVariant(ValueError, KeyError):
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """An input or output of a signature, with the words of the original library."""
+    """An input or output of a signature, with the API of the original library."""
 
     tensor: Tensor
 
     @property
     def dtype(self) -> Any:
-        """A tf.DType."""
+        """The tf.DType."""
         import tensorflow as tf
 
         return tf.as_dtype(self.tensor.dtype)
 
     def get_shape(self) -> Any:
-        """A tf.TensorShape; None stands for an unknown dimension."""
+        """Return the tf.TensorShape; None is an unknown dimension."""
         import tensorflow as tf
 
         return tf.TensorShape(self.tensor.shape.dims)
@@ -63,12 +63,12 @@ class ModuleSpec:
 
     def __init__(self, facts: Module, resources: ExitStack) -> None:
         self.facts = facts
-        # What an archive was unpacked to is there for as long as somebody may load from it.
+        # The files of an unpacked archive or a download exist as long as the spec.
         weakref.finalize(self, resources.close)
 
     @property
     def path(self) -> Path:
-        """The folder that the module lies in, unpacked."""
+        """The folder with the module's files."""
         return self.facts.folder
 
     @property
@@ -78,14 +78,14 @@ class ModuleSpec:
         return objects is not None and any(trace.training for trace in objects.traces)
 
     def get_tags(self) -> list[frozenset[str]]:
-        """The graph variants, as sets of tags. In SavedModels `{"serve"}` is inference, which set() stands for too."""
+        """Return the tag sets of the variants. In SavedModels, inference is `{"serve"}`, and set() means the same."""
         tags = [frozenset(variant.tags) for variant in self.facts.variants]
         if self.has_train_trace and TRAIN not in tags:
             tags.append(TRAIN)
         return tags
 
     def variant(self, tags: Iterable[str] | None = None) -> Variant:
-        """The graph variant with exactly these tags.
+        """Return the graph variant with exactly these tags.
 
         Raises:
             UnknownVariant: there is none.
@@ -96,11 +96,11 @@ class ModuleSpec:
         for variant in self.facts.variants:
             if frozenset(variant.tags) == wanted:
                 return variant
-        known = ", ".join(_set(found) for found in self.get_tags())
-        raise UnknownVariant(f"No such graph variant: tags={_set(wanted)}; the module has: {known}")
+        known = ", ".join(_text(tags) for tags in self.get_tags())
+        raise UnknownVariant(f"No such graph variant: tags={_text(wanted)}; the module has: {known}")
 
     def signature(self, name: str | None = None, tags: Iterable[str] | None = None) -> Signature:
-        """The signature of this name; the default one for None.
+        """Return the signature of this name; the default one for None.
 
         Raises:
             ValueError: there is none.
@@ -108,34 +108,34 @@ class ModuleSpec:
         """
         signatures = self.variant(tags).signatures
         wanted = self.facts.default_signature if name in (None, "default") and "default" not in signatures else name
-        found = signatures.get(wanted or "default")
-        if found is None:
+        signature = signatures.get(wanted or "default")
+        if signature is None:
             raise ValueError(
                 f"Signature {name or 'default'!r} is missing from the module; it has: "
                 f"{', '.join(self.get_signature_names(tags)) or 'none'}"
             )
-        return found
+        return signature
 
     def get_signature_names(self, tags: Iterable[str] | None = None) -> list[str]:
-        """The names of the signatures in a graph variant."""
+        """Return the names of the signatures in a graph variant."""
         return [name for name in self.variant(tags).signatures if name != INIT_OP_SIGNATURE]
 
     def get_input_info_dict(
         self, signature: str | None = None, tags: Iterable[str] | None = None
     ) -> dict[str, TensorInfo]:
-        """The inputs of a signature: dtype, get_shape() and is_sparse of each."""
+        """Return the inputs of a signature: dtype, get_shape() and is_sparse of each."""
         return _info(self.signature(signature, tags).inputs)
 
     def get_output_info_dict(
         self, signature: str | None = None, tags: Iterable[str] | None = None
     ) -> dict[str, TensorInfo]:
-        """The outputs of a signature: dtype, get_shape() and is_sparse of each."""
+        """Return the outputs of a signature: dtype, get_shape() and is_sparse of each."""
         return _info(self.signature(signature, tags).outputs)
 
     def get_attached_message(
         self, key: str, message_type: Any, tags: Iterable[str] | None = None, required: bool = False
     ) -> Any:
-        """A protocol message that the publisher attached, or None.
+        """Return a protocol message that the publisher attached, or None.
 
         Raises:
             KeyError: it is required and not there.
@@ -143,7 +143,7 @@ class ModuleSpec:
         data = self.variant(tags).attachments.get(key)
         if data is None:
             if required:
-                raise KeyError(f"No attached message for key {key!r} in graph version {_set(frozenset(tags or ()))}")
+                raise KeyError(f"No attached message for key {key!r} in graph version {_text(frozenset(tags or ()))}")
             return None
         message = message_type()
         message.ParseFromString(data)
@@ -154,27 +154,27 @@ class ModuleSpec:
 
 
 def load_module_spec(path: str | os.PathLike[str], *, limits: ReadLimits = LIMITS) -> ModuleSpec:
-    """The spec of the module in a folder, in a .tar.gz, .tgz or .zip file of one, or at the URI of either.
+    """Return the spec of a module.
 
     Args:
-        path: where it is.
+        path: its folder, a .tar.gz, .tgz or .zip file of it, or the URI of either.
         limits: how much of it is read, at most.
 
     Raises:
         FileNotFoundError: there is nothing at the path.
-        Unreachable: a server does not give the module.
-        ValueError: what is there is no readable module; says what is wrong.
+        Unreachable: a server does not deliver the module.
+        ValueError: there is no readable module; the message names the reason.
     """
-    place = parse_source(path)
-    if isinstance(place, Path):
-        _check(place)
+    source = parse_source(path)
+    if isinstance(source, Path):
+        _check(source)
     stack = ExitStack()
-    facts = stack.enter_context(open_source(place, FetchOptions.with_user_cache(limits)))
+    facts = stack.enter_context(open_source(source, FetchOptions.with_user_cache(limits)))
     if facts.format is None or facts.problems:
         stack.close()
         if facts.problems:
-            raise NotAModule(f"{place}: {facts.problems[0].message}. {facts.problems[0].fix}")
-        raise NotAModule(f"{place} was not unpacked: `hubcheck validate {place}` tells what is unsafe in it")
+            raise NotAModule(f"{source}: {facts.problems[0].message}. {facts.problems[0].fix}")
+        raise NotAModule(f"{source} was not unpacked: run `hubcheck validate {source}` to see what is unsafe in it")
     return ModuleSpec(facts, stack)
 
 
@@ -191,5 +191,5 @@ def _info(tensors: Mapping[str, Tensor]) -> dict[str, TensorInfo]:
     return {key: TensorInfo(tensor) for key, tensor in tensors.items()}
 
 
-def _set(tags: frozenset[str]) -> str:
+def _text(tags: frozenset[str]) -> str:
     return "{" + ", ".join(map(repr, sorted(tags))) + "}" if tags else "set()"

@@ -76,7 +76,7 @@ def removed(side: str, key: str) -> Edit:
 
 
 @pytest.mark.parametrize(
-    ("edit", "kind", "says"),
+    ("edit", "kind", "message"),
     [
         (sizes("inputs", "images", 0, 1), "breaking", "are rejected"),
         (sizes("inputs", "images", 1, -1), "additive", "more shapes are accepted"),
@@ -91,23 +91,23 @@ def removed(side: str, key: str) -> Edit:
     ],
     ids=lambda value: value if isinstance(value, str) else "edit",
 )
-def test_a_change_of_a_signature_is_judged_from_the_consumers_side(edit, kind, says, edited):
+def test_a_change_of_a_signature_is_classified_from_the_consumers_side(edit, kind, message, edited):
     found = changes(GOOD, edited(edit))
     assert kind in {change.kind for change in found}
-    assert any(says in change.message and change.kind == kind for change in found), found
-    assert len([c for c in found if c.where.startswith("image_feature_vector") and says in c.message]) == 1
+    assert any(message in change.message and change.kind == kind for change in found), found
+    assert len([c for c in found if c.where.startswith("image_feature_vector") and message in c.message]) == 1
 
 
 NARROWER = {"batch": sizes("inputs", "images", 0, 1), "output": removed("outputs", "TinyCNN/layer_1")}
 
 
 @pytest.mark.parametrize("edit", NARROWER.values(), ids=NARROWER)
-def test_what_breaks_one_way_is_more_the_other_way(edit, edited):
+def test_a_breaking_change_is_additive_in_the_other_direction(edit, edited):
     assert {change.kind for change in changes(edited(edit), GOOD)} == {"additive"}
 
 
 @pytest.mark.parametrize("module", sorted(DATA.glob("*/saved_model.pb")), ids=lambda file: file.parent.name)
-def test_a_module_is_a_drop_in_for_itself(module):
+def test_a_module_has_no_changes_against_itself(module):
     assert changes(module.parent, module.parent) == []
 
 
@@ -127,31 +127,31 @@ def test_a_missing_variant_or_signature_breaks(tmp_path):
     } <= found
 
 
-def test_another_format_breaks_and_a_callable_counts(fixture_module):
+def test_another_format_is_breaking_and_callables_are_compared(fixture_module):
     tf2 = fixture_module("image-input/batch-size/good")
     assert any("format" in change.message for change in changes(GOOD, tf2))
     fixed = changes(tf2, fixture_module("image-input/batch-size/bad"))
     assert any(change.kind == "breaking" and "images" in change.where for change in fixed)
 
 
-def test_a_version_that_cannot_be_read_breaks_and_an_old_one_cannot_be_compared_with(tmp_path):
-    broken = Path(shutil.copytree(GOOD, tmp_path / "m"))
-    (broken / "saved_model.pb").write_bytes(b"")
-    done = diff("--static", GOOD, broken)
+def test_an_unreadable_new_version_is_breaking_and_an_unreadable_old_one_is_an_error(tmp_path):
+    damaged = Path(shutil.copytree(GOOD, tmp_path / "m"))
+    (damaged / "saved_model.pb").write_bytes(b"")
+    done = diff("--static", GOOD, damaged)
     assert done.returncode == 1
     assert "the new version cannot be read: saved_model.pb is empty" in done.stdout
-    done = diff("--static", broken, GOOD)
+    done = diff("--static", damaged, GOOD)
     assert (done.returncode, done.stdout) == (2, "")
     assert "there is nothing to compare with" in done.stderr
 
 
-def test_several_modules_are_no_version(tmp_path):
+def test_a_folder_of_several_modules_is_an_error(tmp_path):
     for name in ("a", "b"):
         shutil.copytree(GOOD, tmp_path / name)
     assert "2 modules are below it" in diff("--static", GOOD, tmp_path).stderr
 
 
-def test_values_are_told_as_a_figure_and_do_not_change_the_verdict(tmp_path):
+def test_differences_of_values_are_reported_and_do_not_change_the_verdict(tmp_path):
     other = Path(shutil.copytree(GOOD, tmp_path / "m"))
     shard = other / "variables" / "variables.data-00000-of-00001"
     data = bytearray(shard.read_bytes())
@@ -168,7 +168,7 @@ def test_values_are_told_as_a_figure_and_do_not_change_the_verdict(tmp_path):
         assert report["verdict"] == "compatible"
 
 
-def test_all_formats_tell_the_same_changes(tmp_path):
+def test_all_formats_report_the_same_changes(tmp_path):
     done = diff("--static", GOOD, CLASSES, "--output", tmp_path / "d.json", "--output", tmp_path / "d.md")
     assert done.returncode == 1
     report = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))

@@ -98,13 +98,13 @@ def compared(old: Path, new: Path) -> list[Agreement]:
     ("old", "new", "difference"),
     [("one", "quarter more", 0.2), ("tiny", "tiny, quarter more", 0.2), ("one", "a bit more", 0.001 / 1.001)],
 )
-def test_the_figure_is_the_largest_difference_relative_to_the_largest_value(version, old, new, difference):
+def test_the_difference_is_the_largest_one_relative_to_the_largest_value(version, old, new, difference):
     (row,) = compared(version(old), version(new))
     assert row.difference == pytest.approx(difference, rel=1e-3)
     assert row.correlation == pytest.approx(1.0, abs=1e-6)
 
 
-def test_weights_that_differ_slightly_make_a_slight_difference(version):
+def test_slightly_different_weights_give_slightly_different_values(version):
     (row,) = compared(version("one"), version("noisy"))
     assert row.difference is not None
     assert row.correlation is not None
@@ -112,7 +112,7 @@ def test_weights_that_differ_slightly_make_a_slight_difference(version):
     assert row.correlation > 0.9999
 
 
-def test_other_weights_are_told_from_the_same_ones_however_large_what_they_have_in_common(version):
+def test_unrelated_weights_have_a_low_correlation_beside_a_large_common_constant(version):
     """Beside a constant of 100 the features are small, but they change differently from image to image."""
     (row,) = compared(version("far away"), version("unrelated"))
     assert row.difference is not None
@@ -121,26 +121,26 @@ def test_other_weights_are_told_from_the_same_ones_however_large_what_they_have_
     assert row.correlation < 0.9
 
 
-def test_an_output_that_tells_no_pictures_apart_correlates_with_nothing(version):
+def test_a_constant_output_has_no_correlation(version):
     (row,) = compared(version("one"), version("blind"))
     assert row.correlation is None
     assert row.difference is not None
 
 
-def test_each_output_has_a_figure_of_its_own(version):
+def test_each_output_is_compared_on_its_own(version):
     rows = {row.output: row.difference for row in compared(version("hidden"), version("hidden doubled"))}
     assert rows == {"default": 0.0, "Net/conv": pytest.approx(0.5)}
     assert [row.output for row in compared(version("one"), version("hidden"))] == ["default"]
 
 
-def test_what_cannot_be_compared_is_told_with_the_reason(version, tmp_path):
+def test_values_that_cannot_be_compared_have_a_reason(version, tmp_path):
     (row,) = compared(version("one"), version("infinite"))
     assert (row.difference, row.correlation, row.reason) == (None, None, "not all values are finite")
     (row,) = compared(version("one"), published(tmp_path / "larger", scaled(1.0), height=HEIGHT + 4))
     assert row.reason == "the versions take images of 16x12 and 20x12 pixels"
 
 
-def test_a_version_that_does_not_run_breaks_its_consumers(version):
+def test_a_new_version_that_does_not_run_is_breaking(version):
     (row,) = compared(version("one"), version("failing"))
     assert row.fails
     (row,) = compared(version("failing"), version("one"))
@@ -148,7 +148,7 @@ def test_a_version_that_does_not_run_breaks_its_consumers(version):
     assert (row.reason or "").startswith("the old version does not run")
 
 
-def test_the_figure_is_printed_and_leaves_the_verdict_alone(version):
+def test_the_difference_is_printed_and_does_not_change_the_verdict(version):
     command = [sys.executable, "-m", "hubcheck", "diff", str(version("one")), str(version("quarter more"))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

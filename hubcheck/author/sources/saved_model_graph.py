@@ -10,8 +10,8 @@ import tensorflow as tf
 from hubcheck.author.errors import AuthorError, suggestion
 from hubcheck.author.flat_graph import flatten, full_name, import_nodes
 from hubcheck.author.sources.cut_network import OutputKey
-from hubcheck.hub.graphs import LoadedGraph
 from hubcheck.hub.spec import ModuleSpec
+from hubcheck.hub.v1_graph import load_v1_graph
 from hubcheck.module.types import Signature
 
 _PROBABILITIES = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}
@@ -38,7 +38,7 @@ class SavedModelGraph:
             self._flat = flatten(function)
             self._outputs: dict[str, str] = dict(self._flat.outputs)
         else:
-            self._loaded = LoadedGraph(spec.path, variant.tags)
+            self._loaded = load_v1_graph(spec.path, variant.tags)
             (images,) = signature.inputs[key].components
             fetches = [tensor.components[0] for tensor in signature.outputs.values()]
             function = self._loaded.prune([images], fetches)
