@@ -58,14 +58,14 @@ def command(
     \b
     hubcheck replay exports/m --signature image_feature_vector --calls pictures,swapped
     """
-    from hubcheck.probe.devices import select_devices, tensorflow_missing
+    from hubcheck.probe.devices import cannot_run, select_devices
     from hubcheck.probe.evidence import save_evidence
     from hubcheck.probe.options import ProbeOptions
     from hubcheck.probe.pool import Pool, ProbeError, SandboxUnavailable
     from hubcheck.probe.replay import CallRequest, describe, replay
 
     selection = select_devices(device)  # type: ignore[arg-type]
-    reason = tensorflow_missing() or selection.missing
+    reason = cannot_run() or selection.missing
     if reason is not None:
         click.echo(f"cannot run it: {reason}", err=True)
         return EXIT_INCOMPLETE

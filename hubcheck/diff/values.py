@@ -33,12 +33,12 @@ def compare_values(
     Returns:
         One Agreement for each output, and the reason if the versions could not be run.
     """
-    from hubcheck.probe.devices import tensorflow_missing
+    from hubcheck.probe.devices import cannot_run
     from hubcheck.probe.options import ProbeOptions
     from hubcheck.probe.pool import Pool, ProbeError, SandboxUnavailable
     from hubcheck.probe.replay import CallRequest, NoSuchCall, replay
 
-    if (reason := tensorflow_missing()) is not None:
+    if (reason := cannot_run()) is not None:
         return [], reason
     versions = [variant.signatures for module in (old, new) if (variant := module.inference) is not None]
     shared = [name for name in contracts if len(versions) == 2 and all(name in version for version in versions)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -43,8 +44,10 @@ def no_gpu() -> str | None:
     return None
 
 
-def tensorflow_missing() -> str | None:
+def cannot_run() -> str | None:
     """Return why no module can be run here, or None. Does not import TensorFlow."""
+    if sys.platform != "linux":
+        return "modules can be run on Linux only"
     if importlib.util.find_spec("tensorflow") is None:
         return "TensorFlow is not installed (pip install 'hubcheck[tensorflow]')"
     return None

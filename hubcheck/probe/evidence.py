@@ -32,6 +32,8 @@ def save_evidence(
     Returns:
         The files, in the order of the calls.
     """
+    import numpy
+
     options = options or ProbeOptions()
     planned = plan_steps(module, contracts, larger_batch=options.larger_batch).for_one_worker()
     calls = [step for step in planned if isinstance(step, CallStep)]
@@ -45,7 +47,7 @@ def save_evidence(
         if arrays:
             module_folder.mkdir(parents=True, exist_ok=True)
             file = module_folder / f"{_safe_name(_title(target))}.{device}.npz"
-            _write(file, arrays)
+            numpy.savez_compressed(file, allow_pickle=False, **arrays)
             written.append(file)
     return written
 
@@ -69,13 +71,6 @@ def _arrays(calls: list[CallStep], runs: list[Run]) -> Iterator[tuple[str, Any]]
         for key, values in results.items():
             same = len({value.shape for value in values}) == 1
             yield f"{purpose}.{key or 'output'}.result", numpy.stack(values) if len(values) > 1 and same else values[-1]
-
-
-def _write(file: Path, arrays: Mapping[str, Any]) -> None:
-    import numpy
-
-    with file.open("wb") as stream:
-        numpy.savez_compressed(stream, allow_pickle=False, **arrays)
 
 
 def _title(target: ProbeTarget) -> str:

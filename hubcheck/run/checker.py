@@ -139,9 +139,9 @@ def _pool(plan: ResolvedOptions) -> tuple[Pool | None, str]:
     """Return the pool of workers, or None and the reason why modules are not run."""
     if plan.options.static or plan.devices is None:
         return None, _STATIC_REASON
-    from hubcheck.probe.devices import tensorflow_missing
+    from hubcheck.probe.devices import cannot_run
 
-    missing = tensorflow_missing()
+    missing = cannot_run()
     if missing is None and not plan.devices.devices:
         missing = f"--device: {plan.devices.missing}"
     if missing is not None:

@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hubcheck.sandbox.policy import Layer, SandboxPolicy
-from hubcheck.sandbox.processes import prctl
-
-_PR_SET_NO_NEW_PRIVS = 38
+from hubcheck.sandbox.processes import PR_SET_NO_NEW_PRIVS, prctl
 
 
 def _apply(policy: SandboxPolicy) -> Iterator[str]:
-    prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
     yield "new privileges"
 
 

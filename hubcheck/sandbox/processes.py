@@ -8,8 +8,14 @@ import os
 import signal
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG = 1
+"""Which signal this process receives when its parent ends."""
+
+PR_SET_CHILD_SUBREAPER = 36
+"""Whether orphans below this process become its children, so that it can end them."""
+
+PR_SET_NO_NEW_PRIVS = 38
+"""Whether programs that this process starts gain no privileges."""
 
 
 def prctl(option: int, value: int) -> None:
@@ -17,16 +23,6 @@ def prctl(option: int, value: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), f"prctl({option})")
-
-
-def become_subreaper() -> None:
-    """Make orphans below this process its children, so that it can end them."""
-    prctl(_PR_SET_CHILD_SUBREAPER, 1)
-
-
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends."""
-    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def memory_of(pid: int) -> int:

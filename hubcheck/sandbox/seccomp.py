@@ -14,9 +14,9 @@ import os
 import platform
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 from hubcheck.sandbox.policy import Layer, SandboxPolicy
-from hubcheck.sandbox.system_calls import REFUSED
 
 _PR_SET_SECCOMP, _FILTER = 22, 2
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
@@ -27,19 +27,18 @@ _X32 = 0x40000000
 
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
+_TABLE = Path(__file__).with_name("system_calls.txt").read_text(encoding="ascii").splitlines()
+_REFUSED = [tuple(line.split()[1:]) for line in _TABLE if not line.startswith("#")]
+"""The number of each refused call on x86_64 and on aarch64; "-" if the call does not exist there."""
+
 _CLONE, _CLONE3 = (56, 220), (435, 435)
 _TGKILL, _PRLIMIT = (234, 131), (302, 261)
 
 
-def available() -> bool:
-    """Return whether the kernel has seccomp filters and this processor's system calls are known."""
-    return platform.machine() in _AUDIT and os.path.exists("/proc/sys/kernel/seccomp")  # noqa: PTH110 (forked process)
-
-
 def _unavailable() -> str | None:
-    if not available():
-        return "the kernel has no seccomp filters, or this processor's system calls are not known"
-    return None
+    if platform.machine() not in _AUDIT:
+        return f"the numbers of the system calls on {platform.machine()} are not known"
+    return None if Path("/proc/sys/kernel/seccomp").exists() else "the kernel has no seccomp filters"
 
 
 def _apply(policy: SandboxPolicy) -> Iterator[str]:
@@ -62,10 +61,9 @@ def _program(pid: int) -> Iterator[bytes]:
     if column == 0:
         yield _instruction(_JUMP_GREATER, _X32, 0, 1)
         yield _instruction(_RETURN, deny)
-    for numbers in REFUSED.values():
-        number = numbers[column]
-        if number is not None:
-            yield _instruction(_JUMP_EQUAL, number, 0, 1)
+    for numbers in _REFUSED:
+        if numbers[column] != "-":
+            yield _instruction(_JUMP_EQUAL, int(numbers[column]), 0, 1)
             yield _instruction(_RETURN, deny)
     # A filter cannot see the flags of clone3; with ENOSYS the C library falls back to clone.
     yield _instruction(_JUMP_EQUAL, _CLONE3[column], 0, 1)

@@ -1,4 +1,4 @@
-"""Networks with one fault of behaviour each, and beside each its twin without it. Functions of images and a kernel."""
+"""Networks with one fault of behaviour each, and for each a twin without it: functions of images and a kernel."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Function = Callable[[Any, Any], Any]
 
 @dataclass(frozen=True)
 class Fault:
-    """`name` says what is wrong with `bad` and not with `good`; `rules` are all that must be found.
+    """`name` says what is wrong with `bad` but not with `good`; `rules` are all rules that must fail.
 
-    `place` is what the functions make: "all" of the module, its "training" variant, or its "default" signature.
+    `place` is what the functions define: "all" of the module, its "training" variant, or its "default" signature.
     """
 
     name: str
@@ -76,7 +76,7 @@ def _split(parts: int) -> Function:
 
 
 def _at_most(rows: int) -> Function:
-    """More rows than so many do not fit."""
+    """A network that fails for larger batches."""
 
     def function(images: Any, kernel: Any) -> Any:
         with tf().control_dependencies([tf().debugging.assert_less_equal(tf().shape(images)[0], rows)]):
@@ -128,7 +128,7 @@ def _of_images(change: Callable[[Any], Any]) -> Function:
 
 
 def _state(step: float) -> Function:
-    """A counter that every call moves on."""
+    """A network with a counter that every call increments."""
 
     def function(images: Any, kernel: Any) -> Any:
         v1 = tf().compat.v1

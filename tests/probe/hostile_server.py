@@ -1,5 +1,5 @@
-"""The probe server with workers that misbehave as the seed of their plan tells: what a module that took a worker over
-could do. Started by a Pool in place of the real server."""
+"""A probe server whose workers misbehave, as a module that took over its worker could. A Pool starts it instead of the
+real server; the seed of a plan selects what its worker does."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def fork(folder: Path) -> str:
 
 
 def daemon(folder: Path) -> str:
-    """Leave a process of another session behind, where the filter of system calls is off."""
+    """Leave a process in another session behind, which the filter of system calls prevents."""
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
@@ -62,9 +62,9 @@ def terminate(folder: Path) -> str:
     return "killed the server"
 
 
-def loosen(folder: Path) -> str:
+def change_permissions(folder: Path) -> str:
     os.chmod(folder, 0o777)  # noqa: PTH101
-    return "changed its own permissions"
+    return "changed permissions"
 
 
 def allocate(folder: Path) -> str:
@@ -74,13 +74,13 @@ def allocate(folder: Path) -> str:
 
 
 def need_much(folder: Path) -> str:
-    """What a large but honest module needs."""
+    """Allocate what a large but honest module needs."""
     held = bytearray(700 << 20)
     return f"had {len(held) >> 20} MiB"
 
 
-def stumble(folder: Path) -> str:
-    """An error of hubcheck's own."""
+def fail_internally(folder: Path) -> str:
+    """Exit as a worker does in which hubcheck's own code failed."""
     raise SystemExit(70)
 
 
@@ -100,7 +100,7 @@ def segfault(folder: Path) -> str:
 
 
 def fill(folder: Path) -> str:
-    """In its scratch folder, the one place where it may write: many files, each below the limit."""
+    """Fill the scratch folder, the only one where it may write, with files that are each below the limit."""
     for number in range(1000):
         with Path(f"part-{number}").open("wb") as file:
             file.write(bytes(1 << 27))
@@ -119,10 +119,10 @@ def print_control_characters(folder: Path) -> str:
     return "printed"
 
 
-def rubbish(folder: Path) -> str:
+def send_garbage(folder: Path) -> str:
     socket.socket(fileno=os.dup(3)).sendall(b"\xff" * 100_000)
     time.sleep(60)
-    return "sent rubbish"
+    return "sent garbage"
 
 
 def endless_frame(folder: Path) -> str:
@@ -132,11 +132,11 @@ def endless_frame(folder: Path) -> str:
         channel.sendall(b" " * 65536)
 
 
-def lie(folder: Path) -> str:
+def result_without_step(folder: Path) -> str:
     message = {"kind": "run", "step": 0, "seconds": 0, "error": None, "outputs": {}}
     socket.socket(fileno=os.dup(3)).sendall(encode(message))
     time.sleep(60)
-    return "lied"
+    return "sent a result"
 
 
 ACTIONS: tuple[Callable[[Path], str], ...] = (
@@ -148,39 +148,39 @@ ACTIONS: tuple[Callable[[Path], str], ...] = (
         fork,
         daemon,
         terminate,
-        loosen,
+        change_permissions,
         allocate,
         need_much,
-        stumble,
+        fail_internally,
         loop,
         abort,
         segfault,
         fill,
     ),
-    *(print_much, print_control_characters, rubbish, endless_frame, lie),
+    *(print_much, print_control_characters, send_garbage, endless_frame, result_without_step),
 )
 
 
 def seed_of(action: Callable[[Path], str]) -> int:
-    """The seed of a plan whose worker does this."""
+    """Return the seed of a plan whose worker does this."""
     return 1000 + ACTIONS.index(action)
 
 
 def work(channel: socket.socket, plan: ProbePlan) -> None:
-    """Behave badly, and tell what came of it as the error of the first load; or, with another seed, be good."""
+    """Misbehave and report the outcome as the error of the first load; with a seed below 1000, run the plan."""
     if plan.seed < 1000:
-        from hubcheck.probe.worker.runner import work as honest
+        from hubcheck.probe.worker.runner import work as run_plan
 
-        honest(channel, plan)
+        run_plan(channel, plan)
         return
     channel.sendall(encode({"kind": "begin", "step": 0}))
     try:
-        told = ACTIONS[plan.seed - 1000](Path(plan.path))
+        outcome = ACTIONS[plan.seed - 1000](Path(plan.path))
     except SystemExit:
         raise
     except BaseException as error:
-        told = f"{type(error).__name__}: {error}"
-    error_of_load = {"type": "Told", "message": told}
+        outcome = f"{type(error).__name__}: {error}"
+    error_of_load = {"type": "Outcome", "message": outcome}
     channel.sendall(encode({"kind": "load", "step": 0, "seconds": 0.0, "error": error_of_load}))
     channel.sendall(encode({"kind": "done"}))
 

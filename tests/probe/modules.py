@@ -1,4 +1,4 @@
-"""Small modules for tests of runs: a function of images, exported as TF1 Hub format or as a TF2 SavedModel."""
+"""Small modules for tests that run them: a function of images, exported in TF1 Hub format or as a TF2 SavedModel."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 HEIGHT, WIDTH, FEATURES = 16, 12, 6
 
 Function = Callable[[Any, Any], Any]
-"""Features of images, given the images and a kernel [3, 3, 3, FEATURES]."""
+"""Maps images and a kernel [3, 3, 3, FEATURES] to features."""
 
 
 def tensorflow() -> Any:
-    """TensorFlow, quiet and without oneDNN's other numbers."""
+    """Import TensorFlow with few log messages and without GPUs."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     import tensorflow as tf
@@ -23,13 +23,13 @@ def tensorflow() -> Any:
 
 
 def convolved(images: Any, kernel: Any) -> Any:
-    """[batch, 8, 6, FEATURES]: what most test networks start with."""
+    """Return [batch, 8, 6, FEATURES], the first layer of most test networks."""
     tf = tensorflow()
     return tf.nn.conv2d(images, kernel, strides=2, padding="SAME")
 
 
 def pooled(images: Any, kernel: Any) -> Any:
-    """[batch, FEATURES]: a network without faults."""
+    """Return [batch, FEATURES] from a network without faults."""
     tf = tensorflow()
     return tf.reduce_mean(tf.nn.elu(convolved(images, kernel)), axis=[1, 2])
 
@@ -43,7 +43,7 @@ def tf1_module(
     default: Function | None = None,
     images_shape: tuple[int | None, ...] = (None, HEIGHT, WIDTH, 3),
 ) -> Path:
-    """A module in TF1 Hub format. `default` is another function for the default signature."""
+    """Write a module in TF1 Hub format. `default` is another function for the default signature."""
     tf = tensorflow()
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
@@ -86,7 +86,7 @@ def tf2_module(
     name: str = "image_feature_vector",
     images_shape: tuple[int | None, ...] = (None, HEIGHT, WIDTH, 3),
 ) -> Path:
-    """A reusable SavedModel. `call(images, kernel, training)` is the callable; the signatures are it, unless given."""
+    """Write a reusable SavedModel whose callable is `call(images, kernel, training)`, by default its signatures too."""
     tf = tensorflow()
     kernel = tf.Variable(tf.random.stateless_normal([3, 3, 3, FEATURES], seed=[1, 2]), name="kernel")
     call = call or (lambda images, kernel, training: pooled(images, kernel))

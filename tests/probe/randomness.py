@@ -1,4 +1,4 @@
-"""Networks that are random in training: with a mask on their output, and with randomness that is their own business."""
+"""Networks that are random in training: with a dropout mask on their output, and with randomness that is allowed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _dropped(rate: float) -> Call:
 
 
 def _spatial(images: Any, kernel: Any, training: bool) -> Any:
-    """Whole channels are dropped before they are pooled."""
+    """Drop whole channels before they are pooled."""
     tf = tensorflow()
     x = tf.nn.elu(convolved(images, kernel))
     if training:
@@ -35,7 +35,7 @@ def _masked_by_hand(images: Any, kernel: Any, training: bool) -> Any:
 
 
 def _rectified_after(images: Any, kernel: Any, training: bool) -> Any:
-    """Half of the features are 0 by nature; the mask shows on the others."""
+    """Half of the features are always 0; the mask is visible on the others."""
     tf = tensorflow()
     features = tf.nn.relu(pooled(images, kernel) - 0.02)
     return tf.nn.dropout(features, 0.4) if training else features
@@ -57,7 +57,7 @@ def _inside(images: Any, kernel: Any, training: bool) -> Any:
 
 
 def _inside_rectified(threshold: float) -> Call:
-    """Zeros of the last ReLU come and go with the noise below it; the more, the higher the threshold."""
+    """The zeros of the last ReLU change with the noise in front of it, the more the higher the threshold."""
 
     def call(images: Any, kernel: Any, training: bool) -> Any:
         return tensorflow().nn.relu(_inside(images, kernel, training) - threshold)
@@ -87,7 +87,7 @@ def _element_wise_before_pooling(images: Any, kernel: Any, training: bool) -> An
 
 
 def _normalised(images: Any, kernel: Any, training: bool) -> Any:
-    """Batch normalisation of the batch in training; nothing is random."""
+    """Normalize by the statistics of the batch in training; nothing is random."""
     tf = tensorflow()
     x = convolved(images, kernel)
     if training:

@@ -1,7 +1,7 @@
-"""How often the statistics of dropout change their mind: `python -m tests.probe.repetitions [COUNT]`.
+"""How often the statistics of dropout reach a wrong verdict: `python -m tests.probe.repetitions [COUNT]`.
 
-Every network of `randomness.py` is called 24 times in training, COUNT times over, and judged each time anew.
-The command ends with 1 if any verdict was another than it should be.
+Every network of `randomness.py` is called 24 times in training and judged, COUNT times. The command exits with 1 if
+any verdict was wrong.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.probe.randomness import UNMASKED, Call
 
 
 def shares(networks: Mapping[str, Call], count: int, folder: Path) -> dict[str, list[float]]:
-    """For each network, the share that behaves as if masked, in each of so many repetitions."""
+    """Return, for each network, the share of entries that behave as if masked in each repetition."""
     options = ProbeOptions(timeout=600.0)
     contracts = load_contracts()
     found = {}
@@ -45,7 +45,7 @@ def shares(networks: Mapping[str, Call], count: int, folder: Path) -> dict[str, 
 
 
 def _repeated(planned: ModuleSteps, count: int) -> ModuleSteps:
-    """Only the calls for the statistics, `count` times as many."""
+    """Return only the calls for the statistics, `count` times as many."""
     variants = []
     for variant in planned.variants:
         steps = [step for step in variant.repeated if step.target.trace == "training=True"]
@@ -55,7 +55,7 @@ def _repeated(planned: ModuleSteps, count: int) -> ModuleSteps:
 
 
 def main(count: int) -> int:
-    """Print a line for each network, and the number of wrong verdicts."""
+    """Print a line for each network and the number of wrong verdicts."""
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         for title, networks, masked in (("masked", WITH_MASK, True), ("not masked", UNMASKED, False)):

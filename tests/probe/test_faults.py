@@ -1,4 +1,4 @@
-"""Every fault of behaviour is found, its twin gives no finding, whatever the noise and whatever the largest batch."""
+"""Every fault of behaviour is found and its twin has no finding, for any seed and any largest batch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def module(path: Path, fault: Fault, function) -> Path:
 
 @pytest.fixture(scope="module")
 def modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
-    """Bad and good by the fault's name."""
+    """The bad and the good module by the name of the fault."""
     folder = tmp_path_factory.mktemp("faults")
     return {
         fault.name: (
@@ -37,7 +37,7 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, P
     }
 
 
-def test_there_are_as_many_faults_as_promised():
+def test_there_are_at_least_25_faults_of_different_names():
     assert len(FAULTS) >= 25
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
 
@@ -49,7 +49,7 @@ def test_there_are_as_many_faults_as_promised():
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_each_fault_is_found_and_its_twin_is_silent(modules, seed, larger):
+def test_each_fault_is_found_and_its_twin_has_no_finding(modules, seed, larger):
     paths = [path for pair in modules.values() for path in pair]
     options = ProbeOptions(seed=seed, larger_batch=larger)
     reports = {Path(report.path): report for report in hubcheck.validate(paths, probe=options).modules}

@@ -1,4 +1,4 @@
-"""What a worker sends is hostile input: nothing but a result becomes one, and nothing else happens."""
+"""Frames of a worker are hostile input: invalid ones are refused and have no effect."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ JSON = st.recursive(
 
 
 @given(st.data())
-def test_an_array_arrives_as_it_was_sent_however_the_stream_is_cut(data):
+def test_arrays_arrive_unchanged_however_the_stream_is_split(data):
     dtype = data.draw(NUMBERS)
     sent = data.draw(arrays.arrays(dtype, arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)))
     stream = encode({"key": "é"}, sent) + encode({"then": 1})
@@ -42,7 +42,7 @@ def test_an_array_arrives_as_it_was_sent_however_the_stream_is_cut(data):
 
 
 @given(st.binary(max_size=400))
-def test_any_bytes_give_frames_or_a_bad_frame(stream):
+def test_any_bytes_are_frames_or_raise_bad_frame(stream):
     try:
         for message, array in Decoder().feed(stream):
             assert isinstance(message, dict)
@@ -52,13 +52,13 @@ def test_any_bytes_give_frames_or_a_bad_frame(stream):
 
 
 @pytest.mark.parametrize("lengths", [(MAX_JSON + 1, 0), (2, MAX_ARRAY + 1), (2**32 - 1, 2**32 - 1)])
-def test_a_frame_that_is_too_long_is_refused_before_it_comes(lengths):
+def test_a_frame_that_is_too_large_is_refused_before_it_arrives(lengths):
     with pytest.raises(BadFrame):
         list(Decoder().feed(struct.pack(">II", *lengths)))
 
 
 @pytest.mark.parametrize("text", [b"[]", b"1", b'"x"', b"{", b"\xff", b"[" * 100_000])
-def test_what_is_no_json_object_is_refused(text):
+def test_a_message_that_is_not_a_json_object_is_refused(text):
     with pytest.raises(BadFrame):
         list(Decoder().feed(struct.pack(">II", len(text), 0) + text))
 
@@ -84,7 +84,7 @@ def npy(header: str, body: bytes = b"") -> bytes:
         npy("(" * 500),
     ],
 )
-def test_what_is_no_array_of_numbers_is_refused(data):
+def test_bytes_that_are_not_an_array_of_numbers_are_refused(data):
     with pytest.raises(BadFrame):
         decode_array(data)
 
@@ -112,12 +112,12 @@ PLAN = ProbePlan(
 )
 
 
-def test_a_plan_survives_json():
+def test_a_plan_is_the_same_after_json():
     assert from_json(json.loads(json.dumps(to_json(PLAN)))) == PLAN
 
 
 def honest() -> list[tuple[dict[str, object], bytes]]:
-    """What a worker sends that keeps to the plan."""
+    """Return the frames of a worker that follows the plan."""
     buffer = io.BytesIO()
     np.save(buffer, np.ones((2, 3), np.float32))
     outputs = {"default": {"dtype": "float32", "shape": [2, 3]}}
@@ -141,7 +141,7 @@ def honest() -> list[tuple[dict[str, object], bytes]]:
     ]
 
 
-def test_an_honest_worker_is_understood():
+def test_the_frames_of_an_honest_worker_become_observations():
     collector = Collector(PLAN)
     for message, data in honest():
         collector.take(message, data)
@@ -155,7 +155,7 @@ def test_an_honest_worker_is_understood():
 @pytest.mark.parametrize(
     ("seconds", "words"), [(12.5, "one call takes 12.5 s: 3 of them"), (0.0, "time limit was near")]
 )
-def test_a_call_that_was_left_out_is_told_with_its_reason(seconds, words):
+def test_a_call_that_was_left_out_is_reported_with_the_reason(seconds, words):
     collector = Collector(PLAN)
     collector.take({"kind": "left out", "step": 2, "seconds": seconds}, b"")
     (left,) = collector.not_run
@@ -166,15 +166,15 @@ def test_a_call_that_was_left_out_is_told_with_its_reason(seconds, words):
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
-def test_a_dishonest_worker_is_refused_or_understood_but_never_believed_more(data):
-    """Some frame of an honest worker is left out, doubled, or changed in one value."""
+def test_altered_frames_are_refused_or_observed_but_never_add_results(data):
+    """One frame of an honest worker is left out, duplicated or changed in one value."""
     frames = honest()
     place = data.draw(st.integers(0, len(frames) - 1))
     message, array = frames[place]
-    match data.draw(st.sampled_from(["leave out", "double", "change", "other array"])):
+    match data.draw(st.sampled_from(["leave out", "duplicate", "change", "other array"])):
         case "leave out":
             del frames[place]
-        case "double":
+        case "duplicate":
             frames.insert(place, frames[place])
         case "change":
             key = data.draw(st.sampled_from(sorted(message)))
@@ -192,7 +192,7 @@ def test_a_dishonest_worker_is_refused_or_understood_but_never_believed_more(dat
 
 
 @pytest.mark.parametrize(("after", "loads", "runs", "left"), [(1, 1, 0, 3), (2, 1, 1, 2), (4, 1, 1, 2), (12, 2, 4, 0)])
-def test_a_worker_that_ends_early_failed_in_what_it_was_doing(after, loads, runs, left):
+def test_the_current_step_fails_if_the_worker_ends_early(after, loads, runs, left):
     collector = Collector(PLAN)
     for message, data in honest()[: after + 1]:
         collector.take(message, data)

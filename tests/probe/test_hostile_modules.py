@@ -1,4 +1,4 @@
-"""Modules of the unwanted kind: refused by their files, and harmless where they are run all the same."""
+"""Hostile modules: static rules refuse them, and running them anyway does no harm."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hubcheck.probe.pool import Pool
 from hubcheck.rulebook.contract import load_contracts
 from tests.probe.modules import pooled, tensorflow, tf1_module
 
-PATIENT, HASTY = ProbeOptions(timeout=90.0), ProbeOptions(timeout=5.0)
+LONG, SHORT = ProbeOptions(timeout=90.0), ProbeOptions(timeout=5.0)
 
 
 def _writes(outside: Path) -> Callable[[Any, Any], Any]:
@@ -111,18 +111,18 @@ def modules(tmp_path_factory: pytest.TempPathFactory, outside: Path) -> dict[str
 
 @pytest.fixture(scope="module")
 def observations(modules: dict[str, Path]) -> dict[str, Observations]:
-    """All of them run in one pool, whatever their files say."""
+    """All of them run in one pool, although static rules refuse some."""
     contracts = load_contracts()
     with Pool() as pool:
         futures = {
-            name: pool.submit(read(path), contracts, HASTY if name == "never ends" else PATIENT)
+            name: pool.submit(read(path), contracts, SHORT if name == "never ends" else LONG)
             for name, path in modules.items()
         }
         return {name: future.result(timeout=200) for name, future in futures.items()}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_fails_in_one_line_or_does_no_harm(name, observations, outside):
+def test_a_hostile_module_fails_with_one_line_or_does_no_harm(name, observations, outside):
     failures = [run.failure.message for run in observations[name].runs if run.failure is not None]
     expected = CASES[name][1]
     if expected is None:
@@ -133,16 +133,16 @@ def test_it_fails_in_one_line_or_does_no_harm(name, observations, outside):
     assert not (outside / "escaped").exists()
 
 
-def test_the_good_module_among_them_gets_its_full_verdict(observations):
+def test_a_good_module_in_the_same_pool_is_run_completely(observations):
     assert [run.failure for run in observations["good"].runs if run.failure] == []
     assert {run.purpose for run in observations["good"].runs} >= {"pictures", "plain", "swapped", "alone", "again"}
 
 
-def test_what_a_safety_rule_refuses_is_not_run_unless_asked(modules, outside):
-    refused = hubcheck.validate(modules["writes"], probe=PATIENT).modules[0]
+def test_a_module_that_fails_a_safety_rule_runs_only_with_run_unsafe(modules, outside):
+    refused = hubcheck.validate(modules["writes"], probe=LONG).modules[0]
     outcomes = {outcome.rule: outcome for outcome in refused.outcomes}
     assert outcomes["safety/file-access"].status == "failed"
     assert (outcomes["module/loads"].status, outcomes["module/loads"].reason) == ("skipped", "needs safety/file-access")
-    forced = hubcheck.validate(modules["writes"], probe=PATIENT, run_unsafe=True).modules[0]
+    forced = hubcheck.validate(modules["writes"], probe=LONG, run_unsafe=True).modules[0]
     assert {"safety/file-access", "behaviour/runs"} <= {finding.rule for finding in forced.findings}
     assert not (outside / "escaped").exists()

@@ -1,4 +1,4 @@
-"""A worker that a module took over: what it tries fails, it ends, and the rest goes on."""
+"""Workers that a module took over: what they attempt fails, they are ended, and other modules run on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hubcheck.probe.options import ProbeOptions
 from hubcheck.probe.plan.planning import plan_steps
 from hubcheck.probe.pool import Pool, ProbeError
 from hubcheck.rulebook.contract import load_contracts
-from hubcheck.sandbox import landlock, seccomp
+from hubcheck.sandbox import enforce
 from hubcheck.sandbox.processes import children
 from tests.paths import DATA
 from tests.probe import hostile_server as hostile
@@ -26,14 +26,12 @@ from tests.probe import hostile_server as hostile
 COMMAND = [sys.executable, str(Path(hostile.__file__))]
 GIB = 1 << 30
 
-pytestmark = pytest.mark.skipif(
-    landlock.version() == 0 or not seccomp.available(), reason="the kernel has no Landlock or no seccomp"
-)
+pytestmark = pytest.mark.skipif(enforce.unavailable() is not None, reason=str(enforce.unavailable()))
 
 
 @pytest.fixture
 def module(tmp_path: Path) -> Module:
-    """A module in a folder of its own, with a secret and a place to escape to beside it."""
+    """A module in its own folder, with a secret file in the folder above."""
     import shutil
 
     folder = tmp_path / "module"
@@ -44,7 +42,7 @@ def module(tmp_path: Path) -> Module:
 
 @pytest.fixture
 def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where pools keep their scratch folders: empty again after the test."""
+    """The folder of the pools' scratch folders, which must be empty after the test."""
     folder = tmp_path / "scratch"
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
@@ -63,7 +61,7 @@ def seen(module: Module, action: object, *, sandbox: str = "auto", **limits: flo
 
 def failure(observations: Observations) -> Failure:
     found = [load.failure for load in observations.loads if load.failure is not None]
-    assert len(found) >= 1, "nothing of it was told"
+    assert len(found) >= 1, "no failure was reported"
     assert "\n" not in found[0].message
     return found[0]
 
@@ -78,72 +76,72 @@ def failure(observations: Observations) -> Failure:
         hostile.fork,
         hostile.daemon,
         hostile.terminate,
-        hostile.loosen,
+        hostile.change_permissions,
     ],
 )
-def test_the_kernel_refuses_what_a_module_has_no_business_with(action, module, scratch, tmp_path):
+def test_the_sandbox_refuses_what_a_module_does_not_need(action, module, scratch, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         (module.folder / "port").write_text(str(listener.getsockname()[1]), encoding="ascii")
         listener.settimeout(0.1)
-        told = failure(seen(module, action))
+        reported = failure(seen(module, action))
         with pytest.raises(TimeoutError):
             listener.accept()
-    assert "PermissionError" in told.message, told
+    assert "PermissionError" in reported.message, reported
     assert not (tmp_path / "escaped").exists()
 
 
-def test_without_the_sandbox_they_would_succeed(module, scratch, tmp_path):
+def test_the_same_attempts_succeed_without_the_sandbox(module, scratch, tmp_path):
     assert "written" in failure(seen(module, hostile.write, sandbox="off")).message
     assert (tmp_path / "escaped").exists()
     assert "the secret" in failure(seen(module, hostile.read, sandbox="off")).message
 
 
 @pytest.mark.parametrize(
-    ("action", "kind", "words"),
+    ("action", "kind", "text"),
     [
         (hostile.loop, "deadline", "its deadline of 2 s"),
         (hostile.abort, "signal", "signal 6 (SIGABRT): Check failed: ok (0 vs. 1) the end"),
         (hostile.segfault, "signal", "signal 11 (SIGSEGV)"),
-        (hostile.rubbish, "protocol", "an invalid result"),
+        (hostile.send_garbage, "protocol", "an invalid result"),
         (hostile.endless_frame, "protocol", "an invalid result"),
-        (hostile.lie, "protocol", "an invalid result"),
+        (hostile.result_without_step, "protocol", "an invalid result"),
     ],
 )
-def test_a_worker_that_dies_hangs_or_talks_nonsense_is_told_in_one_line(action, kind, words, module, scratch):
-    told = failure(seen(module, action, timeout=2.0 if action is hostile.loop else 20.0))
-    assert (told.kind, words in told.message) == (kind, True), told
+def test_a_worker_that_crashes_hangs_or_sends_garbage_is_reported_in_one_line(action, kind, text, module, scratch):
+    reported = failure(seen(module, action, timeout=2.0 if action is hostile.loop else 20.0))
+    assert (reported.kind, text in reported.message) == (kind, True), reported
 
 
 def test_a_worker_that_takes_all_memory_is_stopped(module, scratch):
-    told = failure(seen(module, hostile.allocate))
-    assert told.kind == "memory" or "MemoryError" in told.message, told
+    reported = failure(seen(module, hostile.allocate))
+    assert reported.kind == "memory" or "MemoryError" in reported.message, reported
 
 
-def test_what_does_not_fit_beside_others_gets_all_the_memory_alone(module, scratch, monkeypatch):
-    """A share of the memory is no verdict: the module runs again when nothing else does."""
+def test_a_module_that_exceeds_its_share_of_the_memory_runs_again_alone(module, scratch, monkeypatch):
+    """Exceeding a share of the memory is no fault; the module runs again with all of it."""
     shares = {1: 2 * GIB, 2: GIB // 2}
     monkeypatch.setattr("hubcheck.probe.dispatch.dispatcher.fair_share", shares.__getitem__)
     options = ProbeOptions(seed=hostile.seed_of(hostile.need_much), timeout=30.0)
     with Pool(jobs=2, command=COMMAND) as pool:
         futures = [pool.submit(module, load_contracts(), options) for _ in range(3)]
-        told = [failure(future.result(timeout=100)).message for future in futures]
-    assert told == ["Told: had 700 MiB"] * 3
+        reported = [failure(future.result(timeout=100)).message for future in futures]
+    assert reported == ["Outcome: had 700 MiB"] * 3
 
 
-def test_an_error_of_our_own_is_no_fault_of_the_module(module, scratch):
+def test_an_internal_error_is_no_fault_of_the_module(module, scratch):
     with Pool(jobs=1, command=COMMAND) as pool:
-        options = ProbeOptions(seed=hostile.seed_of(hostile.stumble))
+        options = ProbeOptions(seed=hostile.seed_of(hostile.fail_internally))
         with pytest.raises(ProbeError) as caught:
             pool.submit(module, load_contracts(), options).result(timeout=60)
     assert caught.value.internal
 
 
 def test_a_worker_that_fills_the_disk_is_stopped(module, scratch):
-    told = failure(seen(module, hostile.fill))
-    assert "scratch" in told.message or "File too large" in told.message, told
+    reported = failure(seen(module, hostile.fill))
+    assert "scratch" in reported.message or "File too large" in reported.message, reported
 
 
-def test_gigabytes_of_output_are_nobodys_business(module, scratch):
+def test_gigabytes_of_output_do_no_harm(module, scratch):
     assert "printed 2 GB" in failure(seen(module, hostile.print_much, timeout=100.0)).message
 
 
@@ -151,16 +149,16 @@ def test_control_characters_in_the_output_do_not_end_the_run(module, scratch):
     assert "printed" in failure(seen(module, hostile.print_control_characters)).message
 
 
-def test_without_the_sandbox_a_process_left_behind_is_ended_all_the_same(module, scratch):
+def test_a_process_left_behind_is_ended_without_the_sandbox_too(module, scratch):
     assert "forked" in failure(seen(module, hostile.daemon, sandbox="off")).message
 
 
-def test_other_modules_get_their_full_verdict(module, scratch):
-    """One worker of the same pool runs wild while the next runs to its end."""
+def test_other_modules_of_the_pool_are_run_completely(module, scratch):
+    """One worker of a pool crashes while another runs its plan."""
     contracts = load_contracts()
     with Pool(jobs=2, command=COMMAND) as pool:
-        wild = ProbeOptions(seed=hostile.seed_of(hostile.segfault), timeout=30.0, memory=2 * GIB)
-        bad = pool.submit(module, contracts, wild)
+        crashing = ProbeOptions(seed=hostile.seed_of(hostile.segfault), timeout=30.0, memory=2 * GIB)
+        bad = pool.submit(module, contracts, crashing)
         good = pool.submit(module, contracts, ProbeOptions(timeout=60.0, memory=4 * GIB))
         assert "SIGSEGV" in failure(bad.result(timeout=100)).message
         runs = good.result(timeout=100)
@@ -170,7 +168,7 @@ def test_other_modules_get_their_full_verdict(module, scratch):
     assert len(runs.loads) == len(planned.variants) + 1
 
 
-def test_what_protects_is_told(module, scratch):
+def test_observations_list_the_protections(module, scratch):
     observations = seen(module, hostile.write)
     assert {"files (Landlock)", "network (seccomp)", "memory", "deadline"} <= set(observations.sandbox)
     assert observations.sandbox_missing == ()

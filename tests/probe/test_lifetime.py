@@ -1,4 +1,4 @@
-"""Whatever ends hubcheck, and when: no process and no folder is left. And wherever it starts, it starts once."""
+"""However and whenever hubcheck ends, no process and no folder is left; however it is started, it runs once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GOOD = DATA / "a_good_feature_vector"
 
 @pytest.fixture(scope="module")
 def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A module whose every call takes for ever."""
+    """A module whose calls never end."""
     tf = tensorflow()
 
     def function(images, kernel):
@@ -40,7 +40,7 @@ def start(scratch: Path, *paths: Path) -> subprocess.Popen[str]:
 
 
 def left_behind(scratch: Path) -> list[str]:
-    """Processes that were started for this scratch folder, and what is in it."""
+    """Return the processes that were started for this scratch folder, and its contents."""
     found = [str(path) for path in scratch.iterdir()]
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
@@ -53,7 +53,7 @@ def left_behind(scratch: Path) -> list[str]:
     return found
 
 
-def eventually_nothing(scratch: Path, *, seconds: float) -> list[str]:
+def left_after(scratch: Path, *, seconds: float) -> list[str]:
     deadline = time.monotonic() + seconds
     while (found := left_behind(scratch)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -69,8 +69,8 @@ def test_ctrl_c_leaves_nothing(moment, endless, tmp_path):
     time.sleep(moment)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=30)
-    # A server that was just being started sees for itself that nobody is there.
-    assert eventually_nothing(scratch, seconds=20) == []
+    # A server that was just being started notices on its own that hubcheck has ended.
+    assert left_after(scratch, seconds=20) == []
     assert process.returncode == 130, (output, errors)
     assert "Traceback" not in errors
 
@@ -82,10 +82,10 @@ def test_a_killed_hubcheck_leaves_nothing(moment, endless, tmp_path):
     time.sleep(moment)
     process.kill()
     process.communicate(timeout=30)
-    assert eventually_nothing(scratch, seconds=15) == []
+    assert left_after(scratch, seconds=15) == []
 
 
-def test_a_killed_server_is_told_and_its_workers_die(endless, tmp_path):
+def test_a_killed_server_is_reported_and_its_workers_end(endless, tmp_path):
     scratch = tmp_path / "scratch"
     process = start(scratch, endless)
     deadline = time.monotonic() + 30
@@ -119,21 +119,21 @@ print("status", {{o.status for o in report.modules[0].outcomes if o.rule == "beh
 """
 
 
-@pytest.mark.parametrize("way", ["a file", "standard input", "a thread"])
-def test_a_script_without_a_main_guard_runs_once(way, tmp_path):
+@pytest.mark.parametrize("source", ["a file", "standard input", "a thread"])
+def test_a_script_without_a_main_guard_runs_once(source, tmp_path):
     script = UNGUARDED
-    if way == "a thread":
+    if source == "a thread":
         body = "\n    ".join(UNGUARDED.strip().splitlines())
         script = f"import threading\ndef work():\n    {body}\nt = threading.Thread(target=work); t.start(); t.join()\n"
     file = tmp_path / "script.py"
     file.write_text(script, encoding="utf-8")
-    arguments = [sys.executable] if way == "standard input" else [sys.executable, str(file)]
-    given = script if way == "standard input" else None
+    arguments = [sys.executable] if source == "standard input" else [sys.executable, str(file)]
+    given = script if source == "standard input" else None
     done = subprocess.run(arguments, input=given, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.stdout.splitlines() == ["once", "status {'passed'}"], done.stderr
 
 
-def test_a_file_called_tensorflow_in_the_current_folder_is_not_tensorflow(tmp_path):
+def test_a_file_called_tensorflow_in_the_current_folder_is_not_imported(tmp_path):
     (tmp_path / "tensorflow.py").write_text("raise SystemExit('not me')\n", encoding="utf-8")
     command = [str(Path(sys.executable).with_name("hubcheck")), "validate", "--select", "module/loads", str(GOOD)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)

@@ -1,4 +1,4 @@
-"""Which calls are planned for which modules, decided from files alone."""
+"""Which calls are planned for a module, from its files alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def images(*dims: int | None, dtype: str = "float32", encoding: str = "dense") -
 
 
 def module(images_tensor: Tensor, *, inputs: dict[str, Tensor] | None = None, **variant: object) -> Module:
-    """A TF2 module whose signatures take this tensor (and these)."""
+    """Return a TF2 module whose signatures take this tensor and perhaps others."""
     given_inputs = {"images": images_tensor, **(inputs or {})}
     outputs = {"default": Tensor("float32", Shape((None, 4)), components=("out:0",))}
     other = {"default": Tensor("float32", Shape((None, 4)), components=("other:0",))}
@@ -45,7 +45,7 @@ def by_purpose(planned: ModuleSteps, signature: str = "image_feature_vector") ->
 
 
 @given(st.integers(4, 40))
-def test_every_asked_batch_size_is_tried(larger):
+def test_the_requested_batch_size_and_smaller_ones_are_planned(larger):
     found = by_purpose(plan_steps(module(images(None, 8, 9, 3)), CONTRACTS, larger_batch=larger))
     assert sorted(found[name].batch for name in ("alone", "swapped", "plain", "pictures")) == [1, 2, 3, larger]
     assert found["pictures"].inputs["images"].shape == (larger, 8, 9, 3)
@@ -53,33 +53,33 @@ def test_every_asked_batch_size_is_tried(larger):
     assert found["again"].inputs == found["pictures"].inputs
 
 
-def test_a_fixed_batch_is_fed_as_it_is_and_no_other():
+def test_a_fixed_batch_size_is_the_only_one_planned():
     found = by_purpose(plan_steps(module(images(7, 8, 9, 3)), CONTRACTS))
     assert {step.batch for step in found.values()} == {7}
     assert "alone" not in found
 
 
 @pytest.mark.parametrize("batch", [0, 4096])
-def test_an_absurd_batch_is_not_run(batch):
+def test_a_module_with_an_absurd_batch_size_is_not_run(batch):
     planned = plan_steps(module(images(batch, 8, 9, 3)), CONTRACTS)
     assert calls(planned) == []
     assert str(batch) in planned.not_run[0].reason
 
 
 @pytest.mark.parametrize("side", [0, -3, 2**40])
-def test_an_absurd_size_is_not_run(side):
+def test_a_module_with_an_absurd_image_size_is_not_run(side):
     planned = plan_steps(module(images(None, side, 8, 3)), CONTRACTS)
     assert calls(planned) == []
     assert str(side) in planned.not_run[0].reason
 
 
-def test_open_sizes_are_the_expected_one_and_a_second_one():
+def test_an_open_image_size_is_run_at_the_expected_size_and_a_larger_one():
     with_info = module(images(None, None, None, 3), image_size=(20, 30))
     found = by_purpose(plan_steps(with_info, CONTRACTS))
     assert (found["pictures"].size, found["resized"].size) == ((20, 30), (52, 62))
 
 
-def test_unknown_rank_and_unknown_channels_are_fed_three_channels():
+def test_images_have_three_channels_if_rank_or_channels_are_unknown():
     unknown = module(Tensor("float32", Shape(None), "dense", ("images:0",)))
     shape = by_purpose(plan_steps(unknown, CONTRACTS))["alone"].inputs["images"].shape
     assert (len(shape), shape[0], shape[3]) == (4, 1, 3)
@@ -87,19 +87,19 @@ def test_unknown_rank_and_unknown_channels_are_fed_three_channels():
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float16", "bfloat16", "bool"])
-def test_the_declared_dtype_is_fed(dtype):
+def test_inputs_have_the_declared_dtype(dtype):
     found = by_purpose(plan_steps(module(images(None, 8, 8, 3, dtype=dtype)), CONTRACTS))
     assert found["pictures"].inputs["images"].dtype == dtype
 
 
-def test_where_images_are_promised_no_texts_are_fed():
+def test_a_string_input_gets_no_text_if_the_contract_wants_images():
     planned = plan_steps(module(images(None, 8, 8, 3, dtype="string")), CONTRACTS)
     assert not by_purpose(planned)
     assert any("string" in left_out.reason for left_out in planned.not_run)
 
 
 @pytest.mark.parametrize(
-    ("tensor", "inputs", "word"),
+    ("tensor", "inputs", "text"),
     [
         (images(None, 8, 8, 3), {"rate": Tensor("float32", Shape(()))}, '"rate"'),
         (images(None, 8, 8, 3, encoding="sparse"), {}, "sparse"),
@@ -107,13 +107,13 @@ def test_where_images_are_promised_no_texts_are_fed():
         (images(None, 8, 8, 3, dtype="resource"), {}, "resource"),
     ],
 )
-def test_what_cannot_be_fed_is_told(tensor, inputs, word):
+def test_inputs_that_cannot_be_made_are_reported(tensor, inputs, text):
     planned = plan_steps(module(tensor, inputs=inputs), CONTRACTS)
     assert calls(planned) == []
-    assert word in planned.not_run[0].reason
+    assert text in planned.not_run[0].reason
 
 
-def test_an_input_with_a_default_value_needs_no_feeding():
+def test_an_input_with_a_default_value_is_left_out():
     made = module(images(None, 8, 8, 3), inputs={"rate": Tensor("float32", Shape(()))})
     (variant,) = made.variants
     signatures = {key: replace(value, defaults=frozenset({"rate"})) for key, value in variant.signatures.items()}
@@ -139,7 +139,7 @@ def test_training_traces_are_repeated_and_come_last():
     assert all(purpose == "repeated" for purpose in order[order.index("repeated") :])
 
 
-def test_a_training_flag_that_is_a_tensor_gets_both_values():
+def test_a_training_flag_that_is_a_tensor_is_planned_with_both_values():
     planned = plan_steps(traced(trace(None, training=Tensor("bool", Shape(())))), CONTRACTS)
     flags = {step.target.trace: step.inputs["training"].flag for step in calls(planned) if step.target.trace}
     assert flags == {"training=False": False, "training=True": True}
@@ -166,7 +166,7 @@ def test_without_a_task_signature_a_module_is_only_loaded():
     assert planned.for_one_worker() == (LoadStep(("serve",)), LoadStep(("serve",), session=True))
 
 
-def test_a_contract_of_ones_own_is_fed_by_its_shape():
+def test_inputs_follow_the_shape_of_a_custom_contract():
     contract = SignatureContract(
         "audio_embedding",
         "Audio",
@@ -185,7 +185,7 @@ def test_a_contract_of_ones_own_is_fed_by_its_shape():
     assert (feed.shape, feed.low, feed.high) == ((5, 160), -1, 1)
 
 
-def test_two_workers_do_what_one_does():
+def test_two_workers_make_the_same_calls_as_one():
     planned = plan_steps(read(DATA / "c_dropout_on_features_train"), CONTRACTS)
     together = [step for step in planned.for_one_worker() if isinstance(step, CallStep)]
     apart = [step for steps in planned.for_two_workers() for step in steps if isinstance(step, CallStep)]
@@ -196,7 +196,7 @@ def test_two_workers_do_what_one_does():
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in DATA.iterdir() if path.is_dir()))
-def test_plans_of_real_modules_survive_json(name):
+def test_plans_of_real_modules_are_the_same_after_json(name):
     from hubcheck.probe.plan.steps import ProbePlan
 
     plan = ProbePlan("/m", plan_steps(read(DATA / name), CONTRACTS).for_one_worker())

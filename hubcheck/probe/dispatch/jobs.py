@@ -80,10 +80,11 @@ class Job:
     def _observations(self) -> Observations:
         """Combine what all tasks observed, in the order of the plan."""
         done = [(task.plan.device, task.collector) for task in self.tasks if task.collector is not None]
+        devices = {name: Device(name, collector.absent is None, collector.absent) for name, collector in done}
         collectors = [collector for _, collector in done]
         not_planned = (replace(entry, device=device) for device in self.devices for entry in self.steps.not_run)
         return Observations(
-            devices=(*_devices(done), *self.absent),
+            devices=(*devices.values(), *self.absent),
             loads=_without_duplicates(load for collector in collectors for load in collector.loads),
             runs=tuple(run for collector in collectors for run in collector.runs),
             not_run=(*not_planned, *(entry for collector in collectors for entry in collector.not_run)),
@@ -91,16 +92,6 @@ class Job:
             sandbox_missing=tuple(dict.fromkeys(name for collector in collectors for name in collector.missing)),
             settings=self.options.settings,
         )
-
-
-def _devices(done: list[tuple[str, Collector]]) -> tuple[Device, ...]:
-    devices: dict[str, Device] = {}
-    for name, collector in done:
-        if collector.absent is not None:
-            devices[name] = Device(name, False, collector.absent)
-        else:
-            devices.setdefault(name, Device(name, True))
-    return tuple(devices.values())
 
 
 def _without_duplicates(loads: Iterator[Load]) -> tuple[Load, ...]:

@@ -16,7 +16,7 @@ from hubcheck.probe.wire.control import EXIT_INTERNAL_ERROR
 from hubcheck.probe.wire.framing import Decoder, encode
 from hubcheck.probe.worker.permissions import policy_for
 from hubcheck.sandbox.enforce import enforce
-from hubcheck.sandbox.processes import die_with_parent
+from hubcheck.sandbox.processes import PR_SET_PDEATHSIG, prctl
 
 Work = Callable[[socket.socket, ProbePlan], None]
 """Runs a plan and sends what it observes."""
@@ -65,7 +65,7 @@ def run_worker(
 def _detach(channel: int, log: int, server_pid: int) -> None:
     """Start a session, die with the server, and keep no descriptor but the log (as 1 and 2) and the channel (as 3)."""
     os.setsid()
-    die_with_parent()
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != server_pid:
         os._exit(EXIT_INTERNAL_ERROR)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):

@@ -25,7 +25,7 @@ if __name__ == "__main__":  # run as a file: this interpreter need not find hubc
 from hubcheck.probe.wire import control
 from hubcheck.probe.worker.forked import Work
 from hubcheck.probe.worker.supervisor import Supervisor
-from hubcheck.sandbox.processes import become_subreaper
+from hubcheck.sandbox.processes import PR_SET_CHILD_SUBREAPER, prctl
 
 
 def main(arguments: list[str], work: Work | None = None) -> None:
@@ -38,7 +38,7 @@ def main(arguments: list[str], work: Work | None = None) -> None:
     channel = socket.socket(fileno=int(arguments[0]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    become_subreaper()
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
     scratch = Path(arguments[1])
     if work is None:
         try:

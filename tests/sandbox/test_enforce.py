@@ -1,0 +1,85 @@
+"""Which layers are applied, and what is reported as enforced and as missing, by the mode of the policy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from hubcheck.sandbox import enforce, limits
+from hubcheck.sandbox.policy import Layer, SandboxPolicy, SandboxUnavailable
+
+
+def layer(name: str, *, lacking: str | None = None, refused: bool = False) -> Layer:
+    def apply(policy: SandboxPolicy) -> Iterator[str]:
+        if refused:
+            raise OSError(1, "Operation not permitted")
+        yield f"files ({name})"
+
+    return Layer(name, (f"files ({name})",), lambda: lacking, apply)
+
+
+@pytest.fixture(autouse=True)
+def no_limits(monkeypatch):
+    """Leave the limits of the test process as they are."""
+    monkeypatch.setattr(limits, "apply", lambda policy: iter(["CPU time"]))
+
+
+@pytest.fixture
+def layers(monkeypatch):
+    monkeypatch.setattr(enforce, "LAYERS", (layer("a"), layer("b", lacking="no such kernel"), layer("c", refused=True)))
+
+
+def test_layers_that_the_machine_lacks_are_reported_as_missing_with_the_reason(layers):
+    protections = enforce.enforce(SandboxPolicy())
+    assert protections.enforced == ("CPU time", "files (a)")
+    assert protections.missing == ("files (b): no such kernel", "files (c): Operation not permitted")
+
+
+def test_a_required_sandbox_names_every_layer_that_is_missing(layers):
+    with pytest.raises(SandboxUnavailable, match=r"^b: no such kernel; c: Operation not permitted$"):
+        enforce.enforce(SandboxPolicy("required"))
+    assert enforce.unavailable() == "no such kernel"
+
+
+def test_a_required_sandbox_accepts_layers_that_the_policy_omits(layers):
+    protections = enforce.enforce(SandboxPolicy("required", omit={"b": "not needed", "c": "not needed"}))
+    assert protections.missing == ("files (b): not needed", "files (c): not needed")
+
+
+def test_only_limits_are_enforced_if_the_sandbox_is_off(layers):
+    protections = enforce.enforce(SandboxPolicy("off"))
+    assert protections.enforced == ("CPU time",)
+    assert protections.missing[0] == "files (a): switched off"
+
+
+@pytest.mark.skipif(enforce.unavailable() is not None, reason=str(enforce.unavailable()))
+def test_a_confined_process_reads_and_writes_only_what_the_policy_names(tmp_path):
+    for name in ("readable", "writable", "secret"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("x", encoding="utf-8")
+    code = """
+import sys
+from pathlib import Path
+from hubcheck.sandbox.enforce import enforce
+from hubcheck.sandbox.policy import SandboxPolicy
+folder = Path(sys.argv[1])
+policy = SandboxPolicy("required", read=[str(folder / "readable")], write=[str(folder / "writable")], file_bytes=10)
+assert enforce(policy).missing == ()
+def refused(action, *arguments):
+    try:
+        action(*arguments)
+    except OSError as error:
+        return error.strerror
+(folder / "readable" / "file").read_bytes()
+(folder / "writable" / "file").write_bytes(b"y" * 10)
+print(refused((folder / "secret" / "file").read_bytes))
+print(refused((folder / "readable" / "file").write_bytes, b"y"))
+print(refused((folder / "writable" / "file").write_bytes, b"y" * 11))
+print(refused(__import__("os").fork))
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    lines = ["Permission denied", "Permission denied", "File too large", "Operation not permitted"]
+    assert done.stdout.splitlines() == lines, done.stderr
