@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -109,10 +110,9 @@ class ImageModule(ModuleDefinition):
             raise AuthorError("classes= and activation= describe logits: pass logits= too")
         self.joint_function = function
         for signature, label in labels.items():
-            details: dict[str, Any] = {}
-            if signature == CLASSES:
-                details = {"classes": read_classes(classes), "activation": activation}
-            self.tasks[signature] = Task(signature, function, False, True, label, **details)
+            self.tasks[signature] = Task(signature, function, takes_features=False, takes_training=True, label=label)
+        if CLASSES in labels:
+            self.tasks[CLASSES] = replace(self.tasks[CLASSES], classes=read_classes(classes), activation=activation)
 
     def note(self, text: str) -> None:
         """Add a sentence to the module's documentation."""

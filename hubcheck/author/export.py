@@ -11,11 +11,11 @@ from hubcheck.author.archive import pack
 from hubcheck.author.definition import ModuleDefinition
 from hubcheck.author.errors import AuthorWarning, ConformanceError, missing_tensorflow
 from hubcheck.author.module_md import MODULE_MD, module_md
-from hubcheck.author.transaction import commit, staging
 from hubcheck.engine.findings import Finding
 from hubcheck.module.locate import is_module
 from hubcheck.remote.sources import read
 from hubcheck.run.validate import validate
+from hubcheck.util.atomic_folder import commit, staging
 
 FORMATS = ("tf2", "tf1-hub")
 

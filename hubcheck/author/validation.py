@@ -94,17 +94,9 @@ def required_parameters(function: Any) -> list[str]:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return []
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [
-        parameter.name
-        for index, parameter in enumerate(parameters)
-        if parameter.name == "training"
-        or (index == 0 and parameter.kind in positional)
-        or (
-            parameter.default is inspect.Parameter.empty
-            and parameter.kind in (*positional, inspect.Parameter.KEYWORD_ONLY)
-        )
-    ]
+    named = [one for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    first = [one.name for one in named[:1] if one.kind is not one.KEYWORD_ONLY]
+    return [one.name for one in named if one.default is one.empty or one.name in ("training", *first)]
 
 
 def function_name(function: Any) -> str:

@@ -1,4 +1,4 @@
-"""Tiny networks of every kind that publishers build modules of, and modules of them."""
+"""Tiny networks of the kinds that modules are built from, and a module."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ HEIGHT, WIDTH, FEATURES, CLASSES = 12, 16, 6, 3
 LABELS = ["cat", "dog", "house"]
 
 
-def pictures(count: int = 4, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+def random_images(count: int = 4, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
     return np.random.default_rng(7).random((count, height, width, 3), dtype=np.float32)
 
 
 class Net(tf.Module):
-    """A network in plain TensorFlow, with a batch normalisation of its own."""
+    """A network in plain TensorFlow with its own batch normalization."""
 
     def __init__(self, seed: int = 1) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Net(tf.Module):
 
 
 def plain_module(seed: int = 1, *, image_size: tuple[int, int] = (HEIGHT, WIDTH)) -> tuple[author.ImageModule, Net]:
-    """Both tasks, hidden outputs, an update in training: all in plain TensorFlow."""
+    """A module in plain TensorFlow with both tasks, hidden outputs and an update in training."""
     net = Net(seed)
     module = author.ImageModule("Tiny", image_size)
 
@@ -61,7 +61,7 @@ def plain_module(seed: int = 1, *, image_size: tuple[int, int] = (HEIGHT, WIDTH)
 
 
 def keras_model(keras: ModuleType, *, softmax: bool = False):
-    """A functional model of Keras 3 or tf_keras: batch normalisation, dropout inside, regularizers."""
+    """A functional model of Keras 3 or tf_keras with batch normalization, inner dropout and regularizers."""
     layers = keras.layers
     inputs = keras.Input((HEIGHT, WIDTH, 3))
     x = layers.Conv2D(5, 3, strides=2, kernel_regularizer=keras.regularizers.L2(0.01), name="conv")(inputs)
@@ -75,5 +75,5 @@ def keras_model(keras: ModuleType, *, softmax: bool = False):
     if softmax:
         x = layers.Softmax(name="probabilities")(x)
     model = keras.Model(inputs, x, name="tiny")
-    model(pictures(2))
+    model(random_images(2))
     return model

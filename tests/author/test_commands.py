@@ -1,4 +1,4 @@
-"""`hubcheck adapt` and `hubcheck new`, as users call them."""
+"""The commands `hubcheck adapt` and `hubcheck new`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def hubcheck_command(*arguments: object, cwd: Path | None = None) -> subprocess.
 
 
 def called(*arguments: object) -> int:
-    """The exit code of a command that is called in this process: TensorFlow is imported already."""
+    """Run a command in this process, where TensorFlow is imported already; return its exit code."""
     code: int = cli.main([str(argument) for argument in arguments], standalone_mode=False)
     return code
 
@@ -57,7 +57,7 @@ def test_a_saved_model_is_adapted(tmp_path, format):
         (("--pixels", "0,1", "--logits", "scores", "--classes", "none.txt"), "No such file"),
     ],
 )
-def test_mistakes_are_told_in_one_sentence(tmp_path, arguments, words):
+def test_wrong_arguments_are_explained_in_one_line(tmp_path, arguments, words):
     v1_model(tmp_path / "old", refs=False)
     with pytest.raises(UserError) as caught:
         called("adapt", tmp_path / "old", tmp_path / "m", *arguments)
@@ -72,14 +72,14 @@ def test_an_existing_target_is_kept(tmp_path):
         called("adapt", tmp_path / "old", tmp_path / "m", "--logits", "scores", "--pixels", "0,1")
 
 
-def test_something_else_is_no_model(tmp_path):
+def test_a_file_that_is_not_a_model_is_an_error(tmp_path):
     (tmp_path / "notes.txt").write_text("no model")
     for source in ("notes.txt", "nothing"):
         with pytest.raises(UserError, match=source):
             called("adapt", tmp_path / source, tmp_path / "m", "--logits", "x", "--pixels", "0,1")
 
 
-def test_a_mistake_is_exit_code_2_and_a_module_that_breaks_a_rule_1(tmp_path, capsys):
+def test_wrong_arguments_exit_with_2_and_a_module_that_fails_a_rule_with_1(tmp_path, capsys):
     done = hubcheck_command("adapt", tmp_path / "nothing", tmp_path / "m", "--logits", "x", "--pixels", "0,1")
     assert done.returncode == 2 and "nothing" in done.stderr and "Traceback" not in done.stderr
     dropping = tmp_path / "dropping.keras"
@@ -90,7 +90,7 @@ def test_a_mistake_is_exit_code_2_and_a_module_that_breaks_a_rule_1(tmp_path, ca
     assert not (tmp_path / "m").exists()
 
 
-def test_a_new_projects_own_tests_pass(tmp_path):
+def test_the_tests_of_a_new_project_pass(tmp_path):
     assert hubcheck_command("new", "my-flowers", cwd=tmp_path).returncode == 0
     project = tmp_path / "my-flowers"
     names = {str(path.relative_to(project)) for path in project.rglob("*") if path.is_file()}

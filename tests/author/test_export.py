@@ -1,4 +1,4 @@
-"""No half modules: what does not conform is never put in place, and what is there is replaced whole."""
+"""Exports are atomic: a module that does not conform is not written, and an existing one is replaced completely."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import tensorflow as tf
 import hubcheck
 from hubcheck import author
 from hubcheck.author.writers import tf2_saved_model
-from tests.author.networks import HEIGHT, WIDTH, Net, pictures, plain_module
+from tests.author.networks import HEIGHT, WIDTH, Net, plain_module, random_images
 
 SCRIPT = """
 import sys
@@ -57,7 +57,7 @@ def fingerprint(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("format", ["tf2", "tf1-hub"])
-def test_a_module_that_breaks_a_rule_is_not_written(tmp_path, format):
+def test_a_module_that_fails_a_rule_is_not_written(tmp_path, format):
     with pytest.raises(author.ConformanceError) as caught:
         dropout_module().export(tmp_path / "m", format=format, probe=False)
     assert {finding.rule for finding in caught.value.findings} == {"output/no-dropout"}
@@ -65,7 +65,7 @@ def test_a_module_that_breaks_a_rule_is_not_written(tmp_path, format):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_module_that_breaks_a_rule_leaves_the_old_one(tmp_path):
+def test_a_module_that_fails_a_rule_keeps_the_old_one(tmp_path):
     plain_module()[0].export(tmp_path / "m", default="image_feature_vector", probe=False)
     before = fingerprint(tmp_path)
     with pytest.raises(author.ConformanceError):
@@ -106,7 +106,7 @@ def test_an_error_while_writing_leaves_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_processes_that_are_killed_leave_whole_modules_and_equal_ones_are_equal(tmp_path):
+def test_killed_processes_leave_complete_modules_and_the_same_module_has_the_same_bytes(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     folders = [tmp_path / "a", tmp_path / "b"]
     started = [
@@ -130,10 +130,10 @@ def test_processes_that_are_killed_leave_whole_modules_and_equal_ones_are_equal(
         assert hubcheck.validate(folder / "m", static=True).exit_code == 0
         plain_module(3)[0].export(folder / "m", default="image_feature_vector", overwrite=True, probe=False)
         left = [name for name in names(folder) if ".hubcheck-" in name]
-        assert not left, "what a killed export left is removed by the next one"
+        assert not left, "the next export removes what a killed one left"
 
 
-def test_an_archive_has_the_module_at_its_root_and_nothing_else(tmp_path):
+def test_an_archive_contains_only_the_module_at_its_root(tmp_path):
     made = plain_module()[0].export(tmp_path / "m", default="image_feature_vector", package=True, probe=False)
     assert made.archives == (tmp_path / "m.tar.gz",)
     with tarfile.open(tmp_path / "m.tar.gz") as tar:
@@ -157,7 +157,7 @@ def test_what_is_exported_conforms_when_it_is_run(tmp_path):
     assert made.findings == ()
 
 
-def test_the_documentation_tells_what_a_consumer_needs(tmp_path):
+def test_the_documentation_contains_what_consumers_need(tmp_path):
     module, _ = plain_module()
     module.note("Trained on nothing.")
     module.export(tmp_path / "m", default="image_feature_vector", format=("tf2", "tf1-hub"), probe=False)
@@ -174,4 +174,4 @@ def test_the_documentation_tells_what_a_consumer_needs(tmp_path):
     for block in text.split("```python\n")[1:]:
         code = block.split("```")[0].replace("path/to/module", str(tmp_path / "m" / "tf2"))
         if "tensorflow_hub" not in code:
-            exec(code, {"images": pictures()})
+            exec(code, {"images": random_images()})

@@ -1,4 +1,4 @@
-"""Families of keras.applications: both formats conform and give what the source model gives."""
+"""Families of keras.applications: both formats conform and compute what the model computes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pytest
 import tensorflow as tf
 
 from hubcheck import author, hub
-from tests.author.networks import pictures
+from tests.author.networks import random_images
 
 APPLICATIONS = keras.applications
 
 
 @dataclass(frozen=True)
 class Family:
-    """How to build a small one; where its features are; what pixels it takes."""
+    """How to build a small model of the family, its features layer, and the pixels it expects."""
 
     build: Any
     features: str
@@ -49,21 +49,21 @@ FAMILIES = {
 
 
 def scaled_to(pixels: Any, images):
-    """The images in [0, 1] as a model takes them that was trained on these pixels."""
+    """The input of a model for images in [0, 1]."""
     return pixels(images) if callable(pixels) else images * (pixels[1] - pixels[0]) + pixels[0]
 
 
 def last_named(model, start: str) -> str:
-    """The model's last layer of that name: Keras numbers the names of layers that have none of their own."""
+    """The model's last layer whose name contains `start`: Keras numbers default names."""
     return [layer.name for layer in model.layers if start in layer.name][-1]
 
 
 QUICK = ("MobileNetV2", "MobileNetV3", "EfficientNet", "ConvNeXt")
-"""The others, which take minutes, are tried by `make sweep`."""
+"""`make sweep` tests the others too, which takes minutes."""
 
 
 @pytest.mark.parametrize("name", FAMILIES if "SWEEP" in os.environ else QUICK)
-def test_a_family_conforms_and_keeps_its_values(name, tmp_path):
+def test_a_family_conforms_and_computes_the_same_values(name, tmp_path):
     family = FAMILIES[name]
     keras.utils.set_random_seed(3)
     size = family.size
@@ -76,7 +76,7 @@ def test_a_family_conforms_and_keeps_its_values(name, tmp_path):
     )
     made = module.export(tmp_path / "m", default="image_feature_vector", format=("tf2", "tf1-hub"), probe=False)
     assert not [finding for finding in made.findings if finding.level != "note"]
-    images = pictures(2, size, size)
+    images = random_images(2, size, size)
     both = keras.Model(model.input, [model.get_layer(features).output, model.output])
     scaled = scaled_to(family.pixels, tf.constant(images))
     wanted = [values.numpy().reshape(2, -1) for values in both(scaled, training=False)]

@@ -1,4 +1,4 @@
-"""Both formats hold the same functions, variables, updates and losses, and load wherever they should."""
+"""Both formats have the same functions, variables, updates and losses, and every loader can load them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import tensorflow as tf
 
 import hubcheck
 from hubcheck import author, hub
-from tests.author.networks import FEATURES, HEIGHT, LABELS, WIDTH, Net, pictures, plain_module
+from tests.author.networks import FEATURES, HEIGHT, LABELS, WIDTH, Net, plain_module, random_images
 
-IMAGES = pictures()
+IMAGES = random_images()
 TASKS = ("image_feature_vector", "image_classification")
 
 
@@ -34,14 +34,16 @@ def expected(module: author.ImageModule) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("format", ["tf2", "tf1-hub"])
-def test_a_module_is_read_back_with_its_contract(exported, format):
+def test_a_module_is_read_back_with_its_signatures(exported, format):
     facts = hubcheck.read(exported[2] / format)
     assert not facts.problems
     assert facts.inference is not None and {*TASKS, facts.default_signature} <= set(facts.inference.signatures)
     images = facts.inference.signatures[TASKS[0]].inputs["images"]
     assert str(images) == f"float32 [?, {HEIGHT}, {WIDTH}, 3]"
     assert str(facts.inference.signatures[TASKS[0]].outputs["default"]) == f"float32 [?, {FEATURES}]"
-    assert "Tiny/conv" in facts.inference.signatures[TASKS[1]].outputs, "features' hidden outputs come with the logits"
+    assert "Tiny/conv" in facts.inference.signatures[TASKS[1]].outputs, (
+        "classification from features has their hidden outputs too"
+    )
 
 
 @pytest.mark.parametrize("format", ["tf2", "tf1-hub"])
@@ -80,7 +82,7 @@ def test_every_weight_is_stored_once(exported, format):
 def test_the_tf2_object_is_reusable(exported):
     loaded = tf.saved_model.load(str(exported[2] / "tf2"))
     assert len(loaded.variables) == 3
-    # What the callable does not use (the classifier) is not for its consumers to train.
+    # Consumers of the callable do not train what it does not use (the classifier).
     assert [variable.name for variable in loaded.trainable_variables] == ["kernel:0"]
     np.testing.assert_allclose(
         [loss() for loss in loaded.regularization_losses], [0.01 * tf.nn.l2_loss(exported[1].kernel)]
@@ -122,7 +124,7 @@ def test_a_tf1_hub_module_has_the_collections_of_the_format(exported):
 
 
 def test_tf1_outputs_do_not_wait_for_updates(exported):
-    """Consumers of the format run the update ops, or do not."""
+    """Consumers of the format may run the update ops."""
     with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
         meta = tf.compat.v1.saved_model.load(session, ["train"], str(exported[2] / "tf1-hub"))
         signature = meta.signature_def["default"]
@@ -186,7 +188,7 @@ def test_functions_inside_functions_are_inlined_in_tf1_format(tmp_path):
     np.testing.assert_allclose(hub.Module(tmp_path / "m")(IMAGES), features(IMAGES), rtol=1e-5)
 
 
-def test_updates_inside_functions_are_the_consumers_to_run_in_tf1_format(tmp_path):
+def test_updates_inside_functions_are_update_ops_in_tf1_format(tmp_path):
     net = Net()
 
     @tf.function
@@ -243,7 +245,7 @@ def test_a_lookup_table_is_kept_in_tf2_and_refused_in_tf1_format(tmp_path):
         module.export(tmp_path / "old", format="tf1-hub", probe=False)
 
 
-def test_random_generators_inside_act_in_training(tmp_path):
+def test_random_generators_are_active_in_training_only(tmp_path):
     generator = tf.random.Generator.from_seed(3)
     weights = tf.Variable(tf.ones([3, 4]), name="weights")
     module = author.ImageModule("Noise", (HEIGHT, WIDTH))
@@ -262,7 +264,7 @@ def test_random_generators_inside_act_in_training(tmp_path):
         assert not np.array_equal(train(IMAGES), train(IMAGES))
 
 
-def test_variables_of_one_name_are_told_apart(tmp_path):
+def test_variables_with_the_same_name_are_distinguished(tmp_path):
     first, second = (tf.Variable(tf.fill([3, 3], value)) for value in (2.0, 5.0))
     assert first.name == second.name
     module = author.ImageModule("Twins", (HEIGHT, WIDTH))

@@ -1,4 +1,4 @@
-"""from_keras: models of both Kerases, cut at named layers."""
+"""from_keras: models of Keras 3 and tf_keras, cut at named layers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 
 from hubcheck import author, hub
-from tests.author.networks import CLASSES, FEATURES, HEIGHT, WIDTH, keras_model, pictures
+from tests.author.networks import CLASSES, FEATURES, HEIGHT, WIDTH, keras_model, random_images
 
-IMAGES = pictures()
+IMAGES = random_images()
 FORMATS = ("tf2", "tf1-hub")
 
 
@@ -36,7 +36,7 @@ def cut(keras, model, layer):
     return keras.Model(model.inputs, model.get_layer(layer).output)
 
 
-def test_a_model_gives_what_its_layers_give(keras, tmp_path):
+def test_outputs_are_those_of_the_layers(keras, tmp_path):
     model = keras_model(keras)
     module = author.from_keras(
         model,
@@ -59,7 +59,7 @@ def test_a_model_gives_what_its_layers_give(keras, tmp_path):
         np.testing.assert_allclose(logits, wanted["logits"], rtol=1e-5, atol=1e-6)
 
 
-def test_variables_losses_and_updates_come_out_right(keras, tmp_path):
+def test_variables_losses_and_updates_are_those_of_the_model(keras, tmp_path):
     model = keras_model(keras)
     module = author.from_keras(model, architecture="Net", features="pool", logits="logits", pixels=(0, 1))
     made = export(module, tmp_path / "m", default="image_classification")
@@ -80,7 +80,7 @@ def test_variables_losses_and_updates_come_out_right(keras, tmp_path):
         assert all(np.array_equal(variable, old) for variable, old in zip(frozen.variables, before, strict=True))
 
 
-def test_dropout_inside_acts_in_training_and_differs_from_step_to_step(keras, tmp_path):
+def test_inner_dropout_is_active_in_training_and_differs_between_calls(keras, tmp_path):
     module = author.from_keras(keras_model(keras), architecture="Net", features="pool", pixels=(0, 1))
     made = export(module, tmp_path / "m")
     for folder in made.modules.values():
@@ -88,7 +88,7 @@ def test_dropout_inside_acts_in_training_and_differs_from_step_to_step(keras, tm
         assert np.any(loaded(IMAGES) != loaded(IMAGES))
 
 
-def test_the_model_stays_as_it_is(keras, tmp_path):
+def test_the_model_is_not_changed(keras, tmp_path):
     model = keras_model(keras, softmax=True)
     before = model(IMAGES, training=False).numpy()
     with pytest.warns(author.AuthorWarning):
@@ -97,7 +97,7 @@ def test_the_model_stays_as_it_is(keras, tmp_path):
     np.testing.assert_array_equal(model(IMAGES, training=False), before)
 
 
-def test_a_softmax_layer_is_left_out_and_that_is_said(keras, tmp_path):
+def test_a_softmax_layer_is_removed_with_a_warning(keras, tmp_path):
     model = keras_model(keras, softmax=True)
     with pytest.warns(author.AuthorWarning, match="softmax of the layer 'probabilities'"):
         module = author.from_keras(model, architecture="Net", logits="probabilities", pixels=(0, 1))
@@ -109,7 +109,7 @@ def test_a_softmax_layer_is_left_out_and_that_is_said(keras, tmp_path):
 
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
-def test_an_activation_inside_the_last_layer_is_left_out_too(keras, tmp_path, activation):
+def test_an_activation_inside_the_last_layer_is_removed(keras, tmp_path, activation):
     last = keras.layers.Dense(CLASSES, activation=activation, name="predictions")
     model = keras.Sequential([keras.Input((HEIGHT, WIDTH, 3)), keras.layers.GlobalMaxPooling2D(name="pool"), last])
     with pytest.warns(author.AuthorWarning, match=activation):
@@ -142,7 +142,7 @@ def test_a_subclassed_model_is_cut_too(keras, tmp_path):
     for folder in made.modules.values():
         loaded = hub.Module(folder)
         np.testing.assert_allclose(loaded(IMAGES), model.pool(model.conv(IMAGES)), rtol=1e-5)
-        assert len(loaded.variables) == 2, "what lies behind the cut is not stored"
+        assert len(loaded.variables) == 2, "variables of layers after the cut are not stored"
     whole = author.from_keras(model, architecture="Net", logits=model.name, image_size=(HEIGHT, WIDTH), pixels=(0, 1))
     made = export(whole, tmp_path / "whole", format="tf2")
     np.testing.assert_allclose(hub.Module(made.path)(IMAGES), model(IMAGES), rtol=1e-5)
@@ -178,7 +178,7 @@ def test_a_network_for_gray_images_is_refused_or_converted(keras, tmp_path):
     assert any("gray" in note for note in made.notes)
 
 
-def test_a_wrong_layer_is_told_with_the_nearest(keras):
+def test_an_unknown_layer_is_an_error_with_a_suggestion(keras):
     assert "did you mean 'pool'" in str(refusal(keras_model(keras), features="poool"))
     assert "'conv2'" in str(refusal(keras_model(keras), features="pool", hidden=["conv3"]))
 
@@ -188,7 +188,7 @@ def test_dropout_as_the_last_layer_is_refused(keras):
     assert error.rule == "output/no-dropout" and "'pool'" in str(error)
 
 
-def test_dropout_that_is_hidden_in_the_last_layer_is_found_by_the_rules(keras, tmp_path):
+def test_dropout_before_the_last_layer_is_found_by_the_rules(keras, tmp_path):
     layers = keras.layers
     inputs = keras.Input((HEIGHT, WIDTH, 3))
     x = layers.Dropout(0.5)(layers.GlobalAveragePooling2D()(inputs))
@@ -209,13 +209,13 @@ def test_dropout_that_is_hidden_in_the_last_layer_is_found_by_the_rules(keras, t
         ({"features": "pool", "pixels": 255}, "image-input/value-range"),
     ],
 )
-def test_arguments_that_cannot_be_used_name_the_rule(options, rule):
+def test_errors_about_arguments_name_the_rule(options, rule):
     import keras
 
     assert refusal(keras_model(keras), **options).rule == rule
 
 
-def test_inputs_that_no_consumer_can_feed_are_refused(keras):
+def test_inputs_other_than_a_batch_of_images_are_refused(keras):
     layers = keras.layers
     fixed = keras.Sequential([keras.Input(batch_shape=(2, 8, 8, 3)), layers.GlobalMaxPooling2D(name="pool")])
     assert refusal(fixed, features="pool").rule == "image-input/batch-size"
@@ -228,15 +228,15 @@ def test_inputs_that_no_consumer_can_feed_are_refused(keras):
     assert refusal(two, features="pool").rule == "image-input/sole"
 
 
-def test_something_that_is_no_model_is_told():
+def test_an_object_that_is_not_a_model_is_an_error():
     assert "Keras 3 or tf_keras" in str(refusal(lambda images: images, features="x"))
 
 
-def test_classes_without_logits_are_told(keras):
+def test_classes_without_logits_are_an_error(keras):
     assert "logits=" in str(refusal(keras_model(keras), features="pool", classes=["a"]))
 
 
-def test_mixed_precision_gives_float32(tmp_path):
+def test_mixed_precision_becomes_float32(tmp_path):
     import keras
 
     layers = keras.layers

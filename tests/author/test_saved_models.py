@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from hubcheck import author, hub
-from tests.author.networks import CLASSES, FEATURES, HEIGHT, WIDTH, Net, keras_model, pictures
+from tests.author.networks import CLASSES, FEATURES, HEIGHT, WIDTH, Net, keras_model, random_images
 
-IMAGES = pictures()
+IMAGES = random_images()
 
 
 def refusal(*args, **kwargs) -> author.AuthorError:
@@ -28,7 +28,7 @@ def same(made, wanted, rtol=1e-5):
 
 
 def v1_model(path, *, refs: bool, shape=(None, HEIGHT, WIDTH, 3)):
-    """A TF1 SavedModel, as they were written with sessions."""
+    """Write a TF1 SavedModel with a session."""
     rng = np.random.default_rng(5)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         images = tf.compat.v1.placeholder(tf.float32, shape, name="in")
@@ -77,7 +77,7 @@ def test_a_tf2_saved_model_with_other_names_is_adapted(tmp_path):
     assert [variable.name for variable in loaded.trainable_variables] == ["kernel:0"]
 
 
-def test_what_keras_exports_is_adapted(tmp_path):
+def test_a_keras_export_is_adapted(tmp_path):
     import keras
 
     model = keras_model(keras, softmax=True)
@@ -95,7 +95,7 @@ def test_a_tf1_hub_module_becomes_a_tf2_module(data, tmp_path):
         data / "b_good_classification", architecture="Net", logits="default", pixels=(0, 1)
     )
     made = export(module, tmp_path / "m")
-    images = pictures(2, *module.image_size)
+    images = random_images(2, *module.image_size)
     wanted = hub.Module(data / "b_good_classification")(images)
     for folder in made.modules.values():
         np.testing.assert_allclose(hub.Module(folder)(images), wanted, rtol=1e-5)
@@ -106,7 +106,7 @@ def test_fixed_batches_are_refused(tmp_path):
     assert refusal(tmp_path / "old", logits="scores").rule == "image-input/batch-size"
 
 
-def test_unknown_outputs_inputs_and_signatures_are_told_with_the_nearest(tmp_path):
+def test_unknown_outputs_inputs_and_signatures_are_errors_with_suggestions(tmp_path):
     v1_model(tmp_path / "old", refs=False)
     assert "did you mean 'scores'" in str(refusal(tmp_path / "old", logits="score"))
     assert "no input 'images'" in str(refusal(tmp_path / "old", logits="scores", input="images"))
@@ -114,7 +114,7 @@ def test_unknown_outputs_inputs_and_signatures_are_told_with_the_nearest(tmp_pat
     assert refusal(tmp_path / "old").rule == "module/task-signature"
 
 
-def test_what_is_no_saved_model_is_told(tmp_path):
+def test_a_path_without_a_saved_model_is_an_error(tmp_path):
     assert "no such file" in str(refusal(tmp_path / "nothing", logits="scores"))
     (tmp_path / "empty").mkdir()
     assert refusal(tmp_path / "empty", logits="scores").rule == "module/readable"
@@ -125,7 +125,7 @@ def test_a_published_tf1_classifier_is_adapted(shared_modules, tmp_path):
     path = shared_modules / "public" / "tf1_cifar"
     module = author.from_saved_model(path, architecture="Cifar", logits="Output", pixels=(0, 1))
     made = export(module, tmp_path / "m")
-    images = pictures(3, 32, 32)
+    images = random_images(3, 32, 32)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         meta = tf.compat.v1.saved_model.load(session, ["serve"], str(path))
         signature = meta.signature_def["serving_default"]
@@ -143,7 +143,7 @@ def test_a_published_classifier_of_gray_faces_is_refused_or_converted(shared_mod
         module = author.from_saved_model(path, architecture="FER", logits="output_0", pixels=(0, 1), grayscale=True)
     made = export(module, tmp_path / "m")
     assert "rgb_to_grayscale" in (made.path / "MODULE.md").read_text()
-    images = pictures(3, 64, 64)
+    images = random_images(3, 64, 64)
     source = tf.saved_model.load(str(path)).signatures["serving_default"]
     wanted = source(input_1=tf.image.rgb_to_grayscale(images))["output_0"]
     for folder in made.modules.values():

@@ -1,4 +1,4 @@
-"""What functions return is held against the contract before anything is written."""
+"""Return values are checked against the contract before anything is written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def refusal(tmp_path, function, **options) -> author.AuthorError:
     (module.classification(**options) if options else module.feature_vector)(function)
     with pytest.raises(author.AuthorError) as caught:
         module.export(tmp_path / "made" / "m", probe=False)
-    assert not list(tmp_path.iterdir()), "a refused module leaves nothing, not even the folder made for it"
+    assert not list(tmp_path.iterdir()), "the folder created for the module is removed too"
     return caught.value
 
 
@@ -47,19 +47,19 @@ def pooled(images):
     ],
     ids=lambda value: value if isinstance(value, str) and "/" in value else "",
 )
-def test_a_result_that_breaks_the_contract_names_the_rule_and_the_remedy(tmp_path, rule, function, words):
+def test_the_error_for_a_wrong_result_names_the_rule_and_the_fix(tmp_path, rule, function, words):
     error = refusal(tmp_path, function)
     assert error.rule == rule
     assert words in str(error) and "\n" not in str(error)
 
 
-def test_a_class_count_that_disagrees_is_told(tmp_path):
+def test_the_number_of_class_names_must_be_that_of_the_logits(tmp_path):
     error = refusal(tmp_path, pooled, classes=LABELS)
     assert error.rule == "classification/labels"
     assert "6 classes, but there are 3 class names" in str(error)
 
 
-def test_an_image_size_that_the_network_refuses_is_told(tmp_path):
+def test_an_error_of_the_function_is_reported_with_the_image_shape(tmp_path):
     def features(images):
         return tf.reduce_mean(tf.nn.conv2d(images, tf.zeros([30, 30, 3, 4]), 1, "VALID"), [1, 2])
 

@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 
 from hubcheck import hub
-from tests.author.networks import CLASSES, FEATURES, HEIGHT, WIDTH, pictures, plain_module
+from tests.author.networks import CLASSES, FEATURES, HEIGHT, WIDTH, plain_module, random_images
 
-IMAGES = pictures()
+IMAGES = random_images()
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ features = outputs["default"]
 
 
 def test_the_samples_of_the_convention_run_as_they_stand(module_path):
-    names = {"hub": hub, "make": lambda height, width: pictures(4, height, width)}
+    names = {"hub": hub, "make": lambda height, width: random_images(4, height, width)}
     exec(SAMPLES.replace("path/to/module", str(module_path)), names)
     assert names["features"].shape == (4, FEATURES)
     exec(SAMPLES.replace("path/to/module", str(module_path)).replace("feature_vector", "classification"), names)
@@ -177,7 +177,7 @@ def test_what_is_no_module_is_told(tmp_path, exported):
 def test_modules_of_the_original_library_run(data):
     for name in ("a_good_feature_vector", "b_good_classification"):
         module = hub.Module(data / name, trainable=True, tags={"train"})
-        images = pictures(2, *hub.get_expected_image_size(module))
+        images = random_images(2, *hub.get_expected_image_size(module))
         before = {key: variable.numpy() for key, variable in module.variable_map.items()}
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(module(images)) + sum(module.regularization_losses)
@@ -188,7 +188,7 @@ def test_modules_of_the_original_library_run(data):
 
 def test_tables_and_string_outputs_work(data):
     module = hub.Module(data / "x12_assets_and_table")
-    images = pictures(2, *hub.get_expected_image_size(module))
+    images = random_images(2, *hub.get_expected_image_size(module))
     outputs = module(images, as_dict=True)
     assert {value.dtype for value in outputs.values()} == {tf.float32, tf.string}
 

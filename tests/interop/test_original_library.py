@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from hubcheck import author
-from tests.author.networks import HEIGHT, WIDTH, keras_model, pictures, plain_module
+from tests.author.networks import HEIGHT, WIDTH, keras_model, plain_module, random_images
 from tests.interop.originals import run
 
 LAST_WITH_MODULE, NEWEST = "0.15.0", "0.16.1"
-IMAGES = pictures()
+IMAGES = random_images()
 
 
 def plain():

@@ -14,7 +14,7 @@ import pytest
 import hubcheck
 from hubcheck import hub
 from hubcheck.engine.module_report import ModuleReport
-from tests.author.networks import pictures
+from tests.author.networks import random_images
 from tests.publishing import module_path, scripts
 from tests.releases.write import FORMATS, MODULES, TASKS
 
@@ -45,12 +45,12 @@ def test_what_hubcheck_wrote_conforms_and_computes_the_same(name: str, kind: str
     module = hub.Module(path)
     for task in TASKS:
         wanted = np.load(WRITTEN / "authored" / f"{name}.{task}.npy")
-        np.testing.assert_allclose(module(pictures(), signature=task).numpy(), wanted, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(module(random_images(), signature=task).numpy(), wanted, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("name", MODULES)
 def test_what_hubcheck_wrote_can_be_trained(name: str, kind: str) -> None:
     module = hub.Module(WRITTEN / "authored" / name / kind, trainable=True, tags={"train"})
-    assert module(pictures()).shape[0] == len(pictures())
+    assert module(random_images()).shape[0] == len(random_images())
     assert module.trainable_variables and module.regularization_losses

@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from hubcheck import author
-from tests.author.networks import keras_model, pictures, plain_module
+from tests.author.networks import keras_model, plain_module, random_images
 from tests.publishing import published, scripts
 
 FORMATS = ("tf2", "tf1-hub")
@@ -38,7 +38,7 @@ MODULES: dict[str, Callable[[], author.ImageModule]] = {
 
 
 def main(folder: Path) -> None:
-    """Write `folder`/fixtures, and `folder`/authored in both formats and with the values for `pictures()`."""
+    """Write `folder`/fixtures, and `folder`/authored in both formats and with the values for `random_images()`."""
     from hubcheck import hub
 
     for script in scripts():
@@ -49,7 +49,7 @@ def main(folder: Path) -> None:
         build().export(authored / name, default="image_feature_vector", format=FORMATS, probe=False)
         module = hub.Module(authored / name / "tf2")
         for task in TASKS:
-            np.save(authored / f"{name}.{task}.npy", module(pictures(), signature=task).numpy())
+            np.save(authored / f"{name}.{task}.npy", module(random_images(), signature=task).numpy())
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Protocol
 
 from hubcheck.author.builder import ImageModule
@@ -17,12 +17,13 @@ OutputKey = tuple[str, str]
 
 
 class Network(Protocol):
-    """A Keras model, or a signature of a SavedModel; `kind` is what messages call its outputs.
+    """A Keras model, or a signature of a SavedModel; the methods raise AuthorError if an output cannot be used.
 
-    `features`, `logits` and `hidden` raise AuthorError if there is no output of that name that can be used.
+    `kind` is what messages call its outputs; a default output is cast to float32 if its dtype is one of `cast`.
     """
 
     kind: str
+    cast: Container[str]
 
     def features(self, name: str) -> Any:
         """Return the output that is the feature vectors."""
@@ -35,9 +36,6 @@ class Network(Protocol):
 
     def run(self, images: Any, training: bool, outputs: Mapping[OutputKey, Any]) -> Mapping[OutputKey, Any]:
         """Return the values of outputs for images as the network takes them."""
-
-    def to_float32(self, value: Any) -> Any:
-        """Return the value of a default output as float32, if the network computes it in another float type."""
 
 
 def add_tasks(
@@ -73,23 +71,21 @@ def add_tasks(
     module.notes += image_input.notes()
 
     def compute(images: Any, training: bool) -> dict[str, Outputs]:
+        import tensorflow as tf
+
         wanted = {(task, key): output for task, keys in outputs.items() for key, output in keys.items()}
         values = network.run(image_input.convert(images), training, wanted)
         results = {}
         for task, keys in outputs.items():
             by_key = {key: values[task, key] for key in keys}
-            results[task] = Outputs(network.to_float32(_squeezed(by_key.pop(""))), by_key)
+            default = by_key.pop("")
+            if tf.is_tensor(default):
+                if default.shape.rank == 4 and default.shape[1:3] == (1, 1):
+                    default = tf.squeeze(default, axis=[1, 2])
+                if default.dtype.name in network.cast:
+                    default = tf.cast(default, tf.float32)
+            results[task] = Outputs(default, by_key)
         return results
 
     module.set_joint_function(compute, labels, classes=classes, activation=activation)
     module.models.append(network)
-
-
-def _squeezed(value: Any) -> Any:
-    """Return [batch, 1, 1, n] as [batch, n]; anything else unchanged."""
-    shape = getattr(value, "shape", None)
-    if shape is not None and len(shape) == 4 and tuple(shape[1:3]) == (1, 1):
-        import tensorflow as tf
-
-        return tf.squeeze(value, axis=[1, 2])
-    return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -23,20 +23,19 @@ class StopForward(BaseException):
 
 @dataclass(frozen=True)
 class LayerOutput:
-    """A value inside a model: the output of a layer, or (`before`) its input.
-
-    `linear` replaces the layer's own activation, so that the output is the value before it.
-    """
+    """A value inside a model: the output of a layer, its input (`before`), or its output without the layer's own
+    activation (`linear`)."""
 
     layer: Any
     before: bool = False
-    linear: Callable[[Any], Any] | None = None
+    linear: bool = False
 
 
 class KerasNetwork:
     """A model of Keras 3 or tf_keras as a network that can be cut."""
 
     kind = "layer"
+    cast: Container[str] = ("float16", "bfloat16")
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -69,7 +68,7 @@ class KerasNetwork:
         if kind == "Softmax" or (kind == "Activation" and activation in _PROBABILITIES):
             return LayerOutput(last, before=True), activation or "softmax"
         if activation in _PROBABILITIES:
-            return LayerOutput(last, linear=lambda scores: scores), activation
+            return LayerOutput(last, linear=True), activation
         return LayerOutput(last), None
 
     def run(self, images: Any, training: bool, outputs: Mapping[OutputKey, LayerOutput]) -> dict[OutputKey, Any]:
@@ -81,21 +80,20 @@ class KerasNetwork:
         values: dict[OutputKey, Any] = {}
         parameters = inspect.signature(self._model.call).parameters.values()
         takes_training = any(one.name == "training" or one.kind is one.VAR_KEYWORD for one in parameters)
-        with _recorded(outputs, values), suppress(StopForward):
-            self._model(images, **({"training": training} if takes_training else {}))
+        with ExitStack() as stack:
+            for key, output in outputs.items():
+                call = _recording(output.layer.call, key, output.before, values, len(outputs))
+                stack.enter_context(_replaced(output.layer, "call", call))
+                if output.linear:
+                    stack.enter_context(_replaced(output.layer, "activation", lambda scores: scores))
+            with suppress(StopForward):
+                self._model(images, **({"training": training} if takes_training else {}))
         for key, output in outputs.items():
             if key not in values:
                 raise AuthorError(
                     f"the model {self._model.name!r} does not call its layer {output.layer.name!r} on images"
                 )
         return values
-
-    def to_float32(self, value: Any) -> Any:
-        """Return the value of a default output as float32 if it is float16 or bfloat16, as of mixed precision."""
-        import tensorflow as tf
-
-        is_half = tf.is_tensor(value) and value.dtype in (tf.float16, tf.bfloat16)
-        return tf.cast(value, tf.float32) if is_half else value
 
     def _layer(self, name: str, purpose: str) -> Any:
         layers = self.layers()
@@ -119,37 +117,22 @@ class KerasNetwork:
         return layer
 
 
-@contextmanager
-def _recorded(outputs: Mapping[OutputKey, LayerOutput], values: dict[OutputKey, Any]) -> Iterator[None]:
-    """Make the layers record the values of their outputs when they are called."""
-    by_layer: dict[int, list[OutputKey]] = {}
-    for key, output in outputs.items():
-        by_layer.setdefault(id(output.layer), []).append(key)
-    with ExitStack() as stack:
-        for keys in by_layer.values():
-            layer = outputs[keys[0]].layer
-            recording = _recording(layer.call, {key: outputs[key] for key in keys}, values, len(outputs))
-            stack.enter_context(_replaced(layer, "call", recording))
-            linear = next((outputs[key].linear for key in keys if outputs[key].linear is not None), None)
-            if linear is not None:
-                stack.enter_context(_replaced(layer, "activation", linear))
-        yield
-
-
 def _recording(
-    call: Callable[..., Any], outputs: Mapping[OutputKey, LayerOutput], values: dict[OutputKey, Any], wanted: int
+    call: Callable[..., Any], key: OutputKey, before: bool, values: dict[OutputKey, Any], wanted: int
 ) -> Any:
+    """Return `call` with its result or its input recorded in `values`; it stops when all wanted ones are there."""
+
+    def record(value: Any) -> None:
+        values.setdefault(key, value)
+        if len(values) == wanted:
+            raise StopForward
+
     def recorded(*args: Any, **kwargs: Any) -> Any:
-        for key, output in outputs.items():
-            if output.before:
-                values.setdefault(key, args[0] if args else next(iter(kwargs.values())))
-        if len(values) == wanted:
-            raise StopForward
+        if before:
+            record(args[0] if args else next(iter(kwargs.values())))
         result = call(*args, **kwargs)
-        for key in outputs:
-            values.setdefault(key, result)
-        if len(values) == wanted:
-            raise StopForward
+        if not before:
+            record(result)
         return result
 
     return recorded

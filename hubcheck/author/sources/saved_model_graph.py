@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -27,6 +27,7 @@ class SavedModelGraph:
     """
 
     kind = "output"
+    cast: Container[str] = ("float16", "bfloat16", "float64")
 
     def __init__(self, spec: ModuleSpec, signature: Signature, tags: Iterable[str] | None, key: str) -> None:
         self._path = spec.path
@@ -91,10 +92,6 @@ class SavedModelGraph:
         fetches = [self._replaced.get(name, name) for name in outputs.values()]
         values = import_nodes(self._graph_def, self._needed(fetches, feeds), feeds, fetches)
         return dict(zip(outputs, values, strict=True))
-
-    def to_float32(self, value: Any) -> Any:
-        """Return the value of a default output as float32, if it is of another float type."""
-        return tf.cast(value, tf.float32) if value.dtype.is_floating else value
 
     def _bypass(self, removed: Any) -> None:
         """Let the nodes that use the only output of a node use its only input instead."""

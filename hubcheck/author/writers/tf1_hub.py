@@ -26,17 +26,16 @@ _UNKNOWN_TO_TF1 = {"VarHandleOp": ("debug_name",), "AssignVariableOp": ("validat
 
 def write(module: TracedModule, folder: Path, *, tf1_compat: bool = False) -> None:
     """Write the module into an empty folder."""
-    traces = {False: module.trace(False), True: module.trace(True)}
     # Inference's variables first: those that only training uses (seeds) come after them.
-    variables = captured_variables(*traces.values())
+    variables = captured_variables(*module.traces.values())
     losses = [
         tf.function(loss).get_concrete_function()
         for loss in regularizers(module.definition, [variable for variable in variables if variable.trainable])
     ]
-    variables = captured_variables(*traces.values(), *losses)
+    variables = captured_variables(*module.traces.values(), *losses)
     named = Variables(variables, unique_names(variables))
     proto = saved_model_pb2.SavedModel()
-    for training, trace in traces.items():
+    for training, trace in module.traces.items():
         meta = _meta_graph(module, trace, named, losses, tf1_compat=tf1_compat)
         if training:
             meta.meta_info_def.tags.append(_TRAIN)

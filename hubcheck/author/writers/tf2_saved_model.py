@@ -20,7 +20,7 @@ class _Reusable(tf.Module):  # type: ignore[misc]
 
     def __init__(self, module: TracedModule) -> None:
         super().__init__()
-        inference, train = module.trace(False), module.trace(True)
+        inference, train = module.traces[False], module.traces[True]
         # Only the variables are tracked, not Keras objects: those would store weights twice and cannot be restored
         # by the session loader.
         self.variables = captured_variables(inference, train)
@@ -41,7 +41,7 @@ def write(module: TracedModule, folder: Path) -> None:
     if labels:
         root.labels = tf.saved_model.Asset(str(labels))
     signatures = {name: module.signature(name) for name in module.definition.tasks}
-    signatures[_DEFAULT_SIGNATURE] = module.signature(module.default)
+    signatures[_DEFAULT_SIGNATURE] = signatures[module.default]
     tf.saved_model.save(root, str(folder), signatures=signatures)
     if labels:
         labels.unlink()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,44 +16,37 @@ from hubcheck.module.types import Shape
 from hubcheck.rulebook.contract import load_contracts
 
 
-@dataclass
 class TracedModule:
-    """A module with its functions traced on demand; `default` is the primary task's signature."""
+    """A module with its functions traced.
 
-    definition: ModuleDefinition
-    default: str
-    _traces: dict[bool, Any] = field(default_factory=dict)
-    _signatures: dict[str, Any] = field(default_factory=dict)
+    Args:
+        definition: the module.
+        default: the primary task's signature.
 
-    @property
-    def images(self) -> tf.TensorSpec:
-        """The input of the contract, with this module's image size."""
-        (contract,) = load_contracts()[self.default].inputs.values()
-        sizes: Mapping[str, int] = dict(zip(("height", "width"), self.definition.image_size, strict=True))
+    Attributes:
+        images: the input of the contract, with the module's image size.
+        traces: by training, the function of all tasks: images to {signature: {key: tensor}}.
+    """
+
+    def __init__(self, definition: ModuleDefinition, default: str) -> None:
+        self.definition, self.default = definition, default
+        (contract,) = load_contracts()[default].inputs.values()
+        sizes: Mapping[str, int] = dict(zip(("height", "width"), definition.image_size, strict=True))
         shape = [dim if isinstance(dim, int) else None if dim.endswith("?") else sizes[dim] for dim in contract.shape]
-        return tf.TensorSpec(shape, contract.dtype, contract.key)
-
-    def trace(self, training: bool) -> Any:
-        """Return the function of all tasks: images to {signature: {key: tensor}}."""
-        if training not in self._traces:
-            self._traces[training] = _trace(self.definition, self.images, training)
-        return self._traces[training]
+        self.images = tf.TensorSpec(shape, contract.dtype, contract.key)
+        self.traces = {training: _trace(definition, self.images, training) for training in (False, True)}
 
     def signature(self, name: str) -> Any:
         """Return the function of one task in inference: images to {key: tensor}."""
-        if name not in self._signatures:
-            trace = self.trace(False)
-            select = tf.function(lambda images: trace(images)[name], autograph=False)
-            self._signatures[name] = select.get_concrete_function(self.images)
-        return self._signatures[name]
+        select = tf.function(lambda images: self.traces[False](images)[name], autograph=False)
+        return select.get_concrete_function(self.images)
 
     def callable(self) -> Any:
         """Return the function of images and training that computes the primary task's default output."""
-        traces = {training: self.trace(training) for training in (False, True)}
 
         @tf.function(autograph=False)  # type: ignore[untyped-decorator]
         def call(images: tf.Tensor, training: bool = False) -> tf.Tensor:
-            return traces[bool(training)](images)[self.default]["default"]
+            return self.traces[bool(training)](images)[self.default]["default"]
 
         for training in (False, True):
             call.get_concrete_function(self.images, training=training)

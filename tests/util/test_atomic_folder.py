@@ -1,7 +1,8 @@
-"""A folder appears whole or not at all."""
+"""Replacing a folder atomically, also when the process is killed."""
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import subprocess
 import sys
@@ -10,8 +11,7 @@ import time
 
 import pytest
 
-from hubcheck.author import transaction
-from hubcheck.author.transaction import commit, staging
+from hubcheck.util.atomic_folder import commit, staging
 
 
 def names(folder) -> list[str]:
@@ -25,7 +25,7 @@ def write(stage, text: str):
     return new
 
 
-def test_a_new_folder_is_put_in_place(tmp_path):
+def test_a_new_folder_is_moved_to_the_target(tmp_path):
     with staging(tmp_path / "m") as stage:
         commit(write(stage, "new"), tmp_path / "m")
     assert (tmp_path / "m" / "file").read_text() == "new"
@@ -35,7 +35,8 @@ def test_a_new_folder_is_put_in_place(tmp_path):
 @pytest.mark.parametrize("exchange", [True, False])
 def test_an_old_folder_is_replaced(tmp_path, monkeypatch, exchange):
     if not exchange:
-        monkeypatch.setattr(transaction, "_rename", lambda *_: False)
+        # A C library without renameat2, as outside Linux.
+        monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
     for text in ("old", "new"):
         with staging(tmp_path / "m") as stage:
             commit(write(stage, text), tmp_path / "m")
@@ -43,14 +44,14 @@ def test_an_old_folder_is_replaced(tmp_path, monkeypatch, exchange):
     assert names(tmp_path) == ["m"]
 
 
-def test_an_error_leaves_nothing_not_even_the_parents(tmp_path):
+def test_an_error_removes_the_parents_that_were_created(tmp_path):
     with pytest.raises(KeyboardInterrupt), staging(tmp_path / "a" / "b" / "m") as stage:
         write(stage, "half")
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
 
 
-def test_an_error_leaves_parents_that_were_there_or_are_used(tmp_path):
+def test_an_error_keeps_parents_that_existed_or_are_used(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(ValueError), staging(tmp_path / "a" / "b" / "m") as stage:
         (stage.parent / "other").touch()
@@ -58,7 +59,7 @@ def test_an_error_leaves_parents_that_were_there_or_are_used(tmp_path):
     assert names(tmp_path / "a") == ["b"] and names(tmp_path / "a" / "b") == ["other"]
 
 
-def test_at_no_moment_is_there_no_whole_folder(tmp_path):
+def test_there_is_a_complete_folder_at_any_time(tmp_path):
     with staging(tmp_path / "m") as stage:
         commit(write(stage, "0"), tmp_path / "m")
     missed, seen, done = [], set(), threading.Event()
@@ -77,16 +78,16 @@ def test_at_no_moment_is_there_no_whole_folder(tmp_path):
             commit(write(stage, str(count)), tmp_path / "m")
     done.set()
     watcher.join()
-    # An open file of the folder that was just replaced may vanish; the folder itself never does.
+    # A file of the replaced folder may vanish while it is opened; the folder itself never does.
     assert len(seen) > 1 and len(missed) <= len(seen)
     assert (tmp_path / "m" / "file").read_text() == "99"
 
 
-def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path):
+def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path):
     code = f"""
 import time
 from pathlib import Path
-from hubcheck.author.transaction import staging
+from hubcheck.util.atomic_folder import staging
 with staging(Path({str(tmp_path / "m")!r})) as stage:
     (stage / "half").write_text("half")
     print("ready", flush=True)
@@ -96,7 +97,7 @@ with staging(Path({str(tmp_path / "m")!r})) as stage:
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     with staging(tmp_path / "m") as stage:
         commit(write(stage, "mine"), tmp_path / "m")
-    assert len(names(tmp_path)) == 2, "an export that still runs is left alone"
+    assert len(names(tmp_path)) == 2, "the folder of a running process is kept"
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
@@ -106,10 +107,10 @@ with staging(Path({str(tmp_path / "m")!r})) as stage:
     assert names(tmp_path) == ["m"]
 
 
-def test_without_exchange_a_kill_between_the_steps_loses_nothing(tmp_path):
+def test_a_kill_between_the_two_steps_without_exchange_loses_nothing(tmp_path):
     with staging(tmp_path / "m") as stage:
         commit(write(stage, "old"), tmp_path / "m")
-    # What a process that died between the two renames leaves.
+    # What a process leaves that was killed between the two renames.
     stale = tmp_path / ".m.hubcheck-dead"
     stale.mkdir()
     (tmp_path / "m").rename(stale / "old")
@@ -119,7 +120,7 @@ def test_without_exchange_a_kill_between_the_steps_loses_nothing(tmp_path):
     assert names(tmp_path) == ["m"]
 
 
-def test_what_appears_meanwhile_is_not_replaced_unasked(tmp_path):
+def test_a_target_that_was_created_meanwhile_is_not_replaced_without_replace(tmp_path):
     with pytest.raises(FileExistsError), staging(tmp_path / "m") as stage:
         new = write(stage, "mine")
         (tmp_path / "m").mkdir()
@@ -127,7 +128,7 @@ def test_what_appears_meanwhile_is_not_replaced_unasked(tmp_path):
     assert names(tmp_path) == ["m"] and names(tmp_path / "m") == []
 
 
-def test_a_link_at_the_target_is_replaced_not_followed(tmp_path):
+def test_a_link_at_the_target_is_replaced_and_not_followed(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "file").write_text("real")
     (tmp_path / "m").symlink_to("real")
@@ -137,18 +138,18 @@ def test_a_link_at_the_target_is_replaced_not_followed(tmp_path):
     assert not (tmp_path / "m").is_symlink() and (tmp_path / "m" / "file").read_text() == "new"
 
 
-def test_names_with_wildcards_are_taken_literally(tmp_path):
+def test_names_with_wildcards_are_literal(tmp_path):
     (tmp_path / ".m1.hubcheck-x").mkdir()
     with staging(tmp_path / "m[1]"):
         time.sleep(0)
     assert (tmp_path / ".m1.hubcheck-x").exists()
 
 
-def test_exports_of_one_target_leave_each_others_folders_alone(tmp_path):
+def test_processes_with_the_same_target_keep_each_others_folders(tmp_path):
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from hubcheck.author.transaction import staging\n"
+        "from hubcheck.util.atomic_folder import staging\n"
         "for _ in range(400):\n"
         "    with staging(Path(sys.argv[1])) as stage:\n"
         "        (stage / 'x').write_text('x')\n"
