@@ -1,8 +1,8 @@
-"""Every architecture of keras.applications against the rules that read graphs: `make sweep` (some minutes).
+"""`make sweep` (some minutes): evaluate the rules that analyse graphs on every architecture of keras.applications.
 
     python -m tests.sweep [PART-OF-A-NAME ...]
 
-Prints one line per model; exits 1 if any rule finds fault with one.
+Prints one line per model; exits with 1 if a rule fails.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ GROUPS = (
 
 
 def rules() -> list[Rule]:
-    """The rules that are decided from the graph."""
+    """Return the rules that are decided by analysing the graph."""
     return [rule for rule in load_rules().values() if rule.check is not None and rule.id.startswith(GROUPS)]
 
 
 def faults(architecture: Architecture, chosen: list[Rule]) -> tuple[list[tuple[Rule, Fault]], float]:
-    """What the rules find in a model, and how many seconds they took."""
+    """Return the faults that the rules find in a model, and the seconds that they took."""
     context = Context(architecture.module(), load_contracts())
     start = time.perf_counter()
     found = [
@@ -52,8 +52,8 @@ def faults(architecture: Architecture, chosen: list[Rule]) -> tuple[list[tuple[R
     return found, time.perf_counter() - start
 
 
-def judged(architecture: Architecture, chosen: list[Rule]) -> bool:
-    """Whether the rules are silent on a model, in a process of its own: what models leave behind adds up."""
+def passes(architecture: Architecture, chosen: list[Rule]) -> bool:
+    """Return whether a model passes the rules, in a separate process, because memory of models is not released."""
     child = os.fork()
     if child:
         _, status = os.waitpid(child, 0)
@@ -72,14 +72,14 @@ def judged(architecture: Architecture, chosen: list[Rule]) -> bool:
 
 
 def main(parts: list[str]) -> int:
-    """Sweep over the architectures whose names contain one of the parts, or over all."""
+    """Check the architectures whose names contain one of the parts, or all; return the exit status."""
     chosen = rules()
     named = [architecture for package in (keras, tf_keras) for architecture in architectures(package)]
     wanted = [a for a in named if not parts or any(part in str(a) for part in parts)]
-    wrong = [str(architecture) for architecture in wanted if not judged(architecture, chosen)]
-    print(f"{len(wanted)} models, {len(wrong)} with findings or not built, {len(chosen)} rules")
-    print(*wrong, sep="\n")
-    return 1 if wrong else 0
+    failed = [str(architecture) for architecture in wanted if not passes(architecture, chosen)]
+    print(f"{len(wanted)} models, {len(failed)} with findings or errors, {len(chosen)} rules")
+    print(*failed, sep="\n")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The linter and the type checker are content."""
+"""The linter and the type checker report nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def run(*command: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_ruff_finds_nothing():
+def test_ruff_reports_nothing():
     run("ruff", "check", ".")
 
 
@@ -21,5 +21,5 @@ def test_the_code_is_formatted():
     run("ruff", "format", "--check", ".")
 
 
-def test_mypy_finds_nothing():
+def test_mypy_reports_nothing():
     run("mypy")

@@ -1,5 +1,5 @@
-"""`make bench`: hubcheck measured beside what a user would run instead, in one run, as ratios.
+"""`make bench`: hubcheck compared with what a user would run instead, in the same run, as ratios.
 
-Measured are whole processes: wall seconds by the clock, resident memory as the system accounts for it.
-Nothing here fails a build; the figures are for people.
+Whole processes are measured: wall time, CPU time and peak resident memory. The results are for people; they fail no
+build.
 """

@@ -1,4 +1,4 @@
-"""The same command twice: with nothing in the cache, and with what it found before."""
+"""The same command with an empty cache and with its cached reports."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ MODULES = 500
 
 
 def main() -> None:
-    """Print a table for a module that is run, for one that is only read, and for a hub."""
+    """Print a table for a module with probes, for one without, and for a hub."""
     with tempfile.TemporaryDirectory(prefix="hubcheck-bench-") as name:
         folder = Path(name)
         make(folder / "hub", MODULES, seeds())
-        told("with probes, mobilenet_v2", folder, goal=20, path=module("mobilenet_v2"))
-        told("static, mobilenet_v2", folder, "--static", goal=3, path=module("mobilenet_v2"))
-        told(f"static, a hub of {MODULES} modules", folder, "--static", goal=3, path=folder / "hub")
+        compare("with probes, mobilenet_v2", folder, goal=20, path=module("mobilenet_v2"))
+        compare("static, mobilenet_v2", folder, "--static", goal=3, path=module("mobilenet_v2"))
+        compare(f"static, a hub of {MODULES} modules", folder, "--static", goal=3, path=folder / "hub")
 
 
-def told(title: str, folder: Path, *options: str, goal: int, path: Path) -> None:
+def compare(title: str, folder: Path, *options: str, goal: int, path: Path) -> None:
     """Measure and print."""
     command = [str(Path(sys.executable).parent / "hubcheck"), "validate", *options, str(path)]
     fresh = f'cd {folder}; XDG_CACHE_HOME={folder}/$$ exec "$@"'
-    kept = f'cd {folder}; XDG_CACHE_HOME={folder}/kept exec "$@"'
+    cached = f'cd {folder}; XDG_CACHE_HOME={folder}/cached exec "$@"'
     figures: dict[str, Figures] = side_by_side(
-        {"nothing known": ["sh", "-c", fresh, "sh", *command], "all known": ["sh", "-c", kept, "sh", *command]},
+        {"empty cache": ["sh", "-c", fresh, "sh", *command], "all cached": ["sh", "-c", cached, "sh", *command]},
         runs=3,
         codes=frozenset({0, 1}),
     )

@@ -1,4 +1,4 @@
-"""Full `hubcheck validate` beside a script that imports TensorFlow, loads the module and calls it twice."""
+"""`hubcheck validate` with probes, compared with a script that loads the module and calls it twice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ for batch in (1, 2):
 
 
 def main() -> None:
-    """Print one table per model, then that of 20 modules in one call."""
+    """Print one table per model, then one for 20 modules in one call."""
     for name in ("mobilenet_v2", "resnet50"):
         path = str(module(name))
         table(f"full, {name}", both(path))
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def both(path: str) -> dict:
-    """hubcheck and the bare script on one module."""
+    """Measure hubcheck and the bare script on one module."""
     commands = {
         "hubcheck validate": [str(BIN / "hubcheck"), "validate", "--no-cache", path],
         "import, load, call twice": _bare(path),
@@ -51,7 +51,7 @@ def _bare(path: str) -> list[str]:
 
 
 def _hub(paths: list[Path]) -> Path:
-    """A folder of 20 modules, as links: nothing is cached, so each counts as one of its own."""
+    """Return a folder of modules made of links; nothing is cached, so each is checked."""
     hub = paths[0].parent / "hub20"
     hub.mkdir(exist_ok=True)
     for number, path in enumerate(paths):

@@ -1,4 +1,4 @@
-"""Large graphs: seconds and memory of the rules that read graphs, on 100,000 and 1,000,000 nodes, and how they grow."""
+"""Time and memory of the rules that analyse graphs, for 100,000 and 1,000,000 nodes, and how they grow."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SECONDS, MEGABYTES = 20, 3000
 
 
 class Writer:
-    """A SavedModel of one graph, node by node."""
+    """Build a SavedModel of one graph, node by node."""
 
     def __init__(self) -> None:
         self.saved_model = proto.message_class("SavedModel")(saved_model_schema_version=1)
@@ -39,16 +39,16 @@ class Writer:
         self.nodes: Any = self.meta_graph.graph_def.node
 
     def node(self, op: str, name: str, *inputs: str, shape: tuple[int, ...] = (-1, 8, 8, 4), nodes: Any = None) -> str:
-        """Add a node of float32; returns its name."""
+        """Add a float32 node; return its name."""
         node = (self.nodes if nodes is None else nodes).add(name=name, op=op, input=inputs)
         node.attr["T"].type = 1
-        stated = node.attr["_output_shapes"].list.shape.add()
+        shapes = node.attr["_output_shapes"].list.shape.add()
         for size in shape:
-            stated.dim.add(size=size)
+            shapes.dim.add(size=size)
         return name
 
     def constant(self, name: str, *values: float, dtype: int = 1, nodes: Any = None) -> str:
-        """Add a Const of one dimension."""
+        """Add a one-dimensional Const; return its name."""
         self.node("Const", name, shape=(len(values),), nodes=nodes)
         tensor = (self.nodes if nodes is None else nodes)[-1].attr["value"].tensor
         tensor.dtype = dtype
@@ -75,7 +75,7 @@ class Writer:
 
 
 def deep(folder: Path, size: int) -> None:
-    """A chain of residual blocks with dropout inside, and at its end element-wise ops, a tenth of all."""
+    """Write a chain of residual blocks with inner dropout; the last tenth are element-wise ops."""
     writer = Writer()
     x = writer.node("Placeholder", "images", shape=(-1, 8, 8, 3))
     for i in range(size * 9 // 110):
@@ -89,7 +89,7 @@ def deep(folder: Path, size: int) -> None:
 
 
 def calls(folder: Path, size: int) -> None:
-    """A chain of calls, each of a function of its own."""
+    """Write a chain of calls of different functions."""
     writer = Writer()
     x = writer.node("Placeholder", "images", shape=(-1, 8, 8, 3))
     for i in range(size // 12):
@@ -105,7 +105,7 @@ def calls(folder: Path, size: int) -> None:
 
 
 def _block(writer: Writer, scope: str, x: str, nodes: Any = None) -> str:
-    """Eleven nodes: a convolution, dropout with a fixed seed, and the sum with what came in."""
+    """Add eleven nodes: a convolution, dropout with a fixed seed, and the sum with the input."""
 
     def port(name: str, output: str = "output") -> str:
         return name if nodes is None else f"{name}:{output}:0"
@@ -125,11 +125,11 @@ def _block(writer: Writer, scope: str, x: str, nodes: Any = None) -> str:
     return node("AddV2", "sum", x, y, output="z")
 
 
-SHAPES: dict[str, Callable[[Path, int], None]] = {"one deep graph": deep, "a function for each block": calls}
+SHAPES: dict[str, Callable[[Path, int], None]] = {"one deep graph": deep, "one function per block": calls}
 
 
 _BUILD = "from pathlib import Path; from tests.benchmarks import graph; graph.{}(Path({!r}), {})"
-_JUDGE = "from tests.benchmarks import graph; graph.judge({!r})"
+_CHECK = "from tests.benchmarks import graph; graph.check({!r})"
 RULES = (
     "output/no-dropout",
     "behaviour/deterministic",
@@ -140,37 +140,37 @@ RULES = (
 )
 
 
-def judge(path: str) -> None:
-    """Read a module, whatever its size, and ask all rules that look at its graph; prints CPU seconds as JSON."""
+def check(path: str) -> None:
+    """Read a module of any size and evaluate all rules that analyse its graph; print CPU seconds as JSON."""
     start = time.process_time()
     module = read(path, limits=replace(LIMITS, proto_fields=1 << 40, unscanned_bytes=1 << 40, nodes=1 << 40))
     assert not module.problems, module.problems
     context, read_in = Context(module, load_contracts()), time.process_time() - start
-    with gc_paused():  # as the engine asks them
+    with gc_paused():  # As in the engine.
         for rule in load_rules().values():
             if rule.check is not None and rule.id.startswith(RULES):
-                found = [item for item in predicate(rule.check)(context, **rule.params) if isinstance(item, Fault)]
-                assert not found, (rule.id, found[0])
+                faults = [item for item in predicate(rule.check)(context, **rule.params) if isinstance(item, Fault)]
+                assert not faults, (rule.id, faults[0])
     print(json.dumps({"read": read_in, "rules": time.process_time() - start - read_in}))
 
 
 def measured(path: Path) -> tuple[float, float, float]:
-    """CPU seconds of reading and of the rules, and megabytes at the peak, in a process of its own."""
-    process = subprocess.Popen([sys.executable, "-c", _JUDGE.format(str(path))], stdout=subprocess.PIPE)
+    """Return CPU seconds of reading and of the rules, and peak megabytes, measured in a separate process."""
+    process = subprocess.Popen([sys.executable, "-c", _CHECK.format(str(path))], stdout=subprocess.PIPE)
     assert process.stdout is not None
-    told = json.loads(process.stdout.read())
+    seconds = json.loads(process.stdout.read())
     _, _, usage = os.wait4(process.pid, 0)
-    return told["read"], told["rules"], usage.ru_maxrss / 1024
+    return seconds["read"], seconds["rules"], usage.ru_maxrss / 1024
 
 
 def main() -> None:
-    """Print a row for each form and size, and the exponent of growth between the sizes."""
+    """Print a row for each graph and size, and the exponent of growth between the sizes."""
     for title, build in SHAPES.items():
         seconds = []
         for size in SIZES:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, "module")
-                # A process of its own, so that the generator's memory does not stay in this one.
+                # In a separate process, so that its memory is not measured.
                 subprocess.run([sys.executable, "-c", _BUILD.format(build.__name__, str(path), size)], check=True)
                 reading, rules, megabytes = measured(path)
             seconds.append(rules)

@@ -1,4 +1,4 @@
-"""Commands timed side by side: in turn, so that a machine whose speed drifts does not favour one of them."""
+"""Measure commands alternately, so that a machine whose speed drifts does not favour one of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Medians over the runs of one command: wall and CPU seconds, peak resident megabytes of its largest process."""
+    """Medians over the runs of a command: wall and CPU seconds, peak resident megabytes of its largest process."""
 
     wall: float
     cpu: float
@@ -22,10 +22,10 @@ class Figures:
 def side_by_side(
     commands: Mapping[str, Sequence[str]], *, runs: int, codes: frozenset[int] = frozenset({0})
 ) -> dict[str, Figures]:
-    """Run every command once unmeasured, then all in turn `runs` times.
+    """Run every command once to warm up, then all alternately `runs` times.
 
     Raises:
-        RuntimeError: a command ends with a code that is none of `codes`.
+        RuntimeError: a command exits with a code other than `codes`.
     """
     seen: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
     for turn in range(runs + 1):
@@ -43,17 +43,17 @@ def _once(command: Sequence[str], codes: frozenset[int]) -> tuple[float, float, 
     process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - begin
     if process.returncode not in codes:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+        raise RuntimeError(f"{' '.join(command)} exited with {process.returncode}")
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def _environment() -> dict[str, str]:
-    """Ours, but byte code may be kept: what pip installs has it, and a checkout gets it in the unmeasured run."""
+    """Return our environment with byte code enabled, which a checkout writes in the warm-up and packages have."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def table(title: str, figures: Mapping[str, Figures]) -> None:
-    """Print the figures, each as a ratio to the last row too."""
+    """Print the figures and their ratios to the last row."""
     print(f"\n{title}")
     *_, last = figures.values()
     for name, row in figures.items():

@@ -1,4 +1,4 @@
-"""The modules that are measured: conforming, with random weights, both signatures, training on and off."""
+"""The measured modules: conforming, with random weights, both signatures, and traces for training and inference."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def _publish(path: str, architecture: str, model: object, features: str) -> None
 
 
 def module(name: str) -> Path:
-    """The module of that name, made on first use in a process of its own; remade when this file changes."""
+    """Return the path of a module, created on first use in a separate process and again when this file changes."""
     stamp = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
     path = FOLDER / stamp / name
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        print(f"making {name} ...", file=sys.stderr, flush=True)
+        print(f"creating {name} ...", file=sys.stderr, flush=True)
         code = f"from tests.benchmarks import models; models.{name}({str(path)!r})"
         subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=sys.stderr)
     return path

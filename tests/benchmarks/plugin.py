@@ -1,4 +1,4 @@
-"""What the pytest plugin costs a run that has no use for it."""
+"""The cost of the pytest plugin for a run that does not use it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def main() -> None:
         test.write_text("def test_nothing():\n    pass\n", encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", folder, str(test)]
         figures = side_by_side({"with hubcheck": command, "-p no:hubcheck": [*command, "-p", "no:hubcheck"]}, runs=9)
-    table("pytest's start", figures)
+    table("start of pytest", figures)
     ours, without = figures.values()
     print(f"  the plugin costs {1000 * (ours.cpu - without.cpu):.0f} ms of CPU time (goal: at most 10)")
 

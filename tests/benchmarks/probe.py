@@ -1,4 +1,4 @@
-"""Where the time of a run goes: TensorFlow's import, loading, calls, repetitions, serving; and its peak memory."""
+"""How the time of probing is spent: TensorFlow's import, loading, calls, repetitions, serving; and the peak memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.benchmarks.models import module
 
 
 def main() -> None:
-    """One table: the seconds of each kind of step, with one worker and with two."""
+    """Print a table: the seconds by kind of step, with one worker and with two."""
     print("\nprobe, seconds by kind of step (wall), MB of the largest worker")
     print(
         f"  {'module':14}{'workers':>8}{'ready':>8}{'load':>8}{'calls':>8}{'repeat':>8}{'serve':>8}{'all':>8}{'MB':>8}"
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def _seconds(seen: Observations) -> list[float]:
-    """Of loading, calls, repetitions, and of everything in a session."""
+    """Return the seconds of loading, of calls, of repetitions, and of everything in a session."""
     load = sum(entry.seconds for entry in seen.loads if not entry.session)
     calls = sum(run.seconds for run in seen.runs if run.purpose != "repeated" and not run.target.session)
     repeated = sum(run.seconds for run in seen.runs if run.purpose == "repeated")

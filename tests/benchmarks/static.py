@@ -1,4 +1,4 @@
-"""`hubcheck validate --static` beside `saved_model_cli show --all`."""
+"""`hubcheck validate --static` compared with `saved_model_cli show --all`."""
 
 from __future__ import annotations
 

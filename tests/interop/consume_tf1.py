@@ -1,8 +1,8 @@
-"""A consumer of the original library's last version with hub.Module, on TensorFlow of today.
+"""Use a module with hub.Module of the last tensorflow-hub release that has it, on current TensorFlow.
 
     python consume_tf1.py MODULE IMAGES.npy REEXPORT
 
-prints what it saw as JSON.
+prints the results as JSON.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ v1 = tf.compat.v1
 PATH, IMAGES, REEXPORT = sys.argv[1], np.load(sys.argv[2]), sys.argv[3]
 
 
-def started() -> v1.Session:
+def initialized() -> v1.Session:
     session = v1.Session()
     session.run([v1.global_variables_initializer(), v1.tables_initializer()])
     return session
 
 
 def values(path: str) -> dict[str, list]:
-    """What each signature gives."""
+    """Return the outputs of each signature."""
     with tf.Graph().as_default():
         spec = hub.load_module_spec(path)
         module = hub.Module(spec)
         names = sorted(spec.get_signature_names())
         tensors = {name: module({"images": IMAGES}, signature=name, as_dict=True) for name in names}
         tensors["call"] = {"default": module(IMAGES)}
-        with started() as session:
-            found = session.run(tensors)
-    return {f"{name} {key}": array.tolist() for name, outputs in found.items() for key, array in outputs.items()}
+        with initialized() as session:
+            results = session.run(tensors)
+    return {f"{name} {key}": array.tolist() for name, outputs in results.items() for key, array in outputs.items()}
 
 
 def changed(before: list[np.ndarray], after: list[np.ndarray]) -> bool:
-    """Whether a moving statistic did; seeds of random numbers may go on."""
+    """Return whether a moving statistic changed; seeds of random numbers may change."""
     return any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True) if a.dtype.kind == "f")
 
 
 def training() -> dict[str, object]:
-    """Fine-tune the training graph, look at its collections, and export it again."""
+    """Fine-tune the training graph, count its collections, and export it again."""
     with tf.Graph().as_default() as graph:
         module = hub.Module(PATH, trainable=True, tags={"train"})
         output = module(IMAGES)
@@ -61,13 +61,13 @@ def training() -> dict[str, object]:
         ]
         step = v1.train.GradientDescentOptimizer(0.01).apply_gradients([(g, v) for v, g in used])
         moving = [variable for variable in v1.global_variables() if variable not in trainable]
-        with started() as session:
+        with initialized() as session:
             before = session.run(moving)
-            seen = [float(session.run(loss))]
+            losses_by_step = [float(session.run(loss))]
             unchanged = not changed(before, session.run(moving))
             for _ in range(3):
                 session.run([step, *updates])
-                seen.append(float(session.run(loss)))
+                losses_by_step.append(float(session.run(loss)))
             after = session.run(moving)
             module.export(REEXPORT, session)
         return {
@@ -77,7 +77,7 @@ def training() -> dict[str, object]:
             "updates": len(updates),
             "unchanged without updates": unchanged,
             "changed by updates": changed(before, after),
-            "losses": seen,
+            "losses": losses_by_step,
             "nodes": len(graph.get_operations()),
         }
 

@@ -1,8 +1,8 @@
-"""A consumer of the original library's newest version with hub.load and KerasLayer under tf_keras.
+"""Use a module with hub.load and hub.KerasLayer of the newest tensorflow-hub release, with tf_keras.
 
     python consume_tf2.py MODULE IMAGES.npy
 
-prints what it saw as JSON.
+prints the results as JSON.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the original library imports and today's environment has no more; to be imported before it.
+"""Replacements for what tensorflow-hub imports but current environments lack; import this file before it.
 
-TensorFlow has lost `tensorflow.compat.v1.estimator`, of which the library wants a base class, and setuptools
-`pkg_resources`, of which it wants a version parser.
+TensorFlow no longer has `tensorflow.compat.v1.estimator`, which the library takes a base class from, and setuptools no
+longer has `pkg_resources`, which it takes a version parser from.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The original TF Hub library in the versions that consumers have, each in a folder of its own.
+"""Releases of the original TF Hub library that consumers use, each installed in its own folder.
 
-Two versions cannot be installed beside each other, and the older one says that it needs packages which it does
-not; so they are fetched without their dependencies, once for an environment.
+Two releases cannot be installed in one environment, and the older one requires packages that it does not use, so they
+are installed without their dependencies, once per environment.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HERE = Path(__file__).parent
 
 
 def library(version: str) -> Path:
-    """The folder of a released tensorflow-hub, fetched if need be."""
+    """Return the folder of a tensorflow-hub release, installed if needed."""
     home = Path(sys.prefix) / "share" / "hubcheck-tests"
     folder = home / f"tensorflow-hub-{version}"
     with exclusive(home):
@@ -33,14 +33,14 @@ def library(version: str) -> Path:
             done = subprocess.run([*command, f"tensorflow-hub=={version}"], capture_output=True, text=True, check=False)
             if done.returncode:
                 reason = f"tensorflow-hub {version} cannot be installed: {done.stderr.strip().splitlines()[-1:]}"
-                # Where the suite is the last word, a missing library is no reason to pass.
+                # In CI a missing library must not pass.
                 (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
             part.rename(folder)
     return folder
 
 
 def run(script: str, version: str, *arguments: object) -> dict[str, Any]:
-    """Run a script of this folder with that version of the library; what it prints last, as JSON."""
+    """Run a script of this folder with a version of the library; return its last line, parsed as JSON."""
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(library(version)), str(_HERE.parents[1])]),
@@ -49,5 +49,5 @@ def run(script: str, version: str, *arguments: object) -> dict[str, Any]:
     command = [sys.executable, str(_HERE / script), *map(str, arguments)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result

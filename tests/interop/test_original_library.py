@@ -1,4 +1,4 @@
-"""What the original TF Hub library makes of our modules: the versions that consumers really have."""
+"""The original TF Hub library can use our modules, in the releases that consumers have."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def exported(request, tmp_path_factory):
     return folder, features, logits
 
 
-def close(found, wanted, rtol=1e-5):
-    np.testing.assert_allclose(np.array(found), wanted, rtol=rtol, atol=1e-6)
+def assert_close(actual, wanted, rtol=1e-5):
+    np.testing.assert_allclose(np.array(actual), wanted, rtol=rtol, atol=1e-6)
 
 
 def test_hub_module_loads_trains_and_exports_a_tf1_module_again(exported):
@@ -50,9 +50,9 @@ def test_hub_module_loads_trains_and_exports_a_tf1_module_again(exported):
     seen = run("consume_tf1.py", LAST_WITH_MODULE, folder / "m" / "tf1-hub", folder / "images.npy", folder / "again")
     assert (seen["size"], seen["channels"], seen["tags"]) == ([HEIGHT, WIDTH], 3, [[], ["train"]])
     assert seen["signatures"] == ["default", "image_classification", "image_feature_vector"]
-    close(seen["values"]["call default"], features)
-    close(seen["values"]["image_feature_vector default"], features)
-    close(seen["values"]["image_classification default"], logits)
+    assert_close(seen["values"]["call default"], features)
+    assert_close(seen["values"]["image_feature_vector default"], features)
+    assert_close(seen["values"]["image_classification default"], logits)
     training = seen["training"]
     assert training["with gradient"] >= 1 and training["regularization losses"] >= 1 and training["updates"] >= 1
     assert training["unchanged without updates"] and training["changed by updates"]
@@ -61,14 +61,14 @@ def test_hub_module_loads_trains_and_exports_a_tf1_module_again(exported):
     assert not np.allclose(seen["reexported"]["call default"], features), "it was exported after training"
 
 
-def test_hub_load_and_keras_layer_take_and_train_a_tf2_module(exported):
+def test_hub_load_and_keras_layer_load_and_train_a_tf2_module(exported):
     folder, features, logits = exported
     seen = run("consume_tf2.py", NEWEST, folder / "m" / "tf2", folder / "images.npy")
-    for found in (seen["values"], seen["layer"], seen["signatures"]["serving_default"]):
-        close(found, features)
-    close(seen["signatures"]["image_feature_vector"], features)
-    close(seen["signatures"]["image_classification"], logits)
+    for actual in (seen["values"], seen["layer"], seen["signatures"]["serving_default"]):
+        assert_close(actual, features)
+    assert_close(seen["signatures"]["image_feature_vector"], features)
+    assert_close(seen["signatures"]["image_classification"], logits)
     assert seen["frozen"] == 0 and seen["trainable"] >= 1
-    assert seen["changed"] == seen["trainable"], "one step of fine-tuning moves every trainable weight"
+    assert seen["changed"] == seen["trainable"], "fine-tuning changes every trainable weight"
     assert seen["regularization losses"] >= 1
     assert np.all(np.isfinite(seen["losses"]))

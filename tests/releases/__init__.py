@@ -19,25 +19,25 @@ PARTS = (
     "tests/test_fixtures.py",
     "tests/test_shared_modules.py",
 )
-"""What is run on every release: the tests that use TensorFlow. They are folders, so that a new file is among them."""
+"""The tests that use TensorFlow, run on every release. Folders, so that new files are included."""
 
 ELSEWHERE = {
-    "tests/fuzz": "mutates modules; what it runs is run by tests/probe",
-    "tests/benchmarks": "measures",
-    "tests/sweep.py": "a command of its own; tests/checks has a part of it",
-    "tests/test_layers.py": "asks what is imported, whatever its release",
+    "tests/fuzz": "mutates modules; tests/probe runs the same code",
+    "tests/benchmarks": "benchmarks",
+    "tests/sweep.py": "a separate command; tests/checks covers a part of it",
+    "tests/test_layers.py": "tests which modules are imported, not their release",
 }
-"""Files that import TensorFlow and are not run on every release, each with the reason."""
+"""Files that import TensorFlow but are not run on every release, with the reason."""
 
 
 def is_repeated(field: Any) -> bool:
-    """Whether a message's field is a list: protobuf before 6 says so by its label, which later ones have lost."""
-    told = getattr(field, "is_repeated", None)
-    return field.label == field.LABEL_REPEATED if told is None else bool(told)
+    """Return whether a message's field is repeated: by its label before protobuf 6, which has none."""
+    repeated = getattr(field, "is_repeated", None)
+    return field.label == field.LABEL_REPEATED if repeated is None else bool(repeated)
 
 
 def cannot(keras: Any, construction: str) -> str | None:
-    """Why this Keras cannot make one of tests/graph/dropout_keras.py, or None."""
+    """Return why this Keras cannot build a construction of tests/graph/dropout_keras.py, or None."""
     if construction == "alpha dropout" and keras.__name__ == "keras" and keras.__version__.startswith("3.0."):
         return "Keras 3.0 cannot trace AlphaDropout for a batch of any size"
     return None

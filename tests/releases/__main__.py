@@ -1,9 +1,9 @@
-"""The tests that use TensorFlow, on several releases of it, and on each the modules of the others: `make test-matrix`.
+"""`make test-matrix`: run the tests on several releases of TensorFlow, and check on each the modules of the others.
 
     python -m tests.releases FOLDER ENVIRONMENT ENVIRONMENT ...
 
-Every environment has run all parts (or `PARTS`, of the process's environment), and written its modules into FOLDER,
-before any modules are exchanged. Prints what fails; exits 1 if anything did.
+Each environment first runs all parts (or those of the environment variable PARTS) and writes its modules to FOLDER;
+then the modules are exchanged. Prints the failures; exits with 1 if there are any.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Statuses = dict[str, dict[str, str]]
 
 
 class Release:
-    """An environment with a release of TensorFlow, and the folder that its modules are in."""
+    """A virtual environment with a release of TensorFlow, and the folder of the modules that it writes."""
 
     def __init__(self, environment: Path, folder: Path) -> None:
         self.name = environment.name
@@ -36,26 +36,26 @@ class Release:
         self._python = environment.absolute() / "bin" / "python"
 
     def run(self, *command: str, **variables: str) -> bool:
-        """Run a command of this environment's Python; whether it went well."""
+        """Run this environment's Python; return whether it succeeded."""
         print(f"\n== {self.name}: python {' '.join(command)}", flush=True)
         return subprocess.run([self._python, *command], env={**os.environ, **variables}, check=False).returncode == 0
 
     def test(self) -> bool:
-        """All parts. The modules that they make are left in the folder."""
+        """Run all parts; the modules that they write stay in the folder."""
         shutil.rmtree(self.modules, ignore_errors=True)
         self.modules.parent.mkdir(parents=True, exist_ok=True)
         return self.run(*PYTEST, "--dist", "loadfile", f"--basetemp={self.modules}", *CHOSEN)
 
     def write(self) -> bool:
-        """Modules of every kind, where the tests have not made them yet."""
+        """Write modules of every kind that the tests have not written yet."""
         return self.run("-m", "tests.releases.write", str(self.modules))
 
     def use(self, other: Release) -> bool:
-        """Judge and use the modules of another release."""
+        """Check and use the modules of another release."""
         return self.run(*PYTEST, "--dist", "loadfile", "tests/releases/crossing.py", WRITTEN=str(other.modules))
 
     def statuses(self, other: Release) -> Statuses:
-        """What became of each rule on each fixture of a release, by the files alone, with this environment."""
+        """Return the status of each rule on each fixture of a release, checked statically in this environment."""
         report = self.modules / f"static-{other.name}.json"
         fixtures = other.modules / "fixtures"
         options = ("--static", "--no-cache", "--format=jsonl", f"--output={report}")
@@ -69,28 +69,28 @@ class Release:
 
 
 def differences(releases: Sequence[Release]) -> list[str]:
-    """Rules that say something else on a release's modules, or in a release's environment, than on the first's."""
+    """Return where a rule's status depends on the release that wrote the module or that checks it."""
     first = releases[0]
-    wanted = first.statuses(first)
-    found = [f"nothing was judged in {first.modules}"] if not wanted else []
-    for judge, writer in itertools.product(releases, repeat=2):
-        if (judge, writer) != (first, first):
-            seen = judge.statuses(writer)
-            told = f"judged with {judge.name}, written by {writer.name}"
-            found += [f"{name}: {told}: not there" for name in wanted if name not in seen]
+    expected = first.statuses(first)
+    found = [f"nothing was checked in {first.modules}"] if not expected else []
+    for checker, writer in itertools.product(releases, repeat=2):
+        if (checker, writer) != (first, first):
+            seen = checker.statuses(writer)
+            where = f"checked with {checker.name}, written with {writer.name}"
+            found += [f"{name}: {where}: missing" for name in expected if name not in seen]
             found += [
-                f"{name}: {rule}: {told}: {status}, else {wanted[name][rule]}"
+                f"{name}: {rule}: {where}: {status}, otherwise {expected[name][rule]}"
                 for name, rules in seen.items()
                 for rule, status in rules.items()
-                if name in wanted and status != wanted[name][rule]
+                if name in expected and status != expected[name][rule]
             ]
     return found
 
 
 def main(folder: Path, environments: Sequence[Path]) -> int:
-    """Run everything; the exit status."""
+    """Run everything; return the exit status."""
     releases = [Release(environment, folder) for environment in environments]
-    failed = [f"{release.name}: its tests" for release in releases if not release.test()]
+    failed = [f"{release.name}: tests" for release in releases if not release.test()]
     failed += [f"{release.name}: writing modules" for release in releases if not release.write()]
     if any("writing" in failure for failure in failed):
         print("\nNothing to exchange:", *failed, sep="\n")

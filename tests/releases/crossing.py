@@ -1,6 +1,6 @@
-"""Modules that another release of TensorFlow wrote, judged and used on this one: `make test-matrix` runs this file.
+"""Check and use modules that another release of TensorFlow wrote: `make test-matrix` runs this file.
 
-`WRITTEN` names the folder that they are in. Not called test_*.py, because it needs them.
+The environment variable WRITTEN names their folder. Not named test_*.py, because it requires that folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SCRIPTS = {script.id: script for script in scripts() if "NEEDS" not in script.co
 
 @pytest.fixture(scope="module")
 def reports() -> dict[str, ModuleReport]:
-    """What is said of each script's module, from its files and by running it."""
+    """The report of each script's module, checked statically and by probes."""
     paths = {name: str(module_path(script, WRITTEN / "fixtures")) for name, script in SCRIPTS.items()}
     found = {report.path: report for report in hubcheck.validate(list(paths.values())).modules}
     return {name: found[path] for name, path in paths.items()}

@@ -1,4 +1,4 @@
-"""No test that uses TensorFlow is forgotten by `make test-matrix`, and what it calls the oldest is what we promise."""
+"""`make test-matrix` runs all tests that use TensorFlow, and its oldest releases are the ones that we support."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def uses_tensorflow(file: Path) -> bool:
     return False
 
 
-@pytest.mark.parametrize("place", [*PARTS, *ELSEWHERE])
-def test_every_part_is_there(place: str) -> None:
-    assert (ROOT / place).exists()
+@pytest.mark.parametrize("path", [*PARTS, *ELSEWHERE])
+def test_every_part_exists(path: str) -> None:
+    assert (ROOT / path).exists()
 
 
-def test_every_file_that_uses_tensorflow_belongs_to_a_part_or_is_left_out_with_a_reason() -> None:
-    places = ("tests/releases", *PARTS, *ELSEWHERE)
+def test_every_file_that_uses_tensorflow_is_in_a_part_or_excluded_with_a_reason() -> None:
+    paths = ("tests/releases", *PARTS, *ELSEWHERE)
     files = [file.relative_to(ROOT) for file in (ROOT / "tests").rglob("*.py") if uses_tensorflow(file)]
-    assert [file for file in files if not any(file.is_relative_to(place) for place in places)] == []
+    assert [file for file in files if not any(file.is_relative_to(path) for path in paths)] == []
 
 
-def test_the_oldest_releases_are_those_that_the_project_asks_for() -> None:
+def test_the_oldest_releases_are_the_minimum_versions_of_the_project() -> None:
     optional = PROJECT["optional-dependencies"]
     wanted = [*PROJECT["dependencies"], *optional["tensorflow"], "tf_keras>=2.16"]
     for requirement in wanted:

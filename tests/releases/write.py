@@ -1,6 +1,6 @@
-"""Modules of every kind, written with one release of TensorFlow to be used with another.
+"""Write modules of every kind with one release of TensorFlow, to be used with another.
 
-Those of the fixture scripts, and those that hubcheck itself writes, with what they have to compute:
+These are the modules of the fixture scripts and modules of the builder with their expected values:
 `python -m tests.releases.write FOLDER`.
 """
 
@@ -25,7 +25,7 @@ TASKS = ("image_feature_vector", "image_classification")
 
 
 def of_keras(name: str) -> author.ImageModule:
-    """A module of a model of Keras 3 or of tf_keras."""
+    """Return a module of a model of Keras 3 or tf_keras."""
     model = keras_model(importlib.import_module(name))
     return author.from_keras(model, architecture="Net", features="pool", logits="logits", pixels=(0, 1))
 
@@ -38,7 +38,7 @@ MODULES: dict[str, Callable[[], author.ImageModule]] = {
 
 
 def main(folder: Path) -> None:
-    """Write `folder`/fixtures, and `folder`/authored in both formats and with the values for `random_images()`."""
+    """Write `folder`/fixtures, and `folder`/authored in both formats with the outputs for `random_images()`."""
     from hubcheck import hub
 
     for script in scripts():
