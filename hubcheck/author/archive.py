@@ -12,7 +12,7 @@ from hubcheck.author.module_md import MODULE_MD
 def pack(module: Path, archive: Path) -> None:
     """Pack the files of a module's folder, with the folder as the archive's root and without MODULE.md.
 
-    Names are sorted; owners, times and modes are fixed, so that the same module gives the same bytes.
+    Names are sorted; owners, times and modes are fixed, so that the same module is always packed to the same bytes.
     """
     with (
         archive.open("xb") as file,

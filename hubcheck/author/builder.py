@@ -139,8 +139,8 @@ class ImageModule(ModuleDefinition):
             default: the signature of the primary task, used by calls that name none; required with two tasks.
             format: "tf2", a reusable SavedModel; "tf1-hub", for the original TF Hub library; or a tuple of both,
                 which writes each to a folder of its name below `path`.
-            package: also write `<path>.tar.gz` (with both formats `<path>-<format>.tar.gz`); the same module gives
-                the same bytes.
+            package: also write `<path>.tar.gz` (with both formats `<path>-<format>.tar.gz`); its bytes
+                depend on the module alone.
             probe: run the module before it is put in place; otherwise only its files are checked.
             overwrite: replace what is at `path`, atomically.
             tf1_compat: in "tf1-hub" format, write no node attributes and no control flow that TensorFlow 1.15
@@ -208,9 +208,9 @@ class ImageModule(ModuleDefinition):
             wanted = " or ".join(f"`{name}`" for name in accepted)
             actual = f"is `{names[0]}`" if names else "is missing"
             raise AuthorError(f"the first argument of {label} must be named {wanted}, but {actual}", "image-input/name")
-        if surplus := [name for name in names[1:] if name != "training"]:
+        if others := [name for name in names[1:] if name != "training"]:
             raise AuthorError(
-                f"{label} takes `{surplus[0]}` besides `{names[0]}` and `training`: give it a default value, "
+                f"{label} takes `{others[0]}` besides `{names[0]}` and `training`: give it a default value, "
                 "or bind it with functools.partial",
                 "image-input/sole",
             )

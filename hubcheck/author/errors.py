@@ -37,7 +37,7 @@ class ConformanceError(AuthorError):
 
 
 class AuthorWarning(UserWarning):
-    """The module was changed or a rule found something that is no error, e.g. a softmax was removed."""
+    """The module was changed or a rule failed below level error, e.g. a softmax was removed."""
 
 
 def missing_tensorflow(error: ImportError) -> AuthorError:

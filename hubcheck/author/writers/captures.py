@@ -12,18 +12,18 @@ from hubcheck.author.definition import ModuleDefinition
 from hubcheck.author.errors import AuthorError
 
 _MAX_DEPTH = 12
-"""How far objects are searched. Objects that make attributes on access, such as mocks, have no end."""
+"""How deeply objects are searched: objects that create attributes on access, such as mocks, have no end."""
 
 
 def captured_variables(*functions: Any) -> list[tf.Variable]:
     """Return the variables that traced functions read or write, each once, in the order of first use."""
-    found: dict[int, tf.Variable] = {}
+    variables: dict[int, tf.Variable] = {}
     for function in functions:
         by_handle = {id(variable.handle): variable for variable in function.graph.variables}
         for tensor in function.captured_inputs:
             if id(tensor) in by_handle:
-                found.setdefault(id(tensor), by_handle[id(tensor)])
-    return list(found.values())
+                variables.setdefault(id(tensor), by_handle[id(tensor)])
+    return list(variables.values())
 
 
 def variables_of(function: Any, output: Any) -> list[tf.Variable]:
@@ -81,17 +81,17 @@ def resources(module: ModuleDefinition, *functions: Any) -> list[Any]:
     variables = {id(variable.handle) for variable in captured_variables(*functions)}
     captured = [tensor for function in functions for tensor in function.captured_inputs if tensor.dtype == tf.resource]
     needed = {id(tensor) for tensor in captured} - variables
-    found = {}
+    objects = {}
     for thing in _reachable(_roots(module)) if needed else ():
         handle = getattr(thing, "resource_handle", None)
         if id(handle) in needed:
-            found[id(handle)] = thing
-    if needed - set(found):
+            objects[id(handle)] = thing
+    if needed - set(objects):
         raise AuthorError(
             "the module uses a lookup table or another resource that cannot be reached from its functions: "
             "keep it in a variable, or in an attribute of an object, that they use"
         )
-    return list(found.values())
+    return list(objects.values())
 
 
 def _bound(regularizer: Callable[[Any], Any], variable: Any) -> Callable[[], Any]:
