@@ -8,6 +8,7 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
 from hubcheck.checks.graphs import node_of, where_in
 from hubcheck.graph.dataflow.frame import Value
+from hubcheck.graph.dataflow.inlining import MAX_DEPTH
 from hubcheck.graph.dataflow.layer_names import layer_name
 from hubcheck.graph.dataflow.unknown_ops import UnknownOp
 from hubcheck.graph.dropout.drop_rate import drop_rate
@@ -42,8 +43,7 @@ def _variant(context: Context, variant: Variant) -> Iterator[CheckItem]:
             elif level is None:
                 yield Skip(found.reason, undecided=True)
     if analysis.graph.exhausted == "depth":
-        deepest = context.module.limits.function_depth
-        yield Skip(f"function calls are nested more than {deepest:,} deep, the limit function-depth", undecided=True)
+        yield Skip(f"function calls are nested more than {MAX_DEPTH:,} levels deep", undecided=True)
     elif analysis.graph.exhausted:
         yield Skip("there are too many nested function calls to follow them all", undecided=True)
 

@@ -114,6 +114,6 @@ def _content(module: Module, asset: str) -> bytes | None:
     file = root / "assets" / asset
     try:
         # The name is untrusted: a file outside the module is not read.
-        return read_file(file, largest=_MAX_ASSET_BYTES) if file.resolve().is_relative_to(root) else None
+        return read_file(file, max_bytes=_MAX_ASSET_BYTES) if file.resolve().is_relative_to(root) else None
     except (OSError, ValueError):
         return None

@@ -50,7 +50,7 @@ class VariantAnalysis:
         tensors = (tensor for key in self._images for tensor in self._variant.signatures[key].inputs.values())
         ports = (self.view.tensor(component) for tensor in tensors for component in tensor.components)
         fed = {port[0] for port in ports if port is not None}
-        return InlinedGraph(self.view, fed=fed, max_depth=self._module.limits.function_depth)
+        return InlinedGraph(self.view, fed=fed)
 
     @cached_property
     def entries(self) -> tuple[EntryPoint, ...]:

@@ -1,13 +1,14 @@
-"""What is in a `.tar.gz` or `.zip` file, member by member, however the file was made.
+"""The members of a `.tar.gz` or `.zip` file.
 
-The standard library parses the formats; here is what it leaves open: how much is read at once, how much a file
-becomes, and one kind of error for all that can be wrong.
+The standard library parses the formats. Added here: bounds on what is read at once and on what is unpacked, and one
+kind of error for everything that can be wrong with an archive.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
+import os
 import stat
 import struct
 import tarfile
@@ -15,73 +16,88 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
-from hubcheck.module.limits import LimitExceeded
+from hubcheck.module.limits import GIB, LimitExceeded, ReadLimits
 
 CHUNK = 1 << 16
-_LONGEST_HEADER = 1 << 16
-_LONGEST_DIRECTORY = 1 << 22
-"""Bytes of a zip file's list of members: enough for ten thousand of them."""
+_MAX_HEADER = 1 << 16
 _GZIP, _ZIP = b"\x1f\x8b", b"PK"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_FOREIGN = (
+_LIBRARY_ERRORS = (
     tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, struct.error, EOFError, ValueError, LookupError,
     ArithmeticError, RuntimeError,
 )  # fmt: skip
-"""What the libraries raise on bytes that are no archive, or a damaged one (RuntimeError: for want of a password, of a
-method, or of depth)."""
-
-Spend = Callable[[int], None]
-"""Told how many unpacked bytes come next; raises if they are too many."""
+"""What the libraries raise for bytes that are not an archive, or a damaged one (RuntimeError: a password or a method is
+missing, or the nesting is too deep)."""
 
 
 class BadArchive(Exception):
-    """The file is no archive that can be read; the message says why."""
+    """The file is not an archive, or cannot be read as one; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One entry: its name as it stands there, "file", "folder" or what else it is, and what reads its content."""
+class Member(NamedTuple):
+    """One entry: its name as stored; "file", "folder" or what else it is; and a function that opens its content."""
 
     name: str
     kind: str
-    content: Callable[[], IO[bytes]]
+    open: Callable[[], IO[bytes]]
 
 
-def members(archive: IO[bytes], spend: Spend) -> Iterator[Member]:
-    """The members of an archive, in their order; the content of each can be read until the next is asked for.
+class _Budget:
+    """Counts the bytes that are unpacked of an archive."""
+
+    def __init__(self, packed: int, limits: ReadLimits) -> None:
+        self._packed, self._limits = packed, limits
+        self._unpacked = 0
+
+    def spend(self, size: int) -> None:
+        """Add unpacked bytes.
+
+        Raises:
+            LimitExceeded: there are too many, in all or for the size of the archive.
+        """
+        self._unpacked += size
+        if self._unpacked > self._limits.archive_bytes:
+            raise LimitExceeded(self._limits.limit("archive_bytes"), "bytes are in the archive")
+        if self._unpacked > max(GIB, self._packed * self._limits.archive_ratio):
+            raise LimitExceeded(self._limits.limit("archive_ratio"), "times its own size is in the archive")
+
+
+def members(archive: IO[bytes], limits: ReadLimits) -> Iterator[Member]:
+    """Yield the members of an archive in their order; the content of each can be read until the next one is yielded.
 
     Raises:
         BadArchive: it is damaged, encrypted, or of another kind.
+        LimitExceeded: more is unpacked than is allowed, here or while a member's content is read.
         OSError: it cannot be read.
     """
-    with foreign_errors():
+    with as_bad_archive():
+        budget = _Budget(archive.seek(0, os.SEEK_END), limits)
         archive.seek(0)
         start = archive.read(2)
         archive.seek(0)
         if start == _GZIP:
-            yield from _tar(archive, spend)
+            yield from _tar(archive, budget)
         elif start == _ZIP:
-            yield from _zip(archive, spend)
+            yield from _zip(archive, budget, limits.limit("archive_list_bytes").value)
         else:
             raise BadArchive("it is neither a .tar.gz nor a .zip file")
 
 
 @contextmanager
-def foreign_errors() -> Iterator[None]:
-    """Whatever the libraries raise on bad bytes becomes BadArchive; what `spend` raises stays what it is."""
+def as_bad_archive() -> Iterator[None]:
+    """Raise BadArchive for what the libraries raise on bad bytes."""
     try:
         yield
     except LimitExceeded:
         raise
-    except _FOREIGN as error:
+    except _LIBRARY_ERRORS as error:
         raise BadArchive(f"it is damaged, or of another kind: {error or type(error).__name__}") from None
 
 
-def _tar(file: IO[bytes], spend: Spend) -> Iterator[Member]:
-    stream: Any = _Forward(gzip.GzipFile(fileobj=file), spend)
+def _tar(file: IO[bytes], budget: _Budget) -> Iterator[Member]:
+    stream: Any = _Forward(gzip.GzipFile(fileobj=file), budget)
     with tarfile.open(fileobj=stream, mode="r:", errorlevel=2) as tar:
         for info in tar:
             yield Member(info.name, _tar_kind(info), lambda info=info: _content(tar, info))  # type: ignore[misc]
@@ -103,11 +119,11 @@ def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 
 
 class _Forward(io.RawIOBase):
-    """A stream that goes forward only, in small steps, so that no header can ask for much memory."""
+    """A stream that only goes forward, in small steps, so that no header can request much memory."""
 
-    def __init__(self, stream: gzip.GzipFile, spend: Spend) -> None:
+    def __init__(self, stream: gzip.GzipFile, budget: _Budget) -> None:
         super().__init__()
-        self._stream, self._spend, self._position = stream, spend, 0
+        self._stream, self._budget, self._position = stream, budget, 0
 
     def readable(self) -> bool:
         return True
@@ -119,11 +135,11 @@ class _Forward(io.RawIOBase):
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _LONGEST_HEADER:
-            raise BadArchive(f"it has a header of more than {_LONGEST_HEADER:,} bytes")
+        if not 0 <= size <= _MAX_HEADER:
+            raise BadArchive(f"it has a header of more than {_MAX_HEADER:,} bytes")
         data = self._stream.read(size)
         self._position += len(data)
-        self._spend(len(data))
+        self._budget.spend(len(data))
         return data
 
     def seek(self, position: int, whence: int = 0) -> int:
@@ -134,12 +150,24 @@ class _Forward(io.RawIOBase):
         return self._position
 
 
-class _Limited(io.RawIOBase):
-    """A file of which no more than a directory's length is read at once."""
+def _zip(file: IO[bytes], budget: _Budget, max_list: int) -> Iterator[Member]:
+    bounded: Any = _BoundedReads(file, max_list)
+    with zipfile.ZipFile(bounded) as archive:
+        for info in archive.infolist():
+            if info.flag_bits & 1:
+                raise BadArchive("it is encrypted")
+            if info.compress_type not in _METHODS:
+                raise BadArchive(f"it uses compression method {info.compress_type}; supported are {_METHODS}")
+            content = lambda info=info: _Counted(archive.open(info), budget)  # noqa: E731
+            yield Member(info.orig_filename, _zip_kind(info), content)  # type: ignore[arg-type]
 
-    def __init__(self, file: IO[bytes]) -> None:
+
+class _BoundedReads(io.RawIOBase):
+    """A file of which a bounded number of bytes is read at once: the longest read is that of the list of members."""
+
+    def __init__(self, file: IO[bytes], max_bytes: int) -> None:
         super().__init__()
-        self._file = file
+        self._file, self._max_bytes = file, max_bytes
 
     def readable(self) -> bool:
         return True
@@ -154,21 +182,9 @@ class _Limited(io.RawIOBase):
         return self._file.seek(position, whence)
 
     def read(self, size: int = -1) -> bytes:
-        if size > _LONGEST_DIRECTORY:
-            raise BadArchive(f"its list of members has more than {_LONGEST_DIRECTORY:,} bytes")
-        return self._file.read(_LONGEST_DIRECTORY if size < 0 else size)
-
-
-def _zip(file: IO[bytes], spend: Spend) -> Iterator[Member]:
-    limited: Any = _Limited(file)
-    with zipfile.ZipFile(limited) as archive:
-        for info in archive.infolist():
-            if info.flag_bits & 1:
-                raise BadArchive("it is encrypted")
-            if info.compress_type not in _METHODS:
-                raise BadArchive(f"it is compressed by method {info.compress_type}; known are {_METHODS}")
-            content = lambda info=info: _Spending(archive.open(info), spend)  # noqa: E731
-            yield Member(info.orig_filename, _zip_kind(info), content)  # type: ignore[arg-type]
+        if size > self._max_bytes:
+            raise BadArchive(f"its list of members has more than {self._max_bytes:,} bytes")
+        return self._file.read(self._max_bytes if size < 0 else size)
 
 
 def _zip_kind(info: zipfile.ZipInfo) -> str:
@@ -180,14 +196,14 @@ def _zip_kind(info: zipfile.ZipInfo) -> str:
     return "folder" if info.is_dir() else "file"
 
 
-class _Spending(io.RawIOBase):
-    """A member's content, each read of which is accounted for."""
+class _Counted(io.RawIOBase):
+    """The content of a member, whose bytes are counted."""
 
-    def __init__(self, stream: IO[bytes], spend: Spend) -> None:
+    def __init__(self, stream: IO[bytes], budget: _Budget) -> None:
         super().__init__()
-        self._stream, self._spend = stream, spend
+        self._stream, self._budget = stream, budget
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size)
-        self._spend(len(data))
+        self._budget.spend(len(data))
         return data

@@ -1,4 +1,4 @@
-"""The index of a V2 checkpoint, and the object graph that TF2 checkpoints carry.
+"""The index of a V2 checkpoint, and the object graph in TF2 checkpoints.
 
 Source: tensorflow/core/util/tensor_bundle/tensor_bundle.cc and naming.cc; trackable_object_graph.proto.
 """
@@ -25,29 +25,30 @@ class CheckpointError(ValueError):
 
 
 def shard_name(prefix: str, shard: int, shards: int) -> str:
-    """TensorFlow's name of a data file: `variables.data-00000-of-00001`."""
+    """Return TensorFlow's name of a data file: `variables.data-00000-of-00001`."""
     return f"{prefix}.data-{shard:05d}-of-{shards:05d}"
 
 
 def read_index(file: Path, limits: ReadLimits = LIMITS) -> Checkpoint:
-    """Names, dtypes, shapes and places of every tensor; the weights themselves are not read.
+    """Read the names, dtypes, shapes and positions of all tensors, but not the weights.
 
     Raises:
-        CheckpointError: the file is no checkpoint index, or is damaged.
-        LimitExceeded: there is too much in it.
+        CheckpointError: the file is not a checkpoint index, or is damaged.
+        LimitExceeded: it is too large, or has too many tensors.
         OSError: it cannot be opened.
     """
     shards = 1
-    found: dict[str, CheckpointEntry] = {}
+    entries: dict[str, CheckpointEntry] = {}
+    limit = limits.limit("index_bytes")
     try:
-        for key, value in leveldb_table.entries(read_within(file, limits, "index_bytes"), limits):
+        for key, value in leveldb_table.entries(read_within(file, limit), limit):
             if not key:
                 shards = parse("BundleHeaderProto", value).num_shards
                 continue
-            if len(found) >= limits.tensors:
-                raise LimitExceeded(limits, "tensors", "tensors are in it")
+            if len(entries) >= limits.tensors:
+                raise LimitExceeded(limits.limit("tensors"), "tensors are in it")
             entry = parse("BundleEntryProto", value)
-            found[key.decode("utf-8", "backslashreplace")] = CheckpointEntry(
+            entries[key.decode("utf-8", "backslashreplace")] = CheckpointEntry(
                 dtype=dtype_name(entry.dtype),
                 shape=shape(entry.shape),
                 shard=entry.shard_id,
@@ -59,14 +60,14 @@ def read_index(file: Path, limits: ReadLimits = LIMITS) -> Checkpoint:
     except leveldb_table.TableError as error:
         raise CheckpointError(str(error)) from None
     except DecodeError:
-        raise CheckpointError("an entry is not the message that it should be") from None
-    return Checkpoint(found, shards)
+        raise CheckpointError("an entry is not a BundleEntryProto") from None
+    return Checkpoint(entries, shards)
 
 
 def read_object_graph(checkpoint: Checkpoint, folder: Path, prefix: str, limits: ReadLimits = LIMITS) -> Any | None:
-    """The TrackableObjectGraph of a TF2 checkpoint, or None where there is none to read.
+    """Return the TrackableObjectGraph of a TF2 checkpoint, or None if there is none or it is damaged.
 
-    It is a scalar string among the weights: a varint of its length, four bytes of checksum, its bytes.
+    It is stored as a scalar string: a varint of its length, four bytes of checksum, its bytes.
 
     Raises:
         LimitExceeded: it is too large.
@@ -74,8 +75,9 @@ def read_object_graph(checkpoint: Checkpoint, folder: Path, prefix: str, limits:
     entry = checkpoint.entries.get(OBJECT_GRAPH_KEY)
     if entry is None or entry.size <= 0:
         return None
-    if entry.size > limits.object_graph_bytes:
-        raise LimitExceeded(limits, "object_graph_bytes", "bytes are in the list of objects")
+    limit = limits.limit("object_graph_bytes")
+    if entry.size > limit.value:
+        raise LimitExceeded(limit, "bytes are in the object graph")
     try:
         stored = read_file(
             folder / shard_name(prefix, entry.shard, checkpoint.shards), offset=entry.offset, size=entry.size

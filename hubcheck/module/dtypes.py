@@ -1,11 +1,11 @@
-"""Names of TensorFlow's dtypes, by their number in `types.proto`."""
+"""Names of TensorFlow's dtypes by their number in `types.proto`."""
 
 from __future__ import annotations
 
 from typing import Final
 
 REF: Final = "_ref"
-"""What ends the name of a TF1 variable's reference type."""
+"""The suffix in the names of the reference types of TF1 variables."""
 
 _NAMES: Final = (
     "unspecified",
@@ -49,6 +49,6 @@ DTYPES: Final = frozenset(_NAMES[1:])
 
 
 def dtype_name(number: int) -> str:
-    """The name of `DataType` number: "float32", "float32_ref" for references, "dtype 99" for unknown ones."""
+    """Return the name of a `DataType` number: "float32", "float32_ref" for references, "dtype 99" for unknown ones."""
     base, suffix = (number - 100, REF) if number > 100 else (number, "")
     return _NAMES[base] + suffix if 0 <= base < len(_NAMES) else f"dtype {number}"

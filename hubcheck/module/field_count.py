@@ -1,6 +1,7 @@
-"""How much is in a message, told from its bytes before they are parsed.
+"""Counting the fields of a protobuf message before it is parsed.
 
-Parsed, a message of two bytes takes ninety: a file of a gigabyte, made of such, would take all memory there is.
+A parsed message takes up to 45 times the memory of its bytes, so a file of a gigabyte of tiny fields would use up all
+memory.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from hubcheck.module.proto import message_class
 
 _VARINT, _LENGTH = 0, 2
 _FIXED = {1: 8, 5: 4, 3: 0, 4: 0}
-"""Bytes of the other wire types. Groups (3 and 4) are counted as they come."""
+"""Bytes of the values of the other wire types. Groups (3 and 4) have none; their fields follow."""
+_UNCOUNTED_BYTES = 8 << 20
+"""Messages up to this size are parsed without counting."""
 
 
-def more_fields(name: str, data: bytes, most: int) -> bool:
-    """Whether the bytes, as message `tensorflow.<name>`, have more than `most` fields at all depths.
+def more_fields(name: str, data: bytes, count: int) -> bool:
+    """Return whether the bytes, as message `tensorflow.<name>`, have more than `count` fields at all depths.
 
-    Texts and weights count as one field, whatever their size. Bytes that are no such message count as far as
-    they can be read: the parser will say what is wrong with them.
+    A string, or packed numbers, are one field of any size. Bytes that are not such a message are counted as far as they
+    can be read; the parser will report what is wrong with them.
     """
-    left = most
+    left = count
     waiting = [(0, len(data), message_class(name).DESCRIPTOR)]
     while waiting:
         position, end, descriptor = waiting.pop()
@@ -54,23 +57,24 @@ def more_fields(name: str, data: bytes, most: int) -> bool:
             elif kind in _FIXED:
                 position += _FIXED[kind]
             else:
-                break  # no wire type: the parser stops here, too
+                break  # not a wire type: the parser stops here, too
     return False
 
 
 def check_fields(name: str, data: bytes, limits: ReadLimits) -> None:
-    """Count the fields of a message that is large enough for them to matter.
+    """Count the fields of a message that is large enough for their number to matter.
 
     Raises:
         LimitExceeded: there are too many.
     """
-    if len(data) > limits.unscanned_bytes and more_fields(name, data, limits.proto_fields):
-        raise LimitExceeded(limits, "proto_fields", f"fields are in the {name}")
+    limit = limits.limit("proto_fields")
+    if len(data) > _UNCOUNTED_BYTES and more_fields(name, data, limit.value):
+        raise LimitExceeded(limit, f"fields are in the {name}")
 
 
 @cache
 def _messages(descriptor: Any) -> dict[int, Any]:
-    """The fields of a message that are messages themselves, by number."""
+    """Return the types of the fields that are messages themselves, by field number."""
     return {field.number: field.message_type for field in descriptor.fields if field.message_type is not None}
 
 

@@ -1,4 +1,4 @@
-"""The formats in which modules are published."""
+"""The formats of modules."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Messages of the proto schema to facts."""
+"""Converting protobuf messages to facts."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ UNKNOWN_RANK = Shape(None)
 
 
 def shape(proto: Any) -> Shape:
-    """A TensorShapeProto as a Shape: every negative size is an unknown one."""
+    """Convert a TensorShapeProto; a negative size is an unknown one."""
     if proto.unknown_rank:
         return UNKNOWN_RANK
     return Shape(tuple(dim.size if dim.size >= 0 else None for dim in proto.dim))
 
 
 def tensor(info: Any) -> Tensor:
-    """A TensorInfo as a Tensor."""
+    """Convert a TensorInfo."""
     encoding = info.WhichOneof("encoding")
     static = shape(info.tensor_shape) if info.HasField("tensor_shape") else UNKNOWN_RANK
     dtype = dtype_name(info.dtype)
@@ -34,7 +34,7 @@ def tensor(info: Any) -> Tensor:
 
 
 def signatures(proto: Any) -> dict[str, Signature]:
-    """The signatures of a MetaGraphDef, in the order of their keys."""
+    """Return the signatures of a MetaGraphDef, sorted by key."""
     return {
         key: Signature(
             key=key,
@@ -49,7 +49,7 @@ def signatures(proto: Any) -> dict[str, Signature]:
 
 
 def init_op(proto: Any) -> str | None:
-    """What a MetaGraphDef's init-op pseudo-signature names."""
+    """Return what the init-op pseudo-signature of a MetaGraphDef names."""
     if INIT_OP_SIGNATURE not in proto.signature_def:
         return None
     outputs = proto.signature_def[INIT_OP_SIGNATURE].outputs
@@ -57,7 +57,7 @@ def init_op(proto: Any) -> str | None:
 
 
 def structured(value: Any, path: str = "") -> Iterator[tuple[str, Tensor | bool | int | float | str | None]]:
-    """The leaves of a StructuredValue with their paths: "" for a lone leaf, "a/0" inside structures."""
+    """Yield the leaves of a StructuredValue with their paths: "" for a lone leaf, "a/0" inside structures."""
     kind = value.WhichOneof("kind")
     match kind:
         case "tensor_spec_value" | "bounded_tensor_spec_value":

@@ -12,9 +12,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
+from hubcheck.module.limits import LIMITS, Limit, LimitExceeded
 from hubcheck.module.snappy import SnappyError, decompress
 
+_DEFAULT_LIMIT = LIMITS.limit("index_bytes")
 _MAGIC = 0xDB4775248B80FB57
 _FOOTER = 48
 _TRAILER = 5
@@ -22,29 +23,32 @@ _CRC_MASK = 0xA282EAD8
 
 
 class TableError(ValueError):
-    """The bytes are not such a table, or are damaged; the message says where."""
+    """The bytes are not such a table, or are damaged; the message says why."""
 
 
-def entries(data: bytes, limits: ReadLimits = LIMITS) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of a table, in order.
+def entries(data: bytes, limit: Limit = _DEFAULT_LIMIT) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the keys and values of a table, in order.
 
     Raises:
-        TableError: the bytes are not a whole, undamaged table.
-        LimitExceeded: its blocks have too many bytes: one block can be named often.
+        TableError: the bytes are not a complete, undamaged table.
+        LimitExceeded: its blocks have too many bytes; the index can name a block many times.
     """
     if len(data) < _FOOTER or struct.unpack_from("<Q", data, len(data) - 8)[0] != _MAGIC:
         raise TableError("it does not end like a checkpoint index")
-    footer = len(data) - _FOOTER
-    _, position = _handle(data, footer)
-    index, _ = _handle(data, position)
-    left = limits.index_bytes
-    for _, value in _block(data, index, limits):
-        block, _ = _handle(value, 0)
-        content = _read_block(data, block, limits)
+    left = limit.value
+    for _, value in block_entries(read_block(data, index_handle(data), limit.value)):
+        handle, _ = read_handle(value, 0)
+        content = read_block(data, handle, limit.value)
         left -= len(content)
         if left < 0:
-            raise LimitExceeded(limits, "index_bytes", "bytes are in its blocks")
-        yield from _entries(content)
+            raise LimitExceeded(limit, "bytes are in its blocks")
+        yield from block_entries(content)
+
+
+def index_handle(data: bytes) -> tuple[int, int]:
+    """Return the offset and the size of the table's index block, as its footer has them."""
+    _, position = read_handle(data, len(data) - _FOOTER)
+    return read_handle(data, position)[0]
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
@@ -61,45 +65,38 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
     raise TableError("a number is cut off")
 
 
-def _handle(data: bytes, position: int) -> tuple[tuple[int, int], int]:
+def read_handle(data: bytes, position: int) -> tuple[tuple[int, int], int]:
+    """Return a block's offset and size, and the position behind them."""
     offset, position = _varint(data, position)
     size, position = _varint(data, position)
     return (offset, size), position
 
 
-def _block(data: bytes, handle: tuple[int, int], limits: ReadLimits) -> Iterator[tuple[bytes, bytes]]:
-    yield from _entries(_read_block(data, handle, limits))
-
-
-def _read_block(data: bytes, handle: tuple[int, int], limits: ReadLimits) -> bytes:
+def read_block(data: bytes, handle: tuple[int, int], max_bytes: int) -> bytes:
+    """Return a block, decompressed, after comparing its checksum."""
     offset, size = handle
     end = offset + size
     if end + _TRAILER > len(data) or size < 4:
         raise TableError("a block lies outside the file")
     stored = struct.unpack_from("<I", data, end + 1)[0]
-    if stored != _masked_crc32c(data[offset : end + 1]):
+    if stored != masked_crc32c(data[offset : end + 1]):
         raise TableError("a block does not match its checksum")
-    return _contents(data[offset:end], data[end], limits)
-
-
-def _contents(block: bytes, compression: int, limits: ReadLimits) -> bytes:
-    if compression == 0:
-        return block
-    if compression != 1:
-        raise TableError(f"a block has the unknown compression {compression}")
+    if data[end] not in (0, 1):
+        raise TableError(f"a block has the unknown compression {data[end]}")
     try:
-        return decompress(block, limits.index_bytes)
+        return decompress(data[offset:end], max_bytes) if data[end] else data[offset:end]
     except SnappyError as error:
         raise TableError(str(error)) from None
 
 
-def _entries(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def block_entries(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the keys and values of a block."""
     if len(data) < 4:
-        raise TableError("a block is shorter than it says")
+        raise TableError("a block is shorter than its header says")
     restarts = struct.unpack_from("<I", data, len(data) - 4)[0]
     limit = len(data) - 4 * (restarts + 1)
     if limit < 0:
-        raise TableError("a block is shorter than it says")
+        raise TableError("a block is shorter than its header says")
     position, key = 0, b""
     while position < limit:
         shared, position = _varint(data, position)
@@ -126,7 +123,8 @@ def _crc_table() -> tuple[int, ...]:
 _CRC_TABLE = _crc_table()
 
 
-def _masked_crc32c(data: bytes) -> int:
+def masked_crc32c(data: bytes) -> int:
+    """Return the checksum of a block."""
     crc, table = 0xFFFFFFFF, _CRC_TABLE
     for byte in data:
         crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)

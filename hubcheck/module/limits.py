@@ -1,84 +1,79 @@
-"""How much of a module is read, at most: what is larger was made to wear its reader out."""
+"""Bounds on what is read of a module, so that a hostile one cannot exhaust memory, disk or time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-MIB = 1 << 20
+GIB = 1 << 30
+_SMALL = 1 << 20
+
+_DERIVED = {
+    "proto_fields": ("nodes", 12, _SMALL),
+    "text_bytes": ("nodes", 64, _SMALL),
+    "metadata_bytes": ("nodes", 64, _SMALL),
+    "variants": ("nodes", 1e-4, 64),
+    "traces": ("nodes", 1e-3, 256),
+    "index_bytes": ("tensors", 256, _SMALL),
+    "object_graph_bytes": ("tensors", 256, _SMALL),
+    "archive_members": ("files", 1, 0),
+    "archive_list_bytes": ("files", 160, _SMALL),
+}
+"""Further bounds: the key that each follows from, how many of it each unit of the key allows, and the least bound."""
+
+
+class Limit(NamedTuple):
+    """A bound, and the key of `[limits]` in the configuration that sets it."""
+
+    value: int
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """Upper bounds, far above what exporters write. A finding that one of them causes names it.
+    """The bounds that a user can set, far above what exporters write. A finding that one of them causes names it.
 
     Each is a key of `[limits]` in the configuration, with `-` for `_`.
 
     Args:
-        proto_bytes: of saved_model.pb; no protobuf message can have more.
-        proto_fields: in saved_model.pb, at all depths; looked for in files above `unscanned_bytes` only.
-        unscanned_bytes: of a proto that is small enough to be parsed as it is.
-        text_bytes: of saved_model.pbtxt, which is read a hundred times slower.
-        variants: MetaGraphs in a file.
-        nodes: in all graphs and functions of a file.
-        traces: of the callable.
-        index_bytes: of the checkpoint's index, before and after it is decompressed.
-        tensors: in the checkpoint's index.
-        object_graph_bytes: of the object graph that a checkpoint carries.
-        metadata_bytes: of keras_metadata.pb.
-        asset_text_bytes: of all assets whose lines are counted.
-        files: in the module's folder.
-        archive_members: files and folders in an archive.
-        archive_bytes: of an archive's files when they are unpacked.
-        archive_ratio: how many times larger an archive may become, where it becomes larger than `archive_small`:
-            weights that are all zero become a thousand times larger, but real ones hardly twice.
-        archive_small: bytes of an unpacked archive, see there.
-        function_depth: of functions that call functions.
-        input_numbers: in one row of an input, such as an image, that a run feeds.
-        fixed_batch: rows that a run feeds to a module that takes no other batch.
-        remote_bytes: fetched from a server for one module.
-        remote_seconds: that a server may take for the next bytes.
-        cache_bytes: of what was fetched that are kept on disk; the oldest go first.
+        proto_bytes: bytes of saved_model.pb; protobuf itself allows 2 GiB.
+        nodes: nodes in all graphs and functions. Also bounds the fields of the proto, the bytes of saved_model.pbtxt
+            and keras_metadata.pb, and the numbers of variants and traces.
+        tensors: tensors in the checkpoint. Also bounds the bytes of its index and of the object graph in it.
+        files: files in the module's folder; files and folders in an archive.
+        archive_bytes: bytes of an archive's files, unpacked.
+        archive_ratio: how many times larger than the archive its files may be, beyond 1 GiB. Weights that are all zero
+            become a thousand times larger, trained ones less than twice.
+        remote_bytes: bytes that are downloaded for one module.
+        remote_seconds: seconds that a server may take for the next bytes.
+        cache_bytes: bytes of downloads that are kept on disk; the oldest are removed first.
     """
 
-    proto_bytes: int = (2 << 30) - 1
-    proto_fields: int = 12_000_000
-    unscanned_bytes: int = 8 * MIB
-    text_bytes: int = 64 * MIB
-    variants: int = 64
+    proto_bytes: int = 2 * GIB - 1
     nodes: int = 1_000_000
-    traces: int = 256
-    index_bytes: int = 64 * MIB
     tensors: int = 500_000
-    object_graph_bytes: int = 64 * MIB
-    metadata_bytes: int = 32 * MIB
-    asset_text_bytes: int = 64 * MIB
     files: int = 100_000
-    archive_members: int = 10_000
-    archive_bytes: int = 16 << 30
+    archive_bytes: int = 16 * GIB
     archive_ratio: int = 100
-    archive_small: int = 1 << 30
-    function_depth: int = 256
-    input_numbers: int = 1 << 26
-    fixed_batch: int = 256
-    remote_bytes: int = 16 << 30
+    remote_bytes: int = 16 * GIB
     remote_seconds: int = 60
-    cache_bytes: int = 16 << 30
+    cache_bytes: int = 16 * GIB
+
+    def limit(self, name: str) -> Limit:
+        """Return the bound of this name: one of the fields, or one that follows from a field."""
+        key, factor, least = _DERIVED.get(name, (name, 1, 0))
+        return Limit(max(int(getattr(self, key) * factor), least), key.replace("_", "-"))
 
 
 class LimitExceeded(ValueError):
-    """A limit is hit; the message names it, and `fix` says how to raise it."""
+    """There is more of something than a limit allows. The message names the limit, `fix` says how to raise it."""
 
-    def __init__(self, limits: ReadLimits, name: str, unit: str) -> None:
-        super().__init__(f"more than {getattr(limits, name):,} {unit}, the limit {key(name)}")
+    def __init__(self, limit: Limit, excess: str) -> None:
+        super().__init__(f"more than {limit.value:,} {excess}, as set by the limit {limit.key}")
         self.fix = (
-            f"If the module is meant to be so large, raise the limit: {key(name)} below [limits] in hubcheck.toml,"
-            " or below [tool.hubcheck.limits] in pyproject.toml; else export it again."
+            f"If the module is meant to be this large, raise the limit: {limit.key} below [limits] in hubcheck.toml,"
+            " or below [tool.hubcheck.limits] in pyproject.toml. Otherwise export it again."
         )
 
 
 LIMITS = ReadLimits()
-
-
-def key(name: str) -> str:
-    """What a limit is called in the configuration."""
-    return name.replace("_", "-")

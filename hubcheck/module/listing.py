@@ -1,4 +1,4 @@
-"""What lies in a module's folder."""
+"""The files in a module's folder."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from hubcheck.module.limits import LimitExceeded, ReadLimits
+from hubcheck.module.limits import Limit, LimitExceeded
 
 
-def files(root: Path, limits: ReadLimits) -> tuple[str, ...]:
-    """The files' paths relative to the module.
+def files_below(root: Path, limit: Limit) -> tuple[str, ...]:
+    """Return the paths of all files in a folder and those below it, relative to it.
 
     Raises:
-        LimitExceeded: they are too many.
+        LimitExceeded: there are too many.
     """
-    found = tuple(islice(_walk(root), limits.files + 1))
-    if len(found) > limits.files:
-        raise LimitExceeded(limits, "files", "files are in the folder")
+    found = tuple(islice(_walk(root), limit.value + 1))
+    if len(found) > limit.value:
+        raise LimitExceeded(limit, "files are in the folder")
     return found
 
 
 def links_out(root: Path) -> Iterator[tuple[str, str]]:
-    """The links that lead out of the module, each with the place they lead to."""
+    """Yield the links that lead out of a folder, each with its target."""
     inside = os.path.realpath(root)
     for folder, children, names in os.walk(root):
         for name in sorted([*children, *names]):

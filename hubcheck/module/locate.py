@@ -1,4 +1,4 @@
-"""Which folders and archives are modules."""
+"""Finding the folders and archives that are modules."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from hubcheck.util.text import printable
 
 
 class NotAModule(UserError):
-    """A path at which there is no module to check; the message says what is there instead."""
+    """There is no module at the path; the message says what is there instead."""
 
 
 def is_module(folder: Path) -> bool:
-    """Whether the folder holds one of the files that make a module."""
+    """Return whether the folder holds one of the files that make a module."""
     return any(os.path.lexists(folder / name) for name in MODULE_FILES)
 
 
 def is_archive(path: Path) -> bool:
-    """Whether this is a file that is named like an archive."""
+    """Return whether this is a file with the name of an archive."""
     return is_archive_name(path.name) and path.is_file()
 
 
 def find_modules(path: Path, limits: ReadLimits = LIMITS) -> list[Path]:
-    """The module at `path`, or all modules below it, in order of their paths; a module is not searched further.
+    """Return the module at `path`, or all modules below it, sorted. Folders inside a module are not searched.
 
-    An archive below `path` is one of them if it holds a module, or cannot be read; one at `path` always is.
+    An archive at `path` is always returned; one below it, if it holds a module or cannot be read.
 
     Raises:
-        NotAModule: there is nothing at `path`, or no module below it.
+        NotAModule: nothing is at `path`, or no module is at or below it.
     """
     try:
         path.stat()
@@ -55,14 +55,14 @@ def find_modules(path: Path, limits: ReadLimits = LIMITS) -> list[Path]:
         else:
             found += _archives(Path(folder), files, limits)
     if not found:
-        raise NotAModule(f"{path}: no module here or below; one is a folder with saved_model.pb in it")
+        raise NotAModule(f"{path}: no module here or below; a module is a folder with saved_model.pb in it")
     return sorted(found)
 
 
 def _archives(folder: Path, files: list[str], limits: ReadLimits) -> list[Path]:
-    named = [folder / name for name in files if is_archive(folder / name)]
-    if not named:
+    archives = [folder / name for name in files if is_archive(folder / name)]
+    if not archives:
         return []
     from hubcheck.module.archive import names_module
 
-    return [archive for archive in named if names_module(archive, limits)]
+    return [archive for archive in archives if names_module(archive, limits)]

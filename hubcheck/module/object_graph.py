@@ -1,4 +1,4 @@
-"""The Python object inside a TF2 SavedModel: what its root can do, and what it restores."""
+"""The Python object in a TF2 SavedModel: the traces of its root, and its variables."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from hubcheck.module.types import ObjectGraph, Tensor, Trace, Variable
 
 
 def object_graph(proto: Any, limits: ReadLimits = LIMITS) -> ObjectGraph:
-    """The facts of a SavedObjectGraph. References to nodes that are not there are passed over.
+    """Convert a SavedObjectGraph. References to missing nodes are skipped.
 
     Raises:
         LimitExceeded: the callable has too many traces.
     """
     call = _child(proto, 0, "__call__")
-    if call is not None and len(_concrete_functions(proto.nodes[call])) > limits.traces:
-        raise LimitExceeded(limits, "traces", "traces are of the callable")
+    limit = limits.limit("traces")
+    if call is not None and len(_concrete_functions(proto.nodes[call])) > limit.value:
+        raise LimitExceeded(limit, "traces are of the callable")
     losses = _child(proto, 0, "regularization_losses")
     return ObjectGraph(
         proto=proto,
@@ -34,9 +35,9 @@ def object_graph(proto: Any, limits: ReadLimits = LIMITS) -> ObjectGraph:
 
 
 def variables(proto: Any, checkpoint_graph: Any | None) -> tuple[Variable, ...]:
-    """Every variable below the root, with the key under which the checkpoint keeps it.
+    """Return all variables below the root, each with its key in the checkpoint.
 
-    Both graphs are walked from their roots along children of the same name, as TensorFlow's loader does.
+    Both graphs are traversed from their roots along children of the same name, as TensorFlow's loader does.
     """
     found: dict[int, Variable] = {}
     stored_nodes = checkpoint_graph.nodes if checkpoint_graph is not None else ()

@@ -1,4 +1,4 @@
-"""Modules at paths: a folder is read where it is, an archive is unpacked for as long as its module is looked at."""
+"""Opening the module at a path: a folder is read in place, an archive is unpacked for as long as its module is open."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _PACK_AGAIN = "Make the archive again: `tar -czf module.tar.gz -C path/to/module
 
 @contextmanager
 def open_module(path: Path, limits: ReadLimits = LIMITS) -> Iterator[Module]:
-    """The module at a path. Of an archive, `Module.folder` is there until this is left.
+    """Open the module at a path; `Module.folder` exists until the end of the block.
 
-    Never raises for what is in the files, see hubcheck.module.reader.read.
+    Nothing is raised for what is in the files, see `hubcheck.module.reader.read`.
     """
     if not is_archive(path):
         yield read(path, limits)
         return
     with ExitStack() as stack:
         content = archive_content(path, limits, stack)
-        yield content if isinstance(content, Module) else _inside(path, content, limits)
+        yield content if isinstance(content, Module) else _module_inside(path, content, limits)
 
 
 def archive_content(path: Path, limits: ReadLimits, stack: ExitStack) -> Unpacked | Module:
-    """What is in an archive, there until the stack is closed; a Module that says why if it cannot be unpacked."""
-    # Static checks of folders have no use for what reads archives.
+    """Unpack an archive until the stack is closed; return a Module with the reason if that is impossible."""
+    # Static checks of folders need nothing that reads archives.
     from hubcheck.module.archive import unpacked
     from hubcheck.module.archive_members import BadArchive
 
@@ -50,7 +50,7 @@ def archive_content(path: Path, limits: ReadLimits, stack: ExitStack) -> Unpacke
         return _unreadable(path, Archive(), f"{path.name} cannot be unpacked: {error.strerror or error}", _PACK_AGAIN)
 
 
-def _inside(path: Path, content: Unpacked, limits: ReadLimits) -> Module:
+def _module_inside(path: Path, content: Unpacked, limits: ReadLimits) -> Module:
     if content.folder is None:
         return Module(path=path, format=None, file=path.name, archive=content.facts)
     try:
@@ -64,10 +64,10 @@ def _inside(path: Path, content: Unpacked, limits: ReadLimits) -> Module:
         message = f"{len(roots)} modules are in {path.name}: {names}{', ...' if len(roots) > 3 else ''}"
         return _unreadable(path, content.facts, message, "Make an archive of each module.")
     inner = str(roots[0].relative_to(content.folder))
-    facts = replace(content.facts, root="" if inner == "." else inner)
+    facts = content.facts._replace(root="" if inner == "." else inner)
     module = read(roots[0], limits)
     documents = {**read_documents(path), **module.documents}
-    return replace(module, path=path, unpacked=roots[0], archive=facts, documents=documents)
+    return replace(module, path=path, archive=facts, documents=documents)
 
 
 def _unreadable(path: Path, facts: Archive, message: str, fix: str) -> Module:

@@ -1,4 +1,4 @@
-"""Snappy's raw format, in which some checkpoint indexes keep their blocks.
+"""Snappy's raw format, in which the blocks of some checkpoint indexes are compressed.
 
 Source: google/snappy, format_description.txt.
 """
@@ -7,21 +7,21 @@ from __future__ import annotations
 
 
 class SnappyError(ValueError):
-    """The bytes are not a snappy stream."""
+    """The bytes are not a Snappy stream."""
 
 
-def decompress(data: bytes, largest: int) -> bytes:
-    """The uncompressed bytes.
+def decompress(data: bytes, max_bytes: int) -> bytes:
+    """Return the decompressed bytes.
 
     Args:
         data: the stream.
-        largest: the most bytes to believe its header.
+        max_bytes: how many bytes its header may declare.
 
     Raises:
-        SnappyError: the stream is cut off, refers to what is not there, or promises too much.
+        SnappyError: the stream is truncated, refers to missing bytes, or declares too many.
     """
     try:
-        length, position = _length(data, largest)
+        length, position = _length(data, max_bytes)
         out = bytearray()
         while position < len(data):
             tag = data[position]
@@ -38,28 +38,28 @@ def decompress(data: bytes, largest: int) -> bytes:
                 size, offset, position = _copy(data, tag, position)
                 if not 0 < offset <= len(out):
                     raise SnappyError("a copy refers to bytes before the start")
-                # What is copied may overlap what is written: then it repeats.
+                # The copy may overlap the bytes it writes, which repeats them.
                 piece = bytes(out[len(out) - offset : len(out) - offset + size])
                 out += (piece * (size // len(piece) + 1))[:size]
             if len(out) > length:
                 break
     except IndexError:
-        raise SnappyError("the stream is cut off") from None
+        raise SnappyError("the stream is truncated") from None
     if len(out) != length:
-        raise SnappyError("the stream does not give as many bytes as it says")
+        raise SnappyError("the stream has fewer or more bytes than its header says")
     return bytes(out)
 
 
-def _length(data: bytes, largest: int) -> tuple[int, int]:
+def _length(data: bytes, max_bytes: int) -> tuple[int, int]:
     result = 0
     for position in range(5):
         byte = data[position]
         result |= (byte & 0x7F) << (7 * position)
         if byte < 0x80:
-            if result > largest:
+            if result > max_bytes:
                 break
             return result, position + 1
-    raise SnappyError("the stream promises more bytes than a block can have")
+    raise SnappyError("the stream declares more bytes than a block can have")
 
 
 def _copy(data: bytes, tag: int, position: int) -> tuple[int, int, int]:

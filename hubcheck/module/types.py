@@ -1,26 +1,25 @@
-"""What a module declares: frozen facts, read from its files without TensorFlow."""
+"""The facts about a module, as its files state them. They are immutable."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from hubcheck.module.formats import Format
 from hubcheck.module.limits import LIMITS, ReadLimits
-from hubcheck.module.uri import ModuleSource, Uri
+from hubcheck.module.uri import ModuleSource
 from hubcheck.util.errors import UserError
 
 Encoding = Literal["dense", "sparse", "composite"]
 
 INIT_OP_SIGNATURE = "__saved_model_init_op"
-"""A pseudo-signature in which TF2 exporters keep the init op: nothing a consumer calls."""
+"""A pseudo-signature in which TF2 exporters store the init op; consumers do not call it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A static shape; `dims` is None when even the rank is unknown, an entry is None when that dimension is."""
+class Shape(NamedTuple):
+    """A static shape. `dims` is None if the rank is unknown; an entry is None if that dimension is unknown."""
 
     dims: tuple[int | None, ...] | None
 
@@ -29,7 +28,7 @@ class Shape:
         return None if self.dims is None else len(self.dims)
 
     def compatible(self, other: Shape) -> bool:
-        """Whether one tensor could have both shapes."""
+        """Return whether one tensor could have both shapes."""
         if self.dims is None or other.dims is None:
             return True
         return len(self.dims) == len(other.dims) and all(
@@ -42,12 +41,11 @@ class Shape:
         return "[" + ", ".join("?" if dim is None else str(dim) for dim in self.dims) + "]"
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """One input or output: what its TensorInfo (or a callable's TensorSpec) says of it.
+class Tensor(NamedTuple):
+    """One input or output, as its TensorInfo (or the TensorSpec of a callable) describes it.
 
-    `components` are the graph tensors it is made of ("images:0"): one for a dense tensor, three for a
-    sparse one, any number for a composite, none for an argument of a traced function.
+    `components` are the graph tensors that it consists of ("images:0"): one for a dense tensor, three for a sparse one,
+    any number for a composite, none for an argument of a traced function.
     """
 
     dtype: str
@@ -62,7 +60,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A SignatureDef: named inputs to named outputs; `defaults` are inputs that a caller may leave out."""
+    """A SignatureDef: named inputs and outputs; `defaults` are the inputs that a caller may omit."""
 
     key: str
     method_name: str
@@ -71,11 +69,10 @@ class Signature:
     defaults: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A file that the graph reads, by the name it has below `assets/`, and the graph tensor that names it.
+class Asset(NamedTuple):
+    """A file that the graph reads: its name below `assets/`, and the graph tensor that holds its path.
 
-    `lines` counts its lines of text; None for a file that is missing, binary or beyond 4 MiB.
+    `lines` is the number of its lines of text; None for a file that is missing, binary or larger than 4 MiB.
     """
 
     filename: str
@@ -83,12 +80,11 @@ class Asset:
     lines: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(NamedTuple):
     """A variable that a variant restores.
 
-    `checkpoint_key` is its name in the checkpoint index, or None when a TF2 checkpoint's own object graph
-    does not lead to it.
+    `checkpoint_key` is its name in the checkpoint index; None if the object graph of a TF2 checkpoint does not lead
+    to it.
     """
 
     name: str
@@ -97,11 +93,10 @@ class Variable:
     checkpoint_key: str | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Variant:
-    """One MetaGraph. `graph` is its GraphDef message, as parsed; `saver` its SaverDef.
-
-    `init_op` is the tensor or node of the init-op pseudo-signature, which loaders run after restoring.
+    """One MetaGraph. `graph` is its GraphDef, `saver` its SaverDef; `init_op` names the tensor or node that loaders run
+    after restoring.
     """
 
     tags: tuple[str, ...]
@@ -118,18 +113,17 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """The tag set as users write it: "" for the empty one, else tags joined by commas."""
+        """The tag set as users write it: tags joined by commas, "" for none."""
         return ",".join(self.tags)
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """One concrete function of the root's `__call__`.
 
-    `arguments` maps the parameter's name (flattened, "x/0" inside structures) to a Tensor or to the Python
-    value it was traced with; `outputs` maps "" to the result when it is one tensor, else each path of the
-    result's structure. `function` is its name in the graph's library, `training` the value traced for a
-    parameter of that name (None: no such parameter, or it is a tensor).
+    `arguments` maps each parameter (flattened, "x/0" inside structures) to a Tensor, or to the Python value that it was
+    traced with. `outputs` maps the paths in the structure of the result to tensors; the path of a lone tensor is "".
+    `function` is its name in the graph's library. `training` is the value traced for the parameter of that name; None
+    if there is no such parameter, or it is a tensor.
     """
 
     function: str
@@ -139,7 +133,7 @@ class Trace:
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        """The arguments that are tensors: what a caller feeds."""
+        """The arguments that are tensors, which callers feed."""
         return {name: value for name, value in self.arguments.items() if isinstance(value, Tensor)}
 
     @property
@@ -150,17 +144,17 @@ class Trace:
 
     @property
     def name(self) -> str:
-        """How reports name the trace: "training=True"."""
+        """The name of the trace in reports: "training=True"."""
         return "call" if self.training is None else f"training={self.training}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ObjectGraph:
     """The Python object that a TF2 SavedModel restores.
 
-    `proto` is the SavedObjectGraph as parsed. `variables` and `trainable_variables` are node ids of the
-    lists that the root carries under these names, None where it carries none. `regularization_losses` holds,
-    for each entry of that list, how many arguments each of its traces takes.
+    `proto` is the SavedObjectGraph. `variables` and `trainable_variables` are the node ids in the root's lists of these
+    names; None if it has no such list. `regularization_losses` has, for each entry of that list, the numbers of
+    arguments that its traces take.
     """
 
     proto: Any
@@ -171,9 +165,8 @@ class ObjectGraph:
     regularization_losses: tuple[tuple[int, ...], ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointEntry:
-    """One tensor of a checkpoint: where it lies and what it is. Sizes are bytes."""
+class CheckpointEntry(NamedTuple):
+    """One tensor of a checkpoint, and where it is stored: `offset` and `size` are in bytes."""
 
     dtype: str
     shape: Shape
@@ -191,7 +184,7 @@ class CheckpointEntry:
         return count
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Checkpoint:
     """The index of a V2 checkpoint (`variables/variables.index`)."""
 
@@ -199,9 +192,8 @@ class Checkpoint:
     shards: int
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A reason why the files are not a readable module: one sentence, and what to do about it."""
+class Problem(NamedTuple):
+    """A reason why the files are not a readable module, and how to fix it."""
 
     message: str
     fix: str
@@ -210,11 +202,10 @@ class Problem:
     wanted: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """What is in an archive: its files by name, and the members for which it was not unpacked, each with the reason.
+class Archive(NamedTuple):
+    """The names of an archive's files, and the unsafe members for which it was not unpacked, each with the reason.
 
-    `root` is the folder in which the module lies, "" where it is the archive's own.
+    `root` is the folder of the module in it, "" if that is the archive's root.
     """
 
     files: tuple[str, ...] = ()
@@ -222,17 +213,25 @@ class Archive:
     root: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Module:
-    """Everything hubcheck knows of a module before it runs.
+    """The facts about a module that are known before it runs.
 
-    `file` is the name of the proto that was read. `format` is None, and `variants` empty, when `problems`
-    says that it could not be. `files` are the module's files, relative to its root;
-    `documents` the texts for people in or beside it (MODULE.md, README.md). `symlinks` leave the module:
-    links that resolve to a place outside its root, each with that place. `keras_metadata` is the content of
-    keras_metadata.pb. A module that comes as an `archive` is unpacked: `folder` is where, `path` is the archive. One
-    that comes from a server is laid out there, too, and `path` is its URI.
-    `limits` are those it was read with, which bound what is looked at later, too.
+    Args:
+        path: the folder, archive or URI.
+        format: None, as `variants` are empty, if the module could not be read; `problems` has the reasons.
+        file: the name of the proto that was read.
+        variants: its MetaGraphs.
+        objects: the object of a TF2 SavedModel.
+        checkpoint: the index of its weights.
+        files: the paths of its files, relative to its folder.
+        documents: the texts of MODULE.md and README.md in or beside it, by relative path.
+        symlinks: the links in it that lead out of its folder, each with its target.
+        keras_metadata: the content of keras_metadata.pb.
+        problems: why it is not, or not entirely, readable.
+        archive: the names in the archive, if it comes as one.
+        limits: the bounds it was read with, which also bound what is analysed later.
+        opened_at: the folder with its files, see `folder`.
     """
 
     path: ModuleSource
@@ -247,19 +246,19 @@ class Module:
     keras_metadata: bytes | None = None
     problems: tuple[Problem, ...] = ()
     archive: Archive | None = None
-    unpacked: Path | None = None
     limits: ReadLimits = LIMITS
+    opened_at: Path | None = None
 
     @property
     def folder(self) -> Path:
-        """Where the files are.
+        """The folder with the module's files.
 
         Raises:
-            UserError: they are gone, since `hubcheck.read` keeps only the facts of archives and modules on servers.
+            UserError: there is none, since `hubcheck.read` keeps only the facts of archives and modules on servers.
         """
-        if self.unpacked is None and (self.archive is not None or isinstance(self.path, Uri)):
+        if self.opened_at is None:
             raise UserError(f"{self.path}: its files are gone; unpack or download the module and read its folder")
-        return self.unpacked or Path(self.path)
+        return self.opened_at
 
     @property
     def default_signature(self) -> str:
@@ -268,6 +267,6 @@ class Module:
 
     @property
     def inference(self) -> Variant | None:
-        """The variant that a consumer gets unasked: the empty tag set, or `serve` in SavedModels."""
+        """The variant that consumers get by default: the one without tags, or `serve` in SavedModels."""
         wanted = () if self.format == "tf1-hub" else ("serve",)
         return next((variant for variant in self.variants if variant.tags == wanted), None)

@@ -1,4 +1,4 @@
-"""Where a module is: a path, or a URI that is kept as it was given, for pathlib would make `https:/` of `https://`."""
+"""Where a module is: a path, or a URI, which is kept as given because pathlib would turn `https://` into `https:/`."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _SECRET = re.compile(r"(://)[^/@?#]*@")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Uri:
-    """A URI, or a chain of them: `zip://m::https://host/modules.zip`."""
+    """A URI, or a chain of URIs: `zip://m::https://host/modules.zip`."""
 
     uri: str
 
     @property
     def scheme(self) -> str:
-        """ "https", "gs", "memory", ..., in small letters."""
+        """The scheme in lower case: "https", "gs", "memory"."""
         return re.split("://|::", self.uri, maxsplit=1)[0].lower()
 
     @property
     def name(self) -> str:
-        """The last name in it, without a query: what the file or folder is called."""
+        """The name of the file or folder: the last part of the path, without a query."""
         head, chained, rest = self.uri.partition("::")
         text = head.partition("://")[2] if not chained or head.partition("://")[2] else rest
         if self.scheme in ("http", "https"):
@@ -34,7 +34,7 @@ class Uri:
         return unquote(text.rstrip("/").rpartition("/")[2])
 
     def below(self, name: str) -> Uri:
-        """The address of a file or folder in this one; itself for "". A query stays at the end."""
+        """Return the URI of a file or folder in this one; itself for "". A query stays at the end."""
         if not name:
             return self
         first, chained, rest = self.uri.partition("::")
@@ -47,7 +47,7 @@ class Uri:
 
     @property
     def parent(self) -> Uri | None:
-        """The address of the folder that this lies in; None if that cannot be told."""
+        """The URI of the folder that contains this one; None if there is none or it is unknown."""
         if not self.name or "::" in self.uri:
             return None
         if self.scheme not in ("http", "https"):
@@ -57,13 +57,13 @@ class Uri:
 
     @property
     def encoded(self) -> str:
-        """The URI in the letters that URIs have; of a chain the parts after the first look like a path."""
+        """The URI, percent-encoded; the rest of a chain is encoded like a path."""
         scheme, slashes, rest = self.public.partition("://")
         return f"{scheme}{slashes}{quote(rest, safe='/' if '::' in rest else _RESERVED)}"
 
     @property
     def public(self) -> str:
-        """The URI without a name and password in it: fit for files that outlive the run."""
+        """The URI without user name and password, for files that outlive the run."""
         return _SECRET.sub(r"\1", self.uri)
 
     def __str__(self) -> str:
@@ -77,12 +77,12 @@ ModuleSource = Path | Uri
 
 
 def is_uri(text: str) -> bool:
-    """Whether a text is a URI, and no path."""
+    """Return whether a text is a URI, not a path."""
     return _URI.match(text) is not None
 
 
 def parse_source(text: str | os.PathLike[str]) -> ModuleSource:
-    """The path or the URI that a user gave."""
+    """Return the path or the URI that a user gave."""
     if isinstance(text, Path | Uri):
         return text
     name = os.fspath(text)

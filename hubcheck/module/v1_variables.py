@@ -1,4 +1,4 @@
-"""The variables that a graph-based variant restores, by their names in the checkpoint."""
+"""The variables that graph-based variants (TF1) restore, with their names in the checkpoint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _VARIABLE_OPS = {"VariableV2", "Variable", "VarHandleOp"}
 
 
 def collection_variables(meta: Any) -> tuple[Variable, ...]:
-    """TF1 Hub format has no saver of its own: the loader makes one for the collection `variables`."""
+    """Return the variables in the collection `variables`, for which the loader of TF1 Hub format makes a saver."""
     nodes = {node.name: node for node in meta.graph_def.node if node.op in _VARIABLE_OPS}
     found: dict[str, Variable] = {}
     for data in meta.collection_def["variables"].bytes_list.value if "variables" in meta.collection_def else ():
@@ -31,7 +31,7 @@ def collection_variables(meta: Any) -> tuple[Variable, ...]:
 
 
 def restored_variables(meta: Any) -> tuple[Variable, ...]:
-    """What the restore op of saver_def, and all it depends on, reads from the checkpoint."""
+    """Return what the restore op of saver_def, and the ops it depends on, read from the checkpoint."""
     if not meta.saver_def.restore_op_name:
         return ()
     nodes = {node.name: node for node in meta.graph_def.node}
@@ -70,7 +70,8 @@ def _declared(node: Any | None) -> tuple[str, Shape]:
 
 
 def _checkpoint_name(node: Any | None, name: str) -> str:
-    """A resource variable is saved under its shared name, which differs where graphs were imported with a scope."""
+    """Return the name under which a variable is saved: for a resource variable its shared name, which differs from its
+    own in graphs that were imported with a scope."""
     if node is not None and node.op == "VarHandleOp" and node.attr["shared_name"].s:
         return str(node.attr["shared_name"].s.decode("utf-8", "backslashreplace"))
     return name

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from hubcheck.module import readmes
+from hubcheck.module.assets import MAX_ASSET_BYTES
 from hubcheck.module.checkpoint import OBJECT_GRAPH_KEY, CheckpointError, read_index, shard_name
 from hubcheck.module.file_names import MODULE_FILES
 from hubcheck.module.limits import LimitExceeded
@@ -29,7 +30,7 @@ _INDEX = "variables/variables.index"
 _SIZE_LIMITS = {
     "saved_model.pb": "proto_bytes",
     "saved_model.pbtxt": "text_bytes",
-    "tfhub_module.pb": "unscanned_bytes",
+    "tfhub_module.pb": "metadata_bytes",
     "keras_metadata.pb": "metadata_bytes",
     _INDEX: "index_bytes",
 }
@@ -110,13 +111,13 @@ class _ModuleDownload:
         """
         for name, info in _without_folders(files):
             if name in _SIZE_LIMITS:
-                self.bounded(name, info, getattr(self._limits, _SIZE_LIMITS[name]))
+                self.bounded(name, info, self._limits.limit(_SIZE_LIMITS[name]).value)
             elif self._weights and is_complete:
                 self._whole(name, info)
             elif name in readmes.NAMES:
                 self.bounded(name, info, readmes.MAX_BYTES)
             elif is_complete and name.startswith("assets/"):
-                self.bounded(name, info, self._limits.asset_text_bytes)
+                self.bounded(name, info, MAX_ASSET_BYTES)
             elif not (name.startswith("variables/") and ".data-" in name):
                 self._sparse(name, info)
 
@@ -130,7 +131,7 @@ class _ModuleDownload:
         for entry in index.entries.values():
             used_bytes[entry.shard] = max(used_bytes.get(entry.shard, 0), entry.offset + entry.size)
         if len(used_bytes) > self._limits.files:
-            raise LimitExceeded(self._limits, "files", "data files are named by the checkpoint's index")
+            raise LimitExceeded(self._limits.limit("files"), "data files are named by the checkpoint's index")
         names = {shard: f"variables/{shard_name('variables', shard, index.shards)}" for shard in sorted(used_bytes)}
         unlisted = [name for name in names.values() if listed.get(name) is None]
         infos = listed | (existing_files(self._remote, unlisted) if unlisted else {})
@@ -153,12 +154,12 @@ class _ModuleDownload:
         variants = read(self._folder, self._limits).variants
         names = dict.fromkeys(f"assets/{asset.filename}" for variant in variants for asset in variant.assets)
         if len(names) > self._limits.files:
-            raise LimitExceeded(self._limits, "files", "assets are named by the graph")
+            raise LimitExceeded(self._limits.limit("files"), "assets are named by the graph")
         for name, info in _without_folders(existing_files(self._remote, filter(is_safe, names))):
             if self._weights:
                 self._whole(name, info)
             else:
-                self.bounded(name, info, self._limits.asset_text_bytes)
+                self.bounded(name, info, MAX_ASSET_BYTES)
 
     def bounded(self, name: str, info: FileInfo | None, max_bytes: int) -> None:
         """Download a file that the reader parses; if it is too large, put a sparse file of that kind in its place."""
@@ -181,7 +182,7 @@ class _ModuleDownload:
             create_sparse(self._path(name), 0)  # the server declares an impossible size
 
     def _object_graph(self, name: str, info: FileInfo, entry: CheckpointEntry, size: int) -> None:
-        fits = entry.offset >= 0 and 0 < entry.size <= self._limits.object_graph_bytes
+        fits = entry.offset >= 0 and 0 < entry.size <= self._limits.limit("object_graph_bytes").value
         if fits and entry.offset + entry.size <= size:
             data = self._session.download_range(name, info, entry.offset, entry.size)
             with self._path(name).open("r+b") as file:

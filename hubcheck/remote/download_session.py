@@ -104,7 +104,7 @@ class DownloadSession:
             self.remaining_bytes -= retry_transient(lambda: _received(uri, draft, size, bound, request))
         except SizeExceeded:
             if max_bytes is None or max_bytes > self.remaining_bytes:
-                raise LimitExceeded(self.limits, "remote_bytes", "bytes are to be fetched for it") from None
+                raise LimitExceeded(self.limits.limit("remote_bytes"), "bytes are to be fetched for it") from None
             raise
         if self.cache is not None:
             self.cache.add(uri, validator, draft)

@@ -66,7 +66,7 @@ def _module(uri: Uri, fetch: FetchOptions, weights: bool, stack: ExitStack) -> M
             beside = replace(session, remote=connect(uri.parent, fetch.limits))
             download_documents(beside, session.folder, documents_beside(folder.name))
         module = read(folder, fetch.limits)
-    return replace(module, path=uri, unpacked=module.unpacked if module.archive is not None else module.folder)
+    return replace(module, path=uri)
 
 
 def _unreadable(uri: Uri, fetch: FetchOptions, message: str, fix: str) -> Module:

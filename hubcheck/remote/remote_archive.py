@@ -75,7 +75,7 @@ def open_in_archive(uri: Uri, fetch: FetchOptions) -> Iterator[Module]:
             yield Module(path=uri, format=None, file=file.name, archive=content.facts)
         else:
             root = content.folder / folder
-            yield replace(read(root, fetch.limits), path=uri, unpacked=root)
+            yield replace(read(root, fetch.limits), path=uri)
 
 
 @contextmanager

@@ -90,4 +90,4 @@ def read(path: str | os.PathLike[str], limits: ReadLimits = LIMITS) -> Module:
     fetch = FetchOptions(limits) if isinstance(source, Path) else FetchOptions.with_user_cache(limits)
     with open_source(source, fetch, weights=False) as module:
         is_local = isinstance(source, Path) or source.scheme == "file"
-        return module if is_local and module.archive is None else replace(module, unpacked=None)
+        return module if is_local and module.archive is None else replace(module, opened_at=None)

@@ -43,7 +43,7 @@ def walk(remote: RemoteFolder, limits: ReadLimits, descend: Callable[[Listing], 
             continue
         count += 1 + len(listing.files)
         if count > limits.files:
-            raise LimitExceeded(limits, "files", f"files and folders are below {remote.uri}")
+            raise LimitExceeded(limits.limit("files"), f"files and folders are below {remote.uri}")
         yield folder, listing
         if descend(listing) and folder.count("/") < _MAX_DEPTH:
             waiting += sorted((join(folder, name) for name in listing.folders if is_safe(name)), reverse=True)

@@ -6,7 +6,6 @@ import struct
 from collections.abc import Iterable
 
 from hubcheck.module import leveldb_table
-from hubcheck.module.limits import LIMITS
 
 
 def written(entries: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -22,12 +21,11 @@ def sealed(data: bytes) -> bytes:
     """A damaged table whose blocks, as far as its own index block leads to them, have right checksums again."""
     out = bytearray(data)
     try:
-        footer = len(data) - 48
-        _, position = leveldb_table._handle(data, footer)
-        index, _ = leveldb_table._handle(data, position)
+        index = leveldb_table.index_handle(data)
         _seal(out, index)
-        for _, value in leveldb_table._block(bytes(out), index, LIMITS):
-            _seal(out, leveldb_table._handle(value, 0)[0])
+        block = leveldb_table.read_block(bytes(out), index, max_bytes=1 << 26)
+        for _, value in leveldb_table.block_entries(block):
+            _seal(out, leveldb_table.read_handle(value, 0)[0])
     except (leveldb_table.TableError, struct.error, IndexError):
         pass
     return bytes(out)
@@ -37,7 +35,7 @@ def _seal(out: bytearray, handle: tuple[int, int]) -> None:
     offset, size = handle
     end = offset + size
     if end + 5 <= len(out):
-        struct.pack_into("<I", out, end + 1, leveldb_table._masked_crc32c(bytes(out[offset : end + 1])))
+        struct.pack_into("<I", out, end + 1, leveldb_table.masked_crc32c(bytes(out[offset : end + 1])))
 
 
 def _entry(key: bytes, value: bytes) -> bytes:
@@ -46,7 +44,7 @@ def _entry(key: bytes, value: bytes) -> bytes:
 
 def _block(entries: bytes) -> bytes:
     body = entries + struct.pack("<II", 0, 1) + b"\0"
-    return body + struct.pack("<I", leveldb_table._masked_crc32c(body))
+    return body + struct.pack("<I", leveldb_table.masked_crc32c(body))
 
 
 def _varint(number: int) -> bytes:
@@ -60,9 +58,7 @@ def _varint(number: int) -> bytes:
 
 def repeated(data: bytes, times: int) -> bytes:
     """A table of one block that its index names many times."""
-    footer = len(data) - 48
-    _, position = leveldb_table._handle(data, footer)
-    (offset, _), _ = leveldb_table._handle(data, position)
+    offset, _ = leveldb_table.index_handle(data)
     block = data[:offset]
     index = _block(b"".join(_entry(b"%06d" % i, _varint(0) + _varint(offset - 5)) for i in range(times)))
     handles = _varint(0) + _varint(0) + _varint(offset) + _varint(len(index) - 5)

@@ -29,8 +29,8 @@ def test_a_file_beyond_the_limit_is_refused_unless_a_part_is_asked_for(tmp_path:
     file = tmp_path / "file"
     file.write_bytes(b"0123456789")
     with pytest.raises(OSError, match="larger than 9 bytes"):
-        read_file(file, largest=9)
-    assert read_file(file, size=9, largest=9) == b"012345678"
+        read_file(file, max_bytes=9)
+    assert read_file(file, size=9, max_bytes=9) == b"012345678"
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:

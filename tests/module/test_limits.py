@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +15,7 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault
 from hubcheck.checks.readable import readable
 from hubcheck.module.field_count import more_fields
-from hubcheck.module.limits import LIMITS, ReadLimits, key
+from hubcheck.module.limits import LIMITS, Limit, ReadLimits
 from hubcheck.module.open_module import open_module
 from hubcheck.module.proto import message_class
 from tests.fuzz import tables
@@ -27,12 +28,12 @@ Damage = Callable[[Path], object]
 
 def fields(module: Path) -> None:
     """More of the smallest fields than a file may have."""
-    (module / "saved_model.pb").write_bytes(b"\x08\x01" * 3000)
+    (module / "saved_model.pb").write_bytes(b"\x08\x01" * (5 << 20))
 
 
 def text(module: Path) -> None:
     (module / "saved_model.pb").unlink()
-    (module / "saved_model.pbtxt").write_text("#" * 5000)
+    (module / "saved_model.pbtxt").write_text("#" * (2 << 20))
 
 
 def edited(change: Callable[[Any], object]) -> Damage:
@@ -46,14 +47,14 @@ def edited(change: Callable[[Any], object]) -> Damage:
 
 
 def variants(message: Any) -> None:
-    for _ in range(5):
+    for _ in range(100):
         message.meta_graphs.add().CopyFrom(message.meta_graphs[0])
 
 
 def traces(message: Any) -> None:
     nodes = message.meta_graphs[0].object_graph_def.nodes
     nodes.add().children.add(node_id=1, local_name="__call__")
-    nodes.add().function.concrete_functions.extend(["f"] * 10)
+    nodes.add().function.concrete_functions.extend(["f"] * 300)
 
 
 def index_of(count: int) -> Damage:
@@ -67,43 +68,57 @@ def files(module: Path) -> None:
 
 
 def metadata(module: Path) -> None:
-    (module / "keras_metadata.pb").write_bytes(bytes(5000))
+    (module / "keras_metadata.pb").write_bytes(bytes(2 << 20))
 
 
-HITS: dict[str, tuple[ReadLimits, Damage]] = {
-    "proto_bytes": (replace(LIMITS, proto_bytes=5000), lambda module: None),
-    "proto_fields": (replace(LIMITS, proto_fields=2000, unscanned_bytes=1000), fields),
-    "text_bytes": (replace(LIMITS, text_bytes=4000), text),
-    "variants": (replace(LIMITS, variants=4), edited(variants)),
-    "nodes": (replace(LIMITS, nodes=20), lambda module: None),
-    "traces": (replace(LIMITS, traces=4), edited(traces)),
-    "index_bytes": (replace(LIMITS, index_bytes=100), lambda module: None),
-    "tensors": (replace(LIMITS, tensors=20), index_of(30)),
-    "files": (replace(LIMITS, files=10), files),
-    "metadata_bytes": (replace(LIMITS, metadata_bytes=4000), metadata),
+def index_bytes(module: Path) -> None:
+    os.truncate(module / INDEX, 2 << 20)
+
+
+HITS: dict[str, tuple[str, ReadLimits, Damage]] = {
+    "proto_bytes": ("proto-bytes", replace(LIMITS, proto_bytes=5000), lambda module: None),
+    "proto_fields": ("nodes", replace(LIMITS, nodes=1000), fields),
+    "text_bytes": ("nodes", replace(LIMITS, nodes=1000), text),
+    "variants": ("nodes", LIMITS, edited(variants)),
+    "nodes": ("nodes", replace(LIMITS, nodes=20), lambda module: None),
+    "traces": ("nodes", replace(LIMITS, nodes=1000), edited(traces)),
+    "index_bytes": ("tensors", replace(LIMITS, tensors=1000), index_bytes),
+    "tensors": ("tensors", replace(LIMITS, tensors=20), index_of(30)),
+    "files": ("files", replace(LIMITS, files=10), files),
+    "metadata_bytes": ("nodes", replace(LIMITS, nodes=1000), metadata),
 }
+"""For each bound, the key that sets it, limits, and a module that exceeds them."""
 
 
-@pytest.mark.parametrize("limit", HITS)
-def test_a_limit_that_is_hit_is_one_finding_that_names_it(tmp_path: Path, limit: str) -> None:
-    limits, damage = HITS[limit]
+@pytest.mark.parametrize("bound", HITS)
+def test_exceeding_a_limit_is_one_finding_that_names_its_key(tmp_path: Path, bound: str) -> None:
+    key, limits, damage = HITS[bound]
     module = Path(shutil.copytree(GOOD, tmp_path / "module"))
     damage(module)
     with open_module(module, limits) as read:
-        (fault,) = readable(Context(read, {}))
-    assert isinstance(fault, Fault)
+        faults = [item for item in readable(Context(read, {})) if isinstance(item, Fault)]
+    (fault,) = faults
     assert fault.message is not None
-    assert fault.message.endswith(f"the limit {key(limit)}")
-    assert f"{getattr(limits, limit):,}" in fault.message
-    assert f"raise the limit: {key(limit)} below [limits]" in (fault.fix or "")
+    assert fault.message.endswith(f"the limit {key}")
+    assert f"more than {limits.limit(bound).value:,} " in fault.message
+    assert f"raise the limit: {key} below [limits]" in (fault.fix or "")
+
+
+def test_large_modules_stay_below_every_bound() -> None:
+    """A module of a million nodes, with the sizes that exporters write for each of them."""
+    for name, needed in (("proto_fields", 10), ("text_bytes", 60), ("metadata_bytes", 60)):
+        assert LIMITS.limit(name).value >= needed * LIMITS.nodes
+    assert LIMITS.limit("object_graph_bytes").value >= 200 * LIMITS.tensors
+    assert LIMITS.limit("index_bytes").value >= 100 * LIMITS.tensors
+    assert LIMITS.limit("archive_members").value >= LIMITS.files
 
 
 def test_one_block_that_an_index_names_often_counts_as_often() -> None:
     data = tables.written([(b"k", b"v" * 1000)])
     one = list(tables.leveldb_table.entries(data))
     assert len(one) == 1
-    with pytest.raises(ValueError, match="the limit index-bytes"):
-        list(tables.leveldb_table.entries(tables.repeated(data, 50), replace(LIMITS, index_bytes=20_000)))
+    with pytest.raises(ValueError, match="the limit tensors"):
+        list(tables.leveldb_table.entries(tables.repeated(data, 50), Limit(20_000, "tensors")))
 
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("*/saved_model.pb")), ids=lambda path: path.parent.name)

@@ -135,7 +135,7 @@ def test_more_files_than_the_limit_are_a_finding(tmp_path: Path) -> None:
 
 LARGE: dict[str, tuple[str, ReadLimits]] = {
     "proto-bytes": ("saved_model.pb", replace(LIMITS, proto_bytes=5000)),
-    "index-bytes": ("variables/variables.index", replace(LIMITS, index_bytes=100)),
+    "tensors": ("variables/variables.index", replace(LIMITS, tensors=100)),
     "remote-bytes": ("saved_model.pb", replace(LIMITS, remote_bytes=5000)),
 }
 
@@ -145,6 +145,8 @@ LARGE: dict[str, tuple[str, ReadLimits]] = {
 def test_what_is_larger_than_a_limit_is_not_fetched_and_is_a_finding(limit: str, told: bool) -> None:
     name, limits = LARGE[limit]
     with serving(DATA) as server:
+        if told and limit == "tensors":
+            server.sizes[f"/{GOOD}/{name}"] = 2 << 20
         if not told:
             server.odd[f"/{GOOD}/{name}"] = never_ends
             server.untold.add(f"/{GOOD}/{name}")

@@ -17,7 +17,6 @@ from hubcheck.graph.dataflow.folding import Fold, fold
 from hubcheck.graph.dataflow.frame import MAX_CHAIN, CallFrame, Value
 from hubcheck.graph.dataflow.view import GraphView
 from hubcheck.graph.op_tables.elementwise import SAME, SELECTS
-from hubcheck.module.limits import LIMITS
 
 
 class InlinedGraph:
@@ -29,10 +28,9 @@ class InlinedGraph:
     Args:
         view: the graph.
         fed: nodes of the main graph that a signature feeds, which are never constant.
-        max_depth: calls within calls that are followed; deeper ones are mostly recursive.
     """
 
-    def __init__(self, view: GraphView, *, fed: Collection[int] = (), max_depth: int = LIMITS.function_depth) -> None:
+    def __init__(self, view: GraphView, *, fed: Collection[int] = ()) -> None:
         self.view = view
         self.main = CallFrame(view.main)
         self.copying_ops = frozenset(
@@ -42,7 +40,6 @@ class InlinedGraph:
         self._fed = frozenset(fed)
         self._budget = _MIN_BUDGET + _BUDGET_PER_NODE * view.size
         self._deciding = 0
-        self._max_depth = max_depth
 
     def root(self, function: str, bindings: Mapping[int, Port]) -> CallFrame | None:
         """Return a frame for a function that is called from outside, None if the graph has no such function."""
@@ -171,7 +168,7 @@ class InlinedGraph:
         if not calls or len(bodies) < len(calls):
             return None
         taken, decided = self._taken(frame, node, calls)
-        if frame.depth >= self._max_depth or self._budget < 0:
+        if frame.depth >= MAX_DEPTH or self._budget < 0:
             self.exhausted = "size" if self._budget < 0 else "depth"
             return None
         self._budget -= sum(len(bodies[position]) for position in taken)
@@ -200,6 +197,8 @@ class InlinedGraph:
 _MIN_BUDGET, _BUDGET_PER_NODE = 20_000, 12
 """Nodes that inlining may visit: at least so many, and so many for each node of the file. What exporters write needs a
 few; functions that call others twice, a few dozen levels deep, would never end."""
+MAX_DEPTH = 256
+"""Calls within calls that are followed; deeper ones are mostly recursive."""
 _MAX_DECISIONS = 16
 """Conditions that depend on the results of other conditionals, nested."""
 _COPIES = SAME - {"Cast", "Bitcast"}

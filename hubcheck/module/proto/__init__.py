@@ -1,8 +1,7 @@
-"""TensorFlow's messages, read without TensorFlow.
+"""TensorFlow's protobuf messages, without TensorFlow.
 
-The schema lives in a descriptor pool of its own. In protobuf's default pool
-its `tensorflow.*` names would make a later `import tensorflow` fail with
-"duplicate symbol"; generated code would tie hubcheck to one protobuf release.
+The schema has a descriptor pool of its own: in protobuf's default pool, its `tensorflow.*` names would make a later
+`import tensorflow` fail with "duplicate symbol". Generated code would tie hubcheck to one protobuf release.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from google.protobuf.message import DecodeError, Message
 
-__all__ = ["DecodeError", "Message", "enum_values", "message_class", "parse", "parse_text"]
+__all__ = ["DecodeError", "Message", "message_class", "parse", "parse_text"]
 
 _DESCRIPTORS = Path(__file__).with_name("saved_model.desc")
 
@@ -29,18 +28,12 @@ def _pool() -> descriptor_pool.DescriptorPool:
 
 @cache
 def message_class(name: str) -> Any:
-    """The class of the message `tensorflow.<name>` in hubcheck's own schema.
+    """Return the class of the message `tensorflow.<name>` in hubcheck's own schema.
 
     Raises:
         KeyError: the schema has no such message.
     """
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"tensorflow.{name}"))
-
-
-@cache
-def enum_values(name: str) -> dict[int, str]:
-    """The names of the enum `tensorflow.<name>` by number."""
-    return {value.number: value.name for value in _pool().FindEnumTypeByName(f"tensorflow.{name}").values}
 
 
 def parse(name: str, data: bytes) -> Any:
@@ -56,7 +49,7 @@ def parse_text(name: str, text: str) -> Any:
     """Parse protobuf text as message `tensorflow.<name>`, skipping fields that hubcheck does not read.
 
     Raises:
-        DecodeError: the text is not such a message; says line and column.
+        DecodeError: the text is not such a message; the error has the line and column.
     """
     message = message_class(name)()
     try:

@@ -19,6 +19,10 @@ TargetRole = Literal["task", "default", "training"]
 _UNKNOWN_SIZE = 96
 """Height and width, in pixels, of images for a module that does not state a size."""
 
+_MAX_NUMBERS = 1 << 28
+"""Numbers in all rows of an input: 1 GiB of float32."""
+_OPEN_BATCH = 4
+"""Rows that a run feeds at least, if the batch is open."""
 _MAX_TRACES = 32
 
 
@@ -127,14 +131,15 @@ def _spec(
         row = tuple(1 if dim is None else dim for dim in dims[1:])
         low, high = (wanted.low, wanted.high) if wanted.low is not None and wanted.high is not None else (0.0, 1.0)
         inputs[key] = TargetInput(tensor.dtype, row, _open_axes(tensor, wanted, len(dims)), low, high)
-        size, limit = math.prod(row), module.limits.input_numbers
-        if size <= 0 or size > limit:
-            reason = f"more than {limit:,} numbers, the limit input-numbers" if size > limit else "which is empty"
-            return NotRun(target, "", f'a row of its input "{key}" is [{", ".join(map(str, row))}], {reason}')
-    fixed, limit = next(iter(batches), None), module.limits.fixed_batch
-    if fixed is not None and (len(batches) > 1 or fixed <= 0 or fixed > limit):
-        above = f", more than {limit:,}, the limit fixed-batch" if len(batches) == 1 and fixed > limit else ""
-        return NotRun(target, "", f"its batch size is fixed to {' and '.join(map(str, sorted(batches)))}{above}")
+    fixed = next(iter(batches), None)
+    if fixed is not None and (len(batches) > 1 or fixed <= 0):
+        return NotRun(target, "", f"its batch size is fixed to {' and '.join(map(str, sorted(batches)))}")
+    for key, one in inputs.items():
+        size = math.prod(one.row) * (fixed or _OPEN_BATCH)
+        if size <= 0 or size > _MAX_NUMBERS:
+            reason = f"more than {_MAX_NUMBERS:,} numbers" if size > 0 else "which is empty"
+            shape = ", ".join(map(str, (fixed or "?", *one.row)))
+            return NotRun(target, "", f'its input "{key}" is [{shape}], {reason}')
     if training is not None:
         inputs["training"] = TargetInput("bool", (), (), 0, 1, training)
     return TargetSpec(target, inputs, keep, fixed, role)
