@@ -1,4 +1,4 @@
-"""Whether an archive is packed so that what unpacks it finds the module."""
+"""Whether an archive holds one module at its root, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from pathlib import PurePosixPath
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
-
-_SHOWN = 3
+from hubcheck.util.text import listed
 
 
 def layout(
     context: Context, *, files: Sequence[str], folders: Sequence[str], weights: Sequence[str]
 ) -> Iterator[CheckItem]:
-    """The archive's root is the module's root, and beside the module's own files there are none.
+    """The root of the archive is the root of the module, and it holds only files of the module.
 
     Args:
-        files: patterns of the names that files at the root may have.
-        folders: the folders that may be there.
-        weights: patterns of the names that files in the folder `variables` may have.
+        files: name patterns of files that are allowed at the root.
+        folders: the allowed folders.
+        weights: name patterns of files that are allowed in the folder `variables`.
     """
     archive = context.module.archive
     if archive is None:
@@ -31,19 +30,18 @@ def layout(
         return
     yield Checked()
     if archive.root:
-        message = "the module lies in the folder {found} of the archive, not at its root"
+        message = "the module is in the folder {found} of the archive, not at its root"
         yield Fault(Where(), f"{archive.root}/", "saved_model.pb at the archive's root", message=message)
-    strangers = [name for name in archive.files if not _belongs(name, archive.root, files, folders, weights)]
-    if strangers:
-        shown = ", ".join(strangers[:_SHOWN]) + (f" and {more} more" if (more := len(strangers) - _SHOWN) > 0 else "")
+    others = [name for name in archive.files if not _belongs(name, archive.root, files, folders, weights)]
+    if others:
         fix = "Leave out what is not the module's: `zip -r module.zip . -x '__MACOSX*' '.*'`, from inside its folder."
-        yield Fault(Where(), shown, "the module's own files", fix=fix)
+        yield Fault(Where(), listed(others), "the module's own files", fix=fix)
 
 
 def _belongs(name: str, root: str, files: Sequence[str], folders: Sequence[str], weights: Sequence[str]) -> bool:
     path = PurePosixPath(name)
     inner = path.relative_to(root) if path.is_relative_to(root) else path
-    # What file managers leave behind begins with a dot, in any folder.
+    # Files that file managers leave behind begin with a dot, in any folder.
     if any(part.startswith(".") for part in inner.parts):
         return False
     if len(inner.parts) > 1 and inner.parts[0] != "variables":

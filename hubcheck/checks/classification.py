@@ -1,4 +1,4 @@
-"""What a module says of the classes that its scores stand for."""
+"""What a module documents about its classes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.module.types import Asset, Module, Signature, Variant
+from hubcheck.util.text import plural
 
 _LABELS = re.compile(r"label|class|categor|synset", re.IGNORECASE)
 _LINE_FORMATS = {"", ".txt", ".names", ".lst"}
@@ -21,7 +22,7 @@ _CLASSES = re.compile(
 
 
 def labels(context: Context, *, signature: str) -> Iterator[CheckItem]:
-    """A labels asset has as many lines as there are classes."""
+    """A labels asset has one line for each class."""
     found = _classification(context, signature)
     assets = _labels_assets(context.module)
     if found is None or not assets:
@@ -35,20 +36,20 @@ def labels(context: Context, *, signature: str) -> Iterator[CheckItem]:
         asset for asset in assets if PurePosixPath(asset.filename).suffix in _LINE_FORMATS and asset.lines is not None
     ]
     if width is None or not counted:
-        reason = "the number of classes is unknown" if width is None else "the labels are not kept one a line"
+        reason = "the number of classes is unknown" if width is None else "the labels are not stored one per line"
         yield Skip(reason)
         return
     yield Checked()
     if all(asset.lines != width for asset in counted):
         asset = counted[0]
         where = Where(variant.name, None, signature, "outputs", "default")
-        yield Fault(where, f"{asset.lines} lines in assets/{asset.filename}", f"{width}, one a class")
+        yield Fault(where, f"{plural(asset.lines or 0, 'line')} in assets/{asset.filename}", f"{width}, one per class")
 
 
 def documentation(context: Context, *, signature: str) -> Iterator[CheckItem]:
     """A labels asset defines the classes, or a document names the activation and the definition of the classes."""
-    found = _classification(context, signature)
-    if found is None:
+    classification = _classification(context, signature)
+    if classification is None:
         yield Skip(f"the module has no {signature}")
         return
     yield Checked()
@@ -57,8 +58,10 @@ def documentation(context: Context, *, signature: str) -> Iterator[CheckItem]:
     documents = context.module.documents
     if any(_ACTIVATION.search(text) and _CLASSES.search(text) for text in documents.values()):
         return
-    said = ", ".join(documents) if documents else "no labels asset, no MODULE.md, no README.md"
-    yield Fault(Where(found[0].name, None, signature), said, "the activation and the definition of the classes")
+    found = ", ".join(documents) if documents else "no labels asset, no MODULE.md, no README.md"
+    yield Fault(
+        Where(classification[0].name, None, signature), found, "the activation and the definition of the classes"
+    )
 
 
 def _classification(context: Context, name: str) -> tuple[Variant, Signature] | None:

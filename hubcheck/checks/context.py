@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hubcheck.checks.faults import Where
 from hubcheck.graph.variant_analysis import VariantAnalysis
 from hubcheck.module.types import Module, Signature, Tensor, Variant
-from hubcheck.rulebook.contract import SignatureContract
+from hubcheck.rulebook.contract import SignatureContract, TensorContract
 from hubcheck.rulebook.expectations import contracted_input
 
 
@@ -29,11 +29,15 @@ class Context:
     analyses: dict[tuple[str, ...], VariantAnalysis] = field(default_factory=dict)
 
     def common_signatures(self) -> Iterator[tuple[Variant, Signature, SignatureContract]]:
-        """Every signature, of every variant, that is named like a contract."""
+        """Yield the signatures of all variants that have the name of a contract."""
         for variant in self.module.variants:
             for key, contract in self.contracts.items():
                 if key in variant.signatures:
                     yield variant, variant.signatures[key], contract
+
+    def contracted_input(self, key: str) -> TensorContract | None:
+        """Return the contract of an input of the common signatures that the module has."""
+        return next((c.inputs[key] for _, _, c in self.common_signatures() if key in c.inputs), None)
 
     def analysis(self, variant: Variant) -> VariantAnalysis:
         """Return what can be known of a variant's graph: one object, which all checks share.

@@ -1,4 +1,4 @@
-"""Code outside the graph: Python functions, and Python that Keras keeps in its metadata."""
+"""Code outside the graph: Python functions, and Python code in Keras metadata."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def runs_no_host_code(
     layers: Collection[str],
     wanted: str,
 ) -> Iterator[CheckItem]:
-    """No op calls out of the graph, and no Keras layer of these classes brings Python along (a warning)."""
+    """No op calls host code, and no Keras layer of these classes contains Python code (a warning)."""
     yield from safety.runs_no_op(context, ops=ops, attributes=attributes, wanted=wanted)
     found: dict[str, None] = {}
     for text in _metadata(context.module):
-        # Names can be spelled with escapes: a text that has any is read whole.
+        # A name can be written with escapes: a text that has any is parsed.
         if "\\u" in text or any(f'"{layer}"' in text for layer in layers):
             found.update(dict.fromkeys(_layers(text, layers)))
     for name in found:
@@ -41,29 +41,29 @@ def runs_no_host_code(
 
 
 def _metadata(module: Module) -> Iterator[str]:
-    """The JSON texts in which Keras describes its objects: in a file of their own or in the object graph."""
+    """Yield the JSON texts in which Keras describes its objects, in its own file or in the object graph."""
     if module.keras_metadata is not None:
-        # Loaders cannot read a file that is no such message either; the graph is judged without it.
+        # Loaders cannot read a file that is not such a message either.
         with contextlib.suppress(DecodeError):
             yield from (node.metadata for node in parse("SavedMetadata", module.keras_metadata).nodes)
     if module.objects is not None:
         yield from (node.user_object.metadata for node in module.objects.proto.nodes if node.user_object.metadata)
 
 
-def _layers(text: str, wanted: Collection[str]) -> Iterator[str]:
-    """The names of all layers of the wanted classes, wherever in the description they stand."""
+def _layers(text: str, classes: Collection[str]) -> Iterator[str]:
+    """Yield the names of all layers of these classes, at any depth of the description."""
     try:
-        waiting: list[Any] = [json.loads(text)]
+        pending: list[Any] = [json.loads(text)]
     except (ValueError, RecursionError):
-        # Not JSON, though it names the class: take it as it reads.
+        # Not JSON, although it names the class.
         yield "?"
         return
-    while waiting:
-        item = waiting.pop()
+    while pending:
+        item = pending.pop()
         if isinstance(item, dict):
-            if item.get("class_name") in tuple(wanted):
+            if item.get("class_name") in tuple(classes):
                 config = item.get("config")
                 yield str(item.get("name") or (config.get("name") if isinstance(config, dict) else None) or "?")
-            waiting += item.values()
+            pending += item.values()
         elif isinstance(item, list):
-            waiting += item
+            pending += item

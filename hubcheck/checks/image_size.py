@@ -1,4 +1,4 @@
-"""The size of images that a module expects, wherever it says one."""
+"""The image size that a module expects, wherever it is declared."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from hubcheck.rulebook.expectations import Size, contracted_input, declared_size
 
 
 def image_size(context: Context, *, key: str) -> Iterator[CheckItem]:
-    """The expected size can be told, and attachments, default and named signatures agree on it."""
+    """The expected size is known, and attachments, default and named signatures agree on it."""
     module = context.module
-    contract = next((c.inputs[key] for _, _, c in context.common_signatures() if key in c.inputs), None)
+    contract = context.contracted_input(key)
     if contract is None or module.inference is None:
         yield Skip(NO_COMMON_SIGNATURE if contract is None else "there is no inference variant")
         return
     if module.default_signature not in module.inference.signatures and module.inference.image_size is None:
-        yield Skip("there is no default signature that could tell the size")
+        yield Skip("there is no default signature to declare the size")
         return
     expected = expected_image_size(module, contract)
     if expected is None and not _takes_images(module.inference, module.default_signature, contract):
-        yield Skip("the default signature takes no images that could tell the size")
+        yield Skip("the default signature has no images input to declare the size")
         return
     if expected is None:
         where = Where(module.inference.name, None, module.default_signature, "inputs")
-        yield Fault(where, "unknown", "height and width", message="the expected image size cannot be told")
+        yield Fault(where, "unknown", "height and width", message="the expected image size is unknown")
         return
     yield Checked()
     for where, size in _sizes(context, contract):

@@ -1,4 +1,4 @@
-"""What inputs and outputs are called."""
+"""The names of inputs and outputs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def input_name(context: Context, *, key: str) -> Iterator[CheckItem]:
 
 
 def sole_input(context: Context, *, key: str) -> Iterator[CheckItem]:
-    """A caller need feed nothing but the contract's input; inputs with a default value need no feeding."""
+    """A caller has to feed only the contract's input; inputs with a default value are optional."""
     for variant, signature, contract in context.common_signatures():
         if key not in contract.inputs:
             continue
@@ -59,12 +59,12 @@ def contracted_outputs(context: Context) -> Iterator[CheckItem]:
 
 
 def key_prefix(context: Context) -> Iterator[CheckItem]:
-    """Other outputs are called "Architecture/layer", with one architecture in the whole module."""
+    """Other outputs are named "Architecture/layer", with one architecture in the whole module."""
     found: dict[str, Where] = {}
     for variant, signature, allowed in _signatures(context):
         yield Checked()
         if len(signature.outputs) == 1:
-            continue  # No other output: it is the result, though its name may be wrong.
+            continue  # The only output is the result, even under a wrong name.
         for key in signature.outputs:
             if key not in allowed:
                 found.setdefault(key, Where(variant.name, None, signature.key, "outputs", key))
@@ -77,7 +77,7 @@ def key_prefix(context: Context) -> Iterator[CheckItem]:
             yield Fault(where, f'"{key}"', '"Architecture/layer"', {"key": key})
     if len(prefixes) > 1:
         where = list(prefixes.values())[1]
-        message = "the outputs carry more than one architecture name: {found}"
+        message = "the outputs have more than one architecture name: {found}"
         yield Fault(where, _quoted(sorted(prefixes)), "one name in the whole module", message=message)
 
 

@@ -1,4 +1,4 @@
-"""Classification gives linear scores: the half that is read from the graph."""
+"""Classification outputs are logits, as seen in the graph."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hubcheck.graph.entry_points import DEFAULT
 
 
 def linear_scores(context: Context, *, signature: str) -> Iterator[CheckItem]:
-    """No softmax, log-softmax or sigmoid ends the scores of a signature, in any variant."""
+    """The output of a signature does not come from a softmax, log-softmax or sigmoid, in any variant."""
     for variant in context.module.variants:
         if signature not in variant.signatures:
             continue

@@ -1,4 +1,4 @@
-"""Whether every file that a module names lies inside it."""
+"""Whether all files that a module refers to are inside it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 
 
 def stay_inside(context: Context) -> Iterator[CheckItem]:
-    """No asset's name climbs out of the assets folder; no link leads out of the module (a warning in folders).
+    """No asset name leaves the assets folder, and no link leads out of the module (a warning in folders).
 
-    An archive holds files and folders only, below its own root and one of each name.
+    An archive holds only files and folders, below its own root, with unique names.
     """
     module = context.module
     if module.archive is not None:
         for name, why in module.archive.refused:
             message = f"{{found}} {why}, so the archive was not unpacked"
-            fix = "Make the archive of the module's own files and folders alone: `tar -czhf module.tar.gz -C module .`"
+            fix = "Pack only the module's own files and folders: `tar -czhf module.tar.gz -C module .`"
             yield Fault(Where(), name, "files and folders below the archive's root", message=message, fix=fix)
     if module.format is None:
         yield Skip("needs module/readable")
@@ -36,7 +36,7 @@ def stay_inside(context: Context) -> Iterator[CheckItem]:
 
 
 def _leaves(name: str) -> bool:
-    """Whether a name, on any platform, can lead out of the folder that it is joined to."""
+    """Return whether a name can, on any platform, lead out of the folder that it is joined to."""
     windows = PureWindowsPath(name)
     return (
         "\0" in name

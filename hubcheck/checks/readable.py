@@ -1,4 +1,4 @@
-"""Whether the files make one whole module: what the reader met, and whether its parts fit each other."""
+"""Whether the files are a complete module: the problems of the reader, and whether the parts fit together."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hubcheck.checks.faults import Checked, CheckItem, Fault, Side, Skip, Where
 from hubcheck.graph.op_tables import ops
 from hubcheck.module.from_proto import shape
 from hubcheck.module.types import Module, Shape, Tensor, Variant
+from hubcheck.util.text import listed
 
 _COPY_ALL = "Export the module again, or copy the whole folder from where it was exported."
 _SCALAR_MEANS_UNKNOWN = 21
@@ -19,7 +20,7 @@ _SCALAR_MEANS_UNKNOWN = 21
 
 
 def readable(context: Context) -> Iterator[CheckItem]:
-    """Protos parse, named files are there, variables are in the checkpoint, signature tensors are in the graph."""
+    """Protos parse, files exist, variables are in the checkpoint, and signature tensors are in the graph."""
     module = context.module
     if module.archive is not None and module.archive.refused:
         yield Skip("the archive is not safe to unpack", blocks=True)
@@ -58,7 +59,7 @@ def _versions(module: Module) -> Iterator[Fault]:
                 Where(variant.name),
                 f"min_consumer {wanted}",
                 f"at most {known} (TensorFlow {release})",
-                message="the graph asks for a TensorFlow that does not exist yet",
+                message="the graph requires a version of TensorFlow that does not exist yet",
                 fix="Export with a released version of TensorFlow.",
             )
 
@@ -74,7 +75,7 @@ def _variables(module: Module, variant: Variant) -> Iterator[Fault]:
             Where(variant.name),
             f"{len(variant.variables)} variables, no checkpoint",
             "variables/variables.index and its data files",
-            message="the folder variables/ was left out: the graph is there, its weights are not",
+            message="the folder variables/ is missing: the graph is there, its weights are not",
             fix="Publish the whole folder that the exporter wrote, variables/ included.",
         )
         return
@@ -85,10 +86,9 @@ def _variables(module: Module, variant: Variant) -> Iterator[Fault]:
         if variable.checkpoint_key not in entries and not (variable.checkpoint_key is None and damaged)
     ]
     if missing:
-        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         yield Fault(
             Where(variant.name),
-            shown,
+            listed(missing),
             "every variable of the graph in the checkpoint",
             message=f"{len(missing)} of {len(variant.variables)} variables are not in the checkpoint",
             fix=_COPY_ALL,
@@ -104,7 +104,7 @@ def _variables(module: Module, variant: Variant) -> Iterator[Fault]:
                 Where(variant.name),
                 f"{entry.dtype} {entry.shape} in the checkpoint",
                 f"{variable.dtype} {variable.shape}, as the graph declares it",
-                message=f"variable {variable.name} is not what the checkpoint holds under its name",
+                message=f"variable {variable.name} differs from the checkpoint entry of its name",
                 fix=_COPY_ALL,
             )
 
@@ -140,7 +140,7 @@ def _component(
     if node is None:
         return Fault(where, component, message="the signature names a tensor that is not in the graph: {found}")
     dtypes = ops.output_dtypes(node, library)
-    # "name" alone means "name:0"; what is no number of up to nine digits cannot be an output either.
+    # "name" alone means "name:0". An output is a number of up to nine digits.
     index = 0 if not colon else int(port) if re.fullmatch("[0-9]{1,9}", port) else sys.maxsize
     if index >= (len(dtypes) if dtypes is not None else sys.maxsize):
         message = "the signature names an output that its node does not have: {found}"
@@ -159,7 +159,7 @@ def _component(
 
 
 def _declare(what: str) -> str:
-    return f"Let the exporter fill in the signature's {what} from the tensor; do not write it by hand."
+    return f"Let the exporter take the {what} in the signature from the tensor; do not write it by hand."
 
 
 def _stated_shape(variant: Variant, node: Any, index: int) -> Shape | None:

@@ -1,4 +1,4 @@
-"""What a module would do beside computing, judged by everything that a consumer can run."""
+"""What a module can do beside computing: every op is checked that a consumer can run."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hubcheck.graph.dataflow.reach import Reach
 from hubcheck.graph.op_tables import ops
 from hubcheck.module.types import Variant
 from hubcheck.rulebook.levels import Level
+from hubcheck.util.text import listed
 
 _SHOWN = 80
 _NO_FILES = "no file but the checkpoint and the assets, which the loader opens"
@@ -28,10 +29,10 @@ def runs_no_op(
     """Nothing that a consumer runs is one of these ops.
 
     Args:
-        ops: op to the inputs that say where it reaches, for the report.
+        ops: for each op, the inputs that say what it accesses, for the report.
         wanted: what there should be instead, for the report.
-        attributes: op to the attribute that makes it one, with `starts` (it starts with one of these), `holds`
-            (one of these is in it) or `harmless` (it is empty or starts with one of these).
+        attributes: ops that count depending on an attribute: its name, with `starts` (the op counts if the value starts
+            with one of these), `holds` (if it contains one) or `harmless` (unless it is empty or starts with one).
     """
     yield Checked()
     for variant in context.module.variants:
@@ -39,9 +40,9 @@ def runs_no_op(
         for body, index in reach.nodes({*ops, *attributes}):
             op = body.ops[index]
             targets = [text for name in ops.get(op, ()) for text in _constants(body, _input(body, index, name))]
-            telling = _telling(body, index, **attributes[op]) if op in attributes else None
-            if op in ops or telling is not None:
-                yield _fault(variant, reach, body, index, [*targets, *(telling or ())], wanted)
+            values = _suspicious_values(body, index, **attributes[op]) if op in attributes else None
+            if op in ops or values is not None:
+                yield _fault(variant, reach, body, index, [*targets, *(values or ())], wanted)
 
 
 def opens_no_file(
@@ -54,15 +55,15 @@ def opens_no_file(
     attributes: Mapping[str, Mapping[str, Any]],
     memory: Sequence[str],
 ) -> Iterator[CheckItem]:
-    """Nothing that a consumer runs opens a file, but savers where the loader says and tables from assets.
+    """Nothing that a consumer runs opens a file, except savers at the paths of the loader, and tables from assets.
 
     Args:
-        savers: ops of checkpoints, with the inputs that are paths; harmless where the loader chooses them.
-        tables: ops that fill lookup tables from a file; harmless where it is an asset.
-        reads: ops that read a file; a note where it is an asset.
-        others: ops that write, or open in another way.
+        savers: checkpoint ops, with the inputs that are paths; allowed where the loader chooses the path.
+        tables: ops that fill lookup tables from a file; allowed if it is an asset.
+        reads: ops that read a file; a note if it is an asset.
+        others: ops that write, or open files in another way.
         attributes: see runs_no_op.
-        memory: ops that open nothing if their path is empty.
+        memory: ops that open no file if their path is empty.
     """
     named = {**savers, **tables, **reads, **others}
     for variant in context.module.variants:
@@ -88,10 +89,10 @@ def opens_no_file(
 
 
 def stock_ops(context: Context) -> Iterator[CheckItem]:
-    """Every op of the file, runnable or not, is one that stock TensorFlow registers: loaders look each one up.
+    """Every op of the file, runnable or not, is registered by stock TensorFlow: loaders look up each one.
 
-    The table of ops is of one release. An op that it lacks, in a graph that says that a later TensorFlow wrote it, is a
-    question left open, and keeps the verdict open: anybody can write that into a graph.
+    The table of ops is that of one release. An op that it lacks leaves the verdict incomplete if the graph claims to
+    be written by a later release, since anybody can write that into a graph.
     """
     yield Checked()
     release, known_graphs = ops.tensorflow_version()
@@ -101,7 +102,7 @@ def stock_ops(context: Context) -> Iterator[CheckItem]:
         library = {function.signature.name for function in graph.library.function}
         functions = ((function.signature.name, function.node_def) for function in graph.library.function)
         known: set[str] = set()
-        open_questions: list[str] = []
+        newer: list[str] = []
         for name, nodes in ((None, graph.node), *functions):
             for node in nodes:
                 op = node.op
@@ -111,15 +112,14 @@ def stock_ops(context: Context) -> Iterator[CheckItem]:
                 if op in library or ops.is_stock(op):
                     continue
                 if later:
-                    open_questions.append(op)
+                    newer.append(op)
                 else:
                     where = Where(variant.name, node=Node(node.name, op, name))
                     yield Fault(where, op, f"an op of TensorFlow {release}", {"op": op})
-        if open_questions:
-            shown = ", ".join(open_questions[:3]) + (", ..." if len(open_questions) > 3 else "")
+        if newer:
             yield Skip(
-                f"{shown}: not in TensorFlow {release}, whose ops hubcheck knows, but a later one wrote the graph; "
-                "update hubcheck",
+                f"{listed(newer)}: not in TensorFlow {release}, whose ops hubcheck knows, and the graph claims to be "
+                "written by a later release; update hubcheck",
                 incomplete=True,
             )
 
@@ -145,7 +145,7 @@ def _fault(
 
 
 def _input(body: Body, index: int, name: str) -> Port | None:
-    """The tensor that feeds an input; of an op, inputs of one tensor each come before it."""
+    """Return the tensor that feeds a named input, if the inputs before it are single tensors."""
     definition = ops.op_def(body.ops[index])
     names = [argument.name for argument in definition.inputs] if definition is not None else []
     inputs = body.inputs(index)
@@ -153,14 +153,14 @@ def _input(body: Body, index: int, name: str) -> Port | None:
 
 
 def _constants(body: Body, port: Port | None) -> list[str]:
-    """The texts of a constant in the same body."""
+    """Return the strings of a constant in the same body."""
     if port is None or body.ops[port[0]] != "Const":
         return []
     value = body.attribute(port[0], "value")
     return [] if value is None else [text.decode("utf-8", "replace") for text in value.tensor.string_val[:3]]
 
 
-def _telling(
+def _suspicious_values(
     body: Body,
     index: int,
     *,
@@ -169,7 +169,7 @@ def _telling(
     holds: Sequence[str] = (),
     harmless: Sequence[str] | None = None,
 ) -> list[str] | None:
-    """What makes an op do harm, in the values of an attribute; None if nothing does."""
+    """Return the attribute values because of which an op counts; None if there are none."""
     value = body.attribute(index, attribute)
     values = [] if value is None else [text for text in (value.s, *value.list.s) if text]
     if holds:

@@ -1,4 +1,4 @@
-"""Which signatures a module has: the common ones by name, and a default one that is one of them."""
+"""The signatures of a module: a common one by its name, and a default signature that is the same function."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DEFAULT = "default"
 
 
 def task_signature(context: Context) -> Iterator[CheckItem]:
-    """At least one signature is called exactly like a common one."""
+    """At least one signature has exactly the name of a common one."""
     yield Checked()
     if any(context.common_signatures()):
         return
@@ -32,32 +32,32 @@ def task_signature(context: Context) -> Iterator[CheckItem]:
 
 
 def default_signature(context: Context) -> Iterator[CheckItem]:
-    """A default signature exists everywhere, takes the images, gives `default`, and is one of the task signatures."""
+    """Every variant has a default signature that takes the images, returns `default`, and is a task signature."""
     key = context.module.default_signature
-    sound = True
+    declared = True
     yield Checked()
     for variant in context.module.variants:
-        faults = list(_form(context, variant, key))
-        sound = sound and not faults
+        faults = list(_declaration_faults(context, variant, key))
+        declared = declared and not faults
         yield from faults
-    faults = list(_callable_result(context))
+    faults = list(_callable_faults(context))
     yield from faults
-    if sound and not faults:
+    if declared and not faults:
         tasks = {variant.tags: _task_of(context, variant, key) for variant in context.module.variants}
         inference = context.module.inference
         same = tasks[inference.tags] if inference is not None else None
         for variant in context.module.variants:
             if tasks[variant.tags] is None:
-                yield from _apart(context, variant, key, same)
+                yield from _separate_result(context, variant, key, same)
 
 
-def _form(context: Context, variant: Variant, key: str) -> Iterator[Fault]:
+def _declaration_faults(context: Context, variant: Variant, key: str) -> Iterator[Fault]:
     default = variant.signatures.get(key)
     if default is None:
         found = ", ".join(variant.signatures) or "no signature"
         yield Fault(Where(variant.name), found, f'"{key}"', {"key": key}, message="there is no default signature {key}")
         return
-    yield from _input(context, variant, default)
+    yield from _input_faults(context, variant, default)
     free = context.module.format == "tf2-saved-model" and len(default.outputs) == 1
     if _DEFAULT not in default.outputs and not free:
         where = Where(variant.name, None, key, "outputs")
@@ -69,14 +69,16 @@ def _tasks(context: Context, variant: Variant) -> list[Signature]:
     return [variant.signatures[name] for name in context.contracts if name in variant.signatures]
 
 
-def _input(context: Context, variant: Variant, default: Signature) -> Iterator[Fault]:
-    """One input, under the name it has in a task signature, and as general: what the image-input rules found
-    in a task signature is not told again of the default one."""
+def _input_faults(context: Context, variant: Variant, default: Signature) -> Iterator[Fault]:
+    """Yield a fault unless the default signature has the input of a task signature, or of a contract.
+
+    What the image-input rules find in a task signature is not reported again of the default signature.
+    """
     tasks = _tasks(context, variant)
     needed = set(default.inputs) - default.defaults
-    if any(needed == set(task.inputs) - task.defaults and _alike(default, task) for task in tasks):
+    if any(needed == set(task.inputs) - task.defaults and _same_inputs(default, task) for task in tasks):
         return
-    if any(_keeps(contract, default) for contract in context.contracts.values()):
+    if any(_fits_contract(contract, default) for contract in context.contracts.values()):
         return
     where = Where(variant.name, None, default.key, "inputs")
     found = ", ".join(f"{name}: {tensor}" for name, tensor in default.inputs.items()) or "no input"
@@ -90,8 +92,8 @@ def _input(context: Context, variant: Variant, default: Signature) -> Iterator[F
     yield Fault(where, found, wanted, message="the default signature does not take what the task signatures take")
 
 
-def _alike(default: Signature, task: Signature) -> bool:
-    """Same dtype, encoding and shape, heights and widths aside: module/image-size compares those."""
+def _same_inputs(default: Signature, task: Signature) -> bool:
+    """Return whether dtypes, encodings and shapes agree, except for heights and widths: see module/image-size."""
     for name, tensor in default.inputs.items():
         other = task.inputs.get(name)
         if other is None:
@@ -106,8 +108,8 @@ def _alike(default: Signature, task: Signature) -> bool:
     return True
 
 
-def _keeps(contract: SignatureContract, default: Signature) -> bool:
-    """The default signature's inputs are what a common signature promises, sizes of the module's choice aside."""
+def _fits_contract(contract: SignatureContract, default: Signature) -> bool:
+    """Return whether the inputs of the default signature are those of a contract, with any height and width."""
     if set(default.inputs) != set(contract.inputs):
         return False
     for key, promised in contract.inputs.items():
@@ -125,7 +127,7 @@ def _keeps(contract: SignatureContract, default: Signature) -> bool:
     return True
 
 
-def _callable_result(context: Context) -> Iterator[Fault]:
+def _callable_faults(context: Context) -> Iterator[Fault]:
     inference = context.module.inference
     if context.module.objects is None:
         return
@@ -142,55 +144,58 @@ def _callable_result(context: Context) -> Iterator[Fault]:
                 found,
                 "one tensor",
                 message="the callable returns {found}, not one tensor",
-                fix="Return only the features (or logits) from __call__; give the rest as outputs of the signatures.",
+                fix="Return only the features (or logits) from __call__, and the rest as outputs of the signatures.",
             )
-        elif _unlike(trace.outputs[""].shape.rank, ranks):
+        elif _differs(trace.outputs[""].shape.rank, ranks):
             wanted = " or ".join(f"{tensor} ({key})" for key, tensor in promised.items())
-            message = "the callable gives {found}, the signatures {wanted}"
+            message = "the callable returns {found}, the signatures {wanted}"
             yield Fault(Where(None, trace.name, None, "outputs"), str(trace.outputs[""]), wanted, message=message)
 
 
 def _task_of(context: Context, variant: Variant, key: str) -> str | None:
-    """The task signature whose result the default signature's is, tensor for tensor."""
+    """Return the task signature that has the same result as the default signature, by the graph."""
     default = variant.signatures[key]
     return next((task.key for task in _tasks(context, variant) if _same_tensors(context, variant, default, task)), None)
 
 
-def _unlike(rank: int | None, ranks: set[int | None]) -> bool:
-    """Whether a rank is known, and surely none of these."""
+def _differs(rank: int | None, ranks: set[int | None]) -> bool:
+    """Return whether a rank is known and is certainly none of these."""
     return rank is not None and bool(ranks) and not ranks & {rank, None}
 
 
-def _apart(context: Context, variant: Variant, key: str, same: str | None) -> Iterator[CheckItem]:
-    """A default signature that has a result of its own, beside the task signatures; `same` is the one that it is in
-    inference."""
+def _separate_result(context: Context, variant: Variant, key: str, same: str | None) -> Iterator[CheckItem]:
+    """Yield what follows if the default signature of a variant computes a result of its own.
+
+    `same` is the task signature that has its result in inference.
+    """
     tasks = _tasks(context, variant)
     default = variant.signatures[key]
     output = default.outputs.get(_DEFAULT) or next(iter(default.outputs.values()))
     others = {task.key: task.outputs[_DEFAULT] for task in tasks if _DEFAULT in task.outputs}
+    where = Where(variant.name, None, key, "outputs", _DEFAULT if _DEFAULT in default.outputs else None)
     if others and not any(output.dtype == o.dtype and output.shape.compatible(o.shape) for o in others.values()):
         wanted = " or ".join(f"{tensor} ({name})" for name, tensor in others.items())
-        where = Where(variant.name, None, key, "outputs", _DEFAULT if _DEFAULT in default.outputs else None)
         yield Fault(where, str(output), wanted)
     elif same in others:
-        where = Where(variant.name, None, key, "outputs", _DEFAULT if _DEFAULT in default.outputs else None)
-        message = "the default signature gives {found}; in inference it gives {wanted}"
+        message = "the default signature returns {found}; in inference it returns {wanted}"
         yield Fault(where, "a result of its own", f"that of {same}", message=message)
     elif others:
-        yield Skip("the default signature computes its result apart from the task signatures", undecided=True)
+        yield Skip("the default signature computes its result separately from the task signatures", undecided=True)
 
 
 def _same_tensors(context: Context, variant: Variant, default: Signature, task: Signature) -> bool:
-    """The default signature's result is a task signature's, tensor for tensor or through wrappers."""
+    """Return whether a default and a task signature have the same result: one tensor, or wrappers of one function."""
     mine = default.outputs.get(_DEFAULT) or next(iter(default.outputs.values()))
     theirs = task.outputs.get(_DEFAULT)
     if theirs is None or len(mine.components) != 1 or len(theirs.components) != 1:
         return False
     if mine.components == theirs.components:
-        return _fed(default) == _fed(task)
+        return _input_names(default) == _input_names(task)
     graph = context.analysis(variant).graph
-    return origin(graph, mine.components[0], _fed(default)) == origin(graph, theirs.components[0], _fed(task))
+    return origin(graph, mine.components[0], _input_names(default)) == origin(
+        graph, theirs.components[0], _input_names(task)
+    )
 
 
-def _fed(signature: Signature) -> dict[str, str]:
+def _input_names(signature: Signature) -> dict[str, str]:
     return {part: f"input {key}" for key, tensor in signature.inputs.items() for part in tensor.components}

@@ -1,4 +1,4 @@
-"""One input or output of each common signature, held against its contract: encoding, dtype, rank, dimensions."""
+"""The encoding, dtype, rank and dimensions of one input or output of each common signature."""
 
 from __future__ import annotations
 
@@ -7,26 +7,24 @@ from dataclasses import dataclass
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Side, Skip, Where
-from hubcheck.module.types import Tensor, Trace, Variant
-from hubcheck.rulebook.contract import SignatureContract, TensorContract
+from hubcheck.module.types import Tensor, Trace
+from hubcheck.rulebook.contract import TensorContract
 from hubcheck.rulebook.expectations import contracted_input
 
 NO_COMMON_SIGNATURE = "the module has none of the common signatures"
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """A tensor that a contract speaks of, and where it stands."""
+class ContractedTensor:
+    """A tensor, its contract and its place."""
 
     tensor: Tensor
     contract: TensorContract
     where: Where
-    variant: Variant
-    signature: SignatureContract
 
 
-def subjects(context: Context, side: Side, key: str) -> Iterator[Subject]:
-    """The tensors of all common signatures, in every variant, that play the part of `key` in their contract."""
+def contracted_tensors(context: Context, side: Side, key: str) -> Iterator[ContractedTensor]:
+    """Yield the tensor that the contract calls `key`, of all common signatures in every variant."""
     for variant, signature, contract in context.common_signatures():
         promised = (contract.inputs if side == "inputs" else contract.outputs).get(key)
         if promised is None:
@@ -37,101 +35,101 @@ def subjects(context: Context, side: Side, key: str) -> Iterator[Subject]:
             found = (key, signature.outputs[key]) if key in signature.outputs else None
         if found is not None:
             name, tensor = found
-            yield Subject(tensor, promised, Where(variant.name, None, signature.key, side, name), variant, contract)
+            yield ContractedTensor(tensor, promised, Where(variant.name, None, signature.key, side, name))
 
 
-def _judge(context: Context, side: Side, key: str, wrong: Callable[[Subject], Fault | None]) -> Iterator[CheckItem]:
-    for subject in subjects(context, side, key):
-        yield wrong(subject) or Checked()
-    yield Skip(NO_COMMON_SIGNATURE if not any(context.common_signatures()) else f"there is no {side[:-1]} to look at")
+def _check_each(
+    context: Context, side: Side, key: str, wrong: Callable[[ContractedTensor], Fault | None]
+) -> Iterator[CheckItem]:
+    for item in contracted_tensors(context, side, key):
+        yield wrong(item) or Checked()
+    yield Skip(NO_COMMON_SIGNATURE if not any(context.common_signatures()) else f"there is no {side[:-1]} to check")
 
 
 def dense(context: Context, *, side: Side, key: str) -> Iterator[CheckItem]:
-    """It is a plain tensor: not sparse, ragged or another composite."""
+    """The tensor is dense: not sparse, ragged or another composite."""
 
-    def wrong(subject: Subject) -> Fault | None:
-        if subject.tensor.encoding == subject.contract.encoding:
+    def wrong(item: ContractedTensor) -> Fault | None:
+        if item.tensor.encoding == item.contract.encoding:
             return None
-        return Fault(
-            subject.where, str(subject.tensor), f"dense {subject.contract}", {"encoding": subject.tensor.encoding}
-        )
+        return Fault(item.where, str(item.tensor), f"dense {item.contract}", {"encoding": item.tensor.encoding})
 
-    return _judge(context, side, key, wrong)
+    return _check_each(context, side, key, wrong)
 
 
 def dtype(context: Context, *, side: Side, key: str) -> Iterator[CheckItem]:
-    """It has the contract's dtype; so has, for inputs, a trace of the callable."""
+    """The tensor has the contract's dtype; so has, for inputs, a trace of the callable."""
 
-    def wrong(subject: Subject) -> Fault | None:
-        if subject.tensor.dtype == subject.contract.dtype or subject.tensor.encoding == "composite":
+    def wrong(item: ContractedTensor) -> Fault | None:
+        if item.tensor.dtype == item.contract.dtype or item.tensor.encoding == "composite":
             return None
-        return Fault(subject.where, str(subject.tensor), str(subject.contract), {"dtype": subject.tensor.dtype})
+        return Fault(item.where, str(item.tensor), str(item.contract), {"dtype": item.tensor.dtype})
 
-    yield from _judge(context, side, key, wrong)
+    yield from _check_each(context, side, key, wrong)
     yield from _traces(context, side, key, lambda tensor, contract: tensor.dtype == contract.dtype)
 
 
 def rank(context: Context, *, side: Side, key: str) -> Iterator[CheckItem]:
-    """Its rank is known, and is the contract's."""
+    """The rank is known, and is that of the contract."""
 
-    def wrong(subject: Subject) -> Fault | None:
-        if subject.tensor.shape.rank == subject.contract.rank or subject.tensor.encoding != "dense":
+    def wrong(item: ContractedTensor) -> Fault | None:
+        if item.tensor.shape.rank == item.contract.rank or item.tensor.encoding != "dense":
             return None
-        found = "unknown" if subject.tensor.shape.rank is None else subject.tensor.shape.rank
-        return Fault(subject.where, str(subject.tensor), str(subject.contract), {"rank": found})
+        found = "unknown" if item.tensor.shape.rank is None else item.tensor.shape.rank
+        return Fault(item.where, str(item.tensor), str(item.contract), {"rank": found})
 
-    yield from _judge(context, side, key, wrong)
+    yield from _check_each(context, side, key, wrong)
     yield from _traces(context, side, key, lambda tensor, contract: tensor.shape.rank in (None, contract.rank))
 
 
 def dimension(context: Context, *, side: Side, key: str, axis: int) -> Iterator[CheckItem]:
-    """Dimension `axis` is what the contract says: unknown ("batch?"), exactly so large (3), or known ("width")."""
+    """Dimension `axis` is as in the contract: unknown ("batch?"), a certain number (3), or any number ("width")."""
 
-    def wrong(subject: Subject) -> Fault | None:
-        found, want = _dim(subject.tensor, axis), subject.contract.shape[axis]
-        if subject.tensor.shape.rank != subject.contract.rank or _holds(found, want):
+    def wrong(item: ContractedTensor) -> Fault | None:
+        found, want = _dim(item.tensor, axis), item.contract.shape[axis]
+        if item.tensor.shape.rank != item.contract.rank or _fits(found, want):
             return None
         return Fault(
-            subject.where,
-            str(subject.tensor),
-            str(_merged(subject)),
+            item.where,
+            str(item.tensor),
+            str(_wanted(item)),
             {"dim": "?" if found is None else found, "axis": axis},
-            message=_channels_first(subject.tensor, axis, want),
+            message=_channels_first_message(item.tensor, axis, want),
         )
 
     def right(tensor: Tensor, contract: TensorContract) -> bool:
         found = _dim(tensor, axis)
-        return tensor.shape.rank != contract.rank or found is None or _holds(found, contract.shape[axis])
+        return tensor.shape.rank != contract.rank or found is None or _fits(found, contract.shape[axis])
 
-    yield from _judge(context, side, key, wrong)
+    yield from _check_each(context, side, key, wrong)
     yield from _traces(context, side, key, right, axis=axis)
 
 
 def image_size(context: Context, *, key: str) -> Iterator[CheckItem]:
-    """Height and width are fixed; where they are not, an attached ImageModuleInfo makes it a warning."""
+    """Height and width are fixed; if they are not, but ImageModuleInfo is attached, this is a warning."""
     inference = context.module.inference
     attached = inference is not None and inference.image_size is not None and all(inference.image_size)
 
-    def wrong(subject: Subject) -> Fault | None:
+    def wrong(item: ContractedTensor) -> Fault | None:
         axes = [
             (axis, name)
-            for axis, name in enumerate(subject.contract.shape)
+            for axis, name in enumerate(item.contract.shape)
             if isinstance(name, str) and not name.endswith("?")
         ]
-        if subject.tensor.shape.rank != subject.contract.rank:
+        if item.tensor.shape.rank != item.contract.rank:
             return None
-        unknown = [name for axis, name in axes if _dim(subject.tensor, axis) is None]
+        unknown = [name for axis, name in axes if _dim(item.tensor, axis) is None]
         if not unknown:
             return None
         return Fault(
-            subject.where,
-            str(subject.tensor),
-            str(_merged(subject)),
+            item.where,
+            str(item.tensor),
+            str(_wanted(item)),
             {"names": " and ".join(unknown)},
             level="warning" if attached else None,
         )
 
-    return _judge(context, "inputs", key, wrong)
+    return _check_each(context, "inputs", key, wrong)
 
 
 def _dim(tensor: Tensor, axis: int) -> int | None:
@@ -139,27 +137,27 @@ def _dim(tensor: Tensor, axis: int) -> int | None:
     return dims[axis] if dims is not None and axis < len(dims) else None
 
 
-def _holds(found: int | None, want: int | str) -> bool:
+def _fits(found: int | None, want: int | str) -> bool:
     if isinstance(want, int):
         return found == want
     return (found is None) if want.endswith("?") else (found is not None)
 
 
-def _merged(subject: Subject) -> str:
-    """The contract's shape with the module's own numbers where it may choose them."""
+def _wanted(item: ContractedTensor) -> str:
+    """Return the contract's shape with the numbers that the module chose."""
     dims = []
-    for axis, want in enumerate(subject.contract.shape):
-        found = _dim(subject.tensor, axis)
+    for axis, want in enumerate(item.contract.shape):
+        found = _dim(item.tensor, axis)
         if isinstance(want, int):
             dims.append(str(want))
         elif want.endswith("?"):
             dims.append("?")
         else:
             dims.append(want if found is None else str(found))
-    return f"{subject.contract.dtype} [{', '.join(dims)}]"
+    return f"{item.contract.dtype} [{', '.join(dims)}]"
 
 
-def _channels_first(tensor: Tensor, axis: int, want: int | str) -> str | None:
+def _channels_first_message(tensor: Tensor, axis: int, want: int | str) -> str | None:
     dims = tensor.shape.dims or ()
     if len(dims) == 4 and axis == 3 and want == 3 and dims[1] == 3:
         return "the input is channels first (NCHW): dimension 1 is 3, dimension 3 is {dim}"
@@ -169,11 +167,11 @@ def _channels_first(tensor: Tensor, axis: int, want: int | str) -> str | None:
 def _traces(
     context: Context, side: Side, key: str, right: Callable[[Tensor, TensorContract], bool], *, axis: int | None = None
 ) -> Iterator[Fault]:
-    """A callable is wrong if, for a value of `training`, none of its traces takes what the contract says.
+    """Yield a fault if, for a value of `training`, no trace of the callable takes what the contract says.
 
-    Shapes that a trace leaves open are right: it is the signatures that declare them.
+    Traces may leave shapes open: the signatures declare them. A callable usually has the same fault as a signature.
     """
-    contract = next((c.inputs[key] for _, _, c in context.common_signatures() if key in c.inputs), None)
+    contract = context.contracted_input(key)
     if context.module.objects is None or contract is None or side == "outputs":
         return
     groups: dict[bool | None, list[Trace]] = {}

@@ -1,4 +1,4 @@
-"""Images are in [0, 1]: what a module does to them first should not be meant for 0..255."""
+"""Images are in [0, 1]: the first ops of a module should not expect values in 0..255."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from hubcheck.module.types import Variant
 
 
 def value_range(context: Context, *, least_scale: float, most_offset: float) -> Iterator[CheckItem]:
-    """In the common signatures, pixels in [0, 1] keep a sensible range on their way to the first layer.
+    """In the common signatures, pixels in [0, 1] have a plausible range when they reach the first layer.
 
     Args:
-        least_scale: a range that is narrower at the first layer was divided once too often.
-        most_offset: means beyond this, in units of the pixels' own range, are those of pixels in 0..255.
+        least_scale: a narrower range at the first layer is a sign of one division too many.
+        most_offset: a larger offset, in units of the range, is the mean of pixels in 0..255.
     """
-    looked = arrived = False
+    has_task = arrived = False
     for variant in context.module.variants:
         analysis = context.analysis(variant)
         for entry in analysis.entries:
             if entry.signature not in context.contracts:
                 continue
-            looked = True
+            has_task = True
             for found in arrivals(analysis.graph, analysis.dependence, entry.images):
                 arrived = arrived or not found.truncates
                 if found.scale and _is_wrong(found, least_scale, most_offset):
                     yield _fault(variant, entry, found)
-    if not looked:
+    if not has_task:
         yield Skip(NO_COMMON_SIGNATURE)
     elif not arrived:
         yield Skip("the graph does not show in which range pixels reach the first layer", undecided=True)

@@ -1,4 +1,4 @@
-"""Whether a module is the same module however it is loaded: per tag set in TF1, per trace in TF2."""
+"""Whether all variants of a TF1 module, and all traces of a TF2 module, have the same contract."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _ALLOWED_COLLECTIONS = frozenset(
         "saved_model_assets",
     }
 )
-"""What tensorflow_hub 0.12 to 0.15 imports; it refuses a module with any other collection (native_module.py)."""
+"""What tensorflow_hub 0.12 to 0.15 imports; it rejects a module with any other collection (native_module.py)."""
 
 
 def variants(context: Context) -> Iterator[CheckItem]:
-    """An inference variant exists; every variant, or every trace of a task, keeps the same contract."""
+    """An inference variant exists, and every variant, or every trace of a task, has the same contract."""
     module = context.module
     inference = module.inference
     yield Checked()
@@ -61,10 +61,10 @@ def _same_signatures(inference: Variant, variant: Variant) -> Iterator[Fault]:
         elif _contract(mine) != _contract(theirs):
             difference = _first_difference(mine, theirs)
             # The default signature usually is a task signature, and differs as that does.
-            yield replace(_unlike(Where(variant.name, None, key), *difference), group=difference)
+            yield replace(_difference_fault(Where(variant.name, None, key), *difference), group=difference)
 
 
-def _unlike(where: Where, side: Side, name: str, found: str, wanted: str) -> Fault:
+def _difference_fault(where: Where, side: Side, name: str, found: str, wanted: str) -> Fault:
     place = replace(where, side=side, key=name)
     if not found or not wanted:
         lacking, thing = ("this variant", wanted) if not found else ("the inference variant", found)
@@ -96,13 +96,13 @@ def _collections(variant: Variant) -> Iterator[Fault]:
             Where(variant.name),
             ", ".join(surplus),
             "only " + ", ".join(sorted(_ALLOWED_COLLECTIONS)),
-            message="the MetaGraph has collections that a TF1 Hub module may not have: {found}",
-            fix="Clear these collections from the graph before it is exported.",
+            message="the MetaGraph has collections that a TF1 Hub module must not have: {found}",
+            fix="Clear these collections of the graph before the export.",
         )
 
 
 def _trace_widths(context: Context, inference: Variant) -> Iterator[Fault]:
-    """TF2: the callable's traces, and the task signature that they are traces of, give results of one width."""
+    """Yield a fault if the traces of a TF2 callable and the task signatures have results of different widths."""
     if context.module.objects is None:
         return
     found: dict[int, str] = {}
@@ -111,12 +111,12 @@ def _trace_widths(context: Context, inference: Variant) -> Iterator[Fault]:
         width = _width(trace.outputs.get("")) if trace.image_argument is not None else None
         if width is not None:
             found.setdefault(width, trace.name)
-            alike.setdefault(_choice(trace), {}).setdefault(width, trace.name)
+            alike.setdefault(_other_arguments(trace), {}).setdefault(width, trace.name)
     for widths in alike.values():
         if len(widths) > 1:
             shown = ", ".join(f"{width} ({name})" for width, name in widths.items())
             where = Where(None, list(widths.values())[1], None, "outputs")
-            message = "traces of the callable give results of different widths: {found}"
+            message = "traces of the callable return results of different widths: {found}"
             yield Fault(where, shown, "one width", message=message)
             return
     declared = {
@@ -128,12 +128,12 @@ def _trace_widths(context: Context, inference: Variant) -> Iterator[Fault]:
         if declared and width not in declared:
             wanted = " or ".join(f"{other} ({key})" for other, key in declared.items())
             where = Where(None, name, None, "outputs")
-            message = "the callable gives a result of width {found}, the signatures {wanted}"
+            message = "the callable returns a result of width {found}, the signatures {wanted}"
             yield Fault(where, str(width), wanted, message=message)
 
 
-def _choice(trace: Trace) -> str:
-    """What a trace was asked for by other arguments than `training`: `include_top=True` is another task."""
+def _other_arguments(trace: Trace) -> str:
+    """Return the arguments of a trace other than `training`: `include_top=True` selects another task."""
     chosen = {name: value for name, value in trace.arguments.items() if not isinstance(value, Tensor)}
     return repr(sorted((name, value) for name, value in chosen.items() if name != "training"))
 

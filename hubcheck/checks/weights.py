@@ -1,4 +1,4 @@
-"""What the checkpoint holds."""
+"""The weights in the checkpoint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 
 
 def duplicates(context: Context, *, least_elements: int) -> Iterator[CheckItem]:
-    """No two entries of at least `least_elements` elements are byte for byte the same."""
+    """No two entries with at least `least_elements` elements have the same bytes."""
     checkpoint = context.module.checkpoint
     if checkpoint is None:
         yield Skip("the module has no checkpoint")

@@ -108,7 +108,7 @@ def _size(module: Module) -> str:
 
 
 def _weights(module: Module) -> str:
-    from hubcheck.report.describe import plural
+    from hubcheck.util.text import plural
 
     if module.checkpoint is None:
         return ""

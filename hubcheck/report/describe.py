@@ -101,8 +101,3 @@ def counts(outcomes: Iterable[Outcome], *, always: Iterable[str] = ("passed", "s
     """
     found = Counter(outcome.status for outcome in outcomes)
     return ", ".join(f"{found[s]} {display_name(s)}" for s in _STATUSES if found[s] or s in always)
-
-
-def plural(count: int, noun: str) -> str:
-    """Return "1 module", "2 modules"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -20,6 +20,7 @@ from hubcheck.engine.findings import Outcome
 from hubcheck.engine.reports import Report
 from hubcheck.report import describe
 from hubcheck.report.diagram import diagram
+from hubcheck.util.text import plural
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -54,7 +55,7 @@ def environment() -> Environment:
         format_names=describe.FORMAT_NAMES,
         groups=_groups,
         location=describe.location,
-        plural=describe.plural,
+        plural=plural,
         run_notices=describe.run_notices,
         suppressions=describe.SUPPRESSIONS,
     )

@@ -15,9 +15,9 @@ from hubcheck.report.describe import (
     finding_rows,
     grouped_reasons,
     location,
-    plural,
     run_notices,
 )
+from hubcheck.util.text import plural
 
 _SIGNS = {"conforms": "✅", "violates": "❌", "incomplete": "⚠️", "error": "❌", "warning": "⚠️", "note": "ℹ️"}
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")

@@ -22,11 +22,10 @@ from hubcheck.report.describe import (
     finding_rows,
     grouped_reasons,
     location,
-    plural,
     run_notices,
 )
 from hubcheck.rulebook.levels import LEVELS
-from hubcheck.util.text import printable
+from hubcheck.util.text import plural, printable
 
 WIDTH = 80
 _COLOURS = {
