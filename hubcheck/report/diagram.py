@@ -6,71 +6,43 @@ that skip rows, as in a residual block, go around on the left; outputs leave on 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from hubcheck.engine.details import SignatureDetails
 from hubcheck.engine.findings import Finding
-from hubcheck.report.diagram_rows import COLUMNS, Row, diagram_rows, shortened
+from hubcheck.report.diagram_rows import Row, diagram_rows
 
-_ROW, _LINE, _GAP = 26, 17, 14
-"""Heights of a row, of a note in it, and between rows."""
-_OUTPUT = _ROW + 6
-_LANE, _INDENT = 12, 16
-"""Widths of a lane on the left, and of the indent of a name scope."""
-_TEXT_X, _TEXT_Y, _ARROW_X = 32, 17, 16
-"""Text and arrows in a row, from its top left corner."""
+_ROW, _LINE, _OUTPUT, _GAP = 26, 17, 32, 14
+"""Heights of a row, of a note in it, of an output beside it, and between rows."""
+_LANE = 12
+"""Width of a lane on the left."""
 _CHARACTER = 7.3
 """Width of a character."""
 _MAX_LANES = 8
 
 
-class Box(NamedTuple):
-    """A rectangle with round corners; `style` is its CSS class."""
-
-    style: str
-    x: float
-    y: float
-    width: float
-    height: float
-    radius: int = 4
-
-
-class Label(NamedTuple):
-    """A line of text; `style` is its CSS class."""
-
-    style: str
-    x: float
-    y: float
-    text: str
-
-
-class Group(NamedTuple):
-    """The shapes of one row. `tooltip` has its full text, "" where nothing is shortened."""
-
-    tooltip: str
-    boxes: Sequence[Box]
-    labels: Sequence[Label]
-    edges: Sequence[str]
-
-
 class Diagram(NamedTuple):
-    """A diagram; `edges` are SVG path data, `title` and `description` say what it shows to those who cannot see it."""
+    """A diagram.
+
+    Attributes:
+        width, height: of the whole.
+        title, description: what it shows, for screen readers.
+        rows: each with the y of its top edge and the height of its box.
+        left, box_width: x of the boxes, and their width.
+        columns: x of name, ops and shape in a box.
+        arrows: SVG path data.
+    """
 
     width: float
     height: float
     title: str
     description: str
-    groups: Sequence[Group]
-    edges: Sequence[str]
-
-
-class _Frame(NamedTuple):
-    """What all rows have in common: where boxes begin, how wide they are, the widths of columns in characters."""
-
+    rows: Sequence[tuple[Row, float, int]]
     left: float
-    width: float
-    columns: Sequence[int]
+    box_width: float
+    columns: Sequence[float]
+    arrows: Sequence[str]
 
 
 def diagram(signature: SignatureDetails, findings: Sequence[Finding]) -> Diagram:
@@ -81,31 +53,34 @@ def diagram(signature: SignatureDetails, findings: Sequence[Finding]) -> Diagram
         findings: the module's findings that count; other notes on a step are suppressed findings.
     """
     rows = list(diagram_rows(signature, findings))
-    columns = [max((len(shortened(row.cells[i], n)) for row in rows), default=0) for i, n in enumerate(COLUMNS)]
-    columns[0] += 2 * max(row.depth for row in rows)
-    notes = max((len(text) + 2 * row.depth for row in rows for text, _ in row.notes), default=0)
     lanes = _lanes(rows)
     left = 10 + _LANE * (1 + max(lanes.values(), default=-1))
-    frame = _Frame(left, 44 + max(_CHARACTER * sum(columns) + 30, _CHARACTER * notes), columns)
-    tops, height = [], 10.0
+    columns = [32.0]
+    for cells in zip(*(row.cells for row in rows), strict=True):
+        columns.append(columns[-1] + _CHARACTER * max(map(len, cells)) + 15)
+    indent = 2 * _CHARACTER * max(row.depth for row in rows)
+    columns[1:] = [x + indent for x in columns[1:]]
+    notes = [_CHARACTER * (len(text) + 2 * row.depth) for row in rows for text, _ in row.notes]
+    box_width = max(columns.pop() - 3, 44 + max(notes, default=0))
+    placed, top = [], 10.0
     for row in rows:
-        tops.append(height)
-        height += max(_box_height(row), _OUTPUT * len(row.outputs) - 6) + _GAP
+        height = _ROW + _LINE * len(row.notes)
+        placed.append((row, top, height))
+        top += max(height, _OUTPUT * len(row.outputs) - 6) + _GAP
     outputs = max((len(text) for row in rows for text, _ in row.outputs), default=0)
-    return Diagram(
-        width=left + frame.width + (50 + _CHARACTER * outputs if outputs else 10),
-        height=height,
-        title=_title(signature),
-        description=_description(rows),
-        groups=[_group(row, top, frame) for row, top in zip(rows, tops, strict=True)],
-        edges=[
-            _arrow(rows, tops, source, target, left, lanes) for target, row in enumerate(rows) for source in row.sources
-        ],
-    )
-
-
-def _box_height(row: Row) -> int:
-    return _ROW + _LINE * len(row.notes)
+    arrows = []
+    for target, row in enumerate(rows):
+        for source in row.sources:
+            _, begin, height = placed[source]
+            end = placed[target][1]
+            if _is_next(rows, source, target):
+                x = left + 16
+                arrows.append(f"M{x} {begin + height} V{end} m-4 -6 L{x} {end} l4 -6")
+            else:
+                x, end = left - 8 - _LANE * lanes[source], end + 8
+                arrows.append(f"M{left} {begin + _ROW - 6} H{x} V{end} H{left} m-6 -4 L{left} {end} l-6 4")
+    width = left + box_width + (50 + _CHARACTER * outputs if outputs else 10)
+    return Diagram(width, top, _title(signature), _description(rows), placed, left, box_width, columns, arrows)
 
 
 def _lanes(rows: Sequence[Row]) -> dict[int, int]:
@@ -129,46 +104,6 @@ def _lanes(rows: Sequence[Row]) -> dict[int, int]:
 def _is_next(rows: Sequence[Row], source: int, target: int) -> bool:
     """Return whether there are only scope headings between two rows."""
     return source < target and all(row.style == "scope" for row in rows[source + 1 : target])
-
-
-def _group(row: Row, top: float, frame: _Frame) -> Group:
-    is_cut = any(len(text) > longest for text, longest in zip(row.cells, COLUMNS, strict=True))
-    boxes, labels, edges = [], list(_labels(row, top, frame)), []
-    if row.style not in ("scope", "unconnected"):
-        boxes.append(Box(row.style, frame.left, top, frame.width, _box_height(row)))
-    right = frame.left + frame.width
-    for number, (text, style) in enumerate(row.outputs):
-        y = top + _OUTPUT * number
-        if row.style != "unconnected":
-            edges.append(f"M{right:.1f} {top + 13:.1f} L{right + 30:.1f} {y + 13:.1f}")
-        boxes.append(Box(style or "box", right + 30, y, _CHARACTER * len(text) + 16, _ROW, radius=12))
-        labels.append(Label(style, right + 38, y + _TEXT_Y, text))
-    return Group("  ".join(filter(None, row.cells)) if is_cut else "", boxes, labels, edges)
-
-
-def _labels(row: Row, top: float, frame: _Frame) -> Iterator[Label]:
-    x = frame.left + _TEXT_X
-    indent, column = _INDENT * row.depth, x
-    for number, (text, longest) in enumerate(zip(row.cells, COLUMNS, strict=True)):
-        style, shift = ("quiet", 0) if number else ("name", indent)
-        if text:
-            yield Label(style, column + shift, top + _TEXT_Y, shortened(text, longest))
-        column += _CHARACTER * frame.columns[number] + 15
-    for number, (text, style) in enumerate(row.notes, 1):
-        yield Label(style, x + indent, top + _TEXT_Y + _LINE * number, text)
-
-
-def _arrow(
-    rows: Sequence[Row], tops: Sequence[float], source: int, target: int, left: float, lanes: Mapping[int, int]
-) -> str:
-    if _is_next(rows, source, target):
-        x, end = left + _ARROW_X, tops[target]
-        line, head = f"M{x:.1f} {tops[source] + _box_height(rows[source]):.1f} V{end:.1f}", ("-4 -6", "4 -6")
-    else:
-        x, end, lane = left, tops[target] + 8, left - 8 - _LANE * lanes[source]
-        line = f"M{x:.1f} {tops[source] + _ROW - 6:.1f} H{lane:.1f} V{end:.1f} H{x:.1f}"
-        head = ("-6 -4", "-6 4")
-    return f"{line} m{head[0]} L{x:.1f} {end:.1f} l{head[1]}"
 
 
 def _title(signature: SignatureDetails) -> str:

@@ -4,38 +4,42 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hubcheck.engine.details import DiagramStep, SignatureDetails
 from hubcheck.engine.findings import Finding
 from hubcheck.rulebook.levels import Level
 
-COLUMNS = (36, 36, 22)
+_COLUMNS = (36, 36, 22)
 """Characters of name, ops and shape that are shown; a tooltip has the rest."""
 _MAX_OUTPUTS = 12
 """Outputs that are drawn at one step."""
 _STYLES: dict[Level | None, str] = {"error": "bad", "warning": "warn", "note": "info", None: "dim"}
 
+Styled = tuple[str, str]
+"""Text and its CSS class."""
 
-@dataclass(frozen=True, slots=True)
-class Row:
+
+class Row(NamedTuple):
     """One row of a diagram.
 
     Attributes:
         cells: name, ops and shape.
         depth: number of name scopes around it.
         style: CSS class of its box; a "scope" heading and what is "unconnected" have no box.
-        notes: lines of text below the name, each with its CSS class.
-        outputs: outputs of the signature that leave here, each with its CSS class, "" without a finding.
+        notes: lines of text below the name.
+        outputs: outputs of the signature that leave here; their class is "" without a finding.
         sources: indices of the rows whose results it takes.
+        tooltip: the whole text of the cells, if some are shortened.
     """
 
-    cells: tuple[str, str, str]
-    depth: int = 0
-    style: str = "box"
-    notes: tuple[tuple[str, str], ...] = ()
-    outputs: tuple[tuple[str, str], ...] = ()
-    sources: tuple[int, ...] = ()
+    cells: Sequence[str]
+    depth: int
+    style: str
+    notes: Sequence[Styled]
+    outputs: Sequence[Styled]
+    sources: Sequence[int]
+    tooltip: str
 
 
 def diagram_rows(signature: SignatureDetails, findings: Sequence[Finding]) -> Iterator[Row]:
@@ -50,7 +54,7 @@ def diagram_rows(signature: SignatureDetails, findings: Sequence[Finding]) -> It
     styles = _tensor_styles(signature, own)
     outputs = {key: (f"{key}  {text}", styles.get(("outputs", key), "")) for key, text in signature.outputs}
     for key, text in signature.inputs:
-        yield Row((key, text, ""), style=styles.get(("inputs", key), "box"))
+        yield _row(key, text, style=styles.get(("inputs", key), "box"))
     fed = [n for n, (key, _) in enumerate(signature.inputs) if key == "images" or len(signature.inputs) == 1][:1]
     levels = {finding.brief: finding.level for finding in findings}
     for step in signature.steps or (DiagramStep(0, signature.label, "", "", outputs=tuple(outputs)),):
@@ -65,10 +69,9 @@ def diagram_rows(signature: SignatureDetails, findings: Sequence[Finding]) -> It
         if node is not None and finding.brief not in noted:
             yield _step_row(DiagramStep(0, node.name, node.op, "(not on the data path)", (finding.brief,)), levels)
     if (more := outputs.pop("...", None)) is not None:
-        yield Row((more[0], "", ""), style="unconnected")
+        yield _row(more[0], style="unconnected")
     if outputs:
-        name = "not computed from the images"
-        yield Row((name, "", ""), style="unconnected", outputs=_bounded(list(outputs.values())))
+        yield _row("not computed from the images", style="unconnected", outputs=list(outputs.values()))
 
 
 def _tensor_styles(signature: SignatureDetails, findings: Sequence[Finding]) -> dict[tuple[str, str], str]:
@@ -84,38 +87,40 @@ def _tensor_styles(signature: SignatureDetails, findings: Sequence[Finding]) -> 
 
 
 def _step_row(
-    step: DiagramStep,
-    levels: Mapping[str, Level],
-    outputs: Sequence[tuple[str, str]] = (),
-    sources: Sequence[int] = (),
+    step: DiagramStep, levels: Mapping[str, Level], outputs: Sequence[Styled] = (), sources: Sequence[int] = ()
 ) -> Row:
-    found = {_STYLES[levels.get(note)] for note in step.notes}
-    worst = next((style for style in _STYLES.values() if style in found), "box")
-    return Row(
-        cells=(step.name, step.ops if step.ops != step.name else "", step.shape),
-        depth=step.depth,
-        style="scope" if step.is_scope else worst,
-        notes=tuple(_note_lines(step, levels)),
-        outputs=_bounded(outputs),
-        sources=tuple(sources),
-    )
-
-
-def _note_lines(step: DiagramStep, levels: Mapping[str, Level]) -> Iterator[tuple[str, str]]:
+    notes: list[Styled] = []
     for note in step.notes:
         level = levels.get(note)
         text = f"! {note}" if level is not None else f"suppressed: {note}"
-        for line in textwrap.wrap(text, sum(COLUMNS) - 2 * step.depth, max_lines=3, subsequent_indent="  "):
-            yield line, _STYLES[level]
+        lines = textwrap.wrap(text, sum(_COLUMNS) - 2 * step.depth, max_lines=3, subsequent_indent="  ")
+        notes += [(line, _STYLES[level]) for line in lines]
+    worst = next((style for style in _STYLES.values() if style in dict(notes).values()), "box")
+    style, ops = "scope" if step.is_scope else worst, step.ops if step.ops != step.name else ""
+    return _row(step.name, ops, step.shape, step.depth, style, notes, outputs, sources)
 
 
-def _bounded(outputs: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+def _row(
+    name: str,
+    ops: str = "",
+    shape: str = "",
+    depth: int = 0,
+    style: str = "box",
+    notes: Sequence[Styled] = (),
+    outputs: Sequence[Styled] = (),
+    sources: Sequence[int] = (),
+) -> Row:
+    """Return a row with texts shortened and outputs bounded."""
+    texts = (name, ops, shape)
+    cells = [_shortened(text, longest) for text, longest in zip(texts, _COLUMNS, strict=True)]
     more = len(outputs) - _MAX_OUTPUTS
     shown = outputs if more <= 0 else [*outputs[:_MAX_OUTPUTS], (f"... {more} more", "")]
-    return tuple((shortened(text, sum(COLUMNS) // 2), style) for text, style in shown)
+    short = [(_shortened(text, sum(_COLUMNS) // 2), style) for text, style in shown]
+    tooltip = "" if cells == list(texts) else "  ".join(filter(None, texts))
+    return Row(cells, depth, style, notes, short, sources, tooltip)
 
 
-def shortened(text: str, longest: int) -> str:
+def _shortened(text: str, longest: int) -> str:
     """Return a long text without its middle, keeping more of its end: node names differ there."""
     if len(text) <= longest:
         return text

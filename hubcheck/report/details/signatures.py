@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from hubcheck.checks.context import Context
 from hubcheck.engine.details import DiagramStep, SignatureDetails
@@ -16,7 +17,6 @@ from hubcheck.module.types import INIT_OP_SIGNATURE, Shape, Signature, Tensor, T
 from hubcheck.util.text import printable
 
 _MAX_SIGNATURES = 100
-_MAX_TRACES = 8
 _MAX_TENSORS = 50
 """Inputs, or outputs, of one signature."""
 _MAX_STEPS = 200
@@ -35,35 +35,24 @@ def signature_details(context: Context, findings: Sequence[Finding]) -> tuple[Si
         context: the module and the signature contracts.
         findings: the module's findings; those that name a node are noted on its step.
     """
-    signatures: list[SignatureDetails] = []
+    return tuple(islice(_signatures(context, findings), _MAX_SIGNATURES))
+
+
+def _signatures(context: Context, findings: Sequence[Finding]) -> Iterator[SignatureDetails]:
     readable = not any(finding.rule == "module/readable" for finding in findings)
     for variant in context.module.variants:
         relevant = [finding for finding in findings if finding.where.variant in (None, variant.name)]
         analysis = context.analysis(variant) if readable else None
-        entries = (
-            {entry.signature: entry for entry in analysis.entries if entry.signature} if analysis is not None else {}
-        )
+        entries = analysis.entries if analysis is not None else ()
+        by_key = {entry.signature: entry for entry in entries if entry.signature}
         for signature in variant.signatures.values():
             if signature.key != INIT_OP_SIGNATURE:
-                plain = _tensors_only(variant, signature)
-                entry = entries.get(signature.key)
-                signatures.append(
-                    _with_steps(plain, analysis, entry, relevant)
-                    if analysis is not None and entry is not None
-                    else plain
-                )
-        if analysis is not None:
-            signatures += _traces(variant, analysis, relevant)
-    return tuple(signatures[:_MAX_SIGNATURES])
-
-
-def _traces(variant: Variant, analysis: VariantAnalysis, findings: Sequence[Finding]) -> Iterator[SignatureDetails]:
-    named = {finding.where.trace for finding in findings}
-    entries = [
-        (entry, entry.trace) for entry in analysis.entries if entry.trace is not None and entry.trace.name in named
-    ]
-    for entry, trace in entries[:_MAX_TRACES]:
-        yield _with_steps(_tensors_only(variant, trace), analysis, entry, findings)
+                plain, entry = _tensors_only(variant, signature), by_key.get(signature.key)
+                yield plain if analysis is None or entry is None else _with_steps(plain, analysis, entry, relevant)
+        traces = {finding.where.trace for finding in relevant}
+        for entry in entries:
+            if analysis is not None and entry.trace is not None and entry.trace.name in traces:
+                yield _with_steps(_tensors_only(variant, entry.trace), analysis, entry, relevant)
 
 
 def _tensors_only(variant: Variant, source: Signature | Trace) -> SignatureDetails:
