@@ -15,7 +15,7 @@ PARTS = (
     "tests/interop",
     "tests/module",
     "tests/probe",
-    "tests/report/test_path.py",
+    "tests/report/test_diagram.py",
     "tests/test_fixtures.py",
     "tests/test_shared_modules.py",
 )
