@@ -17,7 +17,7 @@ from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.uri import is_uri
 from hubcheck.rulebook.levels import Level
 from hubcheck.util import resources
-from hubcheck.util.data_files import DataFileError, validate
+from hubcheck.util.data_files import DataFileError, validate_schema
 
 _OF_RUNS = ("timeout", "memory-mb")
 """Limits of running modules; the others are of reading them."""
@@ -194,7 +194,7 @@ def _check(file: Path, data: Any) -> None:
         for place, row in enumerate(rows if isinstance(rows, list) else ()):
             _check_keys(file, row, schema["$defs"]["entry"], f"{name}.{place}.")
     _check_keys(file, data.get("limits"), schema["properties"]["limits"], "limits.")
-    validate(file, data, "config")
+    validate_schema(file, data, "config")
 
 
 def _check_keys(file: Path, table: Any, schema: Mapping[str, Any], prefix: str) -> None:

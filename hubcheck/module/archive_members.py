@@ -7,7 +7,6 @@ kind of error for everything that can be wrong with an archive.
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import stat
 import struct
@@ -16,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Protocol
 
 from hubcheck.module.limits import GIB, LimitExceeded, ReadLimits
 
@@ -36,12 +35,18 @@ class BadArchive(Exception):
     """The file is not an archive, or cannot be read as one; the message says why."""
 
 
+class Content(Protocol):
+    """The content of a member."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 class Member(NamedTuple):
     """One entry: its name as stored; "file", "folder" or what else it is; and a function that opens its content."""
 
     name: str
     kind: str
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], Content]
 
 
 class _Budget:
@@ -118,18 +123,11 @@ def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     return found
 
 
-class _Forward(io.RawIOBase):
+class _Forward:
     """A stream that only goes forward, in small steps, so that no header can request much memory."""
 
     def __init__(self, stream: gzip.GzipFile, budget: _Budget) -> None:
-        super().__init__()
         self._stream, self._budget, self._position = stream, budget, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
 
     def tell(self) -> int:
         return self._position
@@ -159,27 +157,15 @@ def _zip(file: IO[bytes], budget: _Budget, max_list: int) -> Iterator[Member]:
             if info.compress_type not in _METHODS:
                 raise BadArchive(f"it uses compression method {info.compress_type}; supported are {_METHODS}")
             content = lambda info=info: _Counted(archive.open(info), budget)  # noqa: E731
-            yield Member(info.orig_filename, _zip_kind(info), content)  # type: ignore[arg-type]
+            yield Member(info.orig_filename, _zip_kind(info), content)
 
 
-class _BoundedReads(io.RawIOBase):
+class _BoundedReads:
     """A file of which a bounded number of bytes is read at once: the longest read is that of the list of members."""
 
     def __init__(self, file: IO[bytes], max_bytes: int) -> None:
-        super().__init__()
         self._file, self._max_bytes = file, max_bytes
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seek(self, position: int, whence: int = 0) -> int:
-        return self._file.seek(position, whence)
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size: int = -1) -> bytes:
         if size > self._max_bytes:
@@ -196,11 +182,10 @@ def _zip_kind(info: zipfile.ZipInfo) -> str:
     return "folder" if info.is_dir() else "file"
 
 
-class _Counted(io.RawIOBase):
+class _Counted:
     """The content of a member, whose bytes are counted."""
 
     def __init__(self, stream: IO[bytes], budget: _Budget) -> None:
-        super().__init__()
         self._stream, self._budget = stream, budget
 
     def read(self, size: int = -1) -> bytes:

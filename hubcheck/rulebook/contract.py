@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hubcheck.util import resources
-from hubcheck.util.data_files import DataFileError, LazyRegistry, parsed, validate
+from hubcheck.util.data_files import DataFileError, LazyRegistry, read_toml, validate_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,13 @@ def load_contracts(*folders: Path) -> LazyRegistry[SignatureContract]:
     shipped = {file.stem: file for file in _files(resources.folder("rules"))}
     own: dict[str, SignatureContract] = {}
     for file in (file for folder in folders for file in _files(folder)):
-        data = parsed(file)
-        validate(file, data, "signature")
+        data = read_toml(file)
+        validate_schema(file, data, "signature")
         contract = _contract(data)
         if contract.name in shipped or contract.name in own:
             raise DataFileError(file, "name", f"signature {contract.name!r} is defined already")
         own[contract.name] = contract
-    return LazyRegistry(shipped, lambda file: _contract(parsed(file)), own)
+    return LazyRegistry(shipped, lambda file: _contract(read_toml(file)), own)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hubcheck.rulebook.levels import Level
 from hubcheck.util import resources
-from hubcheck.util.data_files import DataFileError, LazyRegistry, parsed, validate
+from hubcheck.util.data_files import DataFileError, LazyRegistry, read_toml, validate_schema
 from hubcheck.util.errors import UserError
 
 _ALWAYS_NEEDED = ("module/readable",)
@@ -64,8 +64,8 @@ def load_rules(*folders: Path) -> LazyRegistry[Rule]:
     shipped = {_id(file): file for file in _files(resources.folder("rules"))}
     own: dict[str, Rule] = {}
     for file in (file for folder in folders for file in _files(folder)):
-        data = parsed(file)
-        validate(file, data, "rule")
+        data = read_toml(file)
+        validate_schema(file, data, "rule")
         if data["id"] != _id(file):
             raise DataFileError(file, "id", f"{data['id']!r} must be {_id(file)!r}, after its folder and file")
         if data["id"] in shipped or data["id"] in own:
@@ -75,7 +75,7 @@ def load_rules(*folders: Path) -> LazyRegistry[Rule]:
         for need in (*rule.needs, *rule.run_needs):
             if not matching(need, (*shipped, *own)):
                 raise DataFileError(rule.file, "needs", f"no rule is called {need!r}")
-    return LazyRegistry(shipped, lambda file: _rule(file, parsed(file)), own)
+    return LazyRegistry(shipped, lambda file: _rule(file, read_toml(file)), own)
 
 
 def matching(pattern: str, rules: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Data files that users write too: what is wrong with one is told by file, key and reason."""
+"""Data files, of hubcheck and of users: an error in one names the file, the key and the reason."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class DataFileError(UserError):
 
 
 class LazyRegistry(Mapping[str, T], Generic[T]):
-    """What data files hold, by name. Those that ship with hubcheck are read when they are first asked for: a run that
-    finds all it wants in the cache asks for none.
+    """The objects in data files, by name. A file that ships with hubcheck is read when its object is first used; a run
+    whose reports are all cached reads none.
 
     Args:
-        shipped: the files that ship with hubcheck, by the names of what is in them.
-        read: what makes of such a file what is in it.
-        own: what users' files hold, by name.
+        shipped: the files that ship with hubcheck, by the names of their objects.
+        read: reads the object in such a file.
+        own: the objects in users' files, by name.
     """
 
     def __init__(self, shipped: Mapping[str, Path], read: Callable[[Path], T], own: Mapping[str, T]) -> None:
@@ -49,11 +49,11 @@ class LazyRegistry(Mapping[str, T], Generic[T]):
         return len(self._files) + len(self.own)
 
 
-def parsed(file: Path) -> dict[str, Any]:
-    """What a TOML file says.
+def read_toml(file: Path) -> dict[str, Any]:
+    """Return the content of a TOML file.
 
     Raises:
-        DataFileError: it is not TOML.
+        DataFileError: it is not valid TOML.
     """
     import tomllib
 
@@ -63,11 +63,11 @@ def parsed(file: Path) -> dict[str, Any]:
         raise DataFileError(file, "", str(error)) from None
 
 
-def validate(file: Path, data: Any, schema: str) -> None:
-    """Hold parsed data against `rules/schema/<schema>.schema.json`.
+def validate_schema(file: Path, data: Any, schema: str) -> None:
+    """Validate the data in `file` against `rules/schema/<schema>.schema.json`.
 
     Raises:
-        DataFileError: the first violation, the deepest key first.
+        DataFileError: it is invalid; the error names the deepest key.
     """
     import json
 

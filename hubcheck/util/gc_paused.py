@@ -1,4 +1,4 @@
-"""A pause for Python's garbage collector while a large graph is looked at."""
+"""Pausing Python's garbage collector while a large graph is analysed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Nothing that is made of a graph is garbage, but the collector would look at its millions of tuples again
-    and again: a third of the time that a graph of a million nodes takes."""
+    """Pause the collector. Nothing that is built from a graph is garbage, but visiting its millions of tuples again and
+    again takes a third of the time for a graph of a million nodes."""
     running = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""How far apart two results are. Relative, for an untrained network's outputs can be 1e-11. numpy on use."""
+"""Comparing results. Differences are relative, because outputs of an untrained network can be as small as 1e-11."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 def difference(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
-    """The largest difference between two arrays of one shape, as a part of their largest absolute value.
+    """Return the largest difference between two arrays of one shape, relative to their largest absolute value.
 
-    Equal infinities, and NaNs in the same places, do not differ; other ones differ infinitely.
+    Equal infinities, and NaNs at the same positions, do not differ; others differ infinitely.
 
     Returns:
         A number from 0 to 2, or inf.

@@ -1,4 +1,4 @@
-"""Text that a module brings along, made fit to print: it was written by a stranger."""
+"""Making untrusted text of a module safe to print."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def printable(text: str, *, longest: int = 600) -> str:
-    """The text without control characters, which could steer a terminal, and without its middle if it is too long.
-
-    What cannot be printed is shown as Python escapes it.
+def printable(text: str, *, max_length: int = 600) -> str:
+    """Return the text in one line, with Python escapes for what is not printable, such as the control characters that
+    could control a terminal. The middle of a text that is too long is left out.
     """
-    if len(text) > longest:
-        half = (longest - 3) // 2
+    if len(text) > max_length:
+        half = (max_length - 3) // 2
         text = f"{text[:half]}...{text[-half:]}"
     if text.isprintable():
         return text

@@ -1,4 +1,4 @@
-"""Text of strangers made fit to print."""
+"""Untrusted text is made safe to print."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def test_control_characters_are_shown_as_python_escapes_them() -> None:
 
 
 def test_text_that_is_too_long_loses_its_middle() -> None:
-    shown = printable("a" * 1000 + "b" * 1000, longest=21)
+    shown = printable("a" * 1000 + "b" * 1000, max_length=21)
     assert shown == "aaaaaaaaa...bbbbbbbbb"

@@ -106,4 +106,4 @@ def _bounded(steps: Sequence[DiagramStep]) -> tuple[DiagramStep, ...]:
 
 
 def _short(text: str) -> str:
-    return printable(text, longest=_MAX_TEXT)
+    return printable(text, max_length=_MAX_TEXT)
