@@ -1,4 +1,4 @@
-"""The consumer's side, in the words of the convention and of the original library."""
+"""The consumer's side: the API of the convention and of the original library."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ features = outputs["default"]
 """
 
 
-def test_the_samples_of_the_convention_run_as_they_stand(module_path):
+def test_the_examples_of_the_convention_run_unchanged(module_path):
     names = {"hub": hub, "make": lambda height, width: random_images(4, height, width)}
     exec(SAMPLES.replace("path/to/module", str(module_path)), names)
     assert names["features"].shape == (4, FEATURES)
@@ -47,7 +47,7 @@ def test_the_samples_of_the_convention_run_as_they_stand(module_path):
     assert names["features"].shape == (4, CLASSES)
 
 
-def test_a_spec_tells_what_the_module_offers(module_path):
+def test_a_spec_describes_the_module(module_path):
     spec = hub.load_module_spec(module_path)
     assert {"image_feature_vector", "image_classification"} < set(spec.get_signature_names())
     (info,) = spec.get_input_info_dict().values()
@@ -63,7 +63,7 @@ def test_a_spec_tells_what_the_module_offers(module_path):
     assert set(module.get_input_info_dict()) == {"images"}
 
 
-def test_it_works_inside_a_function_too(module_path):
+def test_a_module_can_be_called_inside_a_tf_function(module_path):
     module = hub.Module(module_path)
 
     @tf.function
@@ -80,7 +80,7 @@ def test_lists_and_arrays_are_converted(module_path):
     np.testing.assert_allclose(module(IMAGES.astype("float64")), module(IMAGES), rtol=1e-6)
 
 
-def test_only_a_trainable_module_gives_what_training_needs(module_path):
+def test_only_a_trainable_module_has_trainable_variables_and_losses(module_path):
     frozen, trainable = hub.Module(module_path), hub.Module(module_path, trainable=True, tags={"train"})
     assert len(frozen.variables) == 3 and not frozen.trainable_variables and not frozen.regularization_losses
     assert len(trainable.trainable_variables) >= 1
@@ -89,7 +89,7 @@ def test_only_a_trainable_module_gives_what_training_needs(module_path):
     assert loss.shape == () and loss > 0
 
 
-def test_a_training_graph_makes_its_updates_only_when_trained(module_path):
+def test_a_training_graph_runs_its_updates_only_if_trainable(module_path):
     for trainable in (False, True):
         module = hub.Module(module_path, trainable=trainable, tags={"train"})
         before = module.variable_map["mean"].numpy()
@@ -113,7 +113,7 @@ def test_a_module_can_be_fine_tuned(module_path):
     assert losses[0] > losses[1] > losses[2]
 
 
-def test_unknown_signatures_and_tags_are_told_with_those_there_are(module_path):
+def test_unknown_signatures_and_tags_are_errors_that_list_the_existing_ones(module_path):
     module = hub.Module(module_path)
     with pytest.raises(ValueError, match=r"'predict' is missing.*image_feature_vector"):
         module(IMAGES, signature="predict")
@@ -141,13 +141,13 @@ def test_missing_surplus_and_wrong_inputs_are_type_errors(module_path):
         module("images")
 
 
-def test_a_training_graph_of_another_signature_is_refused_in_tf2(exported):
+def test_only_the_default_signature_has_a_training_graph_in_tf2(exported):
     module = hub.Module(exported / "tf2", tags={"train"})
     with pytest.raises(ValueError, match="no training graph"):
         module(IMAGES, signature="image_classification")
 
 
-def test_archives_are_modules_too(exported, tmp_path):
+def test_archives_can_be_loaded(exported, tmp_path):
     wanted = hub.Module(exported / "tf2")(IMAGES)
     for name in ("m-tf2.tar.gz", "m-tf1-hub.tar.gz"):
         np.testing.assert_allclose(hub.Module(exported.parent / name)(IMAGES), wanted, rtol=1e-5)
@@ -158,7 +158,7 @@ def test_archives_are_modules_too(exported, tmp_path):
     np.testing.assert_allclose(hub.Module(tmp_path / "m.zip")(IMAGES), wanted, rtol=1e-5)
 
 
-def test_what_is_no_module_is_told(tmp_path, exported):
+def test_paths_without_a_module_are_errors(tmp_path, exported):
     with pytest.raises(FileNotFoundError, match="no module here"):
         hub.load_module_spec(tmp_path / "none")
     with pytest.raises(ValueError, match=r"saved_model\.pb is missing"):

@@ -1,4 +1,4 @@
-"""What the tests of modules on servers share: a cache of their own, and no waiting between tries."""
+"""Fixtures of the tests of modules on servers: an empty cache, no proxy, and no waiting between tries."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.remote.server import Server, serving
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of what was fetched, of this test alone."""
+    """The folder of the download cache, empty for each test."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)  # no proxy leads to the loopback
+        monkeypatch.delenv(name, raising=False)
     return tmp_path / "xdg" / "hubcheck" / "modules"
 
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long it would have been waited between tries."""
+    """The seconds that would have been waited between tries."""
     waited: list[float] = []
     monkeypatch.setattr(retry, "sleep", waited.append)
     return waited
@@ -31,6 +31,6 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """A server of the sample modules that lists nothing."""
+    """A server of the sample modules that lists no folders."""
     with serving(DATA) as running:
         yield running

@@ -1,4 +1,4 @@
-"""A web server on the loopback, as well or as badly behaved as a test wants it."""
+"""A local web server that can be made to misbehave."""
 
 from __future__ import annotations
 
@@ -19,11 +19,19 @@ Misbehaviour = Callable[[BaseHTTPRequestHandler, bytes], None]
 
 @dataclass
 class Server:
-    """What a server has and how it behaves; requests are counted as "GET /path".
+    """The files of a server and its behaviour; requests are recorded as "GET /path".
 
-    `odd` maps a path to what answers in place of the server; `odd_heads` does for HEAD. `fails` are statuses to answer
-    with first, one after the other, before a path is served. `posts` answer what is posted. `sizes` are lies; sizes of
-    what is `untold` are not told.
+    Args:
+        root: the folder with the files.
+        lists: whether it lists folders.
+        tags: whether it sends an ETag.
+        ranges: whether it supports range requests.
+        heads: whether it supports HEAD.
+        overrides: paths with functions that answer GET instead of the server; `head_overrides` for HEAD.
+        fails: paths with statuses to answer first, one after the other, before the path is served.
+        sizes: paths with wrong sizes to declare; those in `undeclared` declare none.
+        posts: paths with functions that answer POST.
+        pages: paths with HTML pages.
     """
 
     root: Path
@@ -32,37 +40,37 @@ class Server:
     tags: bool = True
     ranges: bool = True
     heads: bool = True
-    odd: dict[str, Misbehaviour] = field(default_factory=dict)
-    odd_heads: dict[str, Misbehaviour] = field(default_factory=dict)
+    overrides: dict[str, Misbehaviour] = field(default_factory=dict)
+    head_overrides: dict[str, Misbehaviour] = field(default_factory=dict)
     fails: dict[str, list[int]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
-    untold: set[str] = field(default_factory=set)
+    undeclared: set[str] = field(default_factory=set)
     posts: dict[str, Callable[[bytes], bytes]] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
     sent: Counter[str] = field(default_factory=Counter)
 
     def uri(self, path: str = "") -> str:
-        """The URI of a path."""
+        """Return the URI of a path."""
         return f"http://127.0.0.1:{self.port}/{path}"
 
     def got(self, path: str) -> int:
-        """How often a path was fetched."""
+        """Return how often a path was requested."""
         return self.seen.count(f"GET /{path}")
 
     def fetched(self) -> list[str]:
-        """The files of which bytes were sent, sorted."""
+        """Return the files of which bytes were sent, sorted."""
         return sorted(path.lstrip("/") for path, count in self.sent.items() if count)
 
     def forget(self) -> None:
-        """Count anew."""
+        """Reset the records."""
         self.seen.clear()
         self.sent.clear()
 
 
 @contextmanager
 def serving(root: Path, **behaviour: object) -> Iterator[Server]:
-    """A server of a folder's files."""
+    """Run a server of a folder's files."""
     server = Server(root, **behaviour)  # type: ignore[arg-type]
 
     class Handler(_Handler):
@@ -94,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         given = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         config.seen.append(f"POST {path}")
         if path not in config.posts:
-            self._say(404)
+            self._status(404)
             return
         answer = config.posts[path](given)
         kind = "application/json" if answer.startswith(b"{") else "application/octet-stream"
@@ -107,9 +115,9 @@ class _Handler(BaseHTTPRequestHandler):
         config, path = self.config, unquote(urlsplit(self.path).path)
         config.seen.append(f"{self.command} {self.path}")
         if config.fails.get(path):
-            self._say(config.fails[path].pop(0))
+            self._status(config.fails[path].pop(0))
         elif not body and not config.heads:
-            self._say(405)
+            self._status(405)
         elif path in config.pages:
             self._send(config.pages[path].encode(), body, {"Content-Type": "text/html"})
         else:
@@ -123,13 +131,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(f"<html><body>{links}</body></html>".encode(), body, {"Content-Type": "text/html"})
             return
         if not file.is_file():
-            self._say(404)
+            self._status(404)
             return
         content = file.read_bytes()
-        odd = config.odd if body else config.odd_heads
-        if path in odd:
+        overrides = config.overrides if body else config.head_overrides
+        if path in overrides:
             self.close_connection = True
-            odd[path](self, content)
+            overrides[path](self, content)
             return
         headers = {"Content-Type": "application/octet-stream"}
         if config.tags:
@@ -150,16 +158,16 @@ class _Handler(BaseHTTPRequestHandler):
         config.sent[path] += len(content) if body else 0
         self._send(content, body, headers)
 
-    def _say(self, status: int) -> None:
+    def _status(self, status: int) -> None:
         self._send(b"", False, {"Retry-After": "0"}, status=status)
 
     def _send(self, content: bytes, body: bool, headers: dict[str, str], status: int = 200) -> None:
         self.send_response(status)
-        told = {"Content-Length": str(len(content)), "Date": formatdate(usegmt=True), **headers}
-        if unquote(urlsplit(self.path).path) in self.config.untold:
-            del told["Content-Length"]
+        all_headers = {"Content-Length": str(len(content)), "Date": formatdate(usegmt=True), **headers}
+        if unquote(urlsplit(self.path).path) in self.config.undeclared:
+            del all_headers["Content-Length"]
             self.close_connection = True
-        for name, value in told.items():
+        for name, value in all_headers.items():
             self.send_header(name, value)
         self.end_headers()
         if body:
@@ -167,21 +175,21 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def begin(handler: BaseHTTPRequestHandler, **headers: str) -> None:
-    """The head of an answer."""
+    """Send the head of a response."""
     handler.send_response(200)
     for name, value in headers.items():
         handler.send_header(name.replace("_", "-"), value)
     handler.end_headers()
 
 
-def breaks_off(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """Promises everything and gives half."""
+def sends_half(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+    """Declare the whole size and send half."""
     begin(handler, Content_Length=str(len(content)))
     handler.wfile.write(content[: len(content) // 2])
 
 
 def never_ends(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """Gives bytes until nobody listens."""
+    """Send bytes until the client closes the connection."""
     begin(handler)
     try:
         while True:
@@ -190,13 +198,13 @@ def never_ends(handler: BaseHTTPRequestHandler, content: bytes) -> None:
         pass
 
 
-def says_nothing(handler: BaseHTTPRequestHandler, content: bytes) -> None:
-    """Takes the request and keeps still until the other side has gone."""
+def never_answers(handler: BaseHTTPRequestHandler, content: bytes) -> None:
+    """Do not answer until the client closes the connection."""
     handler.connection.recv(1)
 
 
 def first(times: int, misbehaviour: Misbehaviour) -> Misbehaviour:
-    """Misbehaves so many times, and then no more."""
+    """Misbehave the first few times only."""
     left = [times]
 
     def answer(handler: BaseHTTPRequestHandler, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Servers that fail: what passes is waited for, the rest is told in one sentence, and never a module's fault."""
+"""Servers that fail: transient failures are retried, others make the module incomplete, with a reason."""
 
 from __future__ import annotations
 
@@ -20,25 +20,20 @@ from hubcheck.engine.reports import EXIT_INCOMPLETE
 from hubcheck.module.limits import LIMITS
 from hubcheck.util.errors import Unreachable
 from tests.paths import DATA
-from tests.remote.server import Server, begin, breaks_off, first, never_ends, says_nothing, serving
+from tests.remote.reports import GOOD, check
+from tests.remote.server import Server, begin, first, never_answers, never_ends, sends_half, serving
 
-GOOD = "a_good_feature_vector"
 PB = f"/{GOOD}/saved_model.pb"
 
 
-def judged(uri: str, **options: object) -> ModuleReport:
-    (report,) = hubcheck.validate(uri, static=True, **options).modules  # type: ignore[arg-type]
-    return report
-
-
 def resets(handler, content: bytes) -> None:
-    """Closes the connection without a word, hard."""
+    """Reset the connection."""
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     handler.connection.close()
 
 
 def is_incomplete(report: ModuleReport, cause: str) -> None:
-    """The rules were skipped for this cause, and nothing was found."""
+    """Assert that all rules were skipped for this cause."""
     assert (report.verdict, report.findings, report.count("broken")) == ("incomplete", (), 0)
     assert {outcome.status for outcome in report.outcomes} == {"skipped"}
     (reason,) = {outcome.reason for outcome in report.outcomes}
@@ -46,46 +41,46 @@ def is_incomplete(report: ModuleReport, cause: str) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_busy_server_is_asked_again(server: Server, status: int, pauses: list[float]) -> None:
+def test_requests_to_a_busy_server_are_retried(server: Server, status: int, pauses: list[float]) -> None:
     server.fails[PB] = [status, status]
-    assert judged(server.uri(GOOD)).verdict == "conforms"
+    assert check(server.uri(GOOD)).verdict == "conforms"
     assert len(pauses) == 2
     assert pauses[1] > pauses[0] > 0
 
 
-@pytest.mark.parametrize("misbehaviour", [breaks_off, resets])
-def test_a_connection_that_breaks_once_is_made_again(server: Server, misbehaviour: Callable) -> None:
-    server.odd[PB] = first(1, misbehaviour)
-    assert judged(server.uri(GOOD)).verdict == "conforms"
+@pytest.mark.parametrize("misbehaviour", [sends_half, resets])
+def test_a_broken_connection_is_retried(server: Server, misbehaviour: Callable) -> None:
+    server.overrides[PB] = first(1, misbehaviour)
+    assert check(server.uri(GOOD)).verdict == "conforms"
 
 
-CAUSES = {breaks_off: "the connection broke", resets: "the connection broke", never_ends: "more than the declared"}
+CAUSES = {sends_half: "the connection broke", resets: "the connection broke", never_ends: "more than the declared"}
 
 
 @pytest.mark.parametrize("misbehaviour", CAUSES)
-def test_a_server_that_goes_on_failing_makes_the_module_incomplete(server: Server, misbehaviour: Callable) -> None:
-    server.odd[PB] = misbehaviour
-    report = judged(server.uri(GOOD))
+def test_a_server_that_keeps_failing_makes_the_module_incomplete(server: Server, misbehaviour: Callable) -> None:
+    server.overrides[PB] = misbehaviour
+    report = check(server.uri(GOOD))
     is_incomplete(report, CAUSES[misbehaviour])
     assert server.uri(f"{GOOD}/saved_model.pb") in (report.outcomes[0].reason or "")
-    # The library asks once more by itself where a connection breaks before an answer.
+    # aiohttp itself retries once if a connection breaks before the response.
     assert server.got(f"{GOOD}/saved_model.pb") in (4, 8)
 
 
-def test_a_server_that_falls_silent_is_left(server: Server) -> None:
-    server.odd[PB] = says_nothing
-    is_incomplete(judged(server.uri(GOOD), limits=replace(LIMITS, remote_seconds=1)), "does not answer")
+def test_a_server_that_stops_answering_makes_the_module_incomplete(server: Server) -> None:
+    server.overrides[PB] = never_answers
+    is_incomplete(check(server.uri(GOOD), limits=replace(LIMITS, remote_seconds=1)), "does not answer")
 
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
-def test_ctrl_c_is_heard_while_a_server_is_silent(server: Server, method: str) -> None:
+def test_ctrl_c_ends_the_run_while_a_server_does_not_answer(server: Server, method: str) -> None:
     heard = threading.Event()
 
     def waits(handler, content: bytes) -> None:
         heard.set()
-        says_nothing(handler, content)
+        never_answers(handler, content)
 
-    (server.odd if method == "GET" else server.odd_heads)[PB] = waits
+    (server.overrides if method == "GET" else server.head_overrides)[PB] = waits
     command = [sys.executable, "-m", "hubcheck", "validate", "--static", server.uri(GOOD)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert heard.wait(60)
@@ -93,8 +88,8 @@ def test_ctrl_c_is_heard_while_a_server_is_silent(server: Server, method: str) -
         assert process.wait(30) == 130
 
 
-def test_other_modules_go_on(server: Server) -> None:
-    server.odd[PB] = breaks_off
+def test_other_modules_are_still_checked(server: Server) -> None:
+    server.overrides[PB] = sends_half
     report = hubcheck.validate([server.uri(GOOD), server.uri("e_fixed_batch_1"), DATA / GOOD], static=True)
     assert [module.verdict for module in report.modules] == ["incomplete", "violates", "conforms"]
 
@@ -114,7 +109,7 @@ def validate(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_what_is_not_there_is_refused_like_a_path(server: Server) -> None:
+def test_a_missing_module_is_an_error_as_it_is_for_paths(server: Server) -> None:
     for name in ("nothing", "nothing.tar.gz", "nothing.zip"):
         done = validate(server.uri(name))
         assert (done.returncode, done.stdout) == (2, "")
@@ -122,24 +117,24 @@ def test_what_is_not_there_is_refused_like_a_path(server: Server) -> None:
         assert done.stderr.count("\n") == 1
 
 
-def test_what_is_denied_is_told_as_that(server: Server) -> None:
+def test_denied_access_is_an_error_with_the_status(server: Server) -> None:
     server.fails |= {f"/m/{name}": [403] * 9 for name in ("saved_model.pb", "tfhub_module.pb")}
     with pytest.raises(Unreachable, match="403"):
         hubcheck.validate(server.uri("m"), static=True)
 
 
-def test_a_server_that_denies_what_it_does_not_have_is_read_all_the_same(server: Server) -> None:
+def test_denied_access_to_optional_files_does_not_matter(server: Server) -> None:
     server.fails |= {f"/{GOOD}/{name}": [403] * 9 for name in ("saved_model.pbtxt", "MODULE.md", "keras_metadata.pb")}
-    assert judged(server.uri(GOOD)).verdict == "conforms"
+    assert check(server.uri(GOOD)).verdict == "conforms"
 
 
-def test_a_page_that_is_sorry_is_no_file(server: Server) -> None:
+def test_an_html_page_instead_of_a_file_counts_as_a_missing_file(server: Server) -> None:
     names = ("saved_model.pbtxt", "saved_model.cpb", "keras_metadata.pb", "fingerprint.pb", "MODULE.md")
     server.pages |= {f"/{GOOD}/{name}": "<h1>Nothing here</h1>" for name in names}
-    assert judged(server.uri(GOOD)).verdict == "conforms"
+    assert check(server.uri(GOOD)).verdict == "conforms"
 
 
-def test_without_what_speaks_http_one_sentence_says_what_to_install(server: Server, tmp_path: Path) -> None:
+def test_a_missing_http_library_is_an_error_with_the_command_to_install_it(server: Server, tmp_path: Path) -> None:
     for name in ("fsspec", "aiohttp"):
         (tmp_path / f"{name}.py").write_text(f"raise ImportError('no {name}', name='{name}')")
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from hubcheck.cli.main import main; main()"
@@ -150,7 +145,7 @@ def test_without_what_speaks_http_one_sentence_says_what_to_install(server: Serv
 
 
 @pytest.mark.parametrize(("scheme", "extra"), [("s3", "s3"), ("gs", "gs")])
-def test_without_the_driver_of_a_cloud_one_sentence_says_what_to_install(scheme: str, extra: str) -> None:
+def test_a_missing_cloud_driver_is_an_error_with_the_command_to_install_it(scheme: str, extra: str) -> None:
     driver = {"s3": "s3fs", "gs": "gcsfs"}[scheme]
     done = subprocess.run(
         [sys.executable, "-c", f"import sys, hubcheck.cli.main as m; sys.modules['{driver}'] = None; m.main()",
@@ -158,17 +153,17 @@ def test_without_the_driver_of_a_cloud_one_sentence_says_what_to_install(scheme:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    told = f"{scheme}:// needs `pip install 'hubcheck[{extra}]'`"
-    assert done.stderr == f"Error: {scheme}://bucket/m cannot be read: {told}\n"
+    remedy = f"{scheme}:// needs `pip install 'hubcheck[{extra}]'`"
+    assert done.stderr == f"Error: {scheme}://bucket/m cannot be read: {remedy}\n"
 
 
-def test_a_scheme_that_nobody_knows_is_told(tmp_path: Path) -> None:
+def test_an_unknown_scheme_is_an_error(tmp_path: Path) -> None:
     done = validate("gopher2://host/m")
     assert done.returncode == 2
     assert "gopher2" in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_redirects_stay_on_web_servers(server: Server, tmp_path: Path) -> None:
+def test_redirects_to_files_are_refused(server: Server, tmp_path: Path) -> None:
     shutil.copy(DATA / GOOD / "saved_model.pb", tmp_path)
 
     def sends_away(handler, content: bytes) -> None:
@@ -177,8 +172,8 @@ def test_redirects_stay_on_web_servers(server: Server, tmp_path: Path) -> None:
         handler.send_header("Content-Length", "0")
         handler.end_headers()
 
-    server.odd[PB] = sends_away
-    is_incomplete(judged(server.uri(GOOD)), "redirects to something else")
+    server.overrides[PB] = sends_away
+    is_incomplete(check(server.uri(GOOD)), "redirects to something else")
 
 
 def test_redirects_between_web_servers_are_followed(server: Server, tmp_path: Path) -> None:
@@ -191,14 +186,14 @@ def test_redirects_between_web_servers_are_followed(server: Server, tmp_path: Pa
             handler.send_header("Content-Length", "0")
             handler.end_headers()
 
-        server.odd[PB] = sends_on
-        assert judged(server.uri(GOOD)).verdict == "conforms"
+        server.overrides[PB] = sends_on
+        assert check(server.uri(GOOD)).verdict == "conforms"
 
 
-def test_a_body_without_a_length_that_ends_is_taken(server: Server) -> None:
+def test_a_response_without_a_length_is_accepted(server: Server) -> None:
     def goes(handler, content: bytes) -> None:
         begin(handler)
         handler.wfile.write(content)
 
-    server.odd[PB] = goes
-    assert judged(server.uri(GOOD)).verdict == "conforms"
+    server.overrides[PB] = goes
+    assert check(server.uri(GOOD)).verdict == "conforms"

@@ -1,4 +1,4 @@
-"""A module on a web server is judged as it is in a folder, and no more of it is fetched than that takes."""
+"""A module on a web server has the same report as in a folder, and only the files needed for it are downloaded."""
 
 from __future__ import annotations
 
@@ -11,30 +11,20 @@ from urllib.parse import unquote
 import pytest
 
 import hubcheck
-from hubcheck.engine.module_report import ModuleReport
 from hubcheck.util.errors import UserError
 from tests.paths import DATA
-from tests.remote.server import Server, breaks_off, serving
+from tests.remote.reports import GOOD, check, results
+from tests.remote.server import Server, sends_half, serving
 
 MODULES = sorted(path.name for path in DATA.glob("*_*") if (path / "saved_model.pb").exists())
-GOOD = "a_good_feature_vector"
-
-
-def judged(where: str | Path, **options: object) -> ModuleReport:
-    (report,) = hubcheck.validate(where, static=True, **options).modules  # type: ignore[arg-type]
-    return report
-
-
-def told(report: ModuleReport) -> tuple[object, ...]:
-    return report.format, report.outcomes, report.findings, report.file
 
 
 @pytest.mark.parametrize("lists", [False, True], ids=["no lists", "lists"])
 @pytest.mark.parametrize("name", MODULES)
-def test_a_module_has_the_same_findings_wherever_it_lies(name: str, lists: bool) -> None:
+def test_a_module_on_a_server_has_the_same_report_as_in_a_folder(name: str, lists: bool) -> None:
     with serving(DATA, lists=lists) as server:
-        report = judged(server.uri(name))
-        assert told(report) == told(judged(DATA / name))
+        report = check(server.uri(name))
+        assert results(report) == results(check(DATA / name))
         assert report.path == server.uri(name)
 
 
@@ -43,59 +33,59 @@ def test_a_tf2_module_is_checked_without_its_weights(fixture_module: Callable[[s
     module = fixture_module("output/no-dropout/good")
     (data,) = (module / "variables").glob("variables.data-*")
     with serving(module.parent, lists=lists) as server:
-        assert told(judged(server.uri(module.name))) == told(judged(module))
+        assert results(check(server.uri(module.name))) == results(check(module))
         sent = server.sent[f"/{module.name}/variables/{data.name}"]
     assert hubcheck.read(module).checkpoint is not None
     graph = hubcheck.read(module).checkpoint.entries["_CHECKPOINTABLE_OBJECT_GRAPH"]  # type: ignore[union-attr]
     assert sent == graph.size < data.stat().st_size
 
 
-def test_weights_are_not_fetched_for_static_checks(server: Server) -> None:
-    judged(server.uri(GOOD))
+def test_weights_are_not_downloaded_for_static_checks(server: Server) -> None:
+    check(server.uri(GOOD))
     names = ("saved_model.pb", "tfhub_module.pb", "variables/variables.index")
     assert server.fetched() == ["README.md", *(f"{GOOD}/{name}" for name in names)]
 
 
-def test_a_server_that_knows_no_ranges_gives_the_same_report(fixture_module: Callable[[str], Path]) -> None:
+def test_a_server_without_range_requests_has_the_same_report(fixture_module: Callable[[str], Path]) -> None:
     module = fixture_module("output/no-dropout/good")
     with serving(module.parent, ranges=False) as server:
-        assert told(judged(server.uri(module.name))) == told(judged(module))
+        assert results(check(server.uri(module.name))) == results(check(module))
 
 
-def test_a_server_that_is_not_asked_for_headers_alone_gives_the_same_report() -> None:
+def test_a_server_without_head_requests_has_the_same_report() -> None:
     with serving(DATA, heads=False) as server:
-        assert told(judged(server.uri(GOOD))) == told(judged(DATA / GOOD))
+        assert results(check(server.uri(GOOD))) == results(check(DATA / GOOD))
 
 
-def test_what_has_not_changed_is_not_fetched_again(server: Server) -> None:
-    first = judged(server.uri(GOOD))
+def test_unchanged_files_are_not_downloaded_again(server: Server) -> None:
+    first = check(server.uri(GOOD))
     server.forget()
-    assert told(judged(server.uri(GOOD))) == told(first)
+    assert results(check(server.uri(GOOD))) == results(first)
     assert server.fetched() == []
 
 
-def test_what_has_changed_is_fetched_again(tmp_path: Path) -> None:
+def test_changed_files_are_downloaded_again(tmp_path: Path) -> None:
     module = Path(shutil.copytree(DATA / GOOD, tmp_path / "hub" / "m"))
     with serving(module.parent) as server:
-        assert judged(server.uri("m")).verdict == "conforms"
+        assert check(server.uri("m")).verdict == "conforms"
         shutil.copy(DATA / "e_fixed_batch_1" / "saved_model.pb", module)
         server.forget()
-        assert judged(server.uri("m")).verdict == "violates"
+        assert check(server.uri("m")).verdict == "violates"
         assert server.fetched() == ["m/saved_model.pb"]
 
 
-def test_without_validators_everything_is_fetched_again_and_stored_once(cache: Path) -> None:
+def test_without_validators_files_are_downloaded_again_and_stored_once(cache: Path) -> None:
     with serving(DATA, tags=False) as server:
         for _ in range(2):
-            judged(server.uri(GOOD))
+            check(server.uri(GOOD))
         assert server.got(f"{GOOD}/saved_model.pb") == 2
     assert len([file for file in cache.glob("objects/*/*") if file.is_file()]) == 4
     assert list(cache.glob("records/*/*")) == []
 
 
-def test_without_a_cache_nothing_is_read_from_it_and_nothing_kept(server: Server, cache: Path) -> None:
+def test_without_a_cache_nothing_is_read_from_it_or_kept(server: Server, cache: Path) -> None:
     for _ in range(2):
-        judged(server.uri(GOOD), cache=False)
+        check(server.uri(GOOD), cache=False)
     assert server.got(f"{GOOD}/saved_model.pb") == 2
     assert not cache.exists()
 
@@ -141,16 +131,16 @@ def test_an_archive_is_checked_like_its_file(tmp_path: Path, suffix: str) -> Non
     form = {".tar.gz": "gztar", ".zip": "zip"}[suffix]
     archive = Path(shutil.make_archive(str(tmp_path / "hub" / "m"), form, DATA / GOOD))
     with serving(archive.parent, lists=True) as server:
-        report = judged(server.uri(archive.name))
-        assert told(report) == told(judged(archive))
+        report = check(server.uri(archive.name))
+        assert results(report) == results(check(archive))
         assert next(o.status for o in report.outcomes if o.rule == "package/layout") == "passed"
         assert [module.path for module in hubcheck.validate(server.uri(), static=True).modules] == [report.path]
         signed = server.uri(f"{archive.name}?signature=a%2Fb")
-        assert (judged(signed).path, judged(signed).verdict) == (signed, "conforms")
+        assert (check(signed).path, check(signed).verdict) == (signed, "conforms")
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_archives_of_something_else_are_no_modules(tmp_path: Path, ranges: bool) -> None:
+def test_archives_without_a_module_are_left_out(tmp_path: Path, ranges: bool) -> None:
     hub, module, data = tmp_path / "hub", tmp_path / "module", tmp_path / "data"
     shutil.copytree(DATA / GOOD, module)
     noise = random.Random(0).randbytes(3_000_000)
@@ -174,16 +164,16 @@ def test_archives_of_something_else_are_no_modules(tmp_path: Path, ranges: bool)
             assert server.got("module.zip") == 1
 
 
-def test_an_archive_that_fails_to_come_is_told_of(tmp_path: Path) -> None:
+def test_an_archive_that_cannot_be_downloaded_is_incomplete(tmp_path: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "hub" / "m"), "zip", DATA / GOOD)
     with serving(Path(archive).parent, lists=True) as server:
-        server.odd["/m.zip"] = breaks_off
+        server.overrides["/m.zip"] = sends_half
         (report,) = hubcheck.validate(server.uri(), static=True).modules
         assert (report.path, report.verdict) == (server.uri("m.zip"), "incomplete")
 
 
-def test_a_query_goes_with_every_file(server: Server) -> None:
-    assert judged(server.uri(f"{GOOD}?token=1")).verdict == "conforms"
+def test_a_query_is_sent_with_every_request(server: Server) -> None:
+    assert check(server.uri(f"{GOOD}?token=1")).verdict == "conforms"
     assert all(line.endswith("?token=1") for line in server.seen)
 
 
@@ -197,7 +187,7 @@ def test_a_module_on_a_server_runs(server: Server) -> None:
     assert server.fetched() == []
 
 
-def test_facts_and_specs_come_from_servers_too(server: Server) -> None:
+def test_read_and_load_module_spec_accept_uris(server: Server) -> None:
     from hubcheck import hub
 
     assert hubcheck.read(server.uri(GOOD)).format == "tf1-hub"
@@ -206,7 +196,7 @@ def test_facts_and_specs_come_from_servers_too(server: Server) -> None:
     )
 
 
-def test_facts_of_a_module_whose_files_are_gone_name_no_folder(server: Server, tmp_path: Path) -> None:
+def test_read_returns_no_folder_for_archives_and_servers(server: Server, tmp_path: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "m"), "zip", DATA / GOOD)
     for where in (archive, server.uri(GOOD), Path(archive).as_uri()):
         with pytest.raises(UserError, match="its files are gone"):

@@ -1,4 +1,4 @@
-"""Servers that mean harm: nothing is written outside of a module's folder, nothing goes on without end."""
+"""Hostile servers: nothing is written outside of a module's folder, and everything ends within the limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.proto import message_class
 from hubcheck.module.uri import Uri
@@ -19,20 +18,15 @@ from hubcheck.remote.sources import open_source
 from hubcheck.util.errors import Unreachable
 from tests.fuzz import tables
 from tests.paths import DATA
+from tests.remote.reports import GOOD, check
 from tests.remote.server import Server, never_ends, serving
 
-GOOD = "a_good_feature_vector"
 INDEX = f"{GOOD}/variables/variables.index"
-
-
-def judged(uri: str, **options: object) -> ModuleReport:
-    (report,) = hubcheck.validate(uri, static=True, **options).modules  # type: ignore[arg-type]
-    return report
 
 
 @pytest.fixture
 def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> set[Path]:
-    """All files that there are before, but for the cache; temporary ones are made below tmp_path."""
+    """All existing files except the cache; temporary files are made below tmp_path."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     return files(tmp_path)
@@ -56,7 +50,7 @@ NAMES = [
 ]
 
 
-def test_links_that_lead_elsewhere_are_not_followed(tmp_path: Path, outside: set[Path]) -> None:
+def test_links_to_other_places_are_not_followed(tmp_path: Path, outside: set[Path]) -> None:
     with serving(DATA, lists=True) as server, serving(DATA) as other:
         links = [
             *NAMES,
@@ -70,7 +64,7 @@ def test_links_that_lead_elsewhere_are_not_followed(tmp_path: Path, outside: set
         ]
         links += ["variables/", "tfhub_module.pb", "variables", "saved_model.pb/evil"]
         server.pages[f"/{GOOD}/"] = "".join(f'<a href="{link}">x</a>' for link in links)
-        assert judged(server.uri(GOOD)).verdict == "conforms"
+        assert check(server.uri(GOOD)).verdict == "conforms"
         assert other.seen == []
     assert files(tmp_path) == outside
     assert all(b"evil" not in os.fsencode(file) for file in (tmp_path / "xdg").rglob("*"))
@@ -96,7 +90,7 @@ def test_names_of_assets_stay_in_the_module(tmp_path: Path, outside: set[Path], 
     assert files(tmp_path) == before
 
 
-def test_a_page_that_lists_itself_comes_to_an_end(tmp_path: Path) -> None:
+def test_the_depth_of_listings_is_limited(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         for depth in range(40):
             server.pages["/" + "a/" * depth] = '<a href="a/">a</a>'
@@ -105,7 +99,7 @@ def test_a_page_that_lists_itself_comes_to_an_end(tmp_path: Path) -> None:
         assert len(server.seen) < 40
 
 
-def test_a_page_that_never_ends_is_left(server: Server, tmp_path: Path) -> None:
+def test_the_size_of_a_listing_is_limited(server: Server, tmp_path: Path) -> None:
     (tmp_path / "hub").mkdir()
     with serving(tmp_path / "hub") as endless:
         endless.pages["/m/"] = "<a>" * (4 << 20)
@@ -116,7 +110,7 @@ def test_a_page_that_never_ends_is_left(server: Server, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "page", ["<a" + " " * 100_000, "<a x " * 200_000, "<a href='" * 200_000], ids=["spaces", "tags", "quotes"]
 )
-def test_a_page_of_tags_without_an_end_is_searched_in_linear_time(tmp_path: Path, page: str) -> None:
+def test_unclosed_tags_and_long_spaces_are_searched_in_linear_time(tmp_path: Path, page: str) -> None:
     with serving(tmp_path) as server:
         server.pages["/m/"] = page
         with pytest.raises(hubcheck.NotAModule):
@@ -128,7 +122,7 @@ def test_more_files_than_the_limit_are_a_finding(tmp_path: Path) -> None:
     for number in range(30):
         (module / f"{number}.txt").touch()
     with serving(tmp_path, lists=True) as server:
-        report = judged(server.uri("m"), limits=replace(LIMITS, files=20))
+        report = check(server.uri("m"), limits=replace(LIMITS, files=20))
     assert report.findings[0].message.endswith("the limit files")
     assert report.findings[0].rule == "module/readable"
 
@@ -140,17 +134,17 @@ LARGE: dict[str, tuple[str, ReadLimits]] = {
 }
 
 
-@pytest.mark.parametrize("told", [True, False], ids=["size told", "size not told"])
+@pytest.mark.parametrize("declared", [True, False], ids=["size declared", "size not declared"])
 @pytest.mark.parametrize("limit", LARGE)
-def test_what_is_larger_than_a_limit_is_not_fetched_and_is_a_finding(limit: str, told: bool) -> None:
+def test_a_file_larger_than_a_limit_is_not_downloaded_and_is_a_finding(limit: str, declared: bool) -> None:
     name, limits = LARGE[limit]
     with serving(DATA) as server:
-        if told and limit == "tensors":
+        if declared and limit == "tensors":
             server.sizes[f"/{GOOD}/{name}"] = 2 << 20
-        if not told:
-            server.odd[f"/{GOOD}/{name}"] = never_ends
-            server.untold.add(f"/{GOOD}/{name}")
-        report = judged(server.uri(GOOD), limits=limits)
+        if not declared:
+            server.overrides[f"/{GOOD}/{name}"] = never_ends
+            server.undeclared.add(f"/{GOOD}/{name}")
+        report = check(server.uri(GOOD), limits=limits)
         assert f"{GOOD}/{name}" not in server.fetched()
     (finding,) = report.findings
     assert finding.rule == "module/readable"
@@ -158,22 +152,22 @@ def test_what_is_larger_than_a_limit_is_not_fetched_and_is_a_finding(limit: str,
     assert limit in finding.fix
 
 
-def test_a_size_that_is_a_lie_is_found_out(server: Server) -> None:
+def test_a_wrong_declared_size_is_detected(server: Server) -> None:
     for size in (10, 1 << 62):
         server.sizes[f"/{GOOD}/tfhub_module.pb"] = size
-        report = judged(server.uri(GOOD), cache=False)
+        report = check(server.uri(GOOD), cache=False)
         assert report.verdict != "conforms"
         assert report.count("broken") == 0
 
 
 def test_weights_of_an_impossible_size_take_no_room(server: Server, cache: Path) -> None:
     server.sizes[f"/{GOOD}/variables/variables.data-00000-of-00001"] = 1 << 62
-    assert judged(server.uri(GOOD)).verdict == "conforms"
+    assert check(server.uri(GOOD)).verdict == "conforms"
 
 
 def test_weights_that_are_too_short_are_a_finding(server: Server) -> None:
     server.sizes[f"/{GOOD}/variables/variables.data-00000-of-00001"] = 10
-    (finding,) = judged(server.uri(GOOD)).findings
+    (finding,) = check(server.uri(GOOD)).findings
     assert "is too short" in finding.message
 
 
@@ -184,17 +178,17 @@ def test_an_index_that_names_more_shards_than_files_may_be_is_a_finding(tmp_path
     entries += [(b"v%06d" % n, entry(shard_id=n, size=4).SerializeToString()) for n in range(50)]
     (module / "variables" / "variables.index").write_bytes(tables.written(entries))
     with serving(tmp_path) as server:
-        report = judged(server.uri("m"), limits=replace(LIMITS, files=20))
+        report = check(server.uri("m"), limits=replace(LIMITS, files=20))
         assert report.findings[0].message.endswith("the limit files")
         assert len(server.seen) < 40
 
 
-def test_an_archive_that_never_ends_is_cut_off(tmp_path: Path) -> None:
+def test_an_endless_archive_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "m.tar.gz").touch()
     with serving(tmp_path) as server:
-        server.odd["/m.tar.gz"] = never_ends
-        server.untold.add("/m.tar.gz")
-        (finding,) = judged(server.uri("m.tar.gz"), limits=replace(LIMITS, remote_bytes=1 << 20)).findings
+        server.overrides["/m.tar.gz"] = never_ends
+        server.undeclared.add("/m.tar.gz")
+        (finding,) = check(server.uri("m.tar.gz"), limits=replace(LIMITS, remote_bytes=1 << 20)).findings
     assert finding.message.endswith("the limit remote-bytes")
 
 
@@ -205,6 +199,6 @@ def test_an_unsafe_archive_on_a_server_is_refused_like_a_file(tmp_path: Path, ou
     archive = packed(tmp_path / "hub" / "m.tar.gz", member("../evil", data=b"x"))
     before = files(tmp_path)
     with serving(archive.parent) as server:
-        report = judged(server.uri("m.tar.gz"))
+        report = check(server.uri("m.tar.gz"))
     assert [finding.rule for finding in report.findings] == ["safety/paths"]
     assert files(tmp_path) == before

@@ -1,5 +1,5 @@
-"""Modules in S3, read by the real driver from a fake of it. Both are heavy, so the test extra does without them:
-`pip install 'moto[s3,server]' s3fs` brings them."""
+"""Modules in S3, read by the real driver from a local fake. Both are large, so the test extra does not include them:
+`pip install 'moto[s3,server]' s3fs`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ import pytest
 
 import hubcheck
 from tests.paths import DATA
+from tests.remote.reports import BAD, GOOD
 
 pytest.importorskip("s3fs", reason="s3fs is not installed")
 servers = pytest.importorskip("moto.server", reason="moto is not installed")
 
-GOOD, BAD = "a_good_feature_vector", "e_fixed_batch_1"
-
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[object]:
-    """A bucket with a hub of two modules and an archive, and keys that are traps."""
+    """A bucket with a hub of two modules and an archive, and misleading keys."""
     import fsspec
 
     server = servers.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
@@ -40,7 +39,9 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[object]:
     server.stop()
 
 
-def test_modules_in_s3_are_found_judged_and_kept(bucket: object, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modules_in_s3_are_found_checked_and_cached(
+    bucket: object, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     report = hubcheck.validate("s3://bucket/hub", static=True)
     assert [module.path for module in report.modules] == [f"s3://bucket/hub/{name}" for name in (GOOD, BAD)]
     assert [module.verdict for module in report.modules] == ["conforms", "violates"]
@@ -64,12 +65,12 @@ def test_a_module_in_s3_runs(bucket: object) -> None:
 
 
 @pytest.mark.parametrize("uri", ["s3://bucket/nothing", "s3://bucket/nothing.zip", "s3://no-such-bucket/m"])
-def test_what_is_not_in_s3_is_refused(bucket: object, uri: str) -> None:
+def test_a_missing_module_in_s3_is_an_error(bucket: object, uri: str) -> None:
     with pytest.raises((hubcheck.NotAModule, hubcheck.util.errors.Unreachable), match=uri):
         hubcheck.validate(uri, static=True)
 
 
-def test_a_store_that_is_down_makes_the_module_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_s3_makes_the_module_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
     import fsspec
 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")

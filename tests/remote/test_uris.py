@@ -1,4 +1,4 @@
-"""A URI goes unchanged through reports, configuration, baseline, and the command that shows a finding again."""
+"""URIs are unchanged in reports, configuration and baselines, and accepted by all commands."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ from hubcheck.engine.identity import module_key
 from hubcheck.module.uri import Uri, is_uri, parse_source
 from hubcheck.report.formats import FORMATS
 from tests.paths import DATA
+from tests.remote.reports import BAD, GOOD
 from tests.remote.server import Server
-
-BAD = "e_fixed_batch_1"
-GOOD = "a_good_feature_vector"
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -34,13 +32,13 @@ def validate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "text", ["https://h/m", "gs://b/m", "zip://m::https://h/m.zip", "memory://", "simplecache::s3://b/m"]
 )
-def test_what_is_a_uri(text: str) -> None:
+def test_uris_are_recognized(text: str) -> None:
     assert is_uri(text)
     assert str(parse_source(text)) == text
 
 
 @pytest.mark.parametrize("text", ["m", "./m", "/m", "C:/m", "a:b", "exports//m", "://m", "1a://m"])
-def test_what_is_a_path(text: str) -> None:
+def test_paths_are_recognized(text: str) -> None:
     assert parse_source(text) == Path(text)
 
 
@@ -56,12 +54,12 @@ BELOW = {
 
 
 @pytest.mark.parametrize("uri", BELOW)
-def test_the_address_of_a_file_in_a_folder(uri: str) -> None:
+def test_uris_of_files_in_folders(uri: str) -> None:
     assert Uri(uri).below("a b/c#.txt").uri == BELOW[uri]
     assert Uri(uri).below("").uri == uri
 
 
-def test_names_and_parents_of_addresses() -> None:
+def test_names_and_parents_of_uris() -> None:
     names = {"https://h/a/m?x=/y": "m", "gs://b/m/": "m", "zip://m::https://h/x.zip": "m", "https://h/a%20b": "a b"}
     assert {uri: Uri(uri).name for uri in names} == names
     parents = {"https://h/a/m?x=1": "https://h/a?x=1", "gs://b/a/m": "gs://b/a", "zip://m::https://h/x.zip": None}
@@ -84,12 +82,12 @@ def test_sarif_points_at_the_file_by_its_uri(server: Server, tmp_path: Path) -> 
     assert location["physicalLocation"]["artifactLocation"] == {"uri": server.uri(f"{BAD}/saved_model.pb")}
 
 
-def test_a_chain_becomes_one_uri_of_valid_letters() -> None:
+def test_chained_uris_are_encoded_to_one_valid_uri() -> None:
     assert Uri("zip://m::https://h/m.zip").encoded == "zip://m%3A%3Ahttps%3A//h/m.zip"
     assert Uri("https://u:p@h/a b?x=1#f").encoded == "https://h/a%20b?x=1#f"
 
 
-def test_a_password_stays_out_of_files_that_outlive_the_run(server: Server, tmp_path: Path) -> None:
+def test_passwords_are_not_written_to_baselines_and_reports(server: Server, tmp_path: Path) -> None:
     uri = server.uri(BAD).replace("://", "://me:secret@")
     assert module_key(uri, tmp_path) == server.uri(BAD)
     validate(tmp_path, "--baseline", "known.json", "--update-baseline", "--output", "report.sarif", uri)
@@ -97,7 +95,7 @@ def test_a_password_stays_out_of_files_that_outlive_the_run(server: Server, tmp_
         assert "secret" not in (tmp_path / name).read_text(encoding="utf-8")
 
 
-def test_entries_of_the_configuration_cover_uris(server: Server, tmp_path: Path) -> None:
+def test_configuration_entries_match_uris(server: Server, tmp_path: Path) -> None:
     entry = '[[ignore]]\nrules = ["image-input/batch-size"]\nreason = "r"\npath = "%s"\n'
     for path, code in ((server.uri("**"), 0), (server.uri(BAD), 0), ("**", 0), (server.uri("x/**"), 1), ("exports", 1)):
         (tmp_path / "hubcheck.toml").write_text(entry % path, encoding="utf-8")
@@ -107,14 +105,14 @@ def test_entries_of_the_configuration_cover_uris(server: Server, tmp_path: Path)
     assert covers("https://h/**", "https://h/a/b") and not covers("https://h/**", "https://other/a")
 
 
-def test_scripts_of_the_configuration_are_found_by_uri(server: Server, tmp_path: Path) -> None:
+def test_scripts_of_the_configuration_are_looked_up_by_uri(server: Server, tmp_path: Path) -> None:
     (tmp_path / "hubcheck.toml").write_text(f'[scripts]\n"{server.uri(BAD)}" = "publish.py"\n', encoding="utf-8")
     log = json.loads(validate(tmp_path, "--format", "sarif", server.uri(BAD)).stdout)
     (location,) = log["runs"][0]["results"][0]["locations"]
     assert location["physicalLocation"]["artifactLocation"]["uri"] == "publish.py"
 
 
-def test_the_baseline_knows_findings_by_uri(server: Server, tmp_path: Path) -> None:
+def test_the_baseline_identifies_modules_by_uri(server: Server, tmp_path: Path) -> None:
     baseline = ("--baseline", "known.json")
     validate(tmp_path, *baseline, "--update-baseline", server.uri(BAD))
     assert validate(tmp_path, *baseline, server.uri(BAD)).returncode == 0
@@ -124,14 +122,14 @@ def test_the_baseline_knows_findings_by_uri(server: Server, tmp_path: Path) -> N
     assert "no module is at" not in done.stdout
 
 
-def test_several_processes_take_uris(server: Server, tmp_path: Path) -> None:
+def test_several_processes_check_uris(server: Server, tmp_path: Path) -> None:
     uris = [server.uri(name) for name in (GOOD, BAD)]
     done = validate(tmp_path, "--jobs", "2", "--format", "json", *uris)
     modules = json.loads(done.stdout)["modules"]
     assert [(module["path"], module["verdict"]) for module in modules] == [(uris[0], "conforms"), (uris[1], "violates")]
 
 
-def test_show_and_diff_take_uris(server: Server, tmp_path: Path) -> None:
+def test_show_and_diff_accept_uris(server: Server, tmp_path: Path) -> None:
     shown = run(tmp_path, "show", server.uri(GOOD))
     assert (shown.returncode, shown.stdout.split()[0]) == (0, server.uri(GOOD))
     assert shown.stdout.split("\n", 1)[1] == run(tmp_path, "show", str(DATA / GOOD)).stdout.split("\n", 1)[1]
@@ -140,7 +138,7 @@ def test_show_and_diff_take_uris(server: Server, tmp_path: Path) -> None:
     assert server.uri(GOOD) in found.stdout
 
 
-def test_replay_takes_the_uri_that_a_finding_names(server: Server, tmp_path: Path) -> None:
+def test_replay_accepts_the_uri_of_a_finding(server: Server, tmp_path: Path) -> None:
     report = hubcheck.validate(server.uri("n_default_differs"))
     (command,) = {finding.replay for finding in report.findings if finding.replay}
     words = shlex.split(command)
@@ -149,7 +147,7 @@ def test_replay_takes_the_uri_that_a_finding_names(server: Server, tmp_path: Pat
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_replay_refuses_what_is_not_there(server: Server, tmp_path: Path) -> None:
+def test_replay_of_a_missing_module_is_an_error(server: Server, tmp_path: Path) -> None:
     for where in (server.uri("nothing"), "nothing"):
         done = run(tmp_path, "replay", where)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
