@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hubcheck.rulebook.examples import twin
+from hubcheck.rulebook.examples import counterpart
 from hubcheck.util import resources
 from hubcheck.util.locks import locked
 
@@ -44,7 +44,7 @@ class Script:
     @property
     def twin(self) -> str:
         """The name of the good script to compare a bad one with."""
-        return twin(self.path.stem, [good.stem for good in self.path.parent.glob("good*.py")]) or ""
+        return counterpart(self.path.stem, [good.stem for good in self.path.parent.glob("good*.py")]) or ""
 
 
 def scripts() -> list[Script]:

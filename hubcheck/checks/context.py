@@ -35,7 +35,7 @@ class Context:
                 if key in variant.signatures:
                     yield variant, variant.signatures[key], contract
 
-    def contracted_input(self, key: str) -> TensorContract | None:
+    def contract_of_input(self, key: str) -> TensorContract | None:
         """Return the contract of an input of the common signatures that the module has."""
         return next((c.inputs[key] for _, _, c in self.common_signatures() if key in c.inputs), None)
 

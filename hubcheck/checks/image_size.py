@@ -15,7 +15,7 @@ from hubcheck.rulebook.expectations import Size, contracted_input, declared_size
 def image_size(context: Context, *, key: str) -> Iterator[CheckItem]:
     """The expected size is known, and attachments, default and named signatures agree on it."""
     module = context.module
-    contract = context.contracted_input(key)
+    contract = context.contract_of_input(key)
     if contract is None or module.inference is None:
         yield Skip(NO_COMMON_SIGNATURE if contract is None else "there is no inference variant")
         return

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from hubcheck.config.rule_folders import folders_at_hand
-from hubcheck.rulebook.examples import Example, examples, twin
+from hubcheck.rulebook.examples import Example, counterpart, examples
 from hubcheck.rulebook.rules import Rule, load_rules, select
 
 _COLOURS = {"-": "red", "+": "green", "@": "cyan"}
@@ -59,7 +59,7 @@ def _print(rule: Rule) -> None:
     bads: dict[str | None, list[Example]] = {}
     for example in found:
         if not example.good:
-            bads.setdefault(twin(example.file.stem, goods), []).append(example)
+            bads.setdefault(counterpart(example.file.stem, goods), []).append(example)
     # The diff is the lesson; so a good script is shown whole, and of what breaks the rule only the difference.
     for name, good in goods.items():
         _print_whole(good)
@@ -70,7 +70,7 @@ def _print(rule: Rule) -> None:
 
 
 def _print_bad(bad: Example, good: Example) -> None:
-    diff = bad.mended(good)
+    diff = bad.diff_to(good)
     if diff is None:
         _print_whole(bad)
         return

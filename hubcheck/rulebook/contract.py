@@ -1,4 +1,4 @@
-"""The common signatures as data: `rules/signatures/*.toml` read into SignatureContracts."""
+"""Read the common signatures, `rules/signatures/*.toml`, into SignatureContracts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from hubcheck.util.data_files import DataFileError, LazyRegistry, read_toml, val
 
 @dataclass(frozen=True, slots=True)
 class TensorContract:
-    """What a signature promises of one input or output.
+    """What a common signature requires of one input or output.
 
-    `shape` entries: an int is exactly that size; a name ending in "?" must be unknown when the graph is
-    built; any other name is a constant that the module chooses, the same wherever the name stands.
+    Attributes:
+        key: its name in the signature.
+        dtype: TensorFlow's name of its type.
+        shape: a size for each dimension. A number is exactly that size; a name that ends in "?" is unknown when the
+            graph is built; any other name is a constant that the module chooses, the same for each use of the name.
+        encoding: "dense", or "sparse" or "composite".
+        low: the smallest value that it may have.
+        high: the largest value that it may have.
     """
 
     key: str
@@ -37,21 +43,20 @@ class TensorContract:
 
 @dataclass(frozen=True, slots=True)
 class SignatureContract:
-    """A common signature: its inputs, its outputs, and the words of the convention it is taken from."""
+    """A common signature: its inputs, its outputs, and the source in the convention."""
 
     name: str
     title: str
     source: str
     inputs: Mapping[str, TensorContract]
     outputs: Mapping[str, TensorContract]
-    more_outputs: bool = True
 
 
 def load_contracts(*folders: Path) -> LazyRegistry[SignatureContract]:
-    """The shipped contracts and those in `<folder>/signatures/*.toml`, by signature name.
+    """Return the shipped contracts and those in `<folder>/signatures/*.toml`, by signature name.
 
     Raises:
-        DataFileError: a file is not a signature contract; names file, key and reason.
+        DataFileError: a file is not a signature contract, or its name is in use.
     """
     shipped = {file.stem: file for file in _files(resources.folder("rules"))}
     own: dict[str, SignatureContract] = {}
@@ -76,7 +81,6 @@ def _contract(data: Mapping[str, Any]) -> SignatureContract:
         source=data["source"],
         inputs={key: _tensor(key, value) for key, value in data["inputs"].items()},
         outputs={key: _tensor(key, value) for key, value in data["outputs"].items()},
-        more_outputs=data.get("more_outputs", True),
     )
 
 

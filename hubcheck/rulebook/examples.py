@@ -1,4 +1,4 @@
-"""The examples of each rule: publishing scripts that break it, and the same script mended."""
+"""The examples of each rule: publishing scripts that fail it, and the same scripts corrected."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ from pathlib import Path
 from hubcheck.util import resources
 
 _CONTEXT = 2
-_MOST_CHANGED = 0.75
-"""A diff of more than this part of the script's lines is no easier to read than the script."""
+_MAX_CHANGED = 0.75
+"""A diff of a larger share of the script's lines is no easier to read than the script."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One script: its `title`, and the rest of its `code`. `findings` are the rules that its module breaks; a good
-    example breaks none."""
+    """A publishing script.
+
+    Attributes:
+        file: the script.
+        title: the first line of its docstring.
+        code: the script without its docstring and its constant FINDINGS.
+        findings: the rules that its module fails; none for a good example.
+    """
 
     file: Path
     title: str
@@ -33,26 +39,26 @@ class Example:
     def good(self) -> bool:
         return self.file.stem.startswith("good")
 
-    def mended(self, good: Example) -> list[str] | None:
-        """The lines of a unified diff from this one to a good one; None if they have too little in common."""
-        mine, its = self.code.splitlines(), good.code.splitlines()
-        diff = list(difflib.unified_diff(mine, its, self.name, good.name, n=_CONTEXT, lineterm=""))
+    def diff_to(self, good: Example) -> list[str] | None:
+        """Return the lines of a unified diff to a good example; None if they have too little in common."""
+        lines = self.code.splitlines()
+        diff = list(difflib.unified_diff(lines, good.code.splitlines(), self.name, good.name, n=_CONTEXT, lineterm=""))
         while diff and not diff[-1].strip():
             diff.pop()
-        return diff if len(diff) <= _MOST_CHANGED * len(mine) else None
+        return diff if len(diff) <= _MAX_CHANGED * len(lines) else None
 
 
 def examples(rule: str) -> list[Example]:
-    """The examples of a rule, bad ones first; none for rules that do not ship with hubcheck."""
+    """Return the examples of a rule, bad ones first; none for rules that do not ship with hubcheck."""
     folder = resources.folder("fixtures") / rule
     files = sorted(folder.glob("bad*.py")) + sorted(folder.glob("good*.py"))
     return [_read(file) for file in files]
 
 
-def twin(bad: str, goods: Collection[str]) -> str | None:
-    """The good script that a bad one is to be compared with, by their stems: bad_tf1_deep with good_tf1, else good."""
-    form = bad.removeprefix("bad")
-    fitting = [good for good in goods if f"{form}_".startswith(f"{good.removeprefix('good')}_")]
+def counterpart(bad: str, goods: Collection[str]) -> str | None:
+    """Return the good script to compare a bad one with, by their stems: good_tf1 for bad_tf1_deep, or else good."""
+    suffix = bad.removeprefix("bad")
+    fitting = [good for good in goods if f"{suffix}_".startswith(f"{good.removeprefix('good')}_")]
     return max(fitting, key=len, default=None)
 
 
@@ -61,11 +67,11 @@ def _read(file: Path) -> Example:
     tree = ast.parse(code)
     title = (ast.get_docstring(tree) or file.stem).splitlines()[0]
     findings: tuple[str, ...] = ()
-    told = [tree.body[0]] if ast.get_docstring(tree) else []
+    removed = [tree.body[0]] if ast.get_docstring(tree) else []
     for node in tree.body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "FINDINGS" for t in node.targets):
             findings = tuple(ast.literal_eval(node.value))
-            told.append(node)
-    gone = {line for node in told for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
-    kept = [line for number, line in enumerate(code.splitlines(), 1) if number not in gone]
+            removed.append(node)
+    lines = {line for node in removed for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    kept = [line for number, line in enumerate(code.splitlines(), 1) if number not in lines]
     return Example(file, title, "\n".join(kept).strip() + "\n", findings)

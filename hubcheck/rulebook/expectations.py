@@ -1,4 +1,4 @@
-"""What a contract means for a given module: which input it speaks of, and of which size its images are."""
+"""Apply a contract to a module: which input is the images, and how large they are."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Size = tuple[int, int]
 
 
 def contracted_input(signature: Signature, contract: TensorContract) -> tuple[str, Tensor] | None:
-    """The input that a signature means by a contract's key, under whatever name it has.
+    """Return the name and the tensor of the input that a contract is about, whatever its name.
 
-    It is the one of that name; else the only input; else the only dense one that looks like it: same rank.
+    It is the input with the name in the contract, or else the only input, or else the only dense one of that rank.
     """
     if contract.key in signature.inputs:
         return contract.key, signature.inputs[contract.key]
@@ -27,7 +27,7 @@ def contracted_input(signature: Signature, contract: TensorContract) -> tuple[st
 
 
 def declared_size(signature: Signature, contract: TensorContract) -> Size | None:
-    """The image size that a signature's own input states; None where it leaves a side open."""
+    """Return the image size that the input of a signature declares; None if it leaves height or width open."""
     found = contracted_input(signature, contract)
     dims = found[1].shape.dims if found is not None else None
     if dims is None or len(dims) != contract.rank:
@@ -37,7 +37,7 @@ def declared_size(signature: Signature, contract: TensorContract) -> Size | None
 
 
 def expected_image_size(module: Module, contract: TensorContract) -> Size | None:
-    """Height and width in pixels: the inference variant's attachment, else the default signature's input.
+    """Return height and width in pixels: as attached to the inference variant, or else of the default signature.
 
     Source: tensorflow_hub's image_util.get_expected_image_size; "Image input" of the convention.
     """

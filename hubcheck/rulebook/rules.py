@@ -1,4 +1,4 @@
-"""The rules as data: `rules/<group>/<name>.toml` read into Rule."""
+"""Read the rules, `rules/<group>/<name>.toml`, into Rule."""
 
 from __future__ import annotations
 
@@ -18,16 +18,28 @@ _NOT_RULES = {"signatures", "schema", "data"}
 
 
 class UnknownRule(UserError):
-    """A pattern that selects no rule; the message names the nearest ones."""
+    """Raised for a pattern that selects no rule; the message suggests similar names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One promise of the convention.
+    """A requirement of the convention.
 
-    `check` names the predicate that decides it from files, `probe` the one that decides it from a run; a
-    rule has either or both. `needs` are the rules (or "group/*") without which this one has no meaning, `run_needs`
-    those without which its run has no meaning; those that every rule needs are included.
+    Attributes:
+        id: "group/name".
+        file: its TOML file.
+        title: what holds if a module passes, in one line.
+        level: of its findings, unless a finding has a lower one.
+        message: what is wrong, with fields in braces.
+        why: the reason for the rule.
+        fix: what to do about a finding.
+        source: the document and section of the requirement.
+        requirement: its text in short.
+        check: the predicate that decides it from files, as "module:function".
+        probe: the predicate that decides it from a run; a rule has `check`, `probe` or both.
+        params: keyword arguments of the predicates.
+        needs: the rules, or "group/*", without which it has no meaning; module/readable is usually one of them.
+        run_needs: those without which its run has no meaning; safety/* and module/loads always are among them.
     """
 
     id: str
@@ -51,15 +63,15 @@ class Rule:
 
     @property
     def phase(self) -> str:
-        """`static`, `probe` or `static+probe`: derived from what decides it."""
+        """Return "static", "probe" or "static+probe"."""
         return "+".join(name for name, half in (("static", self.check), ("probe", self.probe)) if half)
 
 
 def load_rules(*folders: Path) -> LazyRegistry[Rule]:
-    """The shipped rules and those in `<folder>/<group>/<name>.toml`, by id.
+    """Return the shipped rules and those in `<folder>/<group>/<name>.toml`, by id.
 
     Raises:
-        DataFileError: a file is not a rule; names file, key and reason.
+        DataFileError: a file is not a rule, its id is in use, or a rule that it needs does not exist.
     """
     shipped = {_id(file): file for file in _files(resources.folder("rules"))}
     own: dict[str, Rule] = {}
@@ -67,7 +79,7 @@ def load_rules(*folders: Path) -> LazyRegistry[Rule]:
         data = read_toml(file)
         validate_schema(file, data, "rule")
         if data["id"] != _id(file):
-            raise DataFileError(file, "id", f"{data['id']!r} must be {_id(file)!r}, after its folder and file")
+            raise DataFileError(file, "id", f"{data['id']!r} must be {_id(file)!r}, the names of its folder and file")
         if data["id"] in shipped or data["id"] in own:
             raise DataFileError(file, "id", f"rule {data['id']!r} is defined already")
         own[data["id"]] = _rule(file, data)
@@ -79,13 +91,13 @@ def load_rules(*folders: Path) -> LazyRegistry[Rule]:
 
 
 def matching(pattern: str, rules: Iterable[str]) -> list[str]:
-    """The ids that a pattern selects: a rule's id, or a group as "group" or "group/*"."""
+    """Return the ids that a pattern selects: the id of a rule, or a group as "group" or "group/*"."""
     group = pattern.removesuffix("/*")
     return [rule for rule in rules if rule == pattern or rule.partition("/")[0] == group]
 
 
 def select(patterns: Iterable[str], rules: Mapping[str, Rule]) -> set[str]:
-    """The ids that any of the patterns selects.
+    """Return the ids that any of the patterns selects.
 
     Raises:
         UnknownRule: a pattern selects nothing.
@@ -98,7 +110,7 @@ def select(patterns: Iterable[str], rules: Mapping[str, Rule]) -> set[str]:
 
             names = sorted({*rules, *(rule.group for rule in rules.values())})
             near = difflib.get_close_matches(pattern, names, n=3)
-            hint = f"; nearest: {', '.join(near)}" if near else "; `hubcheck rules` lists them all"
+            hint = f"; nearest: {', '.join(near)}" if near else "; `hubcheck rules` lists all of them"
             raise UnknownRule(f"no rule or group is called {pattern!r}{hint}")
         chosen.update(found)
     return chosen

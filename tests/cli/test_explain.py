@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hubcheck.cli.group import cli
-from hubcheck.rulebook.examples import Example, examples, twin
+from hubcheck.rulebook.examples import Example, counterpart, examples
 from hubcheck.rulebook.rules import load_rules
 
 RULES = list(load_rules())
@@ -44,16 +44,16 @@ def test_a_form_is_compared_with_the_good_script_of_the_same_form() -> None:
         assert f"--- {pair}" in text
     assert text.count("def publish") == 3
     goods = ("good", "good_tf1", "good_tf1_deep")
-    found = [twin(bad, goods) for bad in ("bad", "bad_tf1", "bad_tf1_deep_x", "bad_tf12")]
+    found = [counterpart(bad, goods) for bad in ("bad", "bad_tf1", "bad_tf1_deep_x", "bad_tf12")]
     assert found == ["good", "good_tf1", "good_tf1_deep", "good"]
-    assert twin("bad", ["good_tf1"]) is None
+    assert counterpart("bad", ["good_tf1"]) is None
 
 
 def test_scripts_with_little_in_common_are_shown_whole() -> None:
     rewritten = Example(Path("bad.py"), "title", "\n".join(f"line {number}" for number in range(10)), ())
     good = Example(Path("bad.py"), "title", "\n".join(f"another {number}" for number in range(10)), ())
-    assert rewritten.mended(good) is None
-    assert rewritten.mended(rewritten) == []
+    assert rewritten.diff_to(good) is None
+    assert rewritten.diff_to(rewritten) == []
 
 
 def test_what_is_for_tests_only_is_left_out() -> None:
