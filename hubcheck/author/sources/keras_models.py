@@ -55,7 +55,7 @@ def from_keras(
         AuthorError: no module can be made of the model; names the layer, argument or rule.
     """
     _check_model(model)
-    image_input, names = ImageInput(pixels, grayscale), read_classes(classes)
+    image_input, classes = ImageInput(pixels, grayscale), read_classes(classes) or None
     network = KerasNetwork(model)
     if features is None and logits is None:
         last = ", ".join(repr(name) for name in list(network.layers())[-5:])
@@ -64,13 +64,8 @@ def from_keras(
             f"the last layers are {last}",
             "module/task-signature",
         )
-    module = image_input.new_module(
-        architecture,
-        _input_dims(model),
-        f"the model {model.name!r}",
-        image_size=image_size,
-        description=description,
-    )
+    name, dims = f"the model {model.name!r}", _input_dims(model)
+    module = image_input.new_module(architecture, dims, name, image_size=image_size, description=description)
     add_tasks(
         module,
         network,
@@ -78,7 +73,7 @@ def from_keras(
         features=features,
         logits=logits,
         hidden=hidden,
-        classes=names or None,
+        classes=classes,
         activation=activation,
     )
     return module

@@ -58,7 +58,7 @@ def from_saved_model(
     Raises:
         AuthorError: no module can be made of the model; names the input, output or rule.
     """
-    image_input, names = ImageInput(pixels, grayscale), read_classes(classes)
+    image_input, classes = ImageInput(pixels, grayscale), read_classes(classes) or None
     spec = _spec(path)
     source = _signature(spec, signature, tags)
     if features is None and logits is None:
@@ -86,7 +86,7 @@ def from_saved_model(
         features=features,
         logits=logits,
         hidden=hidden,
-        classes=names or None,
+        classes=classes,
         activation=activation,
     )
     module.note("Training computes the same as inference: the module was made of a SavedModel's graph for inference.")
