@@ -32,7 +32,10 @@ def registered_ops() -> list[op_def_pb2.OpDef]:
 
 
 def op_row(op: op_def_pb2.OpDef) -> str:
-    """Return an op's name, inputs, outputs, and the defaults of the attributes that its types and counts come from."""
+    """Return an op's name, inputs, outputs, defaults of the attributes that its types and counts come from.
+
+    An op with function-valued attributes has one more column.
+    """
     arguments = [*op.input_arg, *op.output_arg]
     used = {name for arg in arguments for name in (arg.type_attr, arg.number_attr, arg.type_list_attr) if name}
     defaults = [
@@ -40,8 +43,9 @@ def op_row(op: op_def_pb2.OpDef) -> str:
         for attr in op.attr
         if attr.name in used and attr.HasField("default_value")
     ]
+    functions = ["functions"] if any(attr.type in ("func", "list(func)") for attr in op.attr) else []
     arguments_text = (" ".join(map(_argument, arguments)) for arguments in (op.input_arg, op.output_arg))
-    return "\t".join((op.name, *arguments_text, " ".join(defaults)))
+    return "\t".join((op.name, *arguments_text, " ".join(defaults), *functions))
 
 
 def _argument(arg: op_def_pb2.OpDef.ArgDef) -> str:

@@ -55,7 +55,7 @@ def _collection(variant: Variant, name: str) -> Iterator[str]:
 
 
 def _local_initializers(variant: Variant) -> Iterator[str]:
-    """What TF2's loader runs of a TF1 SavedModel that names no init op: load_v1_in_v2.py."""
+    """Yield what TF2's loader runs of a TF1 SavedModel without an init op: see load_v1_in_v2.py."""
     if "local_variables" in variant.collections:
         for data in variant.collections["local_variables"].bytes_list.value:
             with contextlib.suppress(DecodeError):
@@ -63,7 +63,7 @@ def _local_initializers(variant: Variant) -> Iterator[str]:
 
 
 def _exposed(objects: ObjectGraph) -> Iterator[Root]:
-    """Every function of the object graph, named as the restored object's user would."""
+    """Yield every function of the object graph, named by its attribute of the restored object."""
     names = _names(objects)
     labels: dict[str, str] = {}
     for number, node in enumerate(objects.proto.nodes):
@@ -79,7 +79,7 @@ def _exposed(objects: ObjectGraph) -> Iterator[Root]:
 
 
 def _names(objects: ObjectGraph) -> dict[int, str]:
-    """Each object by its shortest way from the root: "encoder.layers.0"."""
+    """Return the shortest path of each object from the root: "encoder.layers.0"."""
     nodes = objects.proto.nodes
     names = {0: ""}
     waiting = [0] if nodes else []
@@ -91,10 +91,10 @@ def _names(objects: ObjectGraph) -> dict[int, str]:
     return names
 
 
-def call_bindings(objects: ObjectGraph, view: GraphView) -> dict[str, list[CallBinding]]:
+def call_bindings(objects: ObjectGraph, view: GraphView) -> dict[str, CallBinding]:
     """Return how the restored object calls its functions: arguments from the caller, then what it holds bound."""
     nodes = objects.proto.nodes
-    bindings: dict[str, list[CallBinding]] = {}
+    bindings: dict[str, CallBinding] = {}
     for name, concrete in objects.proto.concrete_functions.items():
         body = view.function(name)
         if body is None:
@@ -104,5 +104,5 @@ def call_bindings(objects: ObjectGraph, view: GraphView) -> dict[str, list[CallB
             for number in concrete.bound_inputs
         ]
         given: list[PathOrigin] = ["caller"] * (body.arguments - len(bound))
-        bindings[name] = [CallBinding([*given, *bound])]
+        bindings[name] = [*given, *bound]
     return bindings

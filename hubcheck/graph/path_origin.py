@@ -22,10 +22,8 @@ _BUDGET = 1_000_000
 """Tensors that are visited for all paths of a graph; after that, every path counts as the graph's own choice."""
 
 
-class CallBinding(NamedTuple):
-    """How a function can be called from outside the graph: who chooses each of its arguments."""
-
-    origins: Sequence[PathOrigin]
+CallBinding = Sequence[PathOrigin]
+"""How a function is called from outside the graph: who chooses each of its arguments."""
 
 
 class _Source(NamedTuple):
@@ -45,7 +43,7 @@ class PathOrigins:
         bindings: for functions that the restored object exposes, how it calls them.
     """
 
-    def __init__(self, reach: Reach, fed: Iterable[str], bindings: Mapping[str, Sequence[CallBinding]]) -> None:
+    def __init__(self, reach: Reach, fed: Iterable[str], bindings: Mapping[str, CallBinding]) -> None:
         self._reach = reach
         self._budget = _BUDGET
         self._bindings = bindings
@@ -94,7 +92,7 @@ class PathOrigins:
     def _argument(self, body: Body, number: int, begins: bool) -> Iterator[_Source | PathOrigin]:
         """Yield what each caller of a function passes as an argument."""
         name = body.function or ""
-        sites, bindings = self._reach.sites.get(name, ()), self._bindings.get(name, ())
+        sites, binding = self._reach.sites.get(name, ()), self._bindings.get(name)
         for caller, node, call in sites:
             given = caller.input(node, call.first + number) if call.bound else None
             if call.role == "element":
@@ -103,9 +101,9 @@ class PathOrigins:
                 yield _Source(caller, given, begins)
             else:
                 yield "graph"
-        for binding in bindings:
-            yield binding.origins[number] if number < len(binding.origins) else "graph"
-        if not sites and not bindings:
+        if binding is not None and number < len(binding):
+            yield binding[number]
+        elif binding is not None or not sites:
             yield "graph"
 
     def _results(self, body: Body, port: Port, begins: bool) -> list[_Source]:

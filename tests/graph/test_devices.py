@@ -22,11 +22,11 @@ def path(build: Callable[[tf.Tensor], tf.Tensor], *, v1_control_flow: bool = Fal
     return sorted({body.ops[index] for body, index in found} - {"Placeholder", "Identity"})
 
 
-def test_a_plain_chain():
+def test_a_chain_of_ops_is_on_the_path():
     assert path(lambda x: tf.reduce_mean(tf.nn.relu(x), [1, 2])) == ["Mean", "Relu"]
 
 
-def test_what_the_output_does_not_need_is_not_on_it():
+def test_nodes_that_the_output_does_not_need_are_not_on_it():
     def build(x):
         tf.raw_ops.Unique(x=tf.reshape(x, [-1]))
         return tf.nn.relu(x)
@@ -34,7 +34,7 @@ def test_what_the_output_does_not_need_is_not_on_it():
     assert path(build) == ["Relu"]
 
 
-def test_what_does_not_come_from_the_images_is_not_on_it():
+def test_nodes_that_do_not_depend_on_the_images_are_not_on_it():
     assert path(lambda x: x * tf.sqrt(tf.constant([1.0, 2.0, 3.0]))) == ["Mul"]
 
 
@@ -47,17 +47,17 @@ def test_shape_arithmetic_is_not_on_it():
     assert path(build) == ["Reshape"]
 
 
-def test_filling_by_shape_is_no_data_of_the_images_either():
+def test_fills_with_the_shape_of_the_images_are_not_on_it():
     assert path(lambda x: x + tf.fill(tf.shape(x), 1.0)) == ["AddV2"]
 
 
-def test_calls_are_entered():
+def test_calls_are_followed():
     inner = tf.function(tf.nn.elu)
     outer = tf.function(lambda x: tf.nn.relu(inner(x)))
     assert path(outer) == ["Elu", "Relu"]
 
 
-def test_of_a_call_only_the_arguments_and_results_on_the_way_count():
+def test_only_the_arguments_and_results_of_a_call_that_carry_images_count():
     @tf.function
     def two(a, b):
         return tf.nn.relu(a), tf.nn.elu(b), tf.nn.selu(a)
@@ -100,7 +100,7 @@ def test_map_fn_and_tensor_arrays_pass_the_images_on():
     assert "Elu" in path(lambda x: tf.map_fn(tf.nn.elu, x))
 
 
-def test_a_function_that_is_not_there_hides_nothing_behind_it():
+def test_a_missing_function_does_not_hide_what_feeds_it():
     inner = tf.function(tf.nn.elu)
     graph = graph_of(lambda: tf.identity(tf.nn.relu(inner(tf.nn.selu(images()))), name="output"))
     del graph.library.function[:]
@@ -109,7 +109,7 @@ def test_a_function_that_is_not_there_hides_nothing_behind_it():
     assert {"Selu", "Relu"} <= {body.ops[index] for body, index in found}
 
 
-def test_a_function_that_calls_itself_ends():
+def test_a_function_that_calls_itself_is_visited_once():
     inner = tf.function(tf.nn.elu)
     graph = graph_of(lambda: tf.identity(inner(images()), name="output"))
     function = graph.library.function[0]

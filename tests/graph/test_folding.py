@@ -75,16 +75,16 @@ def test_constants_have_the_values_that_tensorflow_computes(build: Callable[[], 
         lambda: tf.constant("text"),
     ],
 )
-def test_what_is_no_small_constant_is_none(build: Callable[[], tf.Tensor]) -> None:
+def test_other_values_are_none(build: Callable[[], tf.Tensor]) -> None:
     assert found(build) is None
 
 
-def test_one_true_operand_settles_an_or() -> None:
+def test_one_true_operand_decides_an_or() -> None:
     constant = found(lambda: tf.logical_or(tf1.placeholder(tf.bool, []), tf.constant(True)))
     assert constant is not None and constant.scalar is True
 
 
-def test_a_placeholder_with_default_that_is_fed_is_no_constant() -> None:
+def test_a_fed_placeholder_with_default_is_not_constant() -> None:
     view = view_of(graph_of(lambda: tf1.placeholder_with_default(1.0, [], name="rate")))
     port = view.tensor("rate:0")
     assert port is not None
@@ -101,7 +101,7 @@ def test_tensor_protos_are_read_as_tensorflow_reads_them(value: object) -> None:
 
 
 @pytest.mark.parametrize("dims", [[-1], [1 << 40], [1 << 40, 0]])
-def test_tensor_protos_that_lie_about_their_size_do_no_harm(dims: list[int]) -> None:
+def test_tensor_protos_with_a_wrong_size_are_none(dims: list[int]) -> None:
     tensor = tf.make_tensor_proto(1.0)
     tensor.tensor_shape.ClearField("dim")
     for size in dims:

@@ -26,7 +26,7 @@ def test_the_dtype_decides():
     assert kernels.kernel_for("ResizeBilinear", "GPU", asked(T="uint8")) is None
 
 
-def test_so_does_any_other_attribute_that_a_kernel_names():
+def test_any_other_constrained_attribute_decides_too():
     on_cpu = asked(T="float32", data_format="NCHW")
     assert kernels.kernel_for("DepthToSpace", "CPU", on_cpu) is None
     assert kernels.kernel_for("DepthToSpace", "GPU", on_cpu) is not None
@@ -44,11 +44,11 @@ def test_shapes_are_kept_in_host_memory():
     assert kernel is not None and {"input", "output"} <= kernel.host
 
 
-def test_an_attribute_that_is_not_known_is_no_reason_against_a_kernel():
+def test_an_unknown_attribute_does_not_exclude_a_kernel():
     assert kernels.kernel_for("Conv2D", "GPU", asked()) is not None
 
 
-def test_an_op_that_nobody_registers_has_no_kernel():
+def test_an_unknown_op_has_no_kernel():
     assert kernels.kernels("SomebodysFastConv") == ()
 
 
@@ -80,7 +80,7 @@ def registered():
             yield kernel.op, kernel.device_type, host, dict(combination)
 
 
-def test_the_table_says_what_tensorflow_registers_no_less_and_no_more():
+def test_the_table_has_the_kernels_that_tensorflow_registers():
     theirs = {(op, device, host, frozenset(values.items())) for op, device, host, values in registered()}
     rows = {op: kernels.kernels(op) for op in {op for op, *_ in theirs}}
     missing = [

@@ -47,7 +47,7 @@ def mixed_graph():
     return graph
 
 
-def test_every_output_of_a_mixed_graph_has_the_dtype_that_tensorflow_gives_it():
+def test_outputs_have_the_dtypes_that_tensorflow_infers():
     graph = mixed_graph()
     definition = ours(graph.as_graph_def())
     library = {function.signature.name: function for function in definition.library.function}
@@ -55,14 +55,14 @@ def test_every_output_of_a_mixed_graph_has_the_dtype_that_tensorflow_gives_it():
     assert {node.name: ops.output_dtypes(node, library) for node in definition.node} == expected
 
 
-def test_the_inputs_too():
+def test_inputs_have_the_dtypes_that_tensorflow_infers():
     graph = mixed_graph()
     definition = ours(graph.as_graph_def())
     expected = {op.name: [spec.name for spec in op._input_types] for op in graph.get_operations()}
     assert {node.name: ops.input_dtypes(node, {}) for node in definition.node} == expected
 
 
-def test_a_function_called_by_its_name_as_op_gives_what_its_signature_says():
+def test_a_function_called_as_op_returns_the_dtypes_of_its_signature():
     graph = ours(mixed_graph().as_graph_def())
     library = {function.signature.name: function for function in graph.library.function}
     name = next(name for name in library if "called" in name)
@@ -77,14 +77,14 @@ def test_an_unknown_op_has_no_known_outputs():
     assert not ops.is_stock("SomebodysFastConv")
 
 
-def test_a_count_that_would_fill_the_memory_is_not_believed():
+def test_a_huge_count_makes_the_outputs_unknown():
     node = message_class("NodeDef")(name="x", op="Split")
     node.attr["T"].type = 1
     node.attr["num_split"].i = 1 << 60
     assert ops.output_dtypes(node, {}) is None
 
 
-def test_an_attribute_that_is_left_out_has_its_default_or_makes_the_outputs_unknown():
+def test_a_missing_attribute_has_its_default_or_makes_the_outputs_unknown():
     node = message_class("NodeDef")(name="x", op="Unique")
     assert ops.output_dtypes(node, {}) is None
     node.attr["T"].type = 7

@@ -71,7 +71,7 @@ def test_scopes_are_opened_when_there_is_room() -> None:
     ]
 
 
-def test_blocks_of_many_layers_are_put_together() -> None:
+def test_blocks_of_many_layers_are_grouped() -> None:
     def net(x: tf.Tensor) -> tf.Tensor:
         for i in range(8):
             x = block(f"block_{i}_project", block(f"block_{i}_expand", x))
@@ -81,7 +81,7 @@ def test_blocks_of_many_layers_are_put_together() -> None:
     assert shown(lines)[1:] == [(0, f"block_{i}_*", "BiasAdd x2, Relu x2") for i in range(8)]
 
 
-def test_functions_are_entered_and_their_calls_left_out() -> None:
+def test_functions_are_followed_and_their_calls_left_out() -> None:
     @tf.function
     def inner(x: tf.Tensor) -> tf.Tensor:
         return block("inside", x)
@@ -91,12 +91,12 @@ def test_functions_are_entered_and_their_calls_left_out() -> None:
     assert [line.outputs for line in lines] == [(), (), (), ("default",)]
 
 
-def test_what_the_images_have_no_part_in_is_left_out() -> None:
+def test_nodes_that_do_not_depend_on_the_images_are_left_out() -> None:
     lines = drawn(lambda x: x * tf.sqrt(tf.ones([3])) + tf.random.normal(tf.shape(x)))
     assert [line.name for line in lines] == ["images", "mul", "add"]
 
 
-def test_each_output_stands_where_it_is_computed() -> None:
+def test_each_output_is_shown_where_it_is_computed() -> None:
     def net(x: tf.Tensor) -> dict[str, tf.Tensor]:
         hidden = block("hidden", x)
         return {"Net/hidden": tf.identity(hidden), "default": tf.reduce_mean(hidden, [1, 2], name="pool")}
@@ -119,7 +119,7 @@ def test_scopes_are_opened_down_to_a_mark() -> None:
     ]
 
 
-def test_a_long_row_without_scopes_is_shortened_in_the_middle() -> None:
+def test_a_long_outline_is_shortened_in_the_middle() -> None:
     def net(x: tf.Tensor) -> tf.Tensor:
         for _ in range(100):
             x = tf.nn.relu(x)
@@ -140,7 +140,7 @@ def test_loops_and_branches_are_followed() -> None:
     assert ops == {"Placeholder", "Elu", "Relu", "Tanh"}
 
 
-def test_names_of_a_thousand_scopes_do_no_harm() -> None:
+def test_thousands_of_nested_scopes_are_joined() -> None:
     def net(x: tf.Tensor) -> tf.Tensor:
         with tf.name_scope("/".join("abc"[i % 3] for i in range(3000))):
             return tf.nn.relu(tf.nn.elu(x))
@@ -148,7 +148,7 @@ def test_names_of_a_thousand_scopes_do_no_harm() -> None:
     assert len(drawn(net)) >= 2
 
 
-def test_each_line_tells_whose_results_it_takes() -> None:
+def test_each_line_has_the_lines_whose_results_it_uses() -> None:
     def net(x: tf.Tensor) -> tf.Tensor:
         stem = block("stem", x)
         left = tf.identity(block("left", stem))
@@ -166,7 +166,7 @@ def test_each_line_tells_whose_results_it_takes() -> None:
     }
 
 
-def test_what_is_folded_still_leads_from_one_end_to_the_other() -> None:
+def test_folded_lines_keep_the_path_connected() -> None:
     def net(x: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs = {}
         for i in range(60):

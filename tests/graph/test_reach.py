@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from hubcheck.graph.dataflow.reach import Reach, Root
 from hubcheck.graph.dataflow.view import GraphView
-from hubcheck.graph.path_origin import CallBinding, PathOrigins
+from hubcheck.graph.path_origin import PathOrigins
 from hubcheck.module import proto
 from tests.graph.graphs import graph_of, images
 
@@ -34,11 +34,11 @@ def test_control_inputs_are_followed_and_the_rest_of_the_main_graph_is_not():
     assert found(reach(two_reads, Root("r", node="output:0")), "ReadFile") == ["before"]
 
 
-def test_a_root_that_is_not_there_leads_nowhere():
+def test_a_missing_root_reaches_nothing():
     assert found(reach(two_reads, Root("r", node="nowhere:0"), Root("s", function="none")), "ReadFile") == []
 
 
-def test_of_a_function_every_node_counts():
+def test_every_node_of_a_reached_function_counts():
     @tf.function
     def function(x):
         tf.io.read_file("inside", name="inside")
@@ -48,10 +48,10 @@ def test_of_a_function_every_node_counts():
     assert found(graph, "ReadFile") == ["inside"]
 
 
-def test_a_node_is_told_of_the_first_root_that_leads_to_it():
+def test_a_node_has_the_first_root_that_leads_to_it():
     roots = (Root("first", node="beside"), Root("second", node="output"), Root("third", node="before"))
-    told = reach(two_reads, *roots)
-    assert {body.names[i]: told.root(body, i).label for body, i in told.nodes(["ReadFile"])} == {
+    reached = reach(two_reads, *roots)
+    assert {body.names[i]: reached.root(body, i).label for body, i in reached.nodes(["ReadFile"])} == {
         "beside": "first",
         "before": "second",
     }
@@ -63,24 +63,24 @@ def choosers(build: Callable[[], tf.Tensor], *, fed: tuple[str, ...] = ()) -> se
     def whole():
         tf.io.read_file(build(), name="read")
 
-    told = reach(whole, Root("r", node="read", feeds=bool(fed)))
-    ((body, index),) = told.nodes(["ReadFile"])
-    return set(PathOrigins(told, fed, {}).origins(body, body.inputs(index)[0]))
+    reached = reach(whole, Root("r", node="read", feeds=bool(fed)))
+    ((body, index),) = reached.nodes(["ReadFile"])
+    return set(PathOrigins(reached, fed, {}).origins(body, body.inputs(index)[0]))
 
 
-def test_a_constant_is_the_graphs_choice():
+def test_a_constant_is_chosen_by_the_graph():
     assert choosers(lambda: tf.constant("/etc/passwd")) == {"graph"}
 
 
-def test_a_placeholder_is_the_callers():
+def test_a_placeholder_is_chosen_by_the_caller():
     assert choosers(lambda: v1.placeholder(tf.string, [])) == {"caller"}
 
 
-def test_a_default_for_callers_who_give_nothing_is_the_graphs():
+def test_a_placeholder_with_default_is_chosen_by_the_graph():
     assert choosers(lambda: v1.placeholder_with_default("x", [])) == {"graph"}
 
 
-def test_a_fed_tensor_is_the_loaders_whatever_its_op():
+def test_a_fed_tensor_is_chosen_by_the_loader():
     def join():
         return tf.strings.join([tf.constant("model", name="path"), "_temp_1/part"])
 
@@ -88,25 +88,25 @@ def test_a_fed_tensor_is_the_loaders_whatever_its_op():
     assert choosers(join) == {"graph"}
 
 
-def test_a_constant_joined_before_the_loaders_path_makes_it_the_graphs():
+def test_a_constant_before_the_loaders_path_makes_it_the_choice_of_the_graph():
     def join():
         return tf.strings.join(["/etc/", v1.placeholder(tf.string, [], name="path")])
 
     assert "graph" in choosers(join, fed=("path:0",))
 
 
-def test_a_choice_between_paths_is_that_of_each():
+def test_a_selection_between_paths_has_the_origins_of_both():
     def chosen():
         return tf.where(v1.placeholder(tf.bool, []), v1.placeholder(tf.string, [], name="path"), "/etc/passwd")
 
     assert choosers(chosen, fed=("path:0",)) == {"loader", "graph"}
 
 
-def test_a_path_that_is_computed_in_another_way_is_the_graphs():
+def test_a_path_that_other_ops_compute_is_chosen_by_the_graph():
     assert choosers(lambda: tf.strings.lower(v1.placeholder(tf.string, []))) == {"graph"}
 
 
-def test_a_path_is_followed_through_calls_both_ways():
+def test_a_path_is_followed_into_calls_and_out_of_them():
     inner = tf.function(lambda path: tf.strings.join([path, "/part"]))
     assert choosers(lambda: inner(v1.placeholder(tf.string, []))) == {"caller"}
 
@@ -119,13 +119,13 @@ def test_an_argument_is_chosen_by_every_caller_in_the_graph_and_outside():
     def build():
         tf.identity(function(tf.constant("/etc/passwd")), name="output")
 
-    told = reach(build, Root("r", node="output"))
-    ((body, index),) = told.nodes(["ReadFile"])
-    entries = {body.function: [CallBinding(["asset"])]}
-    assert set(PathOrigins(told, (), entries).origins(body, body.inputs(index)[0])) == {"graph", "asset"}
+    reached = reach(build, Root("r", node="output"))
+    ((body, index),) = reached.nodes(["ReadFile"])
+    entries = {body.function: ["asset"]}
+    assert set(PathOrigins(reached, (), entries).origins(body, body.inputs(index)[0])) == {"graph", "asset"}
 
 
-def test_functions_in_attributes_come_in_the_order_of_their_names():
+def test_functions_in_attributes_are_sorted_by_attribute_name():
     """protobuf's maps have another order in each process; reports must not."""
     graph = proto.parse("GraphDef", b"")
     names = [f"f{number:02}" for number in range(40)]
@@ -133,6 +133,6 @@ def test_functions_in_attributes_come_in_the_order_of_their_names():
     for name in reversed(names):
         graph.node[0].attr[name].func.name = name
         graph.library.function.add().signature.name = name
-    told = Reach(GraphView(graph), [Root("r", node="case")])
-    order = [body.function for body in told.bodies if body.function is not None]
+    reached = Reach(GraphView(graph), [Root("r", node="case")])
+    order = [body.function for body in reached.bodies if body.function is not None]
     assert order in (names, names[::-1])

@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
-from hubcheck.graph.dataflow import calls
 from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.dataflow.view import GraphView
 from hubcheck.graph.op_tables import ops
@@ -115,8 +114,8 @@ def test_only_ops_in_the_table_have_function_valued_attributes() -> None:
 
     stock = op_def_pb2.OpList.FromString(pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList()))
     found = {op.name for op in stock.op if any(a.type in ("func", "list(func)") for a in op.attr)}
-    # What another release than the table's registers is looked at for functions like any unknown op.
-    assert {op for op in found if ops.is_stock(op)} <= calls.FUNCTION_OPS
+    # Ops of another release than the table's are unknown ops, whose attributes are read.
+    assert {op for op in found if ops.is_stock(op)} <= ops.function_ops()
 
 
 def graph(*nodes: str, functions: dict[str, tuple[str, ...]] | None = None) -> GraphView:
@@ -139,7 +138,7 @@ def graph(*nodes: str, functions: dict[str, tuple[str, ...]] | None = None) -> G
     return GraphView(message)
 
 
-def test_a_reference_to_nothing_becomes_a_missing_node() -> None:
+def test_a_reference_to_a_missing_node_is_resolved() -> None:
     view = graph("a Relu gone:3", "b Relu ^gone")
     source, number = view.main.inputs(0)[0]
     assert (view.main.names[source], view.main.ops[source], number) == ("gone", "_Missing", 3)
@@ -154,7 +153,7 @@ def test_functions_that_call_each_other_are_visited_once() -> None:
     assert {body.function for body in view.reachable([view.main])} == {None, "f", "g"}
 
 
-def test_a_missing_function_is_told_as_none() -> None:
+def test_a_missing_function_is_none() -> None:
     assert graph("call PartitionedCall").function("f") is None
 
 
@@ -163,6 +162,6 @@ def test_functions_called_by_their_name_as_in_tf1_are_calls() -> None:
     assert [call.function for call in view.calls(view.main, 1)] == ["f"]
 
 
-def test_readers_of_a_node_are_found() -> None:
+def test_consumers_take_data_and_not_control() -> None:
     view = graph("x Placeholder", "y Relu x", "z Add x y", "w NoOp ^x")
     assert view.main.consumers == [[1, 2], [2], [], []]

@@ -40,27 +40,6 @@ _CALLS = {
 }
 """The first and last data inputs that ops of plain calls pass to their function."""
 
-_OTHERS = """
-    ChooseFastestBranchDataset DataServiceDatasetV3 DataServiceDatasetV4 ExperimentalGroupByReducerDataset
-    ExperimentalGroupByWindowDataset ExperimentalMapAndBatchDataset ExperimentalMapDataset
-    ExperimentalParallelInterleaveDataset ExperimentalScanDataset ExperimentalTakeWhileDataset FilterDataset
-    FlatMapDataset For FuncAttr FuncListAttr GeneratorDataset GroupByReducerDataset GroupByWindowDataset
-    IndexFlatMapDataset InterleaveDataset LegacyParallelInterleaveDatasetV2 LoadDataset MapAndBatchDataset
-    MapDataset OneShotIterator ParallelFilterDataset ParallelInterleaveDataset ParallelInterleaveDatasetV2
-    ParallelInterleaveDatasetV3 ParallelInterleaveDatasetV4 ParallelMapDataset ParallelMapDatasetV2 ReduceDataset
-    RiscCondition RpcServerRegister SaveDataset SaveDatasetV2 ScanDataset SnapshotDatasetV2 SymbolicGradient
-    TakeWhileDataset TPUCompile XlaCallModule XlaHostCompute XlaReduce XlaReduceWindow XlaScatter
-    XlaSelectAndScatter XlaSparseDenseMatmulCustomCombinerOnTcGradWithAdagradAndCsrInput
-    XlaSparseDenseMatmulCustomCombinerOnTcGradWithAdagradMomentumAndCsrInput
-    XlaSparseDenseMatmulCustomCombinerOnTcGradWithAdamAndCsrInput
-    XlaSparseDenseMatmulCustomCombinerOnTcGradWithCsrInput
-    XlaSparseDenseMatmulCustomCombinerOnTcGradWithFtrlAndCsrInput
-    XlaSparseDenseMatmulCustomCombinerOnTcGradWithSgdAndCsrInput XlaSparseDenseMatmulCustomCombinerOnTcWithCsrInput
-    XlaSparseDenseMatmulGradWithCsrInput XlaVariadicReduce XlaVariadicReduceV2 XlaVariadicSort _XlaCompile
-"""
-FUNCTION_OPS = frozenset(_CONDITIONALS | _CASES | _LOOPS | _CALLS.keys() | set(_OTHERS.split()))
-"""The stock ops that have function-valued attributes."""
-
 
 def calls_of(op: str, node: Any) -> Iterator[Call]:
     """Yield the functions in a NodeDef's attributes, sorted by attribute name; branches stay in order."""

@@ -25,7 +25,7 @@ class UnknownOp(NamedTuple):
     def reason(self) -> str:
         """Why a rule that follows the graph cannot decide."""
         name = self.frame.body.names[self.node]
-        return f"the graph does not tell what {self.frame.op(self.node)} ({name}) does on the way to an output"
+        return f"the graph does not show what {self.frame.op(self.node)} ({name}) does on the way to an output"
 
 
 def runs_unknown_code(op: str, functions: Collection[str]) -> bool:

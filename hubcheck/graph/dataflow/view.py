@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from hubcheck.graph.dataflow.body import Body, Port
-from hubcheck.graph.dataflow.calls import FUNCTION_OPS, Call, calls_of
+from hubcheck.graph.dataflow.calls import Call, calls_of
 from hubcheck.graph.dataflow.randomness import has_random_op
 from hubcheck.graph.op_tables import ops
 
@@ -49,7 +49,7 @@ class GraphView:
         op = body.ops[index]
         if op in self.library:
             return (Call(op, "call"),)
-        if op not in FUNCTION_OPS and ops.is_stock(op):
+        if not self.is_call(op):
             return ()
         # Reading a node's attributes is slow, and every rule needs every call.
         calls = self._calls.get((body, index))
@@ -87,7 +87,7 @@ class GraphView:
 
     def is_call(self, op: str) -> bool:
         """Return whether nodes with this op can run functions."""
-        return op in FUNCTION_OPS or op in self.library or not ops.is_stock(op)
+        return op in ops.function_ops() or op in self.library or not ops.is_stock(op)
 
     @cached_property
     def random_functions(self) -> Collection[str]:

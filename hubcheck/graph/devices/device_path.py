@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 
 from hubcheck.graph.dataflow.body import ARGUMENT, Body, Port
-from hubcheck.graph.dataflow.calls import FUNCTION_OPS, Call
+from hubcheck.graph.dataflow.calls import Call
 from hubcheck.graph.dataflow.view import GraphView
 from hubcheck.graph.devices.kernel_attributes import KernelAttributes, Texts
 from hubcheck.graph.op_tables import kernels, ops
@@ -29,7 +29,7 @@ class DevicePath:
         self, view: GraphView, images: Iterable[tuple[Body, int]], outputs: Iterable[tuple[Body, Port]]
     ) -> None:
         self.view = view
-        self._call_ops = FUNCTION_OPS | view.library.keys()
+        self._call_ops = ops.function_ops() | view.library.keys()
         self._sites: defaultdict[str, dict[tuple[Body, int], list[Call]]] = defaultdict(dict)
         self._needed = _Marks()
         self._changed = _Marks()

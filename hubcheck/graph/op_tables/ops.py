@@ -43,12 +43,18 @@ def op_def(op: str) -> OpDef | None:
     row = _rows().get(op)
     if row is None:
         return None
-    inputs, outputs, defaults = row.split("\t")
+    inputs, outputs, defaults = row.split("\t")[:3]
     return OpDef(
         inputs=tuple(map(_argument, inputs.split())),
         outputs=tuple(map(_argument, outputs.split())),
         defaults=dict(item.split("=", 1) for item in defaults.split()),
     )
+
+
+@cache
+def function_ops() -> frozenset[str]:
+    """Return the stock ops that have function-valued attributes."""
+    return frozenset(op for op, row in _rows().items() if row.endswith("\tfunctions"))
 
 
 def tensorflow_version() -> tuple[str, int]:
