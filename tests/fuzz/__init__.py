@@ -1,1 +1,1 @@
-"""Fuzzing: whatever bytes a module is made of, it gets a verdict, soon, in little memory."""
+"""Fuzzing: every module gets a verdict, whatever bytes it consists of, within seconds and in little memory."""

@@ -17,13 +17,13 @@ MEMORY = 1 << 30
 
 
 def main() -> int:
-    """Fuzz, tell what was seen, and exit with 1 if anything broke."""
+    """Fuzz, print the counts, and return 1 if hubcheck crashed."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--first", type=int, default=0, help="the number of the first mutation")
     parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--only", choices=sorted(TARGETS), help="one kind of file")
-    parser.add_argument("--keep", type=Path, help="a folder for the modules that broke hubcheck")
+    parser.add_argument("--keep", type=Path, help="a folder for the modules on which hubcheck crashes")
     parser.add_argument("--corpus", type=Path, help="modules to start from, besides the kept ones")
     parser.add_argument("--publish", action="store_true", help="start from what the fixture scripts publish, too")
     given = parser.parse_args()
@@ -32,7 +32,7 @@ def main() -> int:
         folder = Path(tempfile.gettempdir()) / "hubcheck-fuzz-corpus"
         with exclusive(folder):
             corpus += [published(script, folder) for script in scripts() if script.path.stem == "good"]
-    # Beyond this, an allocation fails, and is a crash that is told.
+    # Beyond this, an allocation fails, which is reported as a crash.
     if not given.publish:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     chosen = seeds(*corpus)

@@ -1,15 +1,15 @@
-"""Small damage to bytes: what disks, networks and hostile editors do."""
+"""Small changes to bytes, as by disks, networks and attackers."""
 
 from __future__ import annotations
 
 import random
 
 _TELLING = (b"\x00", b"\xff", b"\x80", b"\x7f", b"\xff\xff\xff\xff", b"\xff\xff\xff\xff\x0f", b"\xff" * 9 + b"\x01")
-"""Ends of ranges, and of varints."""
+"""Boundary values of integers and varints."""
 
 
 def mutated(rng: random.Random, data: bytes, *, other: bytes = b"") -> bytes:
-    """The bytes with one to four changes; `other` is a file of the same kind, to take pieces from."""
+    """Return the bytes with one to four changes; pieces are copied from `other`, a file of the same kind."""
     out = bytearray(data)
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         _change(rng, out, other or data)

@@ -1,4 +1,4 @@
-"""A run: many mutations, each judged in a folder of its own kind, and what broke hubcheck kept."""
+"""A run: checks many mutations, and keeps the modules on which hubcheck crashes."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hubcheck.module.file_names import is_archive_name
-from tests.fuzz.judge import Broken, Judge
+from tests.fuzz.checker import FuzzChecker, HubcheckFailed
 from tests.fuzz.seeds import Seed
 from tests.fuzz.targets import TARGETS
 
 _THOROUGH = 8
-"""Every so many modules are shown, planned and reported as well."""
+"""One in so many checks is thorough."""
 
 
 @dataclass
 class Result:
-    """What a campaign saw."""
+    """The counts of a run."""
 
     runs: Counter[str] = field(default_factory=Counter)
     findings: Counter[str] = field(default_factory=Counter)
@@ -37,7 +37,7 @@ class Result:
         rules = len(self.findings)
         return (
             f"{self.runs.total():,} mutations in {self.seconds:,.0f} s ({dict(self.runs)}), {rules} different rules"
-            f" broken, slowest {self.slowest:.2f} s, peak memory {self.peak_bytes / 1e6:,.0f} MB,"
+            f" failed, slowest {self.slowest:.2f} s, peak memory {self.peak_bytes / 1e6:,.0f} MB,"
             f" {len(self.crashes)} crashes"
         )
 
@@ -45,8 +45,8 @@ class Result:
 def run(
     seeds: Sequence[Seed], *, first: int, runs: int, seconds: float, only: str | None = None, keep: Path | None = None
 ) -> Result:
-    """Judge `runs` mutations, numbered from `first` on, for at most `seconds`. Number n is always the same mutation."""
-    judge, result, begin = Judge(), Result(), time.monotonic()
+    """Check `runs` mutations, numbered from `first` on, for at most `seconds`. Number n is always the same mutation."""
+    check, result, begin = FuzzChecker(), Result(), time.monotonic()
     names = [only] if only else [name for name, (_, share) in TARGETS.items() for _ in range(share)]
     with tempfile.TemporaryDirectory(prefix="hubcheck-fuzz-", dir=_memory()) as folder:
         for number in range(first, first + runs):
@@ -58,7 +58,7 @@ def run(
             started = time.monotonic()
             with laid_out(Path(folder), {**seed.files, **files}) as module:
                 try:
-                    result.findings.update(judge(module, thorough=number % _THOROUGH == 0))
+                    result.findings.update(check(module, thorough=number % _THOROUGH == 0))
                 except BaseException as error:
                     if isinstance(error, KeyboardInterrupt):
                         raise
@@ -76,7 +76,7 @@ def run(
 
 @contextmanager
 def laid_out(folder: Path, files: dict[str, bytes]) -> Iterator[Path]:
-    """A module with these files; an empty one is not written. An archive among them is the module."""
+    """Write a module with these files, except empty ones. If an archive is among them, that is the module."""
     module = folder / "module"
     module.mkdir()
     for name, data in files.items():
@@ -98,11 +98,11 @@ def _memory() -> str | None:
 
 
 def _place(error: BaseException) -> str:
-    """The same for errors of one cause: the last lines of the traceback."""
-    text = str(error) if isinstance(error, Broken) else repr(error)
+    """Return the last lines of the traceback, which are equal for errors with one cause."""
+    text = str(error) if isinstance(error, HubcheckFailed) else repr(error)
     return "\n".join(text.strip().splitlines()[-6:])[-800:]
 
 
 def memory_now() -> int:
-    """Bytes of memory that this process holds."""
+    """Return the resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()

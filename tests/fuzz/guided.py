@@ -16,7 +16,7 @@ import atheris
 with atheris.instrument_imports(include=["hubcheck"]):
     import hubcheck.checks.archives  # noqa: F401 - what rules name is imported when it is asked
     from hubcheck.module.proto import DecodeError, parse
-    from tests.fuzz.judge import Judge
+    from tests.fuzz.checker import FuzzChecker
 
 from tests.fuzz import tables, targets
 from tests.fuzz.campaign import laid_out
@@ -42,13 +42,13 @@ def main() -> None:
     chosen = seeds()
     corpus = _corpus(kind, chosen)
     around = {name: data for name, data in chosen[0].files.items() if name != KINDS[kind] and _belongs(name, kind)}
-    judge, folder = Judge(), Path(".fuzz", "work", str(os.getpid()))
+    check, folder = FuzzChecker(), Path(".fuzz", "work", str(os.getpid()))
 
     def one(data: bytes) -> None:
         if not data:
             return
         with laid_out(folder, {**around, KINDS[kind]: data}) as module:
-            judge(module)
+            check(module)
 
     options = (
         {"custom_mutator": _structural} if kind == "model" else {"custom_mutator": _sealed} if kind == "index" else {}

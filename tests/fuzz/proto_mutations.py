@@ -42,7 +42,7 @@ class Mutator:
         self._names = sorted(_names(message))
 
     def mutate(self, message: Any) -> None:
-        """One to four changes, in place."""
+        """Make one to four changes in place."""
         for _ in range(self._rng.choice((1, 1, 2, 4))):
             if self._rng.random() < 0.4 and message.DESCRIPTOR.name == "SavedModel" and message.meta_graphs:
                 self._change_graph(self._rng.choice(message.meta_graphs))
@@ -50,7 +50,7 @@ class Mutator:
                 self._change(self._descend(message))
 
     def _descend(self, message: Any) -> Any:
-        """A message somewhere inside, deep ones as likely as others."""
+        """Return a random message inside; nested ones are as likely as others."""
         for _ in range(12):
             inner = [value for field, value in message.ListFields() if field.message_type is not None]
             if not inner or self._rng.random() < 0.12:
@@ -156,7 +156,7 @@ class Mutator:
                 return self._rng.choice(self._names or TEXTS)
 
     def _change_graph(self, meta: Any) -> None:
-        """What a random walk through the message does too seldom: other ops, other edges, other functions."""
+        """Make a change that random choices make too rarely: another op, edge or function."""
         functions = meta.graph_def.library.function
         bodies = [meta.graph_def.node, *(function.node_def for function in functions)]
         nodes: Sequence[Any] = self._rng.choice([body for body in bodies if len(body)] or [[]])

@@ -1,4 +1,4 @@
-"""Real modules to start from: the kept ones, those of other projects, and what fixture scripts publish."""
+"""Real modules to mutate: test data, modules of other projects, and what fixture scripts publish."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hubcheck.module.proto import DecodeError, parse
 from tests.paths import modules_at_hand
 
 LARGEST = 400_000
-"""Bytes of a proto; larger ones cost time and have nothing that smaller ones lack."""
+"""Bytes of a proto; larger ones take longer and have nothing that smaller ones lack."""
 SMALL_SHARD = 300_000
 
 
@@ -22,7 +22,7 @@ class Seed:
 
 
 def seeds(*more: Path) -> list[Seed]:
-    """The small modules at hand and those below the folders `more`."""
+    """Return the small modules of the test data and those below the folders `more`."""
     found = [file.parent for folder in more for file in folder.rglob("saved_model.pb")]
     found += modules_at_hand()
     return [read(module) for module in sorted(found) if _is_whole(module / "saved_model.pb")]
@@ -36,7 +36,7 @@ def _is_whole(file: Path) -> bool:
 
 
 def read(module: Path) -> Seed:
-    """A module as a seed; large weights are left as short as a test can bear."""
+    """Read a module as a seed, without large weights."""
     files = {}
     for file in sorted(module.rglob("*")):
         if file.is_file() and file.stat().st_size <= max(LARGEST, SMALL_SHARD):

@@ -1,4 +1,4 @@
-"""Writes checkpoint indexes, so that damage to what is in them does not end at their checksums."""
+"""Writing checkpoint indexes with valid checksums, so that damaged entries reach the reader."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hubcheck.module import leveldb_table
 
 
 def written(entries: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """A table of one block with these keys and values, in the order given."""
+    """Return a table of one block with these keys and values, in the order given."""
     data = _block(b"".join(_entry(key, value) for key, value in entries))
     index = _block(_entry(b"\xff", _varint(0) + _varint(len(data) - 5)))
     footer = _varint(len(data)) + _varint(len(index) - 5)
@@ -18,7 +18,7 @@ def written(entries: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 def sealed(data: bytes) -> bytes:
-    """A damaged table whose blocks, as far as its own index block leads to them, have right checksums again."""
+    """Return a damaged table with valid checksums for the blocks that its index block names."""
     out = bytearray(data)
     try:
         index = leveldb_table.index_handle(data)
@@ -57,7 +57,7 @@ def _varint(number: int) -> bytes:
 
 
 def repeated(data: bytes, times: int) -> bytes:
-    """A table of one block that its index names many times."""
+    """Return a table of one block that its index names many times."""
     offset, _ = leveldb_table.index_handle(data)
     block = data[:offset]
     index = _block(b"".join(_entry(b"%06d" % i, _varint(0) + _varint(offset - 5)) for i in range(times)))

@@ -1,4 +1,4 @@
-"""What is damaged: one function for each kind of file. Each gives the files that replace those of its seed."""
+"""One function for each kind of file that is mutated. Each returns the files that replace those of its seed."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def attachments(rng: random.Random, seed: Seed) -> Files:
 
 
 def index(rng: random.Random, seed: Seed) -> Files:
-    """The checkpoint's index: its bytes as they are, its bytes with right checksums, or what stands in it."""
+    """The checkpoint's index: its bytes, its bytes with valid checksums, or its entries."""
     if INDEX not in seed.files:
         return {INDEX: mutated(rng, tables.written([(b"", b"\x08\x01"), (b"w", b"\x08\x01\x12\x00\x20\x00\x28\x04")]))}
     data = seed.files[INDEX]
@@ -106,7 +106,7 @@ def index(rng: random.Random, seed: Seed) -> Files:
 
 
 def object_graph(rng: random.Random, seed: Seed) -> Files:
-    """The object graph among the weights of a TF2 checkpoint."""
+    """The object graph in a TF2 checkpoint."""
     if INDEX not in seed.files or SHARD not in seed.files:
         return structure(rng, seed)
     entries = dict(leveldb_table.entries(seed.files[INDEX]))
@@ -163,7 +163,7 @@ def archive(rng: random.Random, seed: Seed) -> Files:
 
 
 def _with_checksum(data: bytes, at: int) -> bytes:
-    """A tar file whose header at this place has a right checksum."""
+    """Return a tar file with a valid checksum in the header at this position."""
     header = bytearray(data[at : at + 512])
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
@@ -171,7 +171,7 @@ def _with_checksum(data: bytes, at: int) -> bytes:
 
 
 _PACKED = 2_000
-"""Bytes of each file in an archive: more would only be more to compress."""
+"""Bytes of each file in an archive: more would take longer to compress."""
 
 TARGETS: dict[str, tuple[Target, int]] = {
     "structure": (structure, 10),

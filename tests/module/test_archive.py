@@ -1,4 +1,4 @@
-"""Archives: a module in one is checked like any other; one that is not safe is refused, and leaves nothing behind."""
+"""A module in an archive is checked like any other; an unsafe archive is refused, and leaves no files behind."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ZipEdit = Callable[[zipfile.ZipFile], object]
 
 @pytest.fixture(autouse=True)
 def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder for temporary files, in which nothing may be left; and the folder around it, with nothing new."""
+    """A folder for temporary files, which must be empty after the test."""
     folder = tmp_path / "scratch"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -202,7 +202,7 @@ def test_a_wrapper_folder_is_a_finding_and_the_module_in_it_is_checked(tmp_path:
         "variables/old/variables.index",
     ],
 )
-def test_what_is_no_file_of_a_module_is_a_finding(tmp_path: Path, name: str) -> None:
+def test_a_file_that_does_not_belong_to_a_module_is_a_finding(tmp_path: Path, name: str) -> None:
     (finding,) = findings(zipped(tmp_path / "m.zip", entry(name)))
     assert finding.rule == "package/layout"
     assert finding.found == name
@@ -220,7 +220,7 @@ def test_what_is_no_file_of_a_module_is_a_finding(tmp_path: Path, name: str) -> 
         "variables/checkpoint",
     ],
 )
-def test_what_exporters_and_publishers_add_is_none(tmp_path: Path, name: str) -> None:
+def test_files_of_exporters_and_publishers_are_accepted(tmp_path: Path, name: str) -> None:
     assert findings(zipped(tmp_path / "m.zip", entry(name))) == []
 
 
@@ -244,7 +244,7 @@ def damaged(path: Path, data: bytes) -> str:
     [b"", b"PK", b"\x1f\x8b", b"PK\5\6" + bytes(18), gzip.compress(b"x" * 600, mtime=0), b"text"],
     ids=["empty", "start of a zip", "start of a gzip", "zip of nothing", "gzip of no tar", "text"],
 )
-def test_what_is_no_archive_is_one_finding(tmp_path: Path, name: str, data: bytes) -> None:
+def test_a_file_that_is_not_an_archive_is_one_finding(tmp_path: Path, name: str, data: bytes) -> None:
     assert name in damaged(tmp_path / name, data)
 
 
@@ -255,7 +255,7 @@ def test_every_truncation_of_an_archive_is_one_finding(tmp_path: Path) -> None:
             assert archive.name in damaged(archive, whole[:end]), end
 
 
-def test_an_archive_without_a_module_and_one_of_two_are_told(tmp_path: Path) -> None:
+def test_an_archive_of_no_module_or_of_two_is_one_finding(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
         archive.writestr("cat.png", b"")
     with tarfile.open(tmp_path / "two.tgz", "w:gz") as tar:
@@ -266,7 +266,7 @@ def test_an_archive_without_a_module_and_one_of_two_are_told(tmp_path: Path) -> 
     assert "2 modules are in two.tgz: a, b" in two.message
 
 
-def test_an_encrypted_zip_is_told(tmp_path: Path) -> None:
+def test_an_encrypted_zip_is_one_finding(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "m.zip")
     data = bytearray(archive.read_bytes())
     at = data.find(b"PK\1\2")
@@ -302,20 +302,20 @@ def test_a_zip_that_lies_about_sizes_is_one_problem(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
-def test_a_header_that_asks_for_much_memory_is_refused(tmp_path: Path, kind: bytes) -> None:
+def test_a_header_that_requests_much_memory_is_refused(tmp_path: Path, kind: bytes) -> None:
     info = tarfile.TarInfo("x")
     info.type, info.size = kind, 1 << 30
     message = damaged(tmp_path / "m.tgz", gzip.compress(info.tobuf() + bytes(1 << 21)))
     assert "a header of more than" in message
 
 
-def test_headers_upon_headers_are_refused(tmp_path: Path) -> None:
+def test_a_long_chain_of_headers_is_refused(tmp_path: Path) -> None:
     info = tarfile.TarInfo("x")
     info.type, info.size = tarfile.GNUTYPE_LONGNAME, 512
     assert "damaged" in damaged(tmp_path / "m.tgz", gzip.compress((info.tobuf() + b"n" * 512) * 5000))
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path, scratch: Path) -> None:
+def test_the_folder_of_a_killed_process_is_removed_by_the_next(tmp_path: Path, scratch: Path) -> None:
     left, used = scratch / "hubcheck-unpacked-left", scratch / "hubcheck-unpacked-used"
     for folder in (left, used):
         folder.mkdir()

@@ -31,7 +31,7 @@ def test_names_dtypes_and_shapes_are_those_that_tensorflow_reads(path):
 
 
 @pytest.mark.parametrize("path", WITH_WEIGHTS, ids=lambda path: path.name)
-def test_every_variable_of_a_whole_module_is_in_its_checkpoint(path):
+def test_every_variable_of_an_intact_module_is_in_its_checkpoint(path):
     module = read(path)
     assert not module.problems
     for variant in module.variants:
@@ -55,8 +55,8 @@ def test_a_big_checkpoint_of_many_blocks_is_read_whole(tmp_path):
     assert {name: index.entries[name].elements for name in names} == {n: i % 5 + 1 for i, n in enumerate(names)}
 
 
-def test_every_flipped_byte_of_an_index_is_noticed_or_harmless(tmp_path):
-    """A damaged index is told as damaged; nothing else is ever raised."""
+def test_a_flipped_byte_in_an_index_is_detected_or_harmless(tmp_path):
+    """Nothing but a TableError is raised."""
     source = WITH_WEIGHTS[0] / "variables" / "variables.index"
     data = source.read_bytes()
     whole = dict(leveldb_table.entries(data))
@@ -70,7 +70,7 @@ def test_every_flipped_byte_of_an_index_is_noticed_or_harmless(tmp_path):
 
 
 @pytest.mark.parametrize("length", [0, 1, 47, 48, 100])
-def test_a_truncated_index_is_told_as_such(tmp_path, length):
+def test_a_truncated_index_is_reported(tmp_path, length):
     copy = tmp_path / "variables.index"
     shutil.copy(WITH_WEIGHTS[0] / "variables" / "variables.index", copy)
     copy.write_bytes(copy.read_bytes()[:length])
@@ -79,7 +79,7 @@ def test_a_truncated_index_is_told_as_such(tmp_path, length):
 
 
 @given(st.binary(max_size=300))
-def test_bytes_that_are_no_table_raise_nothing_but_our_error(data):
+def test_bytes_that_are_not_a_table_raise_a_table_error(data):
     magic = struct.pack("<Q", 0xDB4775248B80FB57)
     for candidate in (data, data + magic, data + b"\0" * 40 + magic):
         try:
@@ -89,7 +89,7 @@ def test_bytes_that_are_no_table_raise_nothing_but_our_error(data):
 
 
 @given(st.binary(max_size=300))
-def test_bytes_that_are_no_snappy_stream_raise_nothing_but_our_error(data):
+def test_bytes_that_are_not_a_snappy_stream_raise_a_snappy_error(data):
     try:
         assert len(snappy.decompress(data, 1 << 20)) <= 1 << 20
     except snappy.SnappyError:

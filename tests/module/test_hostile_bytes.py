@@ -1,4 +1,4 @@
-"""Broken and hostile files: each is one clear finding or exit code 2, never a traceback, and nothing is written."""
+"""Damaged and hostile files: each is one clear finding or exit code 2, never a traceback, and nothing is written."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def replaced(name: str, content: bytes | str) -> Damage:
 
 
 def lying(side: str, key: str, lie: Callable[[Any], object]) -> Damage:
-    """Damage that makes a signature, in both variants, say something untrue of a tensor."""
+    """Damage that makes a signature, in both variants, declare something false about a tensor."""
 
     def change(message: Any) -> None:
         for variant in message.meta_graphs:
@@ -50,7 +50,7 @@ def lying(side: str, key: str, lie: Callable[[Any], object]) -> Damage:
 
 
 def output_named(name: str) -> Damage:
-    """Damage that points a signature's output somewhere else."""
+    """Damage that makes a signature's output name another tensor."""
     return lying("outputs", "default", lambda info: setattr(info, "name", name))
 
 
@@ -143,7 +143,7 @@ UNREADABLE: dict[str, tuple[Damage, str]] = {
     ),
     "future": (edited(from_the_future), "a TensorFlow that does not exist yet"),
 }
-"""What was done to a good module, and a part of the message about it."""
+"""The damage to a good module, and a part of the expected message."""
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, ModuleRepo
 
 
 def state(folder: Path) -> dict[str, tuple[int, int]]:
-    """Everything below a folder, with sizes and times of change."""
+    """Return everything below a folder, with sizes and modification times."""
     found = {}
     for file in sorted(folder.rglob("*")):
         info = file.lstat()
@@ -168,7 +168,7 @@ def state(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_a_broken_file_is_one_clear_finding(name: str, reports: Mapping[str, ModuleReport]) -> None:
+def test_a_damaged_file_is_one_clear_finding(name: str, reports: Mapping[str, ModuleReport]) -> None:
     report = reports[name]
     assert [outcome.reason for outcome in report.outcomes if outcome.status == "broken"] == []
     assert [finding.rule for finding in report.findings] == ["module/readable"], report.findings
@@ -201,7 +201,7 @@ def rules_found(report: hubcheck.Report) -> list[str]:
     return [finding.rule for finding in report.findings]
 
 
-def test_an_op_that_stock_tensorflow_lacks_is_told_apart_from_corruption(good: Path) -> None:
+def test_an_op_that_tensorflow_lacks_is_not_reported_as_corruption(good: Path) -> None:
     edited(fancy_op)(good)
     assert rules_found(hubcheck.validate(good)) == ["safety/custom-ops"]
 
@@ -214,7 +214,7 @@ def test_damaged_weights_of_an_object_are_one_finding(fixture_module: Callable[[
     assert "variables/ is damaged" in finding.message
 
 
-def test_names_cannot_steer_the_terminal(good: Path) -> None:
+def test_names_cannot_control_the_terminal(good: Path) -> None:
     edited(hostile_key)(good)
     report = hubcheck.validate(good, static=True)
     assert rules_found(report) == ["output/key-prefix"]
@@ -225,7 +225,7 @@ def test_names_cannot_steer_the_terminal(good: Path) -> None:
     assert b"\x1b" not in shown.stdout
 
 
-def test_a_signature_may_leave_the_port_out(good: Path) -> None:
+def test_a_signature_may_omit_the_port(good: Path) -> None:
     output_named("Mean")(good)
     assert rules_found(hubcheck.validate(good, static=True)) == []
 
@@ -243,7 +243,7 @@ def test_the_binary_form_wins_over_the_text(good: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "meta_graphs {", "meta_graphs: 7", "{" * 100_000, "\xff\xfe", LFS_POINTER])
-def test_text_that_is_no_saved_model_is_one_clear_finding(good: Path, text: str) -> None:
+def test_text_that_is_not_a_saved_model_is_one_clear_finding(good: Path, text: str) -> None:
     (good / "saved_model.pb").unlink()
     (good / "saved_model.pbtxt").write_bytes(text.encode("latin-1"))
     (finding,) = hubcheck.validate(good).findings
@@ -260,7 +260,7 @@ def as_text(module: Path) -> None:
 
 
 def test_every_truncation_is_one_finding_or_none(good: Path) -> None:
-    """A file that is cut off between its messages is whole as far as it goes."""
+    """A file that is truncated between its messages is valid."""
     file = good / "saved_model.pb"
     whole = file.read_bytes()
     for end in range(0, len(whole), 251):
@@ -279,7 +279,7 @@ def test_every_flipped_bit_gets_a_verdict(good: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_told(good: Path) -> None:
+def test_a_file_without_read_permission_is_one_finding(good: Path) -> None:
     (good / "saved_model.pb").chmod(0)
     (finding,) = hubcheck.validate(good).findings
     assert finding.message.startswith("saved_model.pb cannot be read")

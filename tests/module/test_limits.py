@@ -1,4 +1,4 @@
-"""What is too large is told in one finding that names the limit, soon, and without much memory."""
+"""A module that exceeds a limit gets one finding that names it, within seconds and without much memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Damage = Callable[[Path], object]
 
 
 def fields(module: Path) -> None:
-    """More of the smallest fields than a file may have."""
+    """Write more of the smallest fields than a file may have."""
     (module / "saved_model.pb").write_bytes(b"\x08\x01" * (5 << 20))
 
 
@@ -113,7 +113,7 @@ def test_large_modules_stay_below_every_bound() -> None:
     assert LIMITS.limit("archive_members").value >= LIMITS.files
 
 
-def test_one_block_that_an_index_names_often_counts_as_often() -> None:
+def test_a_block_counts_each_time_that_the_index_names_it() -> None:
     data = tables.written([(b"k", b"v" * 1000)])
     one = list(tables.leveldb_table.entries(data))
     assert len(one) == 1
@@ -122,7 +122,7 @@ def test_one_block_that_an_index_names_often_counts_as_often() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("*/saved_model.pb")), ids=lambda path: path.parent.name)
-def test_fields_are_counted_as_the_parser_meets_them(path: Path) -> None:
+def test_fields_are_counted_as_the_parser_reads_them(path: Path) -> None:
     data = path.read_bytes()
     count = _count(message_class("SavedModel").FromString(data))
     # Fields that the schema leaves out are in the bytes, but not in the message; packed numbers are one field.
@@ -145,5 +145,5 @@ def _count(message: Any) -> int:
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"\x0b" * 50, b"\x12" + b"\xff" * 9 + b"\x7f", b"\x0f\x0f"])
-def test_bytes_that_are_no_message_are_counted_to_their_end(data: bytes) -> None:
+def test_bytes_that_are_not_a_message_are_counted_to_their_end(data: bytes) -> None:
     assert not more_fields("SavedModel", data, 1000)

@@ -1,4 +1,4 @@
-"""The proto schema of our own says what TensorFlow's says."""
+"""hubcheck's proto schema agrees with TensorFlow's."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def compare(ours: descriptor_pb2.DescriptorProto, theirs) -> None:
         compare(nested, theirs.nested_types_by_name[nested.name])
 
 
-def test_the_numbers_of_the_dtypes_are_tensorflows():
+def test_dtype_numbers_are_those_of_tensorflow():
     theirs = {value.number: value.name for value in tensorflows_descriptors()["DataType"].values}
     enum = proto.message_class("TensorProto").DESCRIPTOR.fields_by_name["dtype"].enum_type
     ours = {value.number: value.name for value in enum.values}
@@ -87,7 +87,7 @@ def test_the_numbers_of_the_dtypes_are_tensorflows():
     assert len(both) >= 28
 
 
-def test_the_checked_in_descriptors_are_those_of_the_source(tmp_path):
+def test_the_checked_in_descriptors_are_compiled_from_the_source(tmp_path):
     pytest.importorskip("grpc_tools")
     out = tmp_path / "fresh.desc"
     command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{SCHEMA.parent}", "--include_imports"]
@@ -117,7 +117,7 @@ def test_a_module_reads_as_with_tensorflows_classes(path):
 
 
 def same_fields(ours, theirs, path: str) -> None:
-    """Every field that our schema has holds what TensorFlow's class holds."""
+    """Assert that every field of our schema has the value in TensorFlow's class."""
     for field in ours.DESCRIPTOR.fields:
         mine, other = getattr(ours, field.name), getattr(theirs, field.name)
         where = f"{path}.{field.name}"

@@ -1,4 +1,4 @@
-"""Files of strangers are read, pipes and devices are not waited for."""
+"""Regular files are read; pipes and devices are refused at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_link_to_a_file_is_read(tmp_path: Path) -> None:
     assert read_file(tmp_path / "link") == b"text"
 
 
-def test_a_file_beyond_the_limit_is_refused_unless_a_part_is_asked_for(tmp_path: Path) -> None:
+def test_a_file_beyond_the_limit_is_refused_but_a_part_of_it_can_be_read(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"0123456789")
     with pytest.raises(OSError, match="larger than 9 bytes"):
@@ -33,7 +33,7 @@ def test_a_file_beyond_the_limit_is_refused_unless_a_part_is_asked_for(tmp_path:
     assert read_file(file, size=9, max_bytes=9) == b"012345678"
 
 
-def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+def test_pipes_devices_and_folders_are_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
         with pytest.raises(OSError, match="it is a"):
@@ -42,5 +42,5 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
 
 def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
-    test_what_is_no_file_is_refused_at_once(tmp_path)
+    test_pipes_devices_and_folders_are_refused_at_once(tmp_path)
     assert len(list(Path("/proc/self/fd").iterdir())) == before

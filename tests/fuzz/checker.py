@@ -1,4 +1,4 @@
-"""What is asked of every mutated module: a verdict without an error of ours, soon."""
+"""What every mutated module must get: a verdict within seconds, without an internal error."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ SECONDS = 10
 _OPTIONS = Options(static=True)
 
 
-class Broken(AssertionError):
-    """hubcheck failed on a module; the message is the traceback, or names what took too long."""
+class HubcheckFailed(AssertionError):
+    """hubcheck crashed or took too long; the message is the traceback or the time limit."""
 
 
-class Judge:
-    """Judges modules, one after the other, in this process."""
+class FuzzChecker:
+    """Checks modules in this process."""
 
     def __init__(self) -> None:
         self._plan: ResolvedOptions = resolve(_OPTIONS)
 
     def __call__(self, path: Path, *, thorough: bool = False) -> list[str]:
-        """The rules that the module breaks. A thorough look also shows it, plans its run, and writes reports.
+        """Return the rules that fail. A thorough check also prints the module, plans its run and writes reports.
 
         Raises:
-            Broken: an error of ours, or it took more than SECONDS.
+            HubcheckFailed: hubcheck crashed, or took more than SECONDS.
         """
         with _deadline():
             plan = replace(self._plan, options=replace(_OPTIONS, details=thorough))
             (report,) = stream([path], plan)
             for outcome in report.outcomes:
                 if outcome.status == "broken":
-                    raise Broken(f"{outcome.rule}: {outcome.reason}")
+                    raise HubcheckFailed(f"{outcome.rule}: {outcome.reason}")
             if thorough:
                 self._more(path, self._plan.report((report,)))
         return sorted({finding.rule for finding in report.findings})
@@ -61,7 +61,7 @@ class Judge:
 @contextmanager
 def _deadline() -> Iterator[None]:
     def late(number: int, frame: FrameType | None) -> None:
-        raise Broken(f"no verdict within {SECONDS} seconds")
+        raise HubcheckFailed(f"no verdict within {SECONDS} seconds")
 
     before = signal.signal(signal.SIGALRM, late)
     signal.alarm(SECONDS)

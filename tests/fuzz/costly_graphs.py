@@ -1,6 +1,6 @@
-"""Graphs made to wear a reader out: small files, or files that are only large, with very many ways through them.
+"""Graphs that are costly to analyse: with very many paths, or very large.
 
-Each is a module whose `image_feature_vector` ends in the maze.
+Each is a module whose `image_feature_vector` ends in the graph.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from typing import Any
 
 from hubcheck.module.proto import message_class
 
-Maze = Callable[[Any, int], str]
-"""Builds the maze into a GraphDef, of about so many nodes; gives the tensor at its end."""
+CostlyGraph = Callable[[Any, int], str]
+"""Adds about so many nodes to a GraphDef, and returns the name of the last tensor."""
 
 
-def module(maze: Maze, size: int) -> bytes:
-    """A TF1 SavedModel with the maze behind its outputs."""
+def module(build: CostlyGraph, size: int) -> bytes:
+    """Return a TF1 SavedModel with the graph behind its outputs."""
     model = message_class("SavedModel")(saved_model_schema_version=1)
     meta = model.meta_graphs.add()
     meta.meta_info_def.tags.append("serve")
     graph = meta.graph_def
     images = add(graph, "images", "Placeholder")
     images.attr["dtype"].type = 1
-    end = maze(graph, size)
+    end = build(graph, size)
     for key in ("serving_default", "image_feature_vector"):
         signature = meta.signature_def[key]
         _tensor(signature.inputs["images"], "images:0", (-1, 24, 32, 3))
@@ -31,13 +31,13 @@ def module(maze: Maze, size: int) -> bytes:
 
 
 def add(graph: Any, name: str, op: str, *inputs: str) -> Any:
-    """A node, in a GraphDef or a FunctionDef."""
+    """Add a node to a GraphDef or a FunctionDef."""
     nodes = graph.node if hasattr(graph, "library") else graph.node_def
     return nodes.add(name=name, op=op, input=inputs)
 
 
 def function(graph: Any, name: str, arguments: int = 1) -> Any:
-    """A function of float tensors that returns one."""
+    """Add a function of float tensors that returns one."""
     made = graph.library.function.add()
     made.signature.name = name
     for number in range(arguments):
@@ -47,7 +47,7 @@ def function(graph: Any, name: str, arguments: int = 1) -> Any:
 
 
 def call(graph: Any, name: str, callee: str, *inputs: str, op: str = "PartitionedCall") -> Any:
-    """A node that calls a function."""
+    """Add a node that calls a function."""
     node = add(graph, name, op, *inputs)
     node.attr["f"].func.name = callee
     for _ in inputs:
@@ -57,7 +57,7 @@ def call(graph: Any, name: str, callee: str, *inputs: str, op: str = "Partitione
 
 
 def chain(graph: Any, size: int) -> str:
-    """Identities upon identities, the first named last."""
+    """A chain of identities, the first of them last in the file."""
     names = ["images", *(f"n{i}" for i in range(size))]
     for i in reversed(range(size)):
         add(graph, names[i + 1], "Identity", names[i])
@@ -71,7 +71,7 @@ def fan(graph: Any, size: int) -> str:
 
 
 def controls(graph: Any, size: int) -> str:
-    """Every node runs after every other one of the layer before."""
+    """Layers of nodes, each with control inputs from all nodes of the layer before."""
     width = int(size**0.5)
     layer: Sequence[str] = ["images"]
     for depth in range(4):
@@ -98,7 +98,7 @@ def doubling(graph: Any, size: int) -> str:
 
 
 def recursion(graph: Any, size: int) -> str:
-    """A function that calls itself as often as it can."""
+    """A function that calls itself many times."""
     made = function(graph, "f")
     last = "x0"
     for i in range(size):
@@ -111,7 +111,7 @@ def recursion(graph: Any, size: int) -> str:
 
 
 def loops(graph: Any, size: int) -> str:
-    """Loops within loops, each of which hands its values around."""
+    """Nested loops, each of which permutes its values."""
     depth = min(size, 40)
     for level in range(depth):
         body, condition = function(graph, f"b{level}", 3), function(graph, f"c{level}", 3)
@@ -129,7 +129,7 @@ def loops(graph: Any, size: int) -> str:
 
 
 def branches(graph: Any, size: int) -> str:
-    """Conditions that hang on the results of conditions."""
+    """Conditions that depend on the results of conditions."""
     made = function(graph, "t", 2)
     made.ret["y"] = "x0"
     last = "images"
@@ -143,7 +143,7 @@ def branches(graph: Any, size: int) -> str:
 
 
 def switches(graph: Any, size: int) -> str:
-    """TF1 conditionals around conditionals, in a ring."""
+    """Nested TF1 conditionals, in a cycle."""
     add(graph, "r", "RandomUniform", "images")
     last = "images"
     for i in range(size):
@@ -154,7 +154,7 @@ def switches(graph: Any, size: int) -> str:
 
 
 def diamonds(graph: Any, size: int) -> str:
-    """Sums of two products of one value: twice as many ways with each."""
+    """Sums of two products of one value, each of which doubles the number of paths."""
     add(graph, "r", "RandomUniform", "images")
     last = "images"
     for i in range(size):
@@ -166,7 +166,7 @@ def diamonds(graph: Any, size: int) -> str:
 
 
 def axes(graph: Any, size: int) -> str:
-    """A mean over half of the axes of a tensor that is turned this way and that."""
+    """A mean over half of the axes of a tensor that is transposed many times."""
     rank = 16
     order = list(range(rank))
     for name, turned in (("swap", [1, 0, *order[2:]]), ("turn", [*order[1:], 0]), ("half", order[:8])):
@@ -186,14 +186,14 @@ def axes(graph: Any, size: int) -> str:
 
 
 def shaped(node: Any, rank: int) -> None:
-    """State the shape of a node's output: so many axes of size 2."""
+    """Declare the shape of a node's output: so many axes of size 2."""
     shape = node.attr["_output_shapes"].list.shape.add()
     for _ in range(rank):
         shape.dim.add(size=2)
 
 
 def savers(graph: Any, size: int) -> str:
-    """Files whose path comes through a long chain, which is the same for all of them."""
+    """Files whose paths come from one long chain of nodes."""
     last = "images"
     for i in range(size):
         add(graph, f"p{i}", "StringJoin", last, last)
@@ -222,7 +222,7 @@ def signatures(graph: Any, size: int) -> str:
 
 
 def affine(graph: Any, size: int) -> str:
-    """Scales and shifts of the images, one upon the other, before the first layer."""
+    """A chain of scales and offsets of the images before the first layer."""
     last = "images"
     for i in range(size):
         add(graph, f"c{i}", "Const").attr["value"].tensor.float_val.append(1.5)
@@ -232,7 +232,7 @@ def affine(graph: Any, size: int) -> str:
     return "end:0"
 
 
-MAZES: dict[str, tuple[Maze, int]] = {
+COSTLY_GRAPHS: dict[str, tuple[CostlyGraph, int]] = {
     "chain": (chain, 100_000),
     "fan": (fan, 1_000_000),
     "controls": (controls, 250_000),
@@ -248,7 +248,7 @@ MAZES: dict[str, tuple[Maze, int]] = {
     "signatures": (signatures, 100_000),
     "affine": (affine, 30_000),
 }
-"""Each maze with the size at which it is asked for a verdict."""
+"""Each graph, with its size in a long run."""
 
 
 def _tensor(info: Any, name: str, dims: Sequence[int]) -> None:
