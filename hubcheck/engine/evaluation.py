@@ -38,7 +38,7 @@ class Results(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class RuleSelection:
     """The rules to evaluate.
 
     Attributes:
@@ -104,7 +104,7 @@ class Evaluation:
     """What the files of a module decide. One of `with_observations` and `without_run` completes it."""
 
     context: Context
-    rules: Rules
+    rules: RuleSelection
     ordered: tuple[Rule, ...]
     static: Halves
 
@@ -163,7 +163,7 @@ def evaluate(
         selected: the ids to report, by default all; the others are evaluated only as needs.
         assume_passed: the ids that block no other rule, even if they fail.
     """
-    chosen = Rules(rules, rules if selected is None else selected, assume_passed)
+    chosen = RuleSelection(rules, rules if selected is None else selected, assume_passed)
     ordered = tuple(chosen.in_order_of_needs())
     static: dict[str, Half] = {}
     with gc_paused():
@@ -176,12 +176,12 @@ def evaluate(
 def unavailable(rules: Mapping[str, Rule], selected: Collection[str], reason: str) -> Results:
     """Return the results for a module that could not be read, through no fault of its own: all rules are skipped."""
     skipped = Half("blocked", reason, complete=False)
-    return Rules(rules, selected).results(dict.fromkeys(rules, skipped), {})
+    return RuleSelection(rules, selected).results(dict.fromkeys(rules, skipped), {})
 
 
 def internal_error(rules: Mapping[str, Rule], selected: Collection[str], reason: str) -> Results:
     """Return the results for a module on which hubcheck itself failed before it could evaluate any rule."""
-    chosen = Rules(rules, selected)
+    chosen = RuleSelection(rules, selected)
     halves = dict.fromkeys(rules, Half("blocked", "hubcheck failed on this module"))
     halves[chosen.first(chosen.in_order_of_needs())] = Half("crashed", reason)
     return chosen.results(halves, {})

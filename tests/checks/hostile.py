@@ -22,7 +22,7 @@ def safety_report(path: Path) -> ModuleReport:
     return module
 
 
-def told(path: Path) -> list[str]:
+def findings_of(path: Path) -> list[str]:
     """ "level rule op function?" of each safety finding."""
     return sorted(
         f"{finding.level} {finding.rule}" + (f" {finding.where.node.op}" if finding.where.node else "")

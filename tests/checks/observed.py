@@ -63,27 +63,27 @@ def context(module: str = "a_good_feature_vector", *found_in_files: Where) -> Co
     return Context(_module(module), load_contracts(), found_in_files)
 
 
-def faults(said: Iterable[CheckItem]) -> list[Fault]:
+def faults(items: Iterable[CheckItem]) -> list[Fault]:
     """The faults, one for each cause."""
-    return [item for item in answer(said) if isinstance(item, Fault)]
+    return [item for item in answer(items) if isinstance(item, Fault)]
 
 
-def answer(said: Iterable[CheckItem]) -> list[Fault | Skip]:
+def answer(items: Iterable[CheckItem]) -> list[Fault | Skip]:
     """What counts of a check's items: a plain Skip does only where nothing was checked."""
-    items = list(distinct(said, _module("a_good_feature_vector")))
+    kept = list(distinct(items, _module("a_good_feature_vector")))
     return [
         item
-        for item in items
+        for item in kept
         if isinstance(item, Fault)
-        or (isinstance(item, Skip) and (item.undecided or item.incomplete or Checked() not in items))
+        or (isinstance(item, Skip) and (item.undecided or item.incomplete or Checked() not in kept))
     ]
 
 
-def skips(said: Iterable[CheckItem]) -> list[str]:
-    return [item.reason for item in answer(said) if isinstance(item, Skip)]
+def skips(items: Iterable[CheckItem]) -> list[str]:
+    return [item.reason for item in answer(items) if isinstance(item, Skip)]
 
 
-def is_sound(said: Iterable[CheckItem]) -> bool:
+def is_sound(items: Iterable[CheckItem]) -> bool:
     """Whether something was checked, without a fault and without an open question."""
-    items = list(said)
-    return Checked() in items and not answer(items)
+    found = list(items)
+    return Checked() in found and not answer(found)

@@ -53,7 +53,7 @@ def test_a_row_that_changes_with_its_company_is_a_fault_whatever_its_size(size, 
 
 
 @pytest.mark.parametrize(("value", "kind"), [(np.nan, "NaN"), (np.inf, "infinite"), (-np.inf, "infinite")])
-def test_one_value_that_is_not_finite_is_a_fault_and_names_the_picture(value, kind):
+def test_one_value_that_is_not_finite_is_a_fault_and_names_the_image(value, kind):
     wrong = RESULT.copy()
     wrong[3, 0] = value
     (fault,) = faults(behaviour.finite(context(), whole(wrong)))
@@ -109,7 +109,7 @@ def test_a_size_that_fails_is_not_a_signature_that_fails():
     assert (fault.details["sizes"], fault.details["good"]) == ("1", "5, 3")
 
 
-def test_a_signature_that_fails_at_every_size_is_told_once():
+def test_a_signature_that_fails_at_every_size_is_reported_once():
     default = ProbeTarget("", "default")
     seen = observations(
         *(run(purpose, failure=ERROR) for purpose in ("pictures", "plain", "swapped", "alone")),
@@ -157,13 +157,13 @@ def _fields(made: Run) -> dict[str, object]:
         (Failure("deadline", "it was stopped at its deadline of 3 s"), "3 s", "--timeout"),
     ],
 )
-def test_a_load_that_fails_is_told_with_what_helps(failure, words, fix):
+def test_a_load_that_fails_is_reported_with_its_fix(failure, words, fix):
     (fault,) = faults(runs.loads(context(), observations(loads=(Load("", "cpu", failure=failure),))))
     assert words in fault.found
     assert fix in (fault.fix or "")
 
 
-def test_the_session_loader_is_compared_only_with_what_is_steady():
+def test_the_session_loader_is_compared_only_with_what_is_repeatable():
     served = ProbeTarget("", "image_feature_vector", session=True)
     other = run("alone", RESULT[:1] * 2, target=served)
     (fault,) = faults(serving.servable(context(), _with_session(whole(RESULT), other)))
@@ -209,11 +209,11 @@ def softmax(rows: np.ndarray) -> np.ndarray:
 )
 def test_rows_that_sum_to_one_are_probabilities(rows, wrong):
     seen = observations(run("pictures", rows, target=SCORES))
-    said = values.not_probabilities(context("b_good_classification"), seen, signature="image_classification")
-    assert bool(faults(said)) is wrong
+    answers = values.not_probabilities(context("b_good_classification"), seen, signature="image_classification")
+    assert bool(faults(answers)) is wrong
 
 
-def test_a_default_signature_with_other_values_is_told_with_the_nearest_task():
+def test_a_default_signature_with_other_values_is_reported_with_the_nearest_task():
     default = ProbeTarget("", "default")
     other = observations(run("pictures", RESULT), run("pictures", RESULT + 1, target=default))
     (fault,) = faults(values.default_is_a_task(context("n_default_differs"), other))
@@ -222,7 +222,7 @@ def test_a_default_signature_with_other_values_is_told_with_the_nearest_task():
     assert faults(values.default_is_a_task(context("n_default_differs"), same)) == []
 
 
-def test_training_is_not_held_to_what_inference_promises():
+def test_training_is_not_checked_like_inference():
     seen = observations(
         run("pictures", RESULT),
         run("again", RESULT),

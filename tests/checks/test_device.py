@@ -23,7 +23,7 @@ def findings(path: Path) -> list[Finding]:
     return list(module.findings)
 
 
-def told(path: Path) -> list[str]:
+def findings_of(path: Path) -> list[str]:
     return sorted(f"{finding.level} {finding.rule} {finding.found}" for finding in findings(path))
 
 
@@ -84,8 +84,8 @@ QUIET = {
 
 
 @pytest.mark.parametrize("name", QUIET)
-def test_nothing_is_told_of(name: str, tmp_path: Path) -> None:
-    assert told(published(tmp_path / "m", QUIET[name])) == []
+def test_nothing_is_reported_for(name: str, tmp_path: Path) -> None:
+    assert findings_of(published(tmp_path / "m", QUIET[name])) == []
 
 
 LOUD = {
@@ -120,9 +120,9 @@ def pooled_on(x: tf.Tensor, device: str) -> tf.Tensor:
 
 
 @pytest.mark.parametrize("name", LOUD)
-def test_a_finding_is_told_of(name: str, tmp_path: Path) -> None:
+def test_a_finding_is_reported_for(name: str, tmp_path: Path) -> None:
     network, wanted = LOUD[name]
-    assert told(published(tmp_path / "m", network)) == [wanted]
+    assert findings_of(published(tmp_path / "m", network)) == [wanted]
 
 
 def test_the_finding_names_the_first_node_its_function_and_how_many_there_are(tmp_path: Path) -> None:
@@ -136,14 +136,14 @@ def test_the_finding_names_the_first_node_its_function_and_how_many_there_are(tm
     assert "2 nodes" in finding.message
 
 
-def test_a_polymorphic_function_is_judged_by_the_type_that_its_caller_gives(tmp_path: Path) -> None:
+def test_a_polymorphic_function_is_checked_by_the_type_that_its_caller_gives(tmp_path: Path) -> None:
     for dtype, wanted in ((tf.float32, []), (tf.int16, ["warning device/gpu-kernels ResizeBilinear of int16"])):
         path = published(
             tmp_path / dtype.name,
             lambda x, k: pooled(tf.raw_ops.ResizeBilinear(images=tf.cast(x, dtype), size=[4, 4])),  # noqa: B023
         )
         make_polymorphic(path)
-        assert told(path) == wanted
+        assert findings_of(path) == wanted
 
 
 def make_polymorphic(path: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_tf1_variable_on_a_gpu_is_pinned(tmp_path: Path) -> None:
         builder = v1.saved_model.Builder(str(tmp_path / "m"))
         builder.add_meta_graph_and_variables(session, ["serve"], signature_def_map={"serving_default": signature})
         builder.save()
-    assert told(tmp_path / "m") == ["error device/pinned /device:GPU:0"]
+    assert findings_of(tmp_path / "m") == ["error device/pinned /device:GPU:0"]
 
 
 def test_a_module_without_a_way_from_images_to_an_output_is_skipped(tmp_path: Path) -> None:
@@ -190,14 +190,14 @@ def test_a_module_without_a_way_from_images_to_an_output_is_skipped(tmp_path: Pa
 
 
 @pytest.mark.parametrize("library", [keras, tf_keras])
-def test_lookups_and_recurrent_layers_that_keras_itself_pins_are_told_nothing(library, tmp_path: Path) -> None:
+def test_lookups_and_recurrent_layers_that_keras_itself_pins_have_no_finding(library, tmp_path: Path) -> None:
     images = library.Input([SIZE, SIZE, 3], name="images")
     words = library.Input([1], dtype="string", name="words")
     ids = library.layers.StringLookup(vocabulary=["cat", "dog"])(words)
     rows = library.layers.LSTM(2)(library.layers.Reshape([SIZE, SIZE * 3])(images))
     both = library.layers.Concatenate()([rows, library.layers.Flatten()(library.layers.Embedding(4, 2)(ids))])
     library.Model([images, words], both).export(str(tmp_path / "m"))
-    assert told(tmp_path / "m") == []
+    assert findings_of(tmp_path / "m") == []
 
 
 FAMILIES = {
@@ -207,7 +207,7 @@ FAMILIES = {
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_networks_that_many_publish_are_told_nothing(name: str, tmp_path: Path) -> None:
+def test_networks_that_many_publish_have_no_finding(name: str, tmp_path: Path) -> None:
     FAMILIES[name]().export(str(tmp_path / "m"))
     (report,) = validate(tmp_path / "m", static=True, select=["device", "safety"]).modules
     assert list(report.findings) == []

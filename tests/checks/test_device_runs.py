@@ -49,7 +49,7 @@ def test_a_fault_on_both_devices_is_the_modules_fault():
     assert len(faults(runs.runs(context(), seen))) == 1
 
 
-def test_a_missing_kernel_is_told_of_the_cpu_and_not_of_the_signature():
+def test_a_missing_kernel_is_reported_for_the_cpu_and_not_for_the_signature():
     seen = observations(run("pictures", failure=KERNEL), run("plain", failure=KERNEL))
     assert len(faults(device_runs.cpu(context(), seen))) == 1
     assert faults(runs.runs(context(), seen)) == []
@@ -78,7 +78,7 @@ def test_on_a_gpu_alone_the_behaviour_rules_judge_the_gpu():
         ("all", False, ("cpu",), True),
     ],
 )
-def test_devices_are_chosen_by_wish_and_by_what_is_there(wish, there, run_on, missing, monkeypatch):
+def test_devices_are_selected_by_request_and_availability(wish, there, run_on, missing, monkeypatch):
     monkeypatch.setattr(devices, "no_gpu", lambda: None if there else "no GPU is visible on this machine")
     choice = devices.select_devices(wish)
     assert (choice.devices, choice.missing is not None) == (run_on, missing)

@@ -104,13 +104,13 @@ def verdict(module: Module) -> Sequence[Fault | Skip]:
 
 def check(construction: Construction | KerasConstruction, module: Module) -> None:
     name = key(construction) if isinstance(construction, Construction) else construction.name.replace(" ", "_")
-    said = verdict(only(module, name))
-    assert all(isinstance(item, Fault) for item in said), said
-    assert bool(said) == construction.masked, said
+    answers = verdict(only(module, name))
+    assert all(isinstance(item, Fault) for item in answers), answers
+    assert bool(answers) == construction.masked, answers
     if isinstance(construction, Construction) and construction.rate is not None:
-        assert [item.details["rate"] for item in said if isinstance(item, Fault)] == [f"{construction.rate:g}"]
+        assert [item.details["rate"] for item in answers if isinstance(item, Fault)] == [f"{construction.rate:g}"]
     if construction.layer is not None:
-        (layer,) = (str(item.details["layer"]) for item in said if isinstance(item, Fault))
+        (layer,) = (str(item.details["layer"]) for item in answers if isinstance(item, Fault))
         # Keras 3 numbers a layer's scope when it is called a second time.
         assert layer.removesuffix("_1").endswith(construction.layer)
 

@@ -23,12 +23,12 @@ CONTRACTS = load_contracts()
 IMAGES = tf.TensorSpec([None, HEIGHT, WIDTH, 3], tf.float32, name="images")
 
 
-def said(module: Module) -> list[Fault | Skip]:
+def answers(module: Module) -> list[Fault | Skip]:
     return answer(no_dropout(Context(module, CONTRACTS)))
 
 
 def faults(module: Module) -> list[Fault]:
-    found = said(module)
+    found = answers(module)
     assert all(isinstance(item, Fault) for item in found), found
     return [item for item in found if isinstance(item, Fault)]
 
@@ -81,7 +81,7 @@ def test_a_mask_on_both_the_default_and_another_output_is_one_error() -> None:
     assert (fault.level, fault.where.key) == (None, "default")
 
 
-def test_each_masking_layer_is_told() -> None:
+def test_each_masking_layer_is_reported() -> None:
     def two(x: tf.Tensor) -> tf.Tensor:
         return tf.concat([tf.nn.dropout(x, 0.1), tf.nn.dropout(x, 0.2)], -1)
 
@@ -125,7 +125,7 @@ def test_an_op_that_hides_what_it_does_leaves_the_question_open(op: str) -> None
     for node in built.node:  # type: ignore[attr-defined]
         if node.name == "hidden":
             node.op = op
-    (skip,) = said(module_of(variant_of(built, {"default": "out:0"})))
+    (skip,) = answers(module_of(variant_of(built, {"default": "out:0"})))
     assert isinstance(skip, Skip) and skip.undecided and op in skip.reason
 
 
@@ -138,7 +138,7 @@ def test_functions_that_call_themselves_leave_the_question_open() -> None:
     call.attr["Tin"].list.type.append(1)
     call.attr["Tout"].list.type.append(1)
     function.ret[next(iter(function.ret))] = "again:output:0"
-    found = said(module_of(variant_of(built, {"default": "out:0"})))
+    found = answers(module_of(variant_of(built, {"default": "out:0"})))
     assert found and all(isinstance(item, Skip) and item.undecided for item in found)
 
 
@@ -147,7 +147,7 @@ def test_loops_without_an_end_and_edges_to_nowhere_do_no_harm() -> None:
     for node in built.node:  # type: ignore[attr-defined]
         if node.name == "turn":
             node.input[:] = ["out", "nowhere:7"]
-    assert said(module_of(variant_of(built, {"default": "out:0", "Net/gone": "gone:3"}))) == []
+    assert answers(module_of(variant_of(built, {"default": "out:0", "Net/gone": "gone:3"}))) == []
 
 
 class Encoder(Weights):
@@ -181,7 +181,7 @@ def test_the_callable_is_looked_at_where_it_trains(saved: Callable[[Encoder], Mo
     assert fault.where.node is not None and fault.where.node.function is not None
 
 
-def test_a_fault_of_signature_and_callable_is_told_once_with_all_places(saved: Callable[[Encoder], Module]) -> None:
+def test_a_fault_of_signature_and_callable_is_reported_once_with_all_places(saved: Callable[[Encoder], Module]) -> None:
     (fault,) = faults(saved(Encoder(lambda training: True)))
     assert fault.where.signature == "image_feature_vector"
     assert "also in training=False, training=True" in fault.found

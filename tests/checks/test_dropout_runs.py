@@ -116,9 +116,9 @@ def test_a_mask_that_the_graph_shows_is_confirmed_or_not_observable():
     fixed = features(random, width=16)
     places = [fault.where for fault in faults(no_dropout(context("c_dropout_on_features_train")))]
     for values, words in ((fixed * (random.random(fixed.shape) >= 0.5), "confirmed"), (fixed, "not observable")):
-        said = list(dropout_seen(context("c_dropout_on_features_train", *places), observations(*repeated(values))))
-        assert faults(iter(said)) == []
-        assert [words in item.text for item in said if isinstance(item, Corroboration)] == [True]
+        answers = list(dropout_seen(context("c_dropout_on_features_train", *places), observations(*repeated(values))))
+        assert faults(iter(answers)) == []
+        assert [words in item.text for item in answers if isinstance(item, Corroboration)] == [True]
 
 
 def test_fewer_runs_than_it_takes_decide_nothing():

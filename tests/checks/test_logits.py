@@ -151,7 +151,7 @@ def test_linear_scores_are_accepted(build: Callable[[tf.Tensor], tf.Tensor]) -> 
     assert found(build) == []
 
 
-def test_what_the_graph_does_not_tell_is_left_to_a_run() -> None:
+def test_what_the_graph_does_not_show_is_left_to_a_run() -> None:
     assert found(lambda x: tf.numpy_function(lambda y: y, [x], tf.float32)) == ["skip"]
 
 

@@ -1,4 +1,4 @@
-"""Which networks give the same answer twice, judged from their graphs."""
+"""Which networks are deterministic, as seen in their graphs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SEEDED = {"seed": [1, 2]}
 IMAGES = tf.TensorSpec([None, HEIGHT, WIDTH, 3], tf.float32, name="images")
 
 
-def said(build: Callable[[tf.Tensor], object], *, v1_control_flow: bool = False) -> list[Fault | Skip]:
+def answers(build: Callable[[tf.Tensor], object], *, v1_control_flow: bool = False) -> list[Fault | Skip]:
     """What the rule says of a graph from `images` to what `build` makes of them."""
     graph_def = graph_of(
         lambda: tf.identity(build(images(shape=(None, HEIGHT, WIDTH, 3))), name="output"),
@@ -39,36 +39,36 @@ def noise(x: tf.Tensor) -> tf.Tensor:
 
 
 def test_noise_is_found() -> None:
-    (fault,) = said(noise)
+    (fault,) = answers(noise)
     assert isinstance(fault, Fault)
     assert fault.where.node is not None and fault.where.node.op == "RandomStandardNormal"
 
 
 def test_dropout_inside_is_found() -> None:
-    assert isinstance(said(lambda x: tf.reduce_mean(tf.nn.dropout(x, 0.5), [1, 2]))[0], Fault)
+    assert isinstance(answers(lambda x: tf.reduce_mean(tf.nn.dropout(x, 0.5), [1, 2]))[0], Fault)
 
 
 def test_noise_in_a_nested_function_is_found() -> None:
-    assert isinstance(said(tf.function(lambda x: tf.function(noise)(x) * 2.0))[0], Fault)
+    assert isinstance(answers(tf.function(lambda x: tf.function(noise)(x) * 2.0))[0], Fault)
 
 
 def test_noise_in_a_loop_is_found() -> None:
     def loop(x: tf.Tensor) -> tf.Tensor:
         return tf.while_loop(lambda i, _: i < 2, lambda i, y: (i + 1, noise(y)), (0, x))[1]
 
-    assert isinstance(said(loop)[0], Fault)
-    assert isinstance(said(loop, v1_control_flow=True)[0], Fault)
+    assert isinstance(answers(loop)[0], Fault)
+    assert isinstance(answers(loop, v1_control_flow=True)[0], Fault)
 
 
 def test_a_random_number_of_turns_is_found() -> None:
     def loop(x: tf.Tensor) -> tf.Tensor:
         return tf.while_loop(lambda _: tf.random.uniform([]) < 0.5, lambda y: [y * 2.0], [x])[0]
 
-    assert isinstance(said(loop)[0], Fault)
+    assert isinstance(answers(loop)[0], Fault)
 
 
 def test_a_random_choice_is_found() -> None:
-    assert isinstance(said(lambda x: tf.cond(tf.random.uniform([]) < 0.5, lambda: x, lambda: -x))[0], Fault)
+    assert isinstance(answers(lambda x: tf.cond(tf.random.uniform([]) < 0.5, lambda: x, lambda: -x))[0], Fault)
 
 
 def test_a_random_value_in_a_variable_is_found() -> None:
@@ -77,24 +77,24 @@ def test_a_random_value_in_a_variable_is_found() -> None:
         with tf.control_dependencies([variable.assign(tf.random.uniform([]))]):
             return x * variable.read_value()
 
-    assert isinstance(said(assigned)[0], Fault)
+    assert isinstance(answers(assigned)[0], Fault)
 
 
 def test_random_initialisers_are_not_run() -> None:
-    assert said(lambda x: x * tf1.get_variable("scale", [3], initializer=tf1.random_normal_initializer())) == []
+    assert answers(lambda x: x * tf1.get_variable("scale", [3], initializer=tf1.random_normal_initializer())) == []
 
 
-def test_a_random_op_that_nobody_needs_is_not_run() -> None:
+def test_a_random_op_that_no_output_needs_is_not_run() -> None:
     def unused(x: tf.Tensor) -> tf.Tensor:
         noise(x)
         return x
 
-    assert said(unused) == []
-    assert said(lambda x: tf.reshape(x, tf.shape(noise(x)))) == []
+    assert answers(unused) == []
+    assert answers(lambda x: tf.reshape(x, tf.shape(noise(x)))) == []
 
 
 def test_a_seed_that_is_fixed_gives_the_same_numbers() -> None:
-    assert said(lambda x: x @ tf.random.stateless_normal([3, 8], **SEEDED)) == []
+    assert answers(lambda x: x @ tf.random.stateless_normal([3, 8], **SEEDED)) == []
 
 
 def test_a_seed_from_the_images_gives_the_same_numbers() -> None:
@@ -102,7 +102,7 @@ def test_a_seed_from_the_images_gives_the_same_numbers() -> None:
         seed = tf.cast(tf.stack([tf.reduce_sum(x), tf.reduce_max(x)]) * 1e3, tf.int32)
         return x + tf.random.stateless_normal(tf.shape(x), seed)
 
-    assert said(hashed) == []
+    assert answers(hashed) == []
 
 
 def test_a_seed_from_the_clock_is_found() -> None:
@@ -110,7 +110,7 @@ def test_a_seed_from_the_clock_is_found() -> None:
         now = tf.cast(tf.timestamp(), tf.int32)
         return x + tf.random.stateless_normal(tf.shape(x), [now, 1])
 
-    assert isinstance(said(clocked)[0], Fault)
+    assert isinstance(answers(clocked)[0], Fault)
 
 
 @pytest.mark.parametrize("advances", [True, False])
@@ -120,7 +120,7 @@ def test_a_seed_variable_counts_if_a_run_changes_it(advances: bool) -> None:
         with tf.control_dependencies([seed.assign_add([0, 1])] if advances else []):
             return x + tf.random.stateless_normal(tf.shape(x), seed.read_value())
 
-    assert [type(item) for item in said(seeded)] == ([Fault] if advances else [])
+    assert [type(item) for item in answers(seeded)] == ([Fault] if advances else [])
 
 
 @pytest.mark.parametrize("v1_control_flow", [False, True])
@@ -130,18 +130,18 @@ def test_only_the_branch_of_a_constant_condition_counts(flag: bool, v1_control_f
         phase = tf1.placeholder_with_default(flag, [])
         return tf1.cond(phase, lambda: noise(x), lambda: tf.identity(x))
 
-    found = said(branch, v1_control_flow=v1_control_flow)
+    found = answers(branch, v1_control_flow=v1_control_flow)
     assert [type(item) for item in found] == ([Fault] if flag else [])
 
 
 @pytest.mark.parametrize("keep_prob", [1.0, 0.5])
 def test_a_keep_prob_that_is_one_unless_fed_drops_nothing(keep_prob: float) -> None:
-    found = said(lambda x: tf1.nn.dropout(x, keep_prob=tf1.placeholder_with_default(keep_prob, [])))
+    found = answers(lambda x: tf1.nn.dropout(x, keep_prob=tf1.placeholder_with_default(keep_prob, [])))
     assert [type(item) for item in found] == ([Fault] if keep_prob < 1 else [])
 
 
 def test_a_noisy_value_that_is_never_selected_does_not_count() -> None:
-    assert said(lambda x: tf.where(tf.constant(False), noise(x), x)) == []
+    assert answers(lambda x: tf.where(tf.constant(False), noise(x), x)) == []
 
 
 @pytest.mark.parametrize("v1_control_flow", [False, True])
@@ -150,7 +150,7 @@ def test_a_condition_that_is_fed_leaves_it_to_a_run(v1_control_flow: bool) -> No
         y = tf1.cond(tf1.placeholder(tf.bool, []), lambda: noise(x), lambda: tf.identity(x))
         return tf1.cond(tf1.placeholder(tf.bool, []), lambda: y + 1.0, lambda: y)
 
-    (skip,) = said(branch, v1_control_flow=v1_control_flow)
+    (skip,) = answers(branch, v1_control_flow=v1_control_flow)
     assert isinstance(skip, Skip) and skip.undecided
 
 
@@ -159,7 +159,7 @@ def test_noise_after_a_condition_that_is_fed_is_found(v1_control_flow: bool) -> 
     def branch(x: tf.Tensor) -> tf.Tensor:
         return noise(tf1.cond(tf1.placeholder(tf.bool, []), lambda: x * 2.0, lambda: tf.identity(x)))
 
-    assert isinstance(said(branch, v1_control_flow=v1_control_flow)[0], Fault)
+    assert isinstance(answers(branch, v1_control_flow=v1_control_flow)[0], Fault)
 
 
 def test_an_op_that_is_not_in_the_graph_leaves_it_to_a_run() -> None:
@@ -194,7 +194,7 @@ class Encoder(Weights):
 
 
 @pytest.mark.parametrize("always", [False, True])
-def test_a_saved_callable_is_judged_where_it_does_not_train(always: bool, tmp_path: Path) -> None:
+def test_a_saved_callable_is_checked_where_it_does_not_train(always: bool, tmp_path: Path) -> None:
     encoder = Encoder(always=always)
     for training in (False, True):
         encoder.__call__.get_concrete_function(IMAGES, training=training)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.distribute.experimental.rpc.kernels import gen_rpc_ops
 
-from tests.checks.hostile import PLACES, in_signature, told
+from tests.checks.hostile import PLACES, findings_of, in_signature
 
 raw = tf.raw_ops
 NOWHERE = "/tmp/hubcheck-never-written"
@@ -106,9 +106,9 @@ PAYLOADS = {
 
 @pytest.fixture(scope="module")
 def arsenal(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What is told of one module that has all payloads."""
+    """The findings of one module that has all payloads."""
     path = tmp_path_factory.mktemp("arsenal") / "m"
-    return told(in_signature(path, lambda: [payload() for payload, _ in PAYLOADS.values()]))
+    return findings_of(in_signature(path, lambda: [payload() for payload, _ in PAYLOADS.values()]))
 
 
 @pytest.mark.parametrize("op", PAYLOADS)
@@ -122,12 +122,12 @@ def test_nothing_else_is_found(arsenal: list[str]) -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_write_is_found_wherever_it_hides(place: str, tmp_path: Path) -> None:
-    assert set(told(PLACES[place](tmp_path / "m", write))) == {"error safety/file-access WriteFile"}
+    assert set(findings_of(PLACES[place](tmp_path / "m", write))) == {"error safety/file-access WriteFile"}
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_so_is_a_read(place: str, tmp_path: Path) -> None:
-    found = told(PLACES[place](tmp_path / "m", lambda: tf.io.read_file("/etc/passwd")))
+    found = findings_of(PLACES[place](tmp_path / "m", lambda: tf.io.read_file("/etc/passwd")))
     assert set(found) == {"error safety/file-access ReadFile"}
 
 
@@ -135,4 +135,4 @@ def test_so_is_a_read(place: str, tmp_path: Path) -> None:
 def test_a_debug_op_is_judged_by_where_it_sends(url: str, rule: str, tmp_path: Path) -> None:
     debug = raw.DebugIdentityV2
     path = in_signature(tmp_path / "m", lambda: debug(input=tf.constant(1.0), debug_urls=[url]))
-    assert told(path) == [f"error safety/{rule} DebugIdentityV2"]
+    assert findings_of(path) == [f"error safety/{rule} DebugIdentityV2"]

@@ -14,7 +14,7 @@ from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 from hubcheck.graph.op_tables import ops
-from tests.checks.hostile import Honest, safety_report, save, told, unreached
+from tests.checks.hostile import Honest, findings_of, safety_report, save, unreached
 
 MetaGraph = Any
 
@@ -52,19 +52,19 @@ def node(graph: Any, name: str) -> Any:
     return next(node for node in graph.node if node.name == name.partition(":")[0])
 
 
-def test_the_good_module_is_told_nothing(good: Path) -> None:
-    assert told(good) == []
+def test_the_good_module_has_no_finding(good: Path) -> None:
+    assert findings_of(good) == []
 
 
 def test_a_node_that_nothing_runs_is_no_fault(good: Path) -> None:
-    assert told(edit(good, lambda meta: add_write(meta.graph_def))) == []
+    assert findings_of(edit(good, lambda meta: add_write(meta.graph_def))) == []
 
 
 def test_a_control_input_of_the_restore_op_runs_when_the_module_is_loaded(good: Path) -> None:
     def change(meta: MetaGraph) -> None:
         node(meta.graph_def, meta.saver_def.restore_op_name).input.append("^" + add_write(meta.graph_def))
 
-    assert told(edit(good, change)) == ["error safety/file-access WriteFile"]
+    assert findings_of(edit(good, change)) == ["error safety/file-access WriteFile"]
 
 
 def test_a_control_input_of_the_init_op_does_too(good: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_control_input_of_the_init_op_does_too(good: Path) -> None:
         meta.graph_def.node.add(name="init_all", op="NoOp", input=["^evil"])
         meta.signature_def["__saved_model_init_op"].outputs["__saved_model_init_op"].name = "init_all"
 
-    assert told(edit(good, change)) == ["error safety/file-access WriteFile"]
+    assert findings_of(edit(good, change)) == ["error safety/file-access WriteFile"]
 
 
 @pytest.mark.parametrize("collection", ["saved_model_main_op", "legacy_init_op", "table_initializer", "update_ops"])
@@ -81,7 +81,7 @@ def test_so_does_what_a_collection_has_loaders_or_consumers_run(collection: str,
     def change(meta: MetaGraph) -> None:
         meta.collection_def[collection].node_list.value[:] = [add_write(meta.graph_def)]
 
-    assert told(edit(good, change)) == ["error safety/file-access WriteFile"]
+    assert findings_of(edit(good, change)) == ["error safety/file-access WriteFile"]
 
 
 def test_local_variables_are_initialised_by_the_loader_too(good: Path) -> None:
@@ -89,7 +89,7 @@ def test_local_variables_are_initialised_by_the_loader_too(good: Path) -> None:
         variable = variable_pb2.VariableDef(variable_name="local", initializer_name=add_write(meta.graph_def))
         meta.collection_def["local_variables"].bytes_list.value.append(variable.SerializeToString())
 
-    assert told(edit(good, change)) == ["error safety/file-access WriteFile"]
+    assert findings_of(edit(good, change)) == ["error safety/file-access WriteFile"]
 
 
 def test_an_init_op_cannot_hide_behind_another_output_of_its_signature(good: Path) -> None:
@@ -98,7 +98,7 @@ def test_an_init_op_cannot_hide_behind_another_output_of_its_signature(good: Pat
         outputs["A"].CopyFrom(outputs["__saved_model_init_op"])
         outputs["__saved_model_init_op"].name = add_write(meta.graph_def)
 
-    assert told(edit(good, change)) == ["error safety/file-access WriteFile"]
+    assert findings_of(edit(good, change)) == ["error safety/file-access WriteFile"]
 
 
 def test_the_saver_is_exempt_only_where_the_loader_gives_it_the_path(good: Path) -> None:
@@ -106,7 +106,7 @@ def test_the_saver_is_exempt_only_where_the_loader_gives_it_the_path(good: Path)
         call = node(meta.graph_def, meta.saver_def.restore_op_name)
         call.input[0] = text(meta.graph_def, "elsewhere", "/home/me/other-checkpoint")
 
-    assert told(edit(good, change)) == ["error safety/file-access RestoreV2"]
+    assert findings_of(edit(good, change)) == ["error safety/file-access RestoreV2"]
 
 
 def test_a_path_that_only_the_loader_feeds_is_no_excuse_for_a_signature(good: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_path_that_only_the_loader_feeds_is_no_excuse_for_a_signature(good: Pa
         output = meta.signature_def["serving_default"].outputs["default"].name
         node(graph, output).input.append("^" + save_call.name)
 
-    assert "error safety/file-access SaveV2" in told(edit(good, change))
+    assert "error safety/file-access SaveV2" in findings_of(edit(good, change))
 
 
 @pytest.mark.parametrize("tail", ["/../../.bashrc", "/./.", "."])
@@ -130,7 +130,7 @@ def test_a_path_that_climbs_out_of_the_loaders_folder_is_not_the_loaders(tail: s
         joined.attr["N"].i = 2
         call.input[0] = "climb"
 
-    assert "error safety/file-access SaveV2" in told(edit(good, change))
+    assert "error safety/file-access SaveV2" in findings_of(edit(good, change))
 
 
 def test_a_function_that_grappler_may_put_in_anothers_place_can_run(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_function_that_grappler_may_put_in_anothers_place_can_run(tmp_path: Pa
         del graph.library.function[-1].node_def[:]
 
     path = unreached(tmp_path / "m", lambda: tf.io.write_file("/tmp/hubcheck-never-written", "x"))
-    assert told(edit(path, change)) == ["error safety/file-access WriteFile"]
+    assert findings_of(edit(path, change)) == ["error safety/file-access WriteFile"]
 
 
 def test_text_is_read_as_bytes_are_and_a_fingerprint_proves_nothing(tmp_path: Path) -> None:
@@ -160,15 +160,15 @@ def test_text_is_read_as_bytes_are_and_a_fingerprint_proves_nothing(tmp_path: Pa
     (path / "saved_model.pb").unlink()
     clean = save(Honest(), tmp_path / "clean")
     (path / "fingerprint.pb").write_bytes((clean / "fingerprint.pb").read_bytes())
-    assert told(path) == ["error safety/file-access ReadFile"]
+    assert findings_of(path) == ["error safety/file-access ReadFile"]
 
 
-def test_an_op_of_nobody_knows_whom_is_found_even_where_nothing_runs_it(good: Path) -> None:
+def test_an_unknown_op_is_found_even_where_nothing_runs_it(good: Path) -> None:
     def change(meta: MetaGraph) -> None:
         meta.graph_def.node.add(name="fast", op="TRTEngineOp")
         meta.graph_def.library.function[0].node_def.add(name="inner", op="SomebodysFastConv")
 
-    assert told(edit(good, change)) == [
+    assert findings_of(edit(good, change)) == [
         "error safety/custom-ops SomebodysFastConv",
         "error safety/custom-ops TRTEngineOp",
     ]
@@ -191,7 +191,7 @@ def test_python_code_in_the_metadata_of_early_keras_2_is_a_warning(good: Path) -
         config = {"class_name": "Functional", "config": {"layers": [{"class_name": "Lambda", "name": "code"}]}}
         meta.object_graph_def.nodes[0].user_object.metadata = json.dumps(config)
 
-    assert told(edit(good, change)) == ["warning safety/host-code"]
+    assert findings_of(edit(good, change)) == ["warning safety/host-code"]
 
 
 @pytest.mark.parametrize("name", ["../../../etc/passwd", "/etc/passwd", "a/../../b", "..\\b", "C:\\b"])
@@ -204,7 +204,7 @@ def test_an_asset_whose_name_climbs_out_of_the_module_is_found(name: str, good: 
     (good / "assets").mkdir(exist_ok=True)
     if "/" not in name:
         (good / "assets" / name).write_text("")
-    assert told(edit(good, change)) == ["error safety/paths"]
+    assert findings_of(edit(good, change)) == ["error safety/paths"]
 
 
 def test_a_link_out_of_the_module_is_a_warning_and_one_inside_is_none(good: Path, tmp_path: Path) -> None:
@@ -212,12 +212,12 @@ def test_a_link_out_of_the_module_is_a_warning_and_one_inside_is_none(good: Path
     (good / "fingerprint.pb").unlink()
     (good / "fingerprint.pb").symlink_to(tmp_path / "elsewhere")
     (good / "inside").symlink_to("saved_model.pb")
-    assert told(good) == ["warning safety/paths"]
+    assert findings_of(good) == ["warning safety/paths"]
 
 
 def test_a_module_below_a_link_is_not_outside_of_itself(good: Path, tmp_path: Path) -> None:
     (tmp_path / "latest").symlink_to(good)
-    assert told(tmp_path / "latest") == []
+    assert findings_of(tmp_path / "latest") == []
 
 
 def test_a_broken_reference_is_no_crash(good: Path) -> None:
@@ -230,7 +230,7 @@ def test_a_broken_reference_is_no_crash(good: Path) -> None:
         function.node_def.add(name="self", op="PartitionedCall").attr["f"].func.name = function.signature.name
         function.node_def.add(name="none", op="PartitionedCall").attr["f"].func.name = "missing"
 
-    assert "error safety/file-access WriteFile" in told(edit(good, change))
+    assert "error safety/file-access WriteFile" in findings_of(edit(good, change))
 
 
 def twin_of(path: Path, hide: Callable[[Any, str], None]) -> Path:
@@ -278,12 +278,12 @@ def never(graph: Any, hidden: str) -> None:
 @pytest.mark.parametrize("hide", [as_gradient, as_registered_gradient, as_argument_of_a_function, called_by_name])
 def test_a_function_is_found_however_it_is_referred_to(hide: Callable[[Any, str], None], tmp_path: Path) -> None:
     path = unreached(tmp_path / "m", lambda: tf.io.write_file("/tmp/hubcheck-never-written", "x"))
-    assert told(twin_of(path, hide)) == ["error safety/file-access WriteFile"]
+    assert findings_of(twin_of(path, hide)) == ["error safety/file-access WriteFile"]
 
 
 def test_a_function_that_nothing_refers_to_cannot_run(tmp_path: Path) -> None:
     path = unreached(tmp_path / "m", lambda: tf.io.write_file("/tmp/hubcheck-never-written", "x"))
-    assert told(twin_of(path, never)) == []
+    assert findings_of(twin_of(path, never)) == []
 
 
 def test_of_two_functions_with_one_name_the_last_is_judged_because_loaders_take_it(tmp_path: Path) -> None:
@@ -294,4 +294,4 @@ def test_of_two_functions_with_one_name_the_last_is_judged_because_loaders_take_
         del evil.node_def[:]
 
     path = unreached(tmp_path / "m", lambda: tf.io.write_file("/tmp/hubcheck-never-written", "x"))
-    assert told(edit(path, change)) == ["error safety/file-access WriteFile"]
+    assert findings_of(edit(path, change)) == ["error safety/file-access WriteFile"]

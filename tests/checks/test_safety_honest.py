@@ -11,7 +11,7 @@ import tensorflow as tf
 import tf_keras
 
 from hubcheck.module.proto import parse
-from tests.checks.hostile import Honest, save, told
+from tests.checks.hostile import Honest, findings_of, save
 
 v1 = tf.compat.v1
 
@@ -39,12 +39,12 @@ def with_table(path: Path, table: tf.lookup.StaticHashTable) -> Path:
 def test_a_table_filled_from_an_asset(tmp_path: Path, vocabulary: str) -> None:
     whole, line = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
     filled = tf.lookup.TextFileInitializer(vocabulary, tf.string, whole, tf.int64, line)
-    assert told(with_table(tmp_path / "m", tf.lookup.StaticVocabularyTable(filled, 1))) == []
+    assert findings_of(with_table(tmp_path / "m", tf.lookup.StaticVocabularyTable(filled, 1))) == []
 
 
 def test_a_table_filled_from_constants(tmp_path: Path) -> None:
     filled = tf.lookup.KeyValueTensorInitializer(["cat", "dog"], tf.constant([0, 1], tf.int64))
-    assert told(with_table(tmp_path / "m", tf.lookup.StaticHashTable(filled, -1))) == []
+    assert findings_of(with_table(tmp_path / "m", tf.lookup.StaticHashTable(filled, -1))) == []
 
 
 def test_a_table_filled_through_a_dataset_reads_its_asset_which_is_a_note(tmp_path: Path, vocabulary: str) -> None:
@@ -59,7 +59,7 @@ def test_a_table_filled_through_a_dataset_reads_its_asset_which_is_a_note(tmp_pa
             for word in tf.data.TextLineDataset(self.file.asset_path):
                 self.table.insert(word, tf.constant(1, tf.int64))
 
-    assert told(save(Module(), tmp_path / "m")) == ["note safety/file-access TextLineDataset"]
+    assert findings_of(save(Module(), tmp_path / "m")) == ["note safety/file-access TextLineDataset"]
 
 
 def test_a_table_filled_from_a_file_that_stays_behind_is_found(tmp_path: Path, vocabulary: str) -> None:
@@ -71,7 +71,7 @@ def test_a_table_filled_from_a_file_that_stays_behind_is_found(tmp_path: Path, v
                 table_handle=table, filename=vocabulary, key_index=-2, value_index=-1
             )
 
-    assert told(save(Module(), tmp_path / "m")) == ["error safety/file-access InitializeTableFromTextFileV2"]
+    assert findings_of(save(Module(), tmp_path / "m")) == ["error safety/file-access InitializeTableFromTextFileV2"]
 
 
 def test_images_decoded_from_bytes_resized_and_cropped(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_images_decoded_from_bytes_resized_and_cropped(tmp_path: Path) -> None:
 
     signatures = {"serving_default": module.features, "from_bytes": from_bytes}
     tf.saved_model.save(module, str(tmp_path / "m"), signatures=signatures)
-    assert told(tmp_path / "m") == []
+    assert findings_of(tmp_path / "m") == []
 
 
 def test_datasets_in_memory_and_prints_to_the_console(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_datasets_in_memory_and_prints_to_the_console(tmp_path: Path) -> None:
         total = dataset.cache().shuffle(3).batch(2).reduce(tf.zeros([3]), lambda a, x: a + tf.reduce_mean(x, [0, 1, 2]))
         return {"default": module.features(images)["default"] + tf.reduce_sum(total)}
 
-    assert told(save(module, tmp_path / "m", signature)) == []
+    assert findings_of(save(module, tmp_path / "m", signature)) == []
 
 
 def test_save_and_restore_signatures_take_their_path_from_the_caller_which_is_a_note(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_save_and_restore_signatures_take_their_path_from_the_caller_which_is_a_
 
     signatures = {"serving_default": module.features, "save": save_to, "restore": restore_from}
     tf.saved_model.save(module, str(tmp_path / "m"), signatures=signatures)
-    assert told(tmp_path / "m") == ["note safety/file-access Restore", "note safety/file-access Save"]
+    assert findings_of(tmp_path / "m") == ["note safety/file-access Restore", "note safety/file-access Save"]
 
 
 @pytest.mark.parametrize("from_file", [False, True])
@@ -134,7 +134,7 @@ def test_keras_layers_with_vocabularies_and_random_augmentation(
     x = layers.Concatenate()([layers.Dense(2)(x), layers.Flatten()(layers.Embedding(4, 2)(ids))])
     model = library.Model([images, words], x)
     export(model, tmp_path / "m")
-    assert told(tmp_path / "m") == []
+    assert findings_of(tmp_path / "m") == []
 
 
 def export(model: object, path: Path) -> None:
@@ -147,9 +147,9 @@ def export(model: object, path: Path) -> None:
 def test_python_code_in_keras_metadata_is_a_warning_and_a_function_of_tensorflow_is_none(tmp_path: Path) -> None:
     inputs = tf_keras.Input([4])
     export(tf_keras.Model(inputs, tf.nn.relu(inputs + 1)), tmp_path / "ops")
-    assert told(tmp_path / "ops") == []
+    assert findings_of(tmp_path / "ops") == []
     export(tf_keras.Model(inputs, tf_keras.layers.Lambda(lambda x: x + 1)(inputs)), tmp_path / "code")
-    assert told(tmp_path / "code") == ["warning safety/host-code"]
+    assert findings_of(tmp_path / "code") == ["warning safety/host-code"]
 
 
 def test_it_is_found_however_the_name_is_spelled(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_it_is_found_however_the_name_is_spelled(tmp_path: Path) -> None:
     for node in metadata.nodes:
         node.metadata = node.metadata.replace('"Lambda"', '"\\u004cambda"')
     file.write_bytes(metadata.SerializeToString())
-    assert told(tmp_path / "m") == ["warning safety/host-code"]
+    assert findings_of(tmp_path / "m") == ["warning safety/host-code"]
 
 
 def estimator_export(path: Path, vocabulary: str, change: Callable[[], None] = lambda: None) -> Path:
@@ -200,7 +200,7 @@ def estimator_export(path: Path, vocabulary: str, change: Callable[[], None] = l
 
 
 def test_an_estimator_with_leftover_savers_a_warm_start_and_a_vocabulary(tmp_path: Path, vocabulary: str) -> None:
-    assert told(estimator_export(tmp_path / "m", vocabulary)) == []
+    assert findings_of(estimator_export(tmp_path / "m", vocabulary)) == []
 
 
 def test_the_same_with_a_table_from_a_file_that_is_no_asset_is_found(tmp_path: Path, vocabulary: str) -> None:
@@ -208,16 +208,16 @@ def test_the_same_with_a_table_from_a_file_that_is_no_asset_is_found(tmp_path: P
         v1.get_default_graph().clear_collection(v1.GraphKeys.ASSET_FILEPATHS)
 
     path = estimator_export(tmp_path / "m", vocabulary, forget)
-    assert told(path) == ["error safety/file-access InitializeTableFromTextFileV2"]
+    assert findings_of(path) == ["error safety/file-access InitializeTableFromTextFileV2"]
 
 
 def test_a_loaded_module_saved_again(tmp_path: Path, vocabulary: str) -> None:
     loaded = tf.saved_model.load(estimator_export(tmp_path / "m", vocabulary))
     tf.saved_model.save(loaded, str(tmp_path / "again"), signatures=loaded.signatures)
-    assert told(tmp_path / "again") == []
+    assert findings_of(tmp_path / "again") == []
 
 
 @pytest.mark.shared
 def test_modules_of_other_projects(shared_modules: Path) -> None:
-    found = {str(module): told(module) for module in shared_modules.glob("*/*") if not module.is_file()}
+    found = {str(module): findings_of(module) for module in shared_modules.glob("*/*") if not module.is_file()}
     assert {name: said for name, said in found.items() if said} == {}

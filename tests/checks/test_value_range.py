@@ -120,7 +120,7 @@ def test_branches_of_tf1_are_followed() -> None:
     assert found(branch, v1_control_flow=True) == ["[0, 0.003922]"]
 
 
-def test_each_mistake_is_told_once() -> None:
+def test_each_mistake_is_reported_once() -> None:
     assert found(lambda x: tf.concat([x / 255.0, x / 255.0], 0)) == ["[0, 0.003922]"]
 
 

@@ -1,4 +1,4 @@
-"""Rules and signatures as data: the shipped ones are sound, and what is wrong with a user's own is told."""
+"""Rules and signatures as data: the shipped ones are valid, and errors in those of a user are reported."""
 
 from __future__ import annotations
 
@@ -114,6 +114,7 @@ BROKEN = {
     "needs": (OWN_RULE + 'needs = ["house/nothing"]', "no rule is called 'house/nothing'"),
     "predicate": (OWN_RULE.replace("tensors:dimension", "no.such.module:check"), "no.such.module:check"),
     "shipped predicate": (OWN_RULE.replace("tensors:dimension", "tensors:nothing"), "tensors:nothing"),
+    "probe": (OWN_RULE.replace('check = "tensors', 'probe = "tensors'), "too many positional arguments"),
     "parameter": (OWN_RULE.replace("axis = 1", "axes = 1"), "params"),
 }
 

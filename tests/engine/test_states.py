@@ -202,7 +202,7 @@ def test_the_findings_of_a_rule_whose_run_crashes_are_kept(context, checks):
     assert [finding.found for finding in results.findings] == ["files"]
 
 
-def test_a_run_is_told_where_the_files_showed_the_fault(context, checks):
+def test_a_probe_check_knows_where_the_files_showed_the_fault(context, checks):
     def probe(context, observations):
         yield from (Corroboration(where, "confirmed") for where in context.found_in_files)
 
