@@ -1,1 +1,4 @@
-"""One command per file; each is imported when it is called."""
+"""The command line: one command per file, imported when it is called.
+
+Imports everything but the pytest plugin.
+"""

@@ -1,4 +1,4 @@
-"""`hubcheck adapt`: make a conforming module of a model that exists."""
+"""`hubcheck adapt`: make a conforming module of an existing model."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _SIGNATURES = ("image_feature_vector", "image_classification")
 @click.command("adapt")
 @click.argument("source", metavar="SRC")
 @click.argument("target", metavar="DST")
-@click.option("--features", metavar="NAME", help="The output, or Keras layer, that gives the feature vectors.")
-@click.option("--logits", metavar="NAME", help="The output, or Keras layer, that gives the logits.")
-@click.option("--hidden", multiple=True, metavar="NAME", help="A further output or layer to give. Repeatable.")
+@click.option("--features", metavar="NAME", help="The output or Keras layer with the feature vectors.")
+@click.option("--logits", metavar="NAME", help="The output or Keras layer with the logits.")
+@click.option("--hidden", multiple=True, metavar="NAME", help="Another output or layer to return. Repeatable.")
 @click.option(
     "--pixels",
     metavar="LOW,HIGH",
@@ -30,27 +30,25 @@ _SIGNATURES = ("image_feature_vector", "image_classification")
     help="The range of pixel values that the model expects, such as 0,255.",
 )
 @click.option("--architecture", metavar="NAME", help="The network's name.  [default: after SRC]")
-@click.option("--input", "input_name", metavar="NAME", help="The input that takes the images, if there are several.")
+@click.option("--input", "input_name", metavar="NAME", help="The input for the images, if there are several.")
+@click.option("--signature", metavar="NAME", help="The SavedModel's signature to adapt.  [default: the default one]")
+@click.option("--image-size", metavar="H,W", help="Height and width in pixels, if the model does not fix them.")
+@click.option("--classes", metavar="FILE", help="A text file with the names of the classes, one per line.")
 @click.option(
-    "--signature", metavar="NAME", help="The SavedModel's signature to take over.  [default: the default one]"
+    "--activation", metavar="NAME", help="The function to apply to the logits, such as softmax, for the documentation."
 )
-@click.option("--image-size", metavar="H,W", help="Height and width in pixels, where the model does not fix them.")
-@click.option("--classes", metavar="FILE", help="A text file with the names of the classes, one a line.")
-@click.option(
-    "--activation", metavar="NAME", help="How the logits may be used, such as softmax: for the documentation."
-)
-@click.option("--grayscale", is_flag=True, help="The model takes gray images: convert RGB in the module.")
-@click.option("--default", type=click.Choice(_SIGNATURES), help="The primary task, if there are both.")
+@click.option("--grayscale", is_flag=True, help="The model takes grayscale images: convert RGB in the module.")
+@click.option("--default", type=click.Choice(_SIGNATURES), help="The default signature, if there are both.")
 @click.option(
     "--format",
     "formats",
     multiple=True,
     type=click.Choice(["tf2", "tf1-hub"]),
-    help="What to write. Repeatable.  [default: tf2]",
+    help="The format to write. Repeatable.  [default: tf2]",
 )
-@click.option("--package", is_flag=True, help="Write a .tar.gz too.")
-@click.option("--overwrite", is_flag=True, help="Replace a module at DST, at once or not at all.")
-@click.option("--static", is_flag=True, help="Check the result from its files alone, without running it.")
+@click.option("--package", is_flag=True, help="Also write a .tar.gz.")
+@click.option("--overwrite", is_flag=True, help="Replace a module at DST, atomically.")
+@click.option("--static", is_flag=True, help="Check the result from its files alone; do not run it.")
 @click.option("--tf1-compat", is_flag=True, help="In tf1-hub format, write nothing that TensorFlow 1.15 cannot read.")
 def command(  # noqa: PLR0913
     source: str,
@@ -76,8 +74,9 @@ def command(  # noqa: PLR0913
 ) -> int:
     """Make a conforming module DST of the model SRC: a SavedModel of any format, or a .keras or .h5 file.
 
-    It gets the convention's names and pixel range; [batch, 1, 1, n] is squeezed, and a softmax or sigmoid that
-    ends the logits is left out. DST is written only if it conforms. Loading a model runs it: adapt what you trust.
+    Names and pixel range become those of the convention; [batch, 1, 1, n] is squeezed, and a softmax or sigmoid after
+    the logits is left out. DST is written only if it conforms. Loading a model runs its code: adapt only models that
+    you trust.
 
     \b
     hubcheck adapt old_model/ exports/m --logits dense_3 --pixels 0,255 --classes labels.txt
@@ -90,7 +89,7 @@ def command(  # noqa: PLR0913
 
     low, high = _pair(pixels, float, "--pixels", "LOW,HIGH, such as 0,255")
     size = _pair(image_size, int, "--image-size", "H,W, such as 224,224") if image_size else None
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", AuthorWarning)
         try:
@@ -108,7 +107,7 @@ def command(  # noqa: PLR0913
                 activation=activation,
                 grayscale=grayscale,
             )
-            made = module.export(
+            result = module.export(
                 target,
                 default=default,
                 format=tuple(formats) or "tf2",
@@ -122,10 +121,10 @@ def command(  # noqa: PLR0913
             return EXIT_FINDINGS
         except FileExistsError as error:
             raise UserError(str(error).replace("overwrite=True", "--overwrite")) from error
-    for text in dict.fromkeys([*made.notes, *(str(warning.message) for warning in said)]):
+    for text in dict.fromkeys([*result.notes, *(str(warning.message) for warning in caught)]):
         click.echo(text)
-    for place in (*made.modules.values(), *made.archives):
-        click.echo(f"wrote {place}")
+    for path in (*result.modules.values(), *result.archives):
+        click.echo(f"wrote {path}")
     return EXIT_CONFORMS
 
 

@@ -1,26 +1,29 @@
-"""`hubcheck diff`: is a new version a drop-in for the consumers of the old one."""
+"""`hubcheck diff`: is a new version a drop-in replacement for the old one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import click
 
-from hubcheck.config.file import limits_at_hand
-from hubcheck.config.rule_folders import folders_at_hand
+from hubcheck.cli import options
+from hubcheck.cli.project import nearest_project
 from hubcheck.diff.changes import Agreement, Diff
 from hubcheck.diff.compare import compare
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
-from hubcheck.module.types import Module
+from hubcheck.module.limits import ReadLimits
 from hubcheck.module.uri import ModuleSource
-from hubcheck.remote.fetch_options import FetchOptions
 from hubcheck.remote.sources import find_one_source, open_source
 from hubcheck.report.diff import RENDERERS
 from hubcheck.report.formats import Output, output
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.util.atomic import write_atomic
 from hubcheck.util.errors import UserError
+
+if TYPE_CHECKING:
+    from hubcheck.sandbox.policy import Mode
 
 
 @click.command(
@@ -30,38 +33,46 @@ from hubcheck.util.errors import UserError
 )
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
-@click.option("--static", is_flag=True, help="Compare what the files declare; run nothing.")
+@options.static
 @click.option("--format", "style", type=click.Choice(list(RENDERERS)), default="text", show_default=True)
-@click.option("--output", "outputs", multiple=True, metavar="FILE", help="A file to report to as well. Repeatable.")
-@click.option("--run-unsafe", is_flag=True, help="Run modules although a safety rule failed.")
-@click.option("--sandbox", type=click.Choice(["required", "auto", "off"]), default="auto", show_default=True)
+@click.option("--output", "outputs", multiple=True, metavar="FILE", help="Also write the result to FILE. Repeatable.")
+@options.run_unsafe
+@options.sandbox
 def command(
-    old: str, new: str, *, static: bool, style: str, outputs: Sequence[str], run_unsafe: bool, sandbox: str
+    old: str, new: str, *, static: bool, style: str, outputs: Sequence[str], run_unsafe: bool, sandbox: Mode
 ) -> int:
-    """Tell whether NEW is a drop-in for the consumers of OLD.
+    """Check whether NEW is a drop-in replacement for the consumers of OLD.
 
-    A signature has to take at least what it took, and to give at least what it gave. Values of the same pictures
-    are compared, too; they are told as a figure, for only consumers know what they can bear.
+    Each signature must accept at least the inputs that it accepted, and return at least the outputs that it returned.
+    The values for the same images are compared too, and reported as numbers: only consumers know how much difference
+    they tolerate.
 
     \b
     hubcheck diff exports/m/1 exports/m/2
     hubcheck diff --static old.tar.gz new.tar.gz --output diff.md
     """
     targets = [_target(name) for name in outputs]
-    fetch = FetchOptions.with_user_cache(limits_at_hand())
-    paths = [find_one_source(name, fetch) for name in (old, new)]
+    fetch, rule_folders = nearest_project()
+    contracts = load_contracts(*rule_folders)
+    sources = [find_one_source(name, fetch) for name in (old, new)]
     with ExitStack() as stack:
-        modules = [stack.enter_context(open_source(path, fetch, weights=not static)) for path in paths]
-        if modules[0].format is None:
-            raise UserError(f"{old}: {modules[0].problems[0].message}; there is nothing to compare with")
-        contracts = load_contracts(*folders_at_hand())
-        changes = compare(modules[0], modules[1], contracts)
-        rows, incomplete = _values(modules, paths, static, run_unsafe, sandbox)
-    found = Diff(old, new, tuple(changes), tuple(rows), incomplete)
-    click.echo(RENDERERS[style](found), nl=False)
+        first, second = (stack.enter_context(open_source(source, fetch, weights=not static)) for source in sources)
+        if first.format is None:
+            raise UserError(f"{old}: {first.problems[0].message}; there is nothing to compare with")
+        changes = compare(first, second, contracts)
+        rows: list[Agreement] = []
+        incomplete = None
+        if not static and second.format is not None:
+            incomplete = None if run_unsafe else _unsafe(sources, fetch.limits)
+            if incomplete is None:
+                from hubcheck.diff.values import compare_values
+
+                rows, incomplete = compare_values(first, second, contracts, sandbox=sandbox)
+    result = Diff(old, new, tuple(changes), tuple(rows), incomplete)
+    click.echo(RENDERERS[style](result), nl=False)
     for target in targets:
-        write_atomic(target.file, [click.unstyle(RENDERERS[target.format](found))])
-    if found.verdict == "breaking":
+        write_atomic(target.file, [click.unstyle(RENDERERS[target.format](result))])
+    if result.verdict == "breaking":
         return EXIT_FINDINGS
     return EXIT_INCOMPLETE if incomplete else EXIT_CONFORMS
 
@@ -69,22 +80,15 @@ def command(
 def _target(name: str) -> Output:
     target = output(name)
     if target.format not in RENDERERS:
-        raise UserError(f"{name}: differences are not written as {target.format}, but as {', '.join(RENDERERS)}")
+        raise UserError(f"{name}: diff cannot write {target.format}; the formats are {', '.join(RENDERERS)}")
     return target
 
 
-def _values(
-    modules: Sequence[Module], paths: Sequence[ModuleSource], static: bool, run_unsafe: bool, sandbox: str
-) -> tuple[list[Agreement], str | None]:
-    if static or any(module.format is None for module in modules):
-        return [], None
-    if not run_unsafe:
-        from hubcheck.run.validate import validate
+def _unsafe(sources: Sequence[ModuleSource], limits: ReadLimits) -> str | None:
+    """Return which module fails a safety rule, and so is not run."""
+    from hubcheck.run.validate import validate
 
-        unsafe = validate(paths, static=True, select=["safety"], limits=modules[0].limits)
-        for report in unsafe.modules:
-            if report.failures:
-                return [], f"{report.path} was not run: {report.failures[0].rule} failed"
-    from hubcheck.diff.values import compare_values
-
-    return compare_values(modules[0], modules[1], load_contracts(*folders_at_hand()), sandbox=sandbox)  # type: ignore[arg-type]
+    for report in validate(sources, static=True, select=["safety"], limits=limits).modules:
+        if report.failures:
+            return f"{report.path} was not run: {report.failures[0].rule} failed"
+    return None

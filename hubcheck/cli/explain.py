@@ -1,4 +1,4 @@
-"""`hubcheck explain RULE`: why a rule is there, a script that keeps it, and what breaks it."""
+"""`hubcheck explain RULE`: why a rule exists, scripts that pass it, and what makes others fail."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 
-from hubcheck.config.rule_folders import folders_at_hand
+from hubcheck.cli import options
+from hubcheck.cli.project import nearest_project
+from hubcheck.engine.reports import EXIT_CONFORMS
 from hubcheck.rulebook.examples import Example, counterpart, examples
 from hubcheck.rulebook.rules import Rule, load_rules, select
 
@@ -17,36 +19,30 @@ _COLOURS = {"-": "red", "+": "green", "@": "cyan"}
 
 @click.command("explain")
 @click.argument("name", metavar="RULE")
-@click.option(
-    "--rules",
-    "folders",
-    multiple=True,
-    metavar="DIR",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder with rules of your own.",
-)
-def command(name: str, *, folders: Sequence[Path]) -> int:
-    """Tell why RULE is there, how it is broken, and how to mend that; a group's name lists its rules.
+@options.rules
+def command(name: str, *, rule_folders: Sequence[Path]) -> int:
+    """Explain why RULE exists, how a module fails it, and how to fix that; the name of a group lists its rules.
 
     \b
     hubcheck explain image-input/batch-size
     hubcheck explain output
     """
-    rules = load_rules(*folders_at_hand(folders))
+    rules = load_rules(*nearest_project(rule_folders).rule_folders)
     chosen = select([name], rules)
-    if name not in rules:
+    if name in rules:
+        _print_rule(rules[name])
+    else:
         for rule in rules.values():
             if rule.id in chosen:
                 click.echo(f"{rule.id}: {rule.title}")
-        return 0
-    _print(rules[name])
-    return 0
+    return EXIT_CONFORMS
 
 
-def _print(rule: Rule) -> None:
+def _print_rule(rule: Rule) -> None:
+    from hubcheck.report.describe import checked_by
     from hubcheck.report.text import labelled
 
-    click.echo(f"{click.style(rule.id, bold=True)}  {rule.level}, decided by {rule.phase}")
+    click.echo(f"{click.style(rule.id, bold=True)}  {rule.level}, checked by: {checked_by(rule)}")
     click.echo(rule.title)
     rows = [("why", rule.why), ("fix", rule.fix), ("spec", f"{rule.source}: {rule.requirement}")]
     if rule.needs or rule.run_needs:
@@ -54,34 +50,34 @@ def _print(rule: Rule) -> None:
     for label, text in rows:
         for line in labelled(label, text, indent=2):
             click.echo(line)
-    found = examples(rule.id)
-    goods = {example.file.stem: example for example in found if example.good}
+    scripts = examples(rule.id)
+    goods = {example.file.stem: example for example in scripts if example.good}
     bads: dict[str | None, list[Example]] = {}
-    for example in found:
+    for example in scripts:
         if not example.good:
             bads.setdefault(counterpart(example.file.stem, goods), []).append(example)
-    # The diff is the lesson; so a good script is shown whole, and of what breaks the rule only the difference.
+    # Good scripts are shown whole; of bad ones only the difference, which is what there is to learn.
     for name, good in goods.items():
-        _print_whole(good)
+        _print_script(good)
         for bad in bads.get(name, ()):
-            _print_bad(bad, good)
+            _print_difference(bad, good)
     for bad in bads.get(None, ()):
-        _print_whole(bad)
+        _print_script(bad)
 
 
-def _print_bad(bad: Example, good: Example) -> None:
+def _print_difference(bad: Example, good: Example) -> None:
     diff = bad.diff_to(good)
     if diff is None:
-        _print_whole(bad)
+        _print_script(bad)
         return
     _print_title(bad)
     for line in diff:
         click.secho(line, fg=_COLOURS.get(line[:1]), bold=line.startswith(("---", "+++")))
 
 
-def _print_whole(example: Example) -> None:
+def _print_script(example: Example) -> None:
     _print_title(example)
-    click.echo(_coloured(example.code) if sys.stdout.isatty() else example.code.rstrip())
+    click.echo(_highlighted(example.code) if sys.stdout.isatty() else example.code.rstrip())
 
 
 def _print_title(example: Example) -> None:
@@ -89,12 +85,12 @@ def _print_title(example: Example) -> None:
     click.secho(f"{example.name}: {example.title}", fg="green" if example.good else "red", bold=True)
 
 
-def _coloured(code: str) -> str:
+def _highlighted(code: str) -> str:
     from rich.console import Console
     from rich.syntax import Syntax
 
     syntax = Syntax(code, "python", theme="ansi_dark", background_color="default")
-    out = Console(force_terminal=True)
-    with out.capture() as captured:
-        out.print(syntax.highlight(code), soft_wrap=True, end="")
+    console = Console(force_terminal=True)
+    with console.capture() as captured:
+        console.print(syntax.highlight(code), soft_wrap=True, end="")
     return captured.get().rstrip()

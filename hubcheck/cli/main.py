@@ -1,4 +1,4 @@
-"""The command line: `hubcheck COMMAND`. Each command is a file of this package."""
+"""The entry point `hubcheck`: runs a command, and turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import sys
 import click
 
 from hubcheck._version import __version__
-from hubcheck.engine.reports import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE
+from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE
 from hubcheck.util.errors import UserError
 
 
 def main() -> None:
     """Run the command line and exit.
 
-    What a user can cause is one sentence and exit code 2; Ctrl-C is 130; an error of hubcheck's own is 70,
-    with what to report.
+    A user's error is one sentence and exit code 2; Ctrl-C is 130; an internal error is 70, with what to report.
     """
     if len(sys.argv) < 2 or {"-h", "--help"} & set(sys.argv):
-        # Help is set by rich-click. It patches click's classes, so it comes before our commands are defined,
-        # and only here: its import is time that a static check has no use for.
+        # rich-click formats help. It replaces click's classes, so it is imported before our commands are defined; and
+        # only for help, since a static check has no time for the import.
         from rich_click.patch import patch
 
         patch()
@@ -35,21 +34,17 @@ def main() -> None:
         click.echo("interrupted", err=True)
         code = EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone; what is left in the buffer has nowhere to go.
+        # The reader of our output has gone; discard what is still buffered.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except Exception as error:
-        code = _sorry(error)
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _sorry(error: Exception) -> int:
-    if isinstance(error, UserError):
+        code = EXIT_CONFORMS
+    except UserError as error:
         click.echo(f"Error: {error}", err=True)
-        return EXIT_USAGE
-    import traceback
+        code = EXIT_USAGE
+    except Exception as error:
+        import traceback
 
-    click.echo("hubcheck failed; this is an error of hubcheck's own. Please report it with what follows:", err=True)
-    click.echo(f"hubcheck {__version__}, Python {sys.version.split()[0]}, {' '.join(sys.argv[1:])}", err=True)
-    click.echo("".join(traceback.format_exception(error)), err=True)
-    return EXIT_INTERNAL
+        click.echo("hubcheck failed with an internal error. Please report it with what follows:", err=True)
+        click.echo(f"hubcheck {__version__}, Python {sys.version.split()[0]}, {' '.join(sys.argv[1:])}", err=True)
+        click.echo("".join(traceback.format_exception(error)), err=True)
+        code = EXIT_INTERNAL
+    sys.exit(code if isinstance(code, int) else EXIT_CONFORMS)

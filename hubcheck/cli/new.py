@@ -1,4 +1,4 @@
-"""`hubcheck new`: a publisher's project."""
+"""`hubcheck new`: a project that publishes a module, from a template."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hubcheck.engine.reports import EXIT_CONFORMS
 
 
 @click.command("new")
-@click.argument("name", metavar="NAME")
-def command(name: str) -> int:
-    """Make a project in the folder NAME that publishes a module: script, test, CI, README.
+@click.argument("name", metavar="NAME", type=click.Path(path_type=Path))
+def command(name: Path) -> int:
+    """Create the folder NAME with a project that publishes a module: script, test, CI, README.
 
     \b
     hubcheck new flowers
@@ -20,6 +20,6 @@ def command(name: str) -> int:
     """
     from hubcheck.templates.create import create
 
-    folder = create(Path(name))
-    click.echo(f"wrote {folder}: publish.py writes the module, `python -m pytest` checks it; README.md tells more")
+    folder = create(name)
+    click.echo(f"wrote {folder}: publish.py writes the module, `python -m pytest` checks it; see README.md")
     return EXIT_CONFORMS

@@ -1,11 +1,11 @@
-"""Reports as they come: text and lines of JSON at once, other formats when all is done, files beside them."""
+"""Reports as they come: text and JSON lines module by module, other formats and files at the end."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
@@ -20,42 +20,36 @@ from hubcheck.util.atomic import write_atomic
 if TYPE_CHECKING:
     from hubcheck.cli.progress import Bar
 
-_AT_ONCE = ("text", "jsonl")
-
 
 def run_and_report(reports: Iterator[ModuleReport], total: int, style: str, plan: ResolvedOptions) -> Report:
-    """Have the modules checked, with the report on standard output. Ctrl-C keeps what was finished.
+    """Run the checks, with the report on standard output and a progress bar on a terminal.
 
-    Where a person watches, a bar shows how far it is.
+    Ctrl-C ends the run; the report then has the modules that were finished.
     """
-    done, interrupted = ReportSpool(), False
+    spool, interrupted = ReportSpool(), False
     with ExitStack() as stack:
-        bar = stack.enter_context(_bar(total)) if _is_watched(total, style) else None
-        show = _shower(style, bar)
+        bar = None
+        if _has_terminal(total, style):
+            from hubcheck.cli.progress import progress_bar
+
+            bar = stack.enter_context(progress_bar(total))
+        show = _module_printer(style, bar)
         try:
             for report in reports:
-                done.add(report)
+                spool.add(report)
                 show(report)
                 if bar is not None:
                     bar.advance()
         except KeyboardInterrupt:
             interrupted = True
-    whole = plan.report(done, interrupted=interrupted)
-    for piece in _rest(whole, style):
-        _say(piece, nl=False)
+    whole = plan.report(spool, interrupted=interrupted)
+    for piece in _remainder(whole, style):
+        _print(piece, nl=False)
     return whole
 
 
-def _say(text: str, *, nl: bool = True) -> None:
-    """Print, as long as anybody reads: who has gone does not change the verdict, nor what goes to files."""
-    try:
-        click.echo(text, nl=nl)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def write(report: Report, target: Output) -> None:
-    """Write a report to a file, whole or not at all.
+    """Write a report to a file atomically.
 
     Raises:
         UserError: the file cannot be written.
@@ -63,29 +57,30 @@ def write(report: Report, target: Output) -> None:
     write_atomic(target.file, pieces(report, target.format))
 
 
-def _shower(style: str, bar: Bar | None) -> Callable[[ModuleReport], None]:
+def _print(text: str, *, nl: bool = True) -> None:
+    """Print while somebody reads: a closed pipe changes neither the verdict nor what is written to files."""
+    try:
+        click.echo(text, nl=nl)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _module_printer(style: str, bar: Bar | None) -> Callable[[ModuleReport], None]:
     if style == "text":
         from hubcheck.report import text
 
         width = _width()
-
-        def show(report: ModuleReport) -> None:
-            lines = "\n".join(text.module_lines(report, width=width))
-            if bar is not None and bar.above:
-                bar.show(lines)
-            else:
-                _say(lines)
-
-        return show
+        print_lines = bar.print_above if bar is not None and bar.on_stdout else _print
+        return lambda report: print_lines("\n".join(text.module_lines(report, width=width)))
     if style == "jsonl":
         from hubcheck.report import jsonl
 
-        return lambda report: _say(jsonl.module_line(report), nl=False)
+        return lambda report: _print(jsonl.module_line(report), nl=False)
     return lambda report: None
 
 
-def _rest(report: Report, style: str) -> Iterator[str]:
-    """What could not be told before all was done."""
+def _remainder(report: Report, style: str) -> Iterator[str]:
+    """The part of the report that is printed after all modules."""
     if style == "text":
         from hubcheck.report import text
 
@@ -97,25 +92,17 @@ def _rest(report: Report, style: str) -> Iterator[str]:
     return pieces(report, style)
 
 
-def _is_watched(total: int, style: str) -> bool:
-    """Whether there is a terminal for a bar, on which nothing else is written behind its back."""
+def _has_terminal(total: int, style: str) -> bool:
+    """Whether there is a terminal for a bar that is not overwritten by other output."""
     if total < 2:
         return False
-    return sys.stdout.isatty() if style == "text" else sys.stderr.isatty() and not _shares_terminal(style)
-
-
-def _shares_terminal(style: str) -> bool:
-    return style in _AT_ONCE and sys.stdout.isatty()
-
-
-def _bar(total: int) -> AbstractContextManager[Bar]:
-    from hubcheck.cli.progress import bar
-
-    return bar(total)
+    if style == "text":
+        return sys.stdout.isatty()
+    return sys.stderr.isatty() and not (style == "jsonl" and sys.stdout.isatty())
 
 
 def _width() -> int:
-    """The terminal's width, within what reads well; 80 columns where there is none."""
+    """The terminal's width, from 60 to 120 columns; 80 without a terminal."""
     if not sys.stdout.isatty():
         return 80
     import shutil

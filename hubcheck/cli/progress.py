@@ -1,4 +1,4 @@
-"""The bar of a long run: how many modules are done, how fast, and how long it takes still."""
+"""The progress bar of a long run: how many modules are done, how fast, and how long the rest takes."""
 
 from __future__ import annotations
 
@@ -13,39 +13,38 @@ from rich.text import Text
 
 
 class _Rate(ProgressColumn):
-    """Modules a second, or a minute where a second is too short."""
+    """Modules per second, or per minute if they take longer."""
 
     def render(self, task: Task) -> Text:
-        """The rate of the last half a minute."""
+        """Return the rate of the last half minute."""
         if not task.speed:
             return Text("")
         fast = task.speed >= 1
-        return Text(f"{task.speed if fast else task.speed * 60:.1f} a {'second' if fast else 'minute'}", style="dim")
+        return Text(f"{task.speed if fast else task.speed * 60:.1f} per {'second' if fast else 'minute'}", style="dim")
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar that is shown. `above` tells that lines have to be printed above it by `show`."""
+    """A bar on the screen. If it is `on_stdout`, other lines must be printed by `print_above`."""
 
     progress: Progress
-    above: bool
+    on_stdout: bool
 
     def advance(self) -> None:
-        """One module more is done."""
+        """Count one more module."""
         self.progress.advance(self.progress.task_ids[0])
 
-    def show(self, lines: str) -> None:
-        """Print lines above the bar; printed in any other way they would stand across it."""
+    def print_above(self, lines: str) -> None:
+        """Print lines above the bar."""
         self.progress.console.print(Text.from_ansi(lines), soft_wrap=True, highlight=False)
 
 
 @contextmanager
-def bar(total: int) -> Iterator[Bar]:
-    """A bar for so many modules, gone when this is left: on standard output if that is a terminal, else on the
-    standard error."""
-    above = sys.stdout.isatty()
+def progress_bar(total: int) -> Iterator[Bar]:
+    """Show a bar for `total` modules, on standard output if that is a terminal, else on standard error."""
+    on_stdout = sys.stdout.isatty()
     remaining = TimeRemainingColumn(elapsed_when_finished=True)
     columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), _Rate(), remaining, TextColumn("left"))
-    with Progress(*columns, console=Console(stderr=not above), transient=True) as progress:
+    with Progress(*columns, console=Console(stderr=not on_stdout), transient=True) as progress:
         progress.add_task("checking", total=total)
-        yield Bar(progress, above)
+        yield Bar(progress, on_stdout)

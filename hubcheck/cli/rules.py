@@ -7,43 +7,39 @@ from pathlib import Path
 
 import click
 
-from hubcheck.config.rule_folders import folders_at_hand
+from hubcheck.cli import options
+from hubcheck.cli.project import nearest_project
+from hubcheck.engine.reports import EXIT_CONFORMS
+from hubcheck.report.describe import checked_by
 from hubcheck.rulebook.rules import load_rules
 
 
 @click.command("rules")
-@click.option(
-    "--rules",
-    "folders",
-    multiple=True,
-    metavar="DIR",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder with rules of your own, listed too.",
-)
+@options.rules
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(*, folders: Sequence[Path], style: str) -> int:
-    """List all rules: id, level, what decides them, and what holds when they are kept.
+def command(*, rule_folders: Sequence[Path], style: str) -> int:
+    """List all rules: id, level, what they are checked by, and what they require.
 
     \b
     hubcheck rules
     hubcheck rules --rules house --format json
     """
-    rules = load_rules(*folders_at_hand(folders)).values()
+    rules = load_rules(*nearest_project(rule_folders).rule_folders).values()
     if style == "json":
         import json
 
         rows = [{"rule": r.id, "level": r.level, "phase": r.phase, "title": r.title, "needs": r.needs} for r in rules]
         click.echo(json.dumps(rows, indent=1))
-        return 0
+        return EXIT_CONFORMS
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("rule", "level", "decided by", "holds when"):
+    for name in ("rule", "level", "checked by", "requires"):
         table.add_column(name, overflow="fold")
     for rule in rules:
-        table.add_row(rule.id, rule.level, rule.phase, rule.title)
-    out = Console(highlight=False, markup=False)
-    out.print(table)
-    out.print(f"{len(rules)} rules; `hubcheck explain RULE` tells more of one.", style="dim")
-    return 0
+        table.add_row(rule.id, rule.level, checked_by(rule), rule.title)
+    console = Console(highlight=False, markup=False)
+    console.print(table)
+    console.print(f"{len(rules)} rules; `hubcheck explain RULE` explains one", style="dim")
+    return EXIT_CONFORMS

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hubcheck.config.file import limits_at_hand
-from hubcheck.config.rule_folders import folders_at_hand
+from hubcheck.cli.project import nearest_project
+from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS
 from hubcheck.module.types import Module, Shape, Tensor, Variant
-from hubcheck.remote.fetch_options import FetchOptions
 from hubcheck.remote.sources import find_sources, open_source
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.util.errors import UserError
@@ -22,25 +22,27 @@ if TYPE_CHECKING:
 
 @click.command("show")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--graph", "graph", metavar="SIGNATURE", help="The way from input to outputs of this signature instead.")
+@click.option("--graph", "graph", metavar="SIGNATURE", help="Show the path from input to outputs of this signature.")
 def command(paths: Sequence[str], *, graph: str | None) -> int:
-    """Show what modules declare: format, signatures, image size, callable, weights. No TensorFlow is needed.
+    """Show what modules declare: format, signatures, image size, callable, weights. TensorFlow is not needed.
 
     \b
     hubcheck show exports/mobilenet_v2
     hubcheck show exports/mobilenet_v2 --graph image_feature_vector
     """
-    problems = False
-    fetch = FetchOptions.with_user_cache(limits_at_hand())
+    fetch, rule_folders = nearest_project()
+    code = EXIT_CONFORMS
     for source in [source for path in paths for source in find_sources(path, fetch)]:
         with open_source(source, fetch, weights=False) as module:
-            problems = problems or module.format is None or bool(module.problems)
-            for line in _lines(module) if graph is None else _graph_lines(module, graph):
+            if module.format is None or module.problems:
+                code = EXIT_FINDINGS
+            for line in summary_lines(module) if graph is None else _graph_lines(module, graph, rule_folders):
                 click.echo(line)
-    return 1 if problems else 0
+    return code
 
 
-def _lines(module: Module) -> Iterator[str]:
+def summary_lines(module: Module) -> Iterator[str]:
+    """Yield the lines that are shown for a module, styled for a terminal."""
     from hubcheck.report.describe import FORMAT_NAMES
     from hubcheck.report.text import labelled
 
@@ -60,31 +62,30 @@ def _lines(module: Module) -> Iterator[str]:
     yield ""
 
 
-def _graph_lines(module: Module, signature: str) -> Iterator[str]:
-    """The outline of a signature in every variant, with what the static rules found marked on it."""
+def _graph_lines(module: Module, signature: str, folders: tuple[Path, ...]) -> Iterator[str]:
+    """The outline of a signature in every variant, with the findings of static rules marked on it."""
     from hubcheck.checks.context import Context
     from hubcheck.engine.evaluation import evaluate
     from hubcheck.engine.outlines import signature_outline
     from hubcheck.rulebook.rules import load_rules
 
-    having = [variant for variant in module.variants if signature in variant.signatures]
-    if not having:
+    variants = [variant for variant in module.variants if signature in variant.signatures]
+    if not variants:
         names = sorted({key for variant in module.variants for key in variant.signatures})
         problem = module.problems[0].message if module.problems else f"its signatures are {', '.join(names) or 'none'}"
         raise UserError(printable(f"{module.path} has no signature {signature}; {problem}"))
-    folders = folders_at_hand()
     context = Context(module, load_contracts(*folders))
     findings = evaluate(context, load_rules(*folders)).without_run("not run", complete=True).findings
-    for variant in having:
+    for variant in variants:
         yield click.style(f"{printable(str(module.path))}  {signature}  {_name(variant)}", bold=True)
-        told = [finding for finding in findings if finding.where.variant in (None, variant.name)]
-        for line in signature_outline(context, variant, signature, told):
-            yield from _outlined(line)
+        marked = [finding for finding in findings if finding.where.variant in (None, variant.name)]
+        for line in signature_outline(context, variant, signature, marked):
+            yield from _outline_lines(line)
         yield ""
 
 
-def _outlined(line: Line) -> Iterator[str]:
-    """A step on the way: its name, ops, shape and outputs; below it, what was found there."""
+def _outline_lines(line: Line) -> Iterator[str]:
+    """A layer of the outline: its name, ops, shape and outputs; below it, the findings on it."""
     indent = "  " * (line.depth + 1)
     shape = f"  {Shape(line.dims)}" if line.dims is not None else ""
     ops = f"  {line.summary}" if line.summary != line.name else ""

@@ -1,43 +1,43 @@
-"""What does not count, and why: ignores and expected failures of the configuration, and the baseline.
+"""Which findings do not count, and why: ignores, expected failures and the baseline.
 
-Rules are asked all the same. Their findings are set aside with a reason, so that every report can show them, and
-what sets nothing aside any more is told.
+The rules are checked all the same. Their findings are suppressed with a reason, so that every report can show them, and
+entries that suppress nothing any more are reported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from hubcheck.config.baseline import Known, read_baseline, write_baseline
-from hubcheck.config.file import Config, Entry, covers
-from hubcheck.config.usage import Uses
+from hubcheck.config.baseline import Baseline, KnownFinding
+from hubcheck.config.file import Config, PolicyEntry
+from hubcheck.config.usage import EntryUsage
 from hubcheck.engine.findings import Finding, Outcome
-from hubcheck.engine.identity import fingerprints, module_key
 from hubcheck.engine.module_report import ModuleReport, Suppressed, SuppressionKind
-from hubcheck.module.uri import ModuleSource, is_uri, parse_source
+from hubcheck.module.uri import is_uri
 from hubcheck.rulebook.levels import LEVELS, Level
 from hubcheck.rulebook.rules import Rule, UnknownRule, matching, select
 from hubcheck.util.data_files import DataFileError
 
+EntryKind = Literal["select", "ignore", "xfail"]
+_KINDS: tuple[EntryKind, ...] = ("select", "ignore", "xfail")
+_SUPPRESSING: tuple[Literal["ignore", "xfail"], ...] = ("ignore", "xfail")
+_LABELS: dict[SuppressionKind, str] = {"ignore": "ignored: ", "xfail": "expected to fail: ", "baseline": ""}
+
 
 class Policy:
-    """For a run: `selected` and `apply` for each module, then `notices`, and `update_baseline` if that is asked for.
+    """The policy of a run: `selected` and `apply` for each module, then `notices` and `update_baseline`.
 
     Args:
         config: the configuration, if there is one.
         baseline: the file of known findings, if there is one.
-        rules: all rules by id, with the levels that `adjusted` gave them.
-        updating: the baseline is to be written anew, so that it need not be there yet.
-
-    Attributes:
-        uses: what became of the entries of the configuration.
-        gone: the known findings that were not found any more.
+        rules: all rules by id, with the levels of `with_levels`.
+        updating: the baseline will be written anew, so that it need not exist.
 
     Raises:
-        DataFileError: an entry names no rule, or the baseline cannot be used.
+        DataFileError: an entry matches no rule, or the baseline cannot be used.
     """
 
     def __init__(
@@ -45,139 +45,107 @@ class Policy:
     ) -> None:
         self._config = config
         self._rules = rules
-        self._file = baseline
-        self._known = [] if baseline is None or (updating and not baseline.exists()) else read_baseline(baseline)
-        self._updating = updating
-        self.uses = Uses()
-        self.gone: list[Known] = []
-        self._kept: list[Known] = list(self._known)
-        for kind, number, entry in self._entries():
-            _rules_of(entry.rules, rules, config, f"{kind}.{number}.rules")
+        self._baseline = Baseline(baseline, updating=updating) if baseline is not None else None
+        self._usage = EntryUsage()
+        for kind in _KINDS:
+            for number, entry in self._entries(kind):
+                assert config is not None
+                _matching_rules(entry.rules, rules, config, f"{kind}.{number}.rules")
 
-    def selected(self, path: ModuleSource, chosen: set[str]) -> set[str]:
-        """Those of the chosen rules that the configuration selects for a module."""
-        entries = [entry for entry in (self._config.select if self._config else ()) if self._covers(entry, path)]
-        if not entries:
-            return chosen
-        return chosen & {rule for entry in entries for rule in select(entry.rules, self._rules)}
+    def selected(self, key: str, chosen: set[str]) -> set[str]:
+        """Return those of the chosen rules that the configuration selects for the module with this key."""
+        entries = [entry for _, entry in self._entries("select") if entry.covers(key)]
+        return chosen & select((rule for entry in entries for rule in entry.rules), self._rules) if entries else chosen
+
+    def expected_to_fail(self, key: str, rule: str) -> str | None:
+        """Return the reason of the first entry that expects a rule to fail on the module with this key."""
+        for _, entry in self._entries("xfail"):
+            if entry.covers(key) and any(rule in matching(pattern, self._rules) for pattern in entry.rules):
+                return entry.reason
+        return None
 
     def apply(self, report: ModuleReport) -> ModuleReport:
-        """The report with what does not count set aside."""
-        report = self._levelled(report)
-        path = parse_source(report.path)
-        active, aside = list(report.findings), list[Suppressed]()
-        for kind in ("ignore", "xfail"):
-            for number, entry in enumerate(getattr(self._config, kind) if self._config else ()):
-                if self._covers(entry, path):
-                    active = self._set_aside(kind, number, entry, report, active, aside)
-        active = self._compare(report, active, aside)
+        """Return the report with levels capped, findings suppressed, and outcomes to match."""
+        report = self._with_capped_levels(report)
+        active, suppressed = list(report.findings), list[Suppressed]()
+        for kind in _SUPPRESSING:
+            for number, entry in self._entries(kind):
+                for pattern in entry.rules if entry.covers(report.key) else ():
+                    rules = set(matching(pattern, self._rules))
+                    hits = [finding for finding in active if finding.rule in rules]
+                    active = [finding for finding in active if finding.rule not in rules]
+                    suppressed += [Suppressed(finding, kind, entry.reason) for finding in hits]
+                    decided = all(self._is_decided(rule, report) for rule in rules)
+                    self._usage.note((kind, number, pattern), "used" if hits else "unused" if decided else "undecided")
+        if self._baseline is not None:
+            known = self._baseline.known(report, active, lambda rule: self._is_decided(rule, report))
+            active = [finding for finding in active if finding not in known]
+            suppressed += [Suppressed(item, "baseline", f"known in {self._baseline.file.name}") for item in known]
         return replace(
             report,
             findings=tuple(active),
-            suppressed=tuple(aside),
-            outcomes=_outcomes(report, active, aside, self._reason_for_selecting(path)),
-            script=self._script(path),
+            suppressed=tuple(suppressed),
+            outcomes=tuple(self._outcomes(report, active, suppressed)),
+            script=self._config.scripts.get(report.key) if self._config is not None else None,
         )
 
     def notices(self, *, whole: bool = True) -> Iterator[str]:
-        """Entries of the configuration and of the baseline that have nothing to say any more.
+        """Yield which entries of the configuration and of the baseline can be removed.
 
         Args:
-            whole: False tells that only a part of what was asked for was checked: then only entries for which there
-                is no module are told.
+            whole: False if only a part of the requested modules and rules was checked: then only entries whose path
+                has no module are reported.
         """
-        for kind, number, entry in self._entries():
-            assert self._config is not None
-            place = f"{self._config.file.name}: {kind}"
-            if self._is_stale(entry):
-                yield f"{place}: no module is at {entry.path!r}; the entry can go"
-            if kind == "select":
-                continue
-            for pattern in entry.rules:
-                if whole and self.uses.is_idle((kind, number, pattern)):
-                    where = "" if entry.path == "**" else f" for {entry.path!r}"
-                    yield f"{place}: {pattern} holds{where} now; the entry can go"
-        if self._updating or self._file is None:
-            return
-        for known in self.gone if whole else ():
-            yield f"{self._file.name}: {known.rule} is fixed in {known.module}; --update-baseline takes it out"
-        for module in sorted({known.module for known in self._known if not self._may_exist(known)}):
-            yield f"{self._file.name}: no module is at {module!r}; --update-baseline takes it out"
+        for kind in _KINDS:
+            for number, entry in self._entries(kind):
+                assert self._config is not None
+                file = self._config.file.name
+                if not self._may_exist(entry):
+                    yield f"{file}: unused {kind}: no module at {entry.path!r}; remove this entry"
+                for pattern in entry.rules if whole and kind != "select" else ():
+                    if self._usage.is_unused((kind, number, pattern)):
+                        where = "all modules" if entry.path == "**" else repr(entry.path)
+                        yield f"{file}: unused {kind}: {pattern} passes for {where}; remove this entry"
+        if self._baseline is not None:
+            yield from self._baseline.notices(whole=whole)
 
     def update_baseline(self) -> None:
-        """Write the baseline: what was found now, and what of the old one could not be judged in this run."""
-        if self._file is not None and self._updating:
-            write_baseline(self._file, [row for row in self._kept if self._may_exist(row)])
+        """Write the baseline, if that was requested."""
+        if self._baseline is not None:
+            self._baseline.write()
 
-    def _may_exist(self, known: Known) -> bool:
-        """Whether there may still be a module with this finding; servers are not asked."""
-        assert self._file is not None
-        return is_uri(known.module) or (self._file.parent / known.module).exists()
+    def observed(self) -> dict[str, Any]:
+        """Return how the entries were used in this process, as plain data for `merge` in another one."""
+        fixed = self._baseline.fixed if self._baseline is not None else ()
+        return {"usage": self._usage.rows(), "fixed": [asdict(row) for row in fixed]}
 
-    def _entries(self) -> Iterator[tuple[SuppressionKind | Literal["select"], int, Entry]]:
-        if self._config is not None:
-            kinds: tuple[SuppressionKind | Literal["select"], ...] = ("select", "ignore", "xfail")
-            for kind in kinds:
-                for number, entry in enumerate(getattr(self._config, kind)):
-                    yield kind, number, entry
+    def merge(self, observed: dict[str, Any]) -> None:
+        """Add what another process observed."""
+        self._usage.add(observed["usage"])
+        if self._baseline is not None:
+            self._baseline.fixed += (KnownFinding(**row) for row in observed["fixed"])
 
-    def _covers(self, entry: Entry, path: ModuleSource) -> bool:
+    def _entries(self, kind: EntryKind) -> Iterator[tuple[int, PolicyEntry]]:
+        return iter(enumerate(getattr(self._config, kind) if self._config is not None else (), 1))
+
+    def _may_exist(self, entry: PolicyEntry) -> bool:
+        """Whether there may be a module at an entry's path; servers are not contacted."""
         assert self._config is not None
-        return covers(entry.path, module_key(path, self._config.home))
-
-    def _is_stale(self, entry: Entry) -> bool:
-        assert self._config is not None
-        if is_uri(entry.path):
-            return False  # nobody asks a server for that
+        if is_uri(entry.path) or entry.path.startswith("**"):
+            return True
         try:
-            return not entry.path.startswith("**") and not any(self._config.home.glob(entry.path.rstrip("/")))
+            return any(self._config.folder.glob(entry.path.rstrip("/")))
         except (NotImplementedError, ValueError):
-            return True  # an absolute path, or "**" within a name: no file can be looked for by it
+            return False  # an absolute path, or "**" within a name: not a glob
 
-    def _levelled(self, report: ModuleReport) -> ModuleReport:
-        """No finding weighs more than the configuration lets its rule weigh."""
+    def _with_capped_levels(self, report: ModuleReport) -> ModuleReport:
+        """No finding has a higher level than the configuration gives its rule."""
         if self._config is None or not self._config.levels:
             return report
         capped = [replace(f, level=max(f.level, self._rules[f.rule].level, key=LEVELS.index)) for f in report.findings]
         return replace(report, findings=tuple(sorted(capped, key=lambda finding: LEVELS.index(finding.level))))
 
-    def _set_aside(
-        self,
-        kind: SuppressionKind,
-        number: int,
-        entry: Entry,
-        report: ModuleReport,
-        active: list[Finding],
-        aside: list[Suppressed],
-    ) -> list[Finding]:
-        for pattern in entry.rules:
-            rules = set(matching(pattern, self._rules))
-            found = [finding for finding in active if finding.rule in rules]
-            active = [finding for finding in active if finding.rule not in rules]
-            aside += [Suppressed(finding, kind, entry.reason) for finding in found]
-            key = (kind, number, pattern)
-            decided = all(self._decided(rule, report) for rule in rules)
-            self.uses.note(key, "used" if found else "idle" if decided else "open")
-        return active
-
-    def _compare(self, report: ModuleReport, active: list[Finding], aside: list[Suppressed]) -> list[Finding]:
-        if self._file is None:
-            return active
-        key = module_key(report.path, self._file.parent)
-        names = fingerprints(report, key)
-        of_module = [row for row in self._known if row.module == key]
-        known = {row.fingerprint for row in of_module}
-        found = set(names.values())
-        gone = [row for row in of_module if row.fingerprint not in found and self._decided(row.rule, report)]
-        now = [finding for finding in active if self._updating or names[finding] in known]
-        self.gone += gone
-        present = {Known(key, finding.rule, names[finding], finding.message) for finding in now}
-        undecided = [row for row in of_module if row not in gone and row.fingerprint not in found]
-        self._kept = [row for row in self._kept if row.module != key] + undecided + sorted(present)
-        aside += [Suppressed(finding, "baseline", f"known in {self._file.name}") for finding in now]
-        return [finding for finding in active if finding not in now]
-
-    def _decided(self, rule: str, report: ModuleReport) -> bool:
+    def _is_decided(self, rule: str, report: ModuleReport) -> bool:
         """Whether this run could have found what the rule finds."""
         if rule not in self._rules:
             return True
@@ -185,53 +153,38 @@ class Policy:
         ran = self._rules[rule].probe is None or any(device.ran for device in report.devices)
         return status in ("passed", "failed") and ran
 
-    def _script(self, path: ModuleSource) -> str | None:
-        return self._config.scripts.get(module_key(path, self._config.home)) if self._config is not None else None
+    def _outcomes(self, report: ModuleReport, active: list[Finding], suppressed: list[Suppressed]) -> Iterator[Outcome]:
+        failing = {finding.rule for finding in active}
+        selecting = "; ".join(entry.reason for _, entry in self._entries("select") if entry.covers(report.key))
+        reasons: dict[str, dict[str, None]] = {}
+        for item in suppressed:
+            reasons.setdefault(item.finding.rule, {})[_LABELS[item.kind] + item.reason] = None
+        for outcome in report.outcomes:
+            if outcome.status == "failed" and outcome.rule not in failing:
+                yield replace(outcome, status="ignored", reason="; ".join(reasons[outcome.rule]))
+            elif outcome.status == "ignored" and selecting:
+                yield replace(outcome, reason=f"not selected: {selecting}")
+            else:
+                yield outcome
 
-    def _reason_for_selecting(self, path: ModuleSource) -> str | None:
-        entries = [entry for entry in (self._config.select if self._config else ()) if self._covers(entry, path)]
-        return "; ".join(entry.reason for entry in entries) or None
 
-
-def adjusted(rules: Mapping[str, Rule], config: Config) -> Mapping[str, Rule]:
-    """The rules with the levels that the configuration gives them; a rule's own id goes before its group.
+def with_levels(rules: Mapping[str, Rule], config: Config) -> Mapping[str, Rule]:
+    """Return the rules with the levels of the configuration; a rule's own id takes precedence over its group.
 
     Raises:
-        DataFileError: a level is given to no rule.
+        DataFileError: a level matches no rule.
     """
     levels: dict[str, Level] = {}
     for pattern, level in sorted(config.levels.items(), key=lambda item: "/" in item[0]):
-        for rule in _rules_of((pattern,), rules, config, f"levels.{pattern}"):
+        for rule in _matching_rules((pattern,), rules, config, f"levels.{pattern}"):
             levels[rule] = level
     if not levels:
         return rules
     return {name: replace(rule, level=levels.get(name, rule.level)) for name, rule in rules.items()}
 
 
-def _rules_of(patterns: tuple[str, ...], rules: Mapping[str, Rule], config: Config | None, key: str) -> set[str]:
+def _matching_rules(patterns: tuple[str, ...], rules: Mapping[str, Rule], config: Config, key: str) -> set[str]:
     try:
         return select(patterns, rules)
     except UnknownRule as error:
-        assert config is not None
         raise DataFileError(config.file, key, str(error)) from None
-
-
-_WORDS: dict[SuppressionKind, str] = {"ignore": "ignored: ", "xfail": "expected to fail: ", "baseline": ""}
-
-
-def _outcomes(
-    report: ModuleReport, active: list[Finding], aside: list[Suppressed], selecting: str | None
-) -> tuple[Outcome, ...]:
-    left = {finding.rule for finding in active}
-    reasons: dict[str, dict[str, None]] = {}
-    for suppressed in aside:
-        reasons.setdefault(suppressed.finding.rule, {})[_WORDS[suppressed.kind] + suppressed.reason] = None
-
-    def judged(outcome: Outcome) -> Outcome:
-        if outcome.status == "failed" and outcome.rule not in left:
-            return replace(outcome, status="ignored", reason="; ".join(reasons[outcome.rule]))
-        if outcome.status == "ignored" and selecting:
-            return replace(outcome, reason=f"not selected: {selecting}")
-        return outcome
-
-    return tuple(map(judged, report.outcomes))

@@ -1,38 +1,38 @@
-"""What became of the patterns of a configuration: which of them had something to set aside."""
+"""Which entries of a configuration are still needed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Literal
 
-Use = Literal["idle", "open", "used"]
-"""Every rule held that the pattern names, some could not be decided, or it was needed: the last of them counts."""
+Use = Literal["unused", "undecided", "used"]
+"""All rules of the pattern passed, some could not be decided, or there was a finding to suppress."""
 
-_ORDER: tuple[Use, ...] = ("idle", "open", "used")
+_ORDER: tuple[Use, ...] = ("unused", "undecided", "used")
 
 Pattern = tuple[str, int, str]
 """The kind of an entry, its number, and one of its patterns of rules."""
 
 
-class Uses:
-    """The uses that one process saw, to which those of others can be added."""
+class EntryUsage:
+    """How the patterns of a configuration were used, by the modules of this process and of others."""
 
     def __init__(self) -> None:
-        self._seen: dict[Pattern, Use] = {}
+        self._uses: dict[Pattern, Use] = {}
 
     def note(self, pattern: Pattern, use: Use) -> None:
-        """Note what one module made of a pattern."""
-        self._seen[pattern] = max(self._seen.get(pattern, "idle"), use, key=_ORDER.index)
+        """Note how one module used a pattern; of several modules the last use in `Use` counts."""
+        self._uses[pattern] = max(self._uses.get(pattern, "unused"), use, key=_ORDER.index)
 
-    def is_idle(self, pattern: Pattern) -> bool:
-        """Whether modules were seen for which the pattern counts, and none of them needed it."""
-        return self._seen.get(pattern) == "idle"
+    def is_unused(self, pattern: Pattern) -> bool:
+        """Whether the pattern covers a module that was checked, and none of them needed it."""
+        return self._uses.get(pattern) == "unused"
 
     def rows(self) -> list[tuple[Pattern, Use]]:
-        """The same as plain data, for another process."""
-        return list(self._seen.items())
+        """Return the uses as plain data, for `add` in another process."""
+        return list(self._uses.items())
 
     def add(self, rows: Iterable[tuple[Pattern, Use]]) -> None:
-        """Add what another process saw; `rows` are its own."""
+        """Add the rows of another process."""
         for (kind, number, pattern), use in rows:
             self.note((kind, number, pattern), use)

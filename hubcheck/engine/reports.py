@@ -85,6 +85,6 @@ class Report:
                 yield "; ".join([text, *(f"{label}: {value}" for label, value in rows if value)])
             for outcome in module.outcomes:
                 if outcome.status == "broken":
-                    yield f"{module.path}: internal error in {outcome.rule}: {outcome.reason}"
+                    yield f"{module.path}: {outcome.crash_title}: {outcome.reason}"
                 elif not outcome.complete:
                     yield f"{module.path}: {outcome.rule} could not be checked: {outcome.reason}"

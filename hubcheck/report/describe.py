@@ -11,6 +11,7 @@ from hubcheck.engine.module_report import ModuleReport, SuppressionKind
 from hubcheck.engine.reports import Report
 from hubcheck.module.formats import Format
 from hubcheck.module.uri import Uri, is_uri
+from hubcheck.rulebook.rules import Rule
 
 SUPPRESSIONS: dict[SuppressionKind, str] = {"ignore": "ignored", "xfail": "expected", "baseline": "known"}
 FORMAT_NAMES: dict[Format | None, str] = {
@@ -101,3 +102,8 @@ def counts(outcomes: Iterable[Outcome], *, always: Iterable[str] = ("passed", "s
     """
     found = Counter(outcome.status for outcome in outcomes)
     return ", ".join(f"{found[s]} {display_name(s)}" for s in _STATUSES if found[s] or s in always)
+
+
+def checked_by(rule: Rule) -> str:
+    """Return what a rule is checked by: "files", "run" or "files, run"."""
+    return ", ".join(name for name, half in (("files", rule.check), ("run", rule.probe)) if half is not None)

@@ -1,7 +1,7 @@
-"""Reports of modules that have not changed: kept on disk, found by the content of all that they depend on.
+"""Reports on disk, by a digest of everything that they depend on.
 
 A key covers the module's files, the rules and contracts, the options, hubcheck's own code and TensorFlow's release.
-Entries are whole or not there, whoever else writes at the same time; a damaged one is as good as none.
+Entries are written atomically, and a damaged one counts as missing.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from hubcheck.run.report_codec import report_from, report_text
 from hubcheck.util import resources
 from hubcheck.util.atomic import replacing
 
-_LAYOUT = 2
-"""Changes when what an entry holds does."""
-_MOST_IN_BUCKET = 64
-"""Entries of one of the 256 folders; the oldest make room."""
-_LARGEST_ENTRY = 16 << 20
+_FORMAT_VERSION = 3
+"""Increased when the format of entries changes."""
+_MAX_ENTRIES = 64
+"""Entries in each of the 256 folders; when there are more, the oldest are evicted."""
+_MAX_ENTRY_BYTES = 16 << 20
 
 
 class Cache:
     """Reports on disk.
 
     Args:
-        folder: where they are.
+        folder: the folder of the entries.
         settings: everything besides the module's files that a report depends on.
-        static: whether weights are only looked at from outside, so that their bytes do not matter.
+        static: weights are identified by size and time instead of their content, which static checks hardly read.
     """
 
     def __init__(self, folder: Path, settings: Iterable[str], *, static: bool) -> None:
         self._folder, self._static = folder, static
         digest = hashlib.blake2b(digest_size=32)
-        for part in (str(_LAYOUT), __version__, *_own_code(), *settings):
+        for part in (str(_FORMAT_VERSION), __version__, *_own_code(), *settings):
             _add(digest, part.encode("utf-8", "surrogateescape"))
         self._settings = digest
 
     def key(self, path: Path, settings: str, limits: ReadLimits = LIMITS) -> str | None:
-        """The key of the module at a path, with settings of its own; None if it cannot be told what it is made of."""
+        """Return the key of a module with these settings; None if its files cannot be read, or are not all its own."""
         digest = self._settings.copy()
         _add(digest, f"{path}\n{settings}".encode("utf-8", "surrogateescape"))
         try:
@@ -59,32 +59,30 @@ class Cache:
         return digest.hexdigest()
 
     def get(self, key: str) -> ModuleReport | None:
-        """The report of that key, if there is a whole one."""
+        """Return the report with this key, if there is an undamaged one."""
         try:
             with self._file(key).open("rb") as file:
-                seal, _, text = file.read(_LARGEST_ENTRY).partition(b"\n")
-            if seal.decode() != _seal(text):
-                return None
-            return report_from(text)
-        except (OSError, ValueError, TypeError, KeyError):
+                checksum, _, text = file.read(_MAX_ENTRY_BYTES).partition(b"\n")
+            return report_from(text) if checksum == _checksum(text) else None
+        except (OSError, ValueError):
             return None
 
     def put(self, key: str, report: ModuleReport) -> None:
-        """Keep a report; what goes wrong with that is nobody's concern."""
+        """Keep a report, unless the cache cannot be written."""
         text = report_text(report)
         file = self._file(key)
         with suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _make_room(file.parent)
+            _evict(file.parent)
             with replacing(file) as draft:
-                draft.write_bytes(_seal(text).encode() + b"\n" + text)
+                draft.write_bytes(_checksum(text) + b"\n" + text)
 
     def _file(self, key: str) -> Path:
         return self._folder / key[:2] / key[2:]
 
 
 class _NotCacheable(Exception):
-    """The module's files are not all its own."""
+    """Some of the module's files are behind links, are not regular, or are too many."""
 
 
 def _add(digest: Any, part: bytes) -> None:
@@ -92,12 +90,12 @@ def _add(digest: Any, part: bytes) -> None:
     digest.update(part)
 
 
-def _seal(text: bytes) -> str:
-    return hashlib.blake2b(text, digest_size=16).hexdigest()
+def _checksum(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=16).hexdigest().encode()
 
 
 def _content(path: Path, limits: ReadLimits, *, static: bool) -> Iterator[bytes]:
-    """The names of a module's files and what is in them."""
+    """The names and contents of a module's files."""
     for name, text in sorted(read_documents(path).items()):
         yield f"{name}\n{text}".encode("utf-8", "surrogateescape")
     if is_archive(path):
@@ -132,13 +130,13 @@ def _digest(file: Path) -> bytes:
 
 
 def _weights(file: Path) -> bytes:
-    """Of weights the index knows the checksums; a static check asks for little more than whether they are there."""
+    """A cheap stand-in for the content of weights."""
     info = file.stat()
     return f"{info.st_size} {info.st_mtime_ns} {info.st_ino}".encode()
 
 
 def _own_code() -> Iterator[str]:
-    """hubcheck's files and tables, as they are now: a checkout changes without its version."""
+    """The state of hubcheck's own files: a checkout changes without its version."""
     yield sys.version
     for top in (Path(__file__).parents[1], resources.folder("rules")):
         for folder, children, names in os.walk(top):
@@ -150,7 +148,7 @@ def _own_code() -> Iterator[str]:
 
 
 def tensorflow_releases() -> Iterator[str]:
-    """TensorFlow's and its kind's releases, by the names of what is installed beside it; nothing is imported."""
+    """Yield the releases of TensorFlow and the packages around it, and the GPUs, without importing anything."""
     found = importlib.util.find_spec("tensorflow")
     if found is None or found.origin is None:
         return
@@ -161,8 +159,8 @@ def tensorflow_releases() -> Iterator[str]:
     yield os.environ.get("CUDA_VISIBLE_DEVICES", "")
 
 
-def _make_room(bucket: Path) -> None:
+def _evict(bucket: Path) -> None:
     entries = [entry for entry in os.scandir(bucket) if entry.is_file()]
-    if len(entries) >= _MOST_IN_BUCKET:
-        for entry in sorted(entries, key=lambda entry: entry.stat().st_mtime)[: _MOST_IN_BUCKET // 4]:
+    if len(entries) >= _MAX_ENTRIES:
+        for entry in sorted(entries, key=lambda entry: entry.stat().st_mtime)[: _MAX_ENTRIES // 4]:
             Path(entry).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A module's report as a line of JSON and back, with nothing lost: for processes that share work, and later runs."""
+"""A module's report as a line of JSON and back, without loss: for other processes and later runs."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from hubcheck.engine.module_report import ModuleReport
 
 
 def report_text(report: ModuleReport) -> bytes:
-    """The report as one line of JSON, without the line's end; `report_from` is the inverse."""
+    """Return the report as one line of JSON, without the line's end; `report_from` is the inverse."""
     return json.dumps(report, separators=(",", ":"), default=_plain).encode()
 
 
 def report_from(text: bytes) -> ModuleReport:
-    """The report that report_text wrote.
+    """Return the report that report_text wrote.
 
     Raises:
-        ValueError, TypeError, KeyError: it did not write this.
+        ValueError: the text is something else.
     """
-    data = json.loads(text)
-    if not isinstance(data, dict):
-        raise TypeError("this is no report")
-    shown = data.pop("details")
-    made: ModuleReport = _record_maker(ModuleReport)(data)
-    if shown is None:
-        return made
-    from hubcheck.engine.details import ModuleDetails
+    try:
+        data = json.loads(text)
+        details = data.pop("details")
+        report: ModuleReport = _record_maker(ModuleReport)(data)
+        if details is None:
+            return report
+        from hubcheck.engine.details import ModuleDetails
 
-    return replace(made, details=_record_maker(ModuleDetails)(shown))
+        return replace(report, details=_record_maker(ModuleDetails)(details))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError("this is not a report") from error
 
 
 def _plain(value: Any) -> Any:
-    """What JSON has no word for: records, and bytes."""
+    """Records and bytes as what JSON has."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if is_dataclass(value):
@@ -47,7 +48,7 @@ def _plain(value: Any) -> Any:
 
 @cache
 def _maker(kind: Any) -> Callable[[Any], Any] | None:
-    """What makes a value of a type from the plain data that it became; None if it is that already."""
+    """Return what makes a value of a type from plain data; None if the data is the value."""
     if kind is bytes:
         return base64.b64decode
     if get_origin(kind) in (Union, UnionType):
@@ -64,10 +65,10 @@ def _maker(kind: Any) -> Callable[[Any], Any] | None:
 def _record_maker(kind: Any) -> Callable[[dict[str, Any]], Any]:
     # The types of details are resolved only for reports that have them.
     hints = get_type_hints(kind, localns={"ModuleDetails": Any})
-    parts = {name: maker for name, hint in hints.items() if (maker := _maker(hint)) is not None}
+    makers = {name: maker for name, hint in hints.items() if (maker := _maker(hint)) is not None}
 
     def make(data: dict[str, Any]) -> Any:
-        made = {name: parts[name](value) if name in parts else value for name, value in data.items()}
-        return kind(**made)
+        values = {name: makers[name](value) if name in makers else value for name, value in data.items()}
+        return kind(**values)
 
     return make

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubcheck.config.rule_folders import rule_folders
 from hubcheck.engine.identity import module_key, project_root
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report
@@ -63,7 +64,9 @@ class ResolvedOptions:
         """Return the rules to report of a module."""
         if self.rules_by_module is not None and isinstance(module, Path) and module in self.rules_by_module:
             return self.rules_by_module[module]
-        return self.selected if self.policy is None else self.policy.selected(module, self.selected)
+        if self.policy is None:
+            return self.selected
+        return self.policy.selected(module_key(module, self.project_root), self.selected)
 
     def apply_policy(self, report: ModuleReport) -> ModuleReport:
         """Return a module's report with its key, after ignores, expected failures and the baseline are applied."""
@@ -89,11 +92,8 @@ def resolve(options: Options) -> ResolvedOptions:
     Raises:
         UnknownRule, DataFileError, UnknownPredicate: it cannot be used.
     """
-    from hubcheck.config.rule_folders import find_code, rule_folders
-
     options = with_configuration(options)
-    folders = (*rule_folders(), *options.rules)
-    find_code(options.rules)
+    folders = rule_folders(options.rules)
     rules = load_rules(*folders)
     contracts = load_contracts(*folders)
     for rule in rules.own.values():
@@ -103,9 +103,9 @@ def resolve(options: Options) -> ResolvedOptions:
     policy = None
     levelled: Mapping[str, Rule] = rules
     if options.config is not None or options.baseline is not None:
-        from hubcheck.config.policy import Policy, adjusted
+        from hubcheck.config.policy import Policy, with_levels
 
-        levelled = adjusted(rules, options.config) if options.config is not None else rules
+        levelled = with_levels(rules, options.config) if options.config is not None else rules
         policy = Policy(options.config, options.baseline, levelled, updating=options.update_baseline)
     selected = select(options.select, rules) if options.select else set(rules)
     devices = None
@@ -121,7 +121,7 @@ def resolve(options: Options) -> ResolvedOptions:
         selected=selected - select(options.ignore, rules),
         waived=frozenset(matching("safety", rules)) if options.run_unsafe else frozenset(),
         limits=options.limits or LIMITS,
-        project_root=options.config.home if options.config else project_root(),
+        project_root=options.config.folder if options.config else project_root(),
         policy=policy,
         devices=devices,
     )

@@ -61,7 +61,7 @@ def validate(  # noqa: PLR0913 - one for each option
         save_evidence: a folder for the inputs and outputs of the runs, as .npz files.
         probe: how modules are run: deadline, memory, batch sizes.
         limits: how much of a module is read at most: a hubcheck.module.limits.ReadLimits.
-        cache: keep what is fetched from servers, and fetch again only what has changed.
+        cache: keep what is fetched from servers, and that the configuration is valid, for later runs.
         config: a hubcheck.toml or pyproject.toml; none is looked for. The arguments above take precedence.
         cluster: the address of a Dask scheduler whose workers check the modules, or "local" for workers here.
 
@@ -87,7 +87,7 @@ def validate(  # noqa: PLR0913 - one for each option
         sandbox=sandbox,
         save_evidence=Path(save_evidence) if save_evidence is not None else None,
         probe=probe,
-        config=read_config(Path(config)) if config is not None else None,
+        config=read_config(Path(config), use_cache=cache) if config is not None else None,
         limits=limits,
         store=user_cache() if cache else None,
         cluster=cluster,

@@ -1,4 +1,4 @@
-"""A publisher's project, from a template."""
+"""Create a project that publishes a module, from the template in `project/`."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ _NAME = re.compile(r"[A-Za-z][\w-]*")
 
 
 def create(folder: Path) -> Path:
-    """Write the project into a new folder, whole or not at all.
+    """Write the project into a new folder, atomically.
 
     Raises:
-        UserError: the folder exists, or its name cannot be a project's.
+        UserError: the folder exists, or its name is not a valid project name.
     """
     name = folder.name
     if not _NAME.fullmatch(name):
-        raise UserError(f"{name!r} cannot be a project's name: use letters, digits, '_' and '-', a letter first")
+        raise UserError(f"{name!r} is not a project name: use letters, digits, '_' and '-', starting with a letter")
     if folder.exists():
         raise UserError(f"{folder} exists: give the project another name")
-    words = {"name": name, "architecture": _camel(name), "requirement": _requirement()}
+    values = {"name": name, "architecture": _camel_case(name), "requirement": _requirement()}
     with staging(folder.absolute()) as stage:
         new = stage / name
         for source in sorted(_TEMPLATE.rglob(f"*{_SUFFIX}")):
             target = new / source.relative_to(_TEMPLATE).with_suffix("")
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(Template(source.read_text(encoding="utf-8")).substitute(words), encoding="utf-8")
+            target.write_text(Template(source.read_text(encoding="utf-8")).substitute(values), encoding="utf-8")
         commit(new, folder.absolute())
     return folder
 
 
-def _camel(name: str) -> str:
+def _camel_case(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in re.split("[_-]+", name))
 
 
 def _requirement() -> str:
-    """How to install the hubcheck that runs here: no package index has it under this name."""
-    hint = "hubcheck[tensorflow]  # add from where: @ file:///path/to/a/wheel, or @ git+https://its/repository"
+    """Return the requirement for the hubcheck that runs here; it is not on a package index under this name."""
+    hint = "hubcheck[tensorflow]  # add its origin: @ file:///path/to/a/wheel, or @ git+https://its/repository"
     try:
         text = metadata.distribution("hubcheck").read_text("direct_url.json")
     except metadata.PackageNotFoundError:

@@ -1,15 +1,14 @@
-"""What the pytest plugin does once there is a module: the checks of one test run, shared by its workers."""
+"""The reports of one pytest run, shared by the workers of pytest-xdist."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from hubcheck.config.baseline import Known
-from hubcheck.config.file import Config, covers, find_config
+from hubcheck.config.file import find_config
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.identity import module_key
 from hubcheck.engine.module_report import ModuleReport
@@ -17,7 +16,6 @@ from hubcheck.engine.reports import Report
 from hubcheck.module.archive import names_module
 from hubcheck.module.uri import ModuleSource
 from hubcheck.rulebook.levels import Level
-from hubcheck.rulebook.rules import matching
 from hubcheck.run.checker import Checker
 from hubcheck.run.options import Options
 from hubcheck.run.report_codec import report_from, report_text
@@ -26,7 +24,7 @@ from hubcheck.run.validate import modules_at
 from hubcheck.util.locks import locked
 
 
-class Checks:
+class CheckSession:
     """Reports of the modules of a test run.
 
     Args:
@@ -47,55 +45,52 @@ class Checks:
         self._coming: Generator[ModuleReport, None, None] | None = None
         self._checkers: dict[bool, Checker] = {}
 
-    @property
-    def _config(self) -> Config | None:
-        return self._plan.options.config
-
-    def rules_of(self, path: Path) -> list[str]:
-        """The ids of the rules to ask of a module, in the order of the rule files."""
-        policy = self._plan.policy
-        chosen = self._plan.selected if policy is None else policy.selected(path, self._plan.selected)
-        return [rule for rule in self._plan.rules if rule in chosen]
+    def rules_of(self, module: Path) -> list[str]:
+        """Return the ids of the rules to check on a module, in the order of the rule files."""
+        selected = self._plan.selected_for(module)
+        return [rule for rule in self._plan.rules if rule in selected]
 
     def is_module(self, archive: Path) -> bool:
-        """Whether an archive is one of a module, or cannot be read."""
+        """Whether an archive holds a module, or cannot be read."""
         return names_module(archive, self._plan.limits)
 
-    def expected_to_fail(self, path: Path, rule: str) -> str | None:
-        """The reason that the configuration gives for the failure of a rule on a module, if it gives one."""
-        if self._config is None:
+    def expected_to_fail(self, module: Path, rule: str) -> str | None:
+        """Return the reason for which the configuration expects a rule to fail on a module, if it does."""
+        if self._plan.policy is None:
             return None
-        key = module_key(path, self._config.home)
-        for entry in self._config.xfail:
-            if covers(entry.path, key) and any(rule in matching(pattern, self._plan.rules) for pattern in entry.rules):
-                return entry.reason
-        return None
+        return self._plan.policy.expected_to_fail(module_key(module, self._plan.project_root), rule)
 
     def findings(self, report: ModuleReport, rule: str) -> tuple[list[Finding], list[Finding]]:
-        """The findings of a rule that fail, and those that do not; an expected failure is one."""
+        """Return the findings of a rule that fail, expected failures included, and those that do not."""
         expected = [item.finding for item in report.suppressed if item.kind == "xfail" and item.finding.rule == rule]
         failing = [finding for finding in report.failures if finding.rule == rule]
         lesser = [finding for finding in report.findings if finding.rule == rule and finding not in failing]
         return failing + expected, lesser
 
-    def report(self, path: Path, asked: Mapping[Path, set[str]]) -> ModuleReport:
-        """The report of a module; `asked` are the rules that the run still has to ask, module by module.
+    def report(self, module: Path, remaining: Mapping[Path, set[str]]) -> ModuleReport:
+        """Return the report of a module.
 
-        In one process the modules are checked in the order of their tests, so that the next one runs while the
-        tests of this one are told. Workers of pytest-xdist take modules as they come.
+        In one process the modules are checked in the order of their tests, so that the next module runs during the
+        tests of this one. Workers of pytest-xdist take modules as they come.
+
+        Args:
+            module: where it is.
+            remaining: the rules that the test run still has to check, by module.
         """
-        while path not in self._reports:
+        while module not in self._reports:
             if self._shared is not None:
-                self._reports[path] = self._once_for_all(path, asked)
+                self._reports[module] = self._shared_report(module, remaining)
                 continue
             if self._coming is None:
-                self._coming = self._stream(_from(path, asked), asked)
+                order = list(remaining)
+                following = order[order.index(module) :] if module in order else [module]
+                self._coming = self._stream(following, remaining)
             report = next(self._coming, None)
             if report is None:
                 self._coming = None
             else:
                 self._reports[Path(report.path)] = report
-        return self._reports[path]
+        return self._reports[module]
 
     def validate(
         self,
@@ -106,7 +101,7 @@ class Checks:
         ignore: Iterable[str] = (),
         fail_on: Level | None = None,
     ) -> Report:
-        """A report of modules that a test has made."""
+        """Return a report of modules that a test has made."""
         options = self._plan.options
         plan = resolve(
             replace(
@@ -117,30 +112,24 @@ class Checks:
                 fail_on=fail_on or options.fail_on,
             )
         )
-        return plan.report(self._checked(modules_at(paths, plan), plan))
+        return plan.report(self._check(modules_at(paths, plan), plan))
 
-    def seen(self) -> dict[str, Any]:
-        """What this process saw of the configuration's use, as plain data for `add`."""
-        policy = self._plan.policy
-        if policy is None:
-            return {}
-        return {"uses": policy.uses.rows(), "gone": [asdict(known) for known in policy.gone]}
+    def observed(self) -> dict[str, Any]:
+        """Return how this process used the configuration's entries, as plain data for `merge`."""
+        return {} if self._plan.policy is None else self._plan.policy.observed()
 
-    def add(self, seen: dict[str, Any]) -> None:
-        """Add what another process of the run saw."""
-        policy = self._plan.policy
-        if policy is not None and seen:
-            policy.uses.add(seen["uses"])
-            policy.gone += (Known(**row) for row in seen["gone"])
+    def merge(self, observed: dict[str, Any]) -> None:
+        """Add what another process of the run observed."""
+        if self._plan.policy is not None and observed:
+            self._plan.policy.merge(observed)
 
     def notices(self, *, whole: bool) -> list[str]:
-        """Entries of the configuration that have nothing to say any more, as `validate` tells them.
+        """Return which entries of the configuration and of the baseline can be removed.
 
         Args:
-            whole: whether every test that was asked for was run.
+            whole: whether every test that was requested was run.
         """
-        policy = self._plan.policy
-        return [] if policy is None else list(policy.notices(whole=whole))
+        return [] if self._plan.policy is None else list(self._plan.policy.notices(whole=whole))
 
     def close(self) -> None:
         """End the workers that run modules, also in the middle of a run."""
@@ -151,33 +140,27 @@ class Checks:
             checker.__exit__(None, None, None)
         self._checkers.clear()
 
-    def _stream(self, paths: Iterable[Path], asked: Mapping[Path, set[str]]) -> Generator[ModuleReport, None, None]:
-        wanted = {rule for rules in asked.values() for rule in rules}
-        options = self._plan.options
-        static = options.static or not any(self._plan.rules[rule].probe for rule in wanted)
-        plan = replace(self._plan, options=replace(options, static=static), rules_by_module=asked)
-        yield from self._checked(paths, plan)
+    def _stream(
+        self, modules: Iterable[Path], remaining: Mapping[Path, set[str]]
+    ) -> Generator[ModuleReport, None, None]:
+        rules = {rule for rules in remaining.values() for rule in rules}
+        static = self._plan.options.static or not any(self._plan.rules[rule].probe for rule in rules)
+        options = replace(self._plan.options, static=static)
+        yield from self._check(modules, replace(self._plan, options=options, rules_by_module=remaining))
 
-    def _checked(self, modules: Iterable[ModuleSource], plan: ResolvedOptions) -> Iterator[ModuleReport]:
+    def _check(self, modules: Iterable[ModuleSource], plan: ResolvedOptions) -> Iterator[ModuleReport]:
         static = plan.options.static
         if static not in self._checkers:
             self._checkers[static] = Checker(plan).__enter__()
         return map(plan.apply_policy, self._checkers[static].reports(modules, plan))
 
-    def _once_for_all(self, path: Path, asked: Mapping[Path, set[str]]) -> ModuleReport:
-        """The report that another worker of the run has made, or that this one makes for the others."""
+    def _shared_report(self, module: Path, remaining: Mapping[Path, set[str]]) -> ModuleReport:
+        """Return the report that another worker of the run has made, or make it for all of them."""
         assert self._shared is not None
-        name = self._shared / hashlib.sha256(str(path).encode()).hexdigest()
-        seen = name.with_suffix(".json")
+        name = self._shared / hashlib.sha256(str(module).encode()).hexdigest()
+        file = name.with_suffix(".json")
         with locked(name.with_suffix(".lock")):
-            if not seen.exists():
-                (report,) = self._stream([path], asked)
-                seen.write_bytes(report_text(report))
-        made = report_from(seen.read_bytes())
-        return replace(made, fail_on=self._plan.options.fail_on or "error")
-
-
-def _from(path: Path, asked: Mapping[Path, set[str]]) -> list[Path]:
-    """The modules from `path` on, in the order of their tests."""
-    order = list(asked)
-    return order[order.index(path) :] if path in order else [path]
+            if not file.exists():
+                (report,) = self._stream([module], remaining)
+                file.write_bytes(report_text(report))
+        return replace(report_from(file.read_bytes()), fail_on=self._plan.options.fail_on or "error")

@@ -67,7 +67,7 @@ def validate_schema(file: Path, data: Any, schema: str) -> None:
     """Validate the data in `file` against `rules/schema/<schema>.schema.json`.
 
     Raises:
-        DataFileError: it is invalid; the error names the deepest key.
+        DataFileError: it is invalid; the error names the deepest key, and counts the entries of lists from 1.
     """
     import json
 
@@ -77,4 +77,5 @@ def validate_schema(file: Path, data: Any, schema: str) -> None:
     validator = jsonschema.Draft202012Validator(json.loads(text))
     error = jsonschema.exceptions.best_match(validator.iter_errors(data))
     if error is not None:
-        raise DataFileError(file, ".".join(map(str, error.absolute_path)), error.message)
+        key = (part + 1 if isinstance(part, int) else part for part in error.absolute_path)
+        raise DataFileError(file, ".".join(map(str, key)), error.message)

@@ -1,4 +1,4 @@
-"""The configuration and the baseline: what they say, and what is told when they say it wrongly or need not any more."""
+"""The configuration and the baseline: what they do, their errors, and which entries are reported as unused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.config.file import Config, covers, find_config, read_config
+from hubcheck.config.file import Config, PolicyEntry, find_config, read_config
 from hubcheck.util.data_files import DataFileError
 from tests.paths import DATA, ROOT
 
@@ -48,9 +48,9 @@ def ignore(rule: str, path: str = "", reason: str = "because") -> str:
         ("fail_on = 'error'", "fail_on: no such key; did you mean 'fail-on'?"),
         ("[[ignores]]\nrules = ['output']", "ignores: no such key; did you mean 'ignore'?"),
         ("[[ignore]]\nrules = ['output']", "'reason' is a required property"),
-        ("[[ignore]]\nrules = ['output']\nreason = ' '", "ignore.0.reason"),
-        ("[[ignore]]\nrules = ['output']\nreason = 'x'\nwhere = 'y'", "ignore.0.where: no such key"),
-        ("[[ignore]]\nrule = ['output']\nreason = 'x'", "ignore.0.rule: no such key; did you mean 'rules'?"),
+        ("[[ignore]]\nrules = ['output']\nreason = ' '", "ignore.1.reason"),
+        ("[[ignore]]\nrules = ['output']\nreason = 'x'\nwhere = 'y'", "ignore.1.where: no such key"),
+        ("[[ignore]]\nrule = ['output']\nreason = 'x'", "ignore.1.rule: no such key; did you mean 'rules'?"),
         ("ignore = ['output']", "ignore"),
         ("fail-on = 'never'", "fail-on"),
         ("jobs = 0", "jobs"),
@@ -60,7 +60,7 @@ def ignore(rule: str, path: str = "", reason: str = "because") -> str:
         ("static = yes", "hubcheck.toml: "),
     ],
 )
-def test_what_cannot_be_used_is_told_by_key(text, says, tmp_path):
+def test_an_error_names_its_key(text, says, tmp_path):
     with pytest.raises(DataFileError, match=re.escape(says)):
         configured(tmp_path, text)
 
@@ -68,7 +68,7 @@ def test_what_cannot_be_used_is_told_by_key(text, says, tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (ignore("output/no-such-rule"), "ignore.0.rules: no rule or group"),
+        (ignore("output/no-such-rule"), "ignore.1.rules: no rule or group"),
         ("[levels]\n'image-inputs' = 'note'", "levels.image-inputs: no rule or group"),
         ("baseline = 'known.json'", "known.json: no such file; --update-baseline writes one"),
     ],
@@ -88,11 +88,11 @@ def test_the_table_of_pyproject_is_read_and_other_projects_pyproject_is_not(tmp_
     (tmp_path / "a" / "pyproject.toml").write_text("[project]\ndependencies = ['hubcheck']\n", encoding="utf-8")
     found = find_config(inner)
     assert found is not None
-    assert (found.fail_on, found.home) == ("warning", tmp_path)
+    assert (found.fail_on, found.folder) == ("warning", tmp_path)
 
 
 @pytest.mark.parametrize("text", ["[tool]\nhubcheck = 3\n", "tool = 'hubcheck'\n"])
-def test_a_table_that_is_none_is_no_error_of_ours(text, tmp_path):
+def test_a_tool_hubcheck_that_is_not_a_table_is_a_user_error_at_most(text, tmp_path):
     (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
     try:
         assert find_config(tmp_path) is None
@@ -108,14 +108,14 @@ def test_the_search_ends_at_the_checkout(tmp_path):
     assert find_config(inner) is None
 
 
-def test_arguments_go_before_the_configuration(project):
+def test_arguments_take_precedence_over_the_configuration(project):
     (project / "hubcheck.toml").write_text("static = true\nfail-on = 'warning'\n[levels]\nimage-input = 'warning'\n")
     assert validate(project, "exports/batch").returncode == 1
     assert validate(project, "exports/batch", "--fail-on", "error").returncode == 0
     assert validate(project, "exports/batch", "--no-config").returncode == 1
 
 
-def test_limits_of_the_configuration_are_those_of_runs_unless_an_argument_says_otherwise(tmp_path):
+def test_run_limits_of_the_configuration_apply_unless_an_argument_says_otherwise(tmp_path):
     from hubcheck.probe.options import ProbeOptions
     from hubcheck.run.options import Options
     from hubcheck.run.resolved import resolve
@@ -147,16 +147,20 @@ def test_limits_of_the_configuration_are_those_of_runs_unless_an_argument_says_o
     ],
 )
 def test_a_path_is_a_module_a_folder_or_a_glob(path, module, covered):
-    assert covers(path, module) is covered
+    assert PolicyEntry((), "", path).covers(module) is covered
 
 
-def test_an_ignore_sets_findings_aside_with_its_reason_and_only_where_it_says(project):
+def test_an_ignore_suppresses_findings_with_its_reason_at_its_path_only(project):
     (project / "hubcheck.toml").write_text(ignore("image-input", "exports/batch", "old consumers"), encoding="utf-8")
     report = hubcheck.validate(project / "exports", static=True, config=project / "hubcheck.toml")
     batch, good, named = report.modules
     assert (batch.verdict, good.verdict, named.verdict) == ("conforms", "conforms", "violates")
-    (aside,) = batch.suppressed
-    assert (aside.finding.rule, aside.kind, aside.reason) == ("image-input/batch-size", "ignore", "old consumers")
+    (suppressed,) = batch.suppressed
+    assert (suppressed.finding.rule, suppressed.kind, suppressed.reason) == (
+        "image-input/batch-size",
+        "ignore",
+        "old consumers",
+    )
     outcome = next(outcome for outcome in batch.outcomes if outcome.rule == "image-input/batch-size")
     assert (outcome.status, outcome.reason) == ("ignored", "ignored: old consumers")
 
@@ -171,30 +175,33 @@ def test_what_needs_an_ignored_rule_is_skipped_as_before(project):
 @pytest.mark.parametrize(
     ("text", "notice"),
     [
-        (ignore("image-input/name", "exports/good"), "image-input/name holds for 'exports/good' now"),
+        (
+            ignore("image-input/name", "exports/good"),
+            "unused ignore: image-input/name passes for 'exports/good'; remove",
+        ),
         (ignore("image-input/name").replace("ignore", "xfail"), None),
-        (ignore("output/rank"), "output/rank holds now"),
-        (ignore("output/rank", "exports/gone"), "no module is at 'exports/gone'"),
-        (ignore("output/rank", "/exports/gone"), "no module is at '/exports/gone'"),
-        (ignore("output/rank", "exports/a**b"), "no module is at 'exports/a**b'"),
-        (ignore("output/rank", "exports/gone*"), "no module is at 'exports/gone*'"),
+        (ignore("output/rank"), "unused ignore: output/rank passes for all modules; remove this entry"),
+        (ignore("output/rank", "exports/gone"), "no module at 'exports/gone'"),
+        (ignore("output/rank", "/exports/gone"), "no module at '/exports/gone'"),
+        (ignore("output/rank", "exports/a**b"), "no module at 'exports/a**b'"),
+        (ignore("output/rank", "exports/gone*"), "no module at 'exports/gone*'"),
         (ignore("module/loads"), None),
         (ignore("image-input/name", "exports/named"), None),
     ],
 )
-def test_an_entry_that_matches_nothing_is_told_unless_it_could_not_be_judged(text, notice, project):
+def test_an_unused_entry_is_reported_unless_its_rules_were_not_decided(text, notice, project):
     (project / "hubcheck.toml").write_text(text, encoding="utf-8")
     report = hubcheck.validate(project / "exports", static=True, config=project / "hubcheck.toml")
     assert len(report.notices) == (notice is not None), report.notices
     assert notice is None or notice in report.notices[0]
 
 
-def test_an_entry_for_modules_that_were_not_checked_is_not_judged(project):
+def test_an_entry_for_modules_that_were_not_checked_is_not_reported(project):
     (project / "hubcheck.toml").write_text(ignore("output/rank", "exports/batch"), encoding="utf-8")
     assert not hubcheck.validate(project / "exports" / "good", static=True, config=project / "hubcheck.toml").notices
 
 
-def test_a_selection_for_a_path_leaves_other_rules_out_and_says_why(project):
+def test_a_selection_for_a_path_ignores_other_rules_with_its_reason(project):
     text = ignore("module", "exports/batch", "speaks text").replace("ignore", "select")
     (project / "hubcheck.toml").write_text(text, encoding="utf-8")
     (batch,) = hubcheck.validate(project / "exports" / "batch", static=True, config=project / "hubcheck.toml").modules
@@ -237,13 +244,15 @@ def test_the_baseline_holds_wherever_it_is_used_from(project):
     assert validate(project / "elsewhere", ".", "--baseline", "known.json").returncode == 1
 
 
-def test_what_is_fixed_is_told_and_taken_out(project):
+def test_fixed_findings_are_reported_and_removed_by_an_update(project):
     validate(project, "exports", "--baseline", "known.json", "--update-baseline")
     shutil.rmtree(project / "exports" / "batch")
     shutil.copytree(project / "exports" / "good", project / "exports" / "batch")
     done = validate(project, "exports", "--baseline", "known.json")
     assert done.returncode == 0
-    assert "known.json: image-input/batch-size is fixed in exports/batch; --update-baseline takes it out" in done.stdout
+    assert (
+        "known.json: image-input/batch-size is fixed in exports/batch; remove it with --update-baseline" in done.stdout
+    )
     validate(project, "exports", "--baseline", "known.json", "--update-baseline")
     assert [row["module"] for row in json.loads((project / "known.json").read_text())["findings"]] == ["exports/named"]
 

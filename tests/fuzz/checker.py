@@ -53,7 +53,7 @@ class FuzzChecker:
         "".join(json.render(report))
         "".join(html.render(report))
         with open_module(path) as module:
-            list(show._lines(module))
+            list(show.summary_lines(module))
             if module.format is not None:
                 plan_steps(module, self._plan.contracts, larger_batch=5)
 

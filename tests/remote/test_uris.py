@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import hubcheck
-from hubcheck.config.file import covers
+from hubcheck.config.file import PolicyEntry
 from hubcheck.engine.identity import module_key
 from hubcheck.module.uri import Uri, is_uri, parse_source
 from hubcheck.report.formats import FORMATS
@@ -102,7 +102,8 @@ def test_configuration_entries_match_uris(server: Server, tmp_path: Path) -> Non
         done = validate(tmp_path, server.uri(BAD))
         assert done.returncode == code, (path, done.stdout)
         assert ("no module is at" in done.stdout) == (path == "exports")
-    assert covers("https://h/**", "https://h/a/b") and not covers("https://h/**", "https://other/a")
+    entry = PolicyEntry((), "", "https://h/**")
+    assert entry.covers("https://h/a/b") and not entry.covers("https://other/a")
 
 
 def test_scripts_of_the_configuration_are_looked_up_by_uri(server: Server, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Unchanged modules are answered from the cache, changed ones never; whatever is wrong with the cache is harmless."""
+"""Reports of unchanged modules come from the cache, those of changed ones never; a damaged cache does no harm."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def options(tmp_path: Path) -> Options:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The modules that were looked at, and not answered from the cache."""
+    """The modules that were opened, because their reports were not in the cache."""
     from hubcheck.run import checker
 
     seen: list[Path] = []
@@ -54,20 +54,22 @@ def check(options: Options, *modules: Path) -> list[ModuleReport]:
     return list(stream(modules, resolve(options)))
 
 
-def told(reports: list[ModuleReport]) -> list[ModuleReport]:
+def comparable(reports: list[ModuleReport]) -> list[ModuleReport]:
     """Reports without what differs from run to run."""
     return [replace(report, elapsed_s=0, from_cache=False) for report in reports]
 
 
-def test_an_unchanged_module_is_answered_from_the_cache(module: Path, options: Options, reads: list[Path]) -> None:
+def test_the_report_of_an_unchanged_module_comes_from_the_cache(
+    module: Path, options: Options, reads: list[Path]
+) -> None:
     first, second = check(options, module), check(options, module)
     assert reads == [module]
-    assert told(first) == told(second)
+    assert comparable(first) == comparable(second)
     assert [report.from_cache for report in (*first, *second)] == [False, True]
     assert [finding.rule for finding in second[0].findings] == ["image-input/batch-size"]
 
 
-def test_without_a_cache_every_run_looks(module: Path, options: Options, reads: list[Path]) -> None:
+def test_without_a_cache_every_run_checks(module: Path, options: Options, reads: list[Path]) -> None:
     for _ in range(2):
         check(replace(options, cache=None), module)
     assert reads == [module, module]
@@ -85,14 +87,14 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_changed_module_is_looked_at_again(module: Path, options: Options, reads: list[Path], change: str) -> None:
+def test_a_changed_module_is_checked_again(module: Path, options: Options, reads: list[Path], change: str) -> None:
     check(options, module)
     CHANGES[change](module)
     check(options, module)
     assert len(reads) == 2
 
 
-def test_what_code_of_ones_own_says_is_asked_every_time(
+def test_rules_with_code_of_their_own_are_checked_every_time(
     module: Path, options: Options, reads: list[Path], tmp_path: Path
 ) -> None:
     rule = tmp_path / "cached_house" / "house" / "asked.toml"
@@ -108,7 +110,7 @@ def test_what_code_of_ones_own_says_is_asked_every_time(
     assert len(reads) == 2
 
 
-def test_rules_of_ones_own_count_with_all_that_they_say(
+def test_a_changed_rule_file_makes_another_key(
     module: Path, options: Options, reads: list[Path], tmp_path: Path
 ) -> None:
     rule = tmp_path / "rules" / "house" / "known-classes.toml"
@@ -134,13 +136,13 @@ SETTINGS: dict[str, Callable[[Options], Options]] = {
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_another_question_gets_another_answer(module: Path, options: Options, reads: list[Path], setting: str) -> None:
+def test_other_options_make_another_key(module: Path, options: Options, reads: list[Path], setting: str) -> None:
     check(options, module)
     check(SETTINGS[setting](options), module)
     assert len(reads) == 2
 
 
-def test_bytes_of_weights_count_where_modules_are_run(module: Path, tmp_path: Path) -> None:
+def test_the_content_of_weights_counts_when_modules_are_run(module: Path, tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache", (), static=False)
     before = cache.key(module, "")
     weights = module / "variables" / "variables.data-00000-of-00001"
@@ -156,44 +158,41 @@ def test_a_damaged_entry_is_replaced(module: Path, options: Options, reads: list
     assert options.cache is not None
     (entry,) = (file for file in options.cache.rglob("*") if file.is_file())
     entry.write_bytes(damage)
-    assert told(check(options, module)) == told(first)
+    assert comparable(check(options, module)) == comparable(first)
     assert len(reads) == 2
     check(options, module)
     assert len(reads) == 2
 
 
-def test_an_entry_of_another_shape_is_replaced(module: Path, options: Options) -> None:
-    from hubcheck.run.cache import _seal
-
-    check(options, module)
-    assert options.cache is not None
-    (entry,) = (file for file in options.cache.rglob("*") if file.is_file())
-    text = b'{"path": "x"}'
-    entry.write_bytes(_seal(text).encode() + b"\n" + text)
-    assert check(options, module)[0].path == str(module)
+def test_an_entry_that_is_not_a_report_counts_as_missing(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, (), static=True)
+    for other in ({"path": "x"}, {"details": None, "findings": ["x"]}, []):
+        cache.put("0123", other)  # type: ignore[arg-type]
+        assert any(tmp_path.rglob("23"))
+        assert cache.get("0123") is None
 
 
-def test_a_cache_that_cannot_be_written_is_no_fault(module: Path, options: Options, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_no_error(module: Path, options: Options, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert len(check(replace(options, cache=tmp_path / "file" / "cache"), module)) == 1
 
 
-def test_the_order_is_kept_where_some_are_known(module: Path, options: Options, reads: list[Path]) -> None:
+def test_reports_keep_their_order_when_some_are_cached(module: Path, options: Options, reads: list[Path]) -> None:
     modules = [Path(shutil.copytree(module, module.parent / f"m{i}")) for i in range(7)]
     check(options, *modules[1::2])
     assert [report.path for report in check(options, *modules)] == [str(path) for path in modules]
     assert sorted(reads) == modules
 
 
-def test_archives_are_known_by_their_bytes(tmp_path: Path, options: Options, reads: list[Path]) -> None:
+def test_archives_are_identified_by_their_content(tmp_path: Path, options: Options, reads: list[Path]) -> None:
     archive = packed(tmp_path / "m.tar.gz")
-    assert told(check(options, archive)) == told(check(options, archive))
+    assert comparable(check(options, archive)) == comparable(check(options, archive))
     archive.write_bytes(packed(tmp_path / "n.tar.gz", source=DATA / "e_fixed_batch_1").read_bytes())
     assert check(options, archive)[0].verdict == "violates"
     assert len(reads) == 2
 
 
-def test_a_module_behind_a_link_to_a_folder_is_always_looked_at(
+def test_a_module_behind_a_link_to_a_folder_is_always_checked(
     module: Path, options: Options, reads: list[Path]
 ) -> None:
     (module / "variables").rename(module.parent / "store")

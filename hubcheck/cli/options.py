@@ -1,0 +1,34 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+DEVICES = click.Choice(["cpu", "gpu", "auto", "all"])
+SECONDS = click.FloatRange(min=0, min_open=True)
+
+static = click.option("--static", is_flag=True, help="Decide from files alone: no TensorFlow, a fraction of a second.")
+rules = click.option(
+    "--rules",
+    "rule_folders",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder with rules and signatures of your own. Repeatable.",
+)
+run_unsafe = click.option("--run-unsafe", is_flag=True, help="Run a module although a safety rule failed.")
+sandbox = click.option(
+    "--sandbox",
+    type=click.Choice(["required", "auto", "off"]),
+    default="auto",
+    show_default=True,
+    help="Run modules with all protections or not at all, with those that this machine has, or with limits only.",
+)
+save_evidence = click.option(
+    "--save-evidence",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder for the inputs and outputs of the runs, as .npz files.",
+)

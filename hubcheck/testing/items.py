@@ -1,0 +1,118 @@
+"""Modules as test files, rules as tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hubcheck.module.file_names import MODULE_FILES, is_archive_name
+from hubcheck.testing.state import run_state
+
+if TYPE_CHECKING:
+    from hubcheck.engine.findings import Finding
+
+
+class HubcheckWarning(UserWarning):
+    """A finding below the level that fails."""
+
+
+class RuleFailed(Exception):
+    """A rule that a module fails; the message is what `hubcheck validate` shows."""
+
+
+def module_file(path: Path, parent: pytest.Collector) -> ModuleFile | None:
+    """Return the collector of a module's main file or archive, if it was requested."""
+    is_archive = is_archive_name(path.name)
+    if path.name not in MODULE_FILES and not is_archive:
+        return None
+    if not is_archive and any((path.parent / name).exists() for name in MODULE_FILES[: MODULE_FILES.index(path.name)]):
+        return None
+    if not parent.session.isinitpath(path) and not any(
+        root == path or root in path.parents for root in _roots(parent.config)
+    ):
+        return None
+    if is_archive and not run_state(parent.config).session.is_module(path):
+        return None
+    return ModuleFile.from_parent(parent, path=path)
+
+
+def _roots(config: pytest.Config) -> Iterator[Path]:
+    for path in (*config.getoption("--hubcheck"), *config.getini("hubcheck_paths")):
+        yield config.invocation_params.dir / path
+
+
+class ModuleFile(pytest.File):
+    """A module, as a test file."""
+
+    @property
+    def module(self) -> Path:
+        """The module's folder or archive."""
+        return self.path.parent if self.path.name in MODULE_FILES else self.path
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """Yield a test for each rule that is selected for the module."""
+        session = run_state(self.config).session
+        for rule in session.rules_of(self.module):
+            item = RuleItem.from_parent(self, name=rule)
+            reason = session.expected_to_fail(self.module, rule)
+            if reason is not None:
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=True, raises=RuleFailed))
+            yield item
+
+
+class RuleItem(pytest.Item):
+    """The check of one rule on one module, as a test."""
+
+    @property
+    def module(self) -> Path:
+        """The module's folder or archive."""
+        assert isinstance(self.parent, ModuleFile)
+        return self.parent.module
+
+    def runtest(self) -> None:
+        """Fail with the findings of the rule, or skip with the reason why it is not decided."""
+        session = run_state(self.config).session
+        report = session.report(self.module, self._remaining())
+        outcome = next(outcome for outcome in report.outcomes if outcome.rule == self.name)
+        failures, lesser = session.findings(report, self.name)
+        for finding in lesser:
+            if finding.level == "warning":
+                self.warn(HubcheckWarning("\n" + _text(finding)))
+            else:
+                self.add_report_section("call", "hubcheck", _text(finding))
+        if outcome.status == "broken":
+            raise RuleFailed(f"{outcome.crash_title}:\n{outcome.reason}")
+        if failures:
+            raise RuleFailed("\n".join(map(_text, failures)))
+        if outcome.status in ("skipped", "ignored"):
+            pytest.skip(outcome.reason or "no reason given")
+
+    def _remaining(self) -> dict[Path, set[str]]:
+        """The rules of this run by module; deselected ones are not checked."""
+        rules: dict[Path, set[str]] = {}
+        for item in self.session.items:
+            if isinstance(item, RuleItem):
+                rules.setdefault(item.module, set()).add(item.name)
+        return rules
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Return the finding as `validate` shows it; a traceback only for other errors."""
+        if isinstance(excinfo.value, RuleFailed):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Return the module's file, which has no lines to point at."""
+        return self.path, 0, f"{self.module.name}: {self.name}"
+
+
+def _text(finding: Finding) -> str:
+    from click import unstyle
+
+    from hubcheck.report.text import finding_lines
+
+    return unstyle(dedent("\n".join(finding_lines(finding))))

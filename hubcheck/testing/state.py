@@ -1,0 +1,84 @@
+"""What the pytest plugin keeps for the duration of a test run, and exchanges between workers of pytest-xdist."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from hubcheck.testing.session import CheckSession
+
+_SHARED = "hubcheck_shared"
+_OBSERVED = "hubcheck_observed"
+_STATE: pytest.StashKey[RunState] = pytest.StashKey()
+
+
+class RunState:
+    """The state of one process of a test run; nothing of hubcheck is imported until there is a module.
+
+    Attributes:
+        is_partial: whether some of the requested tests were not run, so that unused entries may be needed by them.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._session: CheckSession | None = None
+        self._shared: Path | None = None
+        self.is_partial = False
+
+    @property
+    def has_session(self) -> bool:
+        """Whether there was a module."""
+        return self._session is not None
+
+    @property
+    def session(self) -> CheckSession:
+        """The reports of the run, made for the first module."""
+        if self._session is None:
+            from hubcheck.testing.session import CheckSession
+
+            shared = getattr(self._config, "workerinput", {}).get(_SHARED)
+            self._session = CheckSession(
+                self._config.rootpath,
+                static=self._config.getoption("--hubcheck-static"),
+                fail_on=self._config.getoption("--hubcheck-fail-on"),
+                shared=Path(shared) if shared else None,
+            )
+        return self._session
+
+    def close(self) -> None:
+        """End what runs, and remove the shared folder."""
+        if self._session is not None:
+            self._session.close()
+        if self._shared is not None:
+            shutil.rmtree(self._shared, ignore_errors=True)
+
+    def share(self, workerinput: dict[str, Any]) -> None:
+        """Send the shared folder's path to a worker; the first worker with a module creates the folder."""
+        if self._shared is None:
+            self._shared = Path(tempfile.gettempdir()) / f"hubcheck-pytest-{uuid.uuid4().hex}"
+        workerinput[_SHARED] = str(self._shared)
+
+    def send(self, workeroutput: dict[str, Any]) -> None:
+        """Send what this worker observed to the main process."""
+        if self._session is not None:
+            workeroutput[_OBSERVED] = (self._session.observed(), self.is_partial)
+
+    def receive(self, workeroutput: dict[str, Any], error: object) -> None:
+        """Take what a worker observed; of one that died, nothing is known."""
+        observed, is_partial = workeroutput.get(_OBSERVED, (None, error is not None))
+        self.is_partial = self.is_partial or is_partial
+        if observed is not None:
+            self.session.merge(observed)
+
+
+def run_state(config: pytest.Config) -> RunState:
+    """Return the state of this process."""
+    if _STATE not in config.stash:
+        config.stash[_STATE] = RunState(config)
+    return config.stash[_STATE]
