@@ -9,6 +9,7 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.checks.tensors import NO_COMMON_SIGNATURE
 from hubcheck.module.types import Signature, Variant
+from hubcheck.rulebook.contract import TensorContract
 from hubcheck.rulebook.expectations import contracted_input
 
 _PREFIXED = re.compile(r"[A-Za-z][\w.-]*(/[^/]+)+")
@@ -17,15 +18,12 @@ _PREFIXED = re.compile(r"[A-Za-z][\w.-]*(/[^/]+)+")
 def input_name(context: Context, *, key: str) -> Iterator[CheckItem]:
     """The contract's input has the contract's name."""
     for variant, signature, contract in context.common_signatures():
-        if key not in contract.inputs:
-            continue
-        yield Checked()
-        if key in signature.inputs:
-            continue
-        found = contracted_input(signature, contract.inputs[key])
-        names = [found[0]] if found else list(signature.inputs)
-        where = Where(variant.name, None, signature.key, "inputs", found[0] if found else None)
-        yield Fault(where, _quoted(names) or "no input", f'"{key}"')
+        if key in contract.inputs:
+            yield Checked()
+            name = _input_name(signature, contract.inputs[key])
+            if key not in signature.inputs:
+                found = _quoted([name] if name is not None else signature.inputs) or "no input"
+                yield Fault(Where(variant.name, None, signature.key, "inputs", name), found, f'"{key}"')
     yield Skip(NO_COMMON_SIGNATURE)
 
 
@@ -35,16 +33,17 @@ def sole_input(context: Context, *, key: str) -> Iterator[CheckItem]:
         if key not in contract.inputs:
             continue
         yield Checked()
-        found = contracted_input(signature, contract.inputs[key])
-        others = [
-            name
-            for name in signature.inputs
-            if name not in contract.inputs and name not in signature.defaults and (not found or name != found[0])
-        ]
+        known = {*contract.inputs, *signature.defaults, _input_name(signature, contract.inputs[key])}
+        others = [name for name in signature.inputs if name not in known]
         if others and len(signature.inputs) > 1:
             where = Where(variant.name, None, signature.key, "inputs", others[0] if len(others) == 1 else None)
             yield Fault(where, _quoted(signature.inputs), f'"{key}" alone', {"others": _quoted(others)})
     yield Skip(NO_COMMON_SIGNATURE)
+
+
+def _input_name(signature: Signature, contract: TensorContract) -> str | None:
+    found = contracted_input(signature, contract)
+    return found[0] if found is not None else None
 
 
 def contracted_outputs(context: Context) -> Iterator[CheckItem]:

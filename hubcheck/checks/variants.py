@@ -10,7 +10,7 @@ from hubcheck.checks.faults import Checked, CheckItem, Fault, Side, Where
 from hubcheck.module.types import Module, Signature, Tensor, Trace, Variant
 
 _ALLOWED_COLLECTIONS = frozenset(
-    {
+    [
         "variables",
         "trainable_variables",
         "model_variables",
@@ -22,7 +22,7 @@ _ALLOWED_COLLECTIONS = frozenset(
         "while_context",
         "hub_module_attachments",
         "saved_model_assets",
-    }
+    ]
 )
 """What tensorflow_hub 0.12 to 0.15 imports; it rejects a module with any other collection (native_module.py)."""
 
