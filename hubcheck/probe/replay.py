@@ -72,9 +72,7 @@ def _target(steps: ModuleSteps, request: CallRequest) -> ProbeTarget | None:
 
 
 def _matches(target: ProbeTarget, request: CallRequest) -> bool:
-    if request.variant is not None and target.variant != request.variant:
-        return False
-    if request.variant is None and target.variant not in ("", "serve"):
+    if target.variant not in (("", "serve") if request.variant is None else (request.variant,)):
         return False
     if request.loss is not None:
         return target.signature is None and target.trace is None and target.number == request.loss

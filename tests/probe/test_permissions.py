@@ -1,0 +1,48 @@
+"""What the worker of a module may do, by its device."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from hubcheck.probe.worker.permissions import policy_for
+from hubcheck.sandbox import enforce
+from tests.paths import DATA
+
+MODULE = str(DATA / "a_good_feature_vector")
+
+
+def test_a_worker_may_write_only_to_its_scratch_folder(tmp_path):
+    policy = policy_for(MODULE, tmp_path, "cpu", mode="auto", timeout=10, memory=1 << 30)
+    assert set(policy.write) == {str(tmp_path), "/dev/null"}
+    assert MODULE in policy.read
+    assert (policy.devices, policy.omit, policy.data_bytes) == ((), {}, 1 << 30)
+
+
+def test_targets_of_links_in_a_module_are_readable(tmp_path):
+    for name in ("file", "module"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "file" / "saved_model.pb").write_bytes(b"")
+    (tmp_path / "module" / "saved_model.pb").symlink_to(tmp_path / "file" / "saved_model.pb")
+    policy = policy_for(str(tmp_path / "module"), tmp_path, "cpu", mode="auto", timeout=10, memory=1 << 30)
+    assert str(tmp_path / "file" / "saved_model.pb") in policy.read
+
+
+@pytest.mark.skipif(enforce.unavailable() is not None, reason=str(enforce.unavailable()))
+def test_a_required_sandbox_leaves_out_only_the_filter_of_system_calls_on_a_gpu(tmp_path):
+    code = """
+import sys
+from pathlib import Path
+from hubcheck.probe.worker.permissions import policy_for
+from hubcheck.sandbox.enforce import enforce
+policy = policy_for(sys.argv[1], Path(sys.argv[2]), "gpu", mode="required", timeout=10, memory=1 << 30)
+protections = enforce(policy)
+print("files (Landlock)" in protections.enforced, [name.partition(":")[0] for name in protections.missing])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, MODULE, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    missing = ["new processes and programs (seccomp)", "network (seccomp)"]
+    assert done.stdout.strip() == f"True {missing}", done.stderr
