@@ -30,43 +30,27 @@ if TYPE_CHECKING:
     from hubcheck.run.validate import validate as validate
     from hubcheck.util.errors import Unreachable as Unreachable
 
-_HOMES = {
-    "Checked": "hubcheck.checks.faults",
-    "Context": "hubcheck.checks.context",
-    "Fault": "hubcheck.checks.faults",
-    "Finding": "hubcheck.engine.findings",
-    "FindingsError": "hubcheck.engine.reports",
-    "ModuleReport": "hubcheck.engine.module_report",
-    "NotAModule": "hubcheck.module.locate",
-    "Report": "hubcheck.engine.reports",
-    "Skip": "hubcheck.checks.faults",
-    "Unreachable": "hubcheck.util.errors",
-    "Where": "hubcheck.checks.faults",
-    "read": "hubcheck.remote.sources",
-    "validate": "hubcheck.run.validate",
+_FILES = {
+    "hubcheck.checks.context": ("Context",),
+    "hubcheck.checks.faults": ("Checked", "Fault", "Skip", "Where"),
+    "hubcheck.engine.findings": ("Finding",),
+    "hubcheck.engine.module_report": ("ModuleReport",),
+    "hubcheck.engine.reports": ("FindingsError", "Report"),
+    "hubcheck.module.locate": ("NotAModule",),
+    "hubcheck.remote.sources": ("read",),
+    "hubcheck.run.validate": ("validate",),
+    "hubcheck.util.errors": ("Unreachable",),
 }
+_FILE_OF = {name: file for file, names in _FILES.items() for name in names}
 _SUBPACKAGES = {"author", "hub", "testing"}
 
-__all__ = [
-    "Checked",
-    "Context",
-    "Fault",
-    "Finding",
-    "FindingsError",
-    "ModuleReport",
-    "NotAModule",
-    "Report",
-    "Skip",
-    "Unreachable",
-    "Where",
-    "read",
-    "validate",
-]
+__all__ = ["Checked", "Context", "Fault", "Finding", "FindingsError", "ModuleReport", "NotAModule", "Report", "Skip"]
+__all__ += ["Unreachable", "Where", "read", "validate"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _FILE_OF:
+        return getattr(importlib.import_module(_FILE_OF[name]), name)
     if name in _SUBPACKAGES:
         return importlib.import_module(f"hubcheck.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -30,7 +30,7 @@ _SIGNATURES = ("image_feature_vector", "image_classification")
     help="The range of pixel values that the model expects, such as 0,255.",
 )
 @click.option("--architecture", metavar="NAME", help="The network's name.  [default: after SRC]")
-@click.option("--input", "input_name", metavar="NAME", help="The input for the images, if there are several.")
+@click.option("--input", metavar="NAME", help="The input for the images, if there are several.")
 @click.option("--signature", metavar="NAME", help="The SavedModel's signature to adapt.  [default: the default one]")
 @click.option("--image-size", metavar="H,W", help="Height and width in pixels, if the model does not fix them.")
 @click.option("--classes", metavar="FILE", help="A text file with the names of the classes, one per line.")
@@ -50,27 +50,19 @@ _SIGNATURES = ("image_feature_vector", "image_classification")
 @click.option("--overwrite", is_flag=True, help="Replace a module at DST, atomically.")
 @click.option("--static", is_flag=True, help="Check the result from its files alone; do not run it.")
 @click.option("--tf1-compat", is_flag=True, help="In tf1-hub format, write nothing that TensorFlow 1.15 cannot read.")
-def command(  # noqa: PLR0913
+def command(
     source: str,
     target: str,
     *,
-    features: str | None,
-    logits: str | None,
-    hidden: Sequence[str],
     pixels: str,
-    architecture: str | None,
-    input_name: str | None,
-    signature: str | None,
     image_size: str | None,
-    classes: str | None,
-    activation: str | None,
-    grayscale: bool,
     default: str | None,
     formats: Sequence[str],
     package: bool,
     overwrite: bool,
     static: bool,
     tf1_compat: bool,
+    **given: Any,
 ) -> int:
     """Make a conforming module DST of the model SRC: a SavedModel of any format, or a .keras or .h5 file.
 
@@ -93,20 +85,7 @@ def command(  # noqa: PLR0913
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", AuthorWarning)
         try:
-            module = from_file(
-                Path(source),
-                architecture=architecture,
-                input=input_name,
-                signature=signature,
-                features=features,
-                logits=logits,
-                hidden=tuple(hidden),
-                pixels=(low, high),
-                image_size=size,
-                classes=classes,
-                activation=activation,
-                grayscale=grayscale,
-            )
+            module = from_file(Path(source), pixels=(low, high), image_size=size, **given)
             result = module.export(
                 target,
                 default=default,

@@ -20,20 +20,20 @@ _COLOURS = {"-": "red", "+": "green", "@": "cyan"}
 @click.command("explain")
 @click.argument("name", metavar="RULE")
 @options.rules
-def command(name: str, *, rule_folders: Sequence[Path]) -> int:
+def command(name: str, *, rules: Sequence[Path]) -> int:
     """Explain why RULE exists, how a module fails it, and how to fix that; the name of a group lists its rules.
 
     \b
     hubcheck explain image-input/batch-size
     hubcheck explain output
     """
-    rules = load_rules(*nearest_project(rule_folders).rule_folders)
-    chosen = select([name], rules)
-    if name in rules:
-        _print_rule(rules[name])
+    known = load_rules(*nearest_project(rules).rule_folders)
+    selected = select([name], known)
+    if name in known:
+        _print_rule(known[name])
     else:
-        for rule in rules.values():
-            if rule.id in chosen:
+        for rule in known.values():
+            if rule.id in selected:
                 click.echo(f"{rule.id}: {rule.title}")
     return EXIT_CONFORMS
 

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share; those of `validate` are named as the fields of run.options.Options."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 static = click.option("--static", is_flag=True, help="Decide from files alone: no TensorFlow, a fraction of a second.")
 rules = click.option(
     "--rules",
-    "rule_folders",
     multiple=True,
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -53,7 +53,7 @@ def command(
     larger_batch: int,
     timeout: float,
     sandbox: Mode,
-    rule_folders: Sequence[Path],
+    rules: Sequence[Path],
     save_evidence: Path | None,
 ) -> int:
     """Repeat calls of a module with the same images, and show what they return.
@@ -72,7 +72,7 @@ def command(
     if reason is not None:
         click.echo(f"cannot run the module: {reason}", err=True)
         return EXIT_INCOMPLETE
-    project = nearest_project(rule_folders)
+    project = nearest_project(rules)
     contracts = load_contracts(*project.rule_folders)
     request = CallRequest(variant, signature, trace, loss, session, tuple(calls.split(",")))
     probe = ProbeOptions(timeout=timeout, larger_batch=larger_batch, seed=seed)

@@ -17,18 +17,18 @@ from hubcheck.rulebook.rules import load_rules
 @click.command("rules")
 @options.rules
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(*, rule_folders: Sequence[Path], style: str) -> int:
+def command(*, rules: Sequence[Path], style: str) -> int:
     """List all rules: id, level, what they are checked by, and what they require.
 
     \b
     hubcheck rules
     hubcheck rules --rules house --format json
     """
-    rules = load_rules(*nearest_project(rule_folders).rule_folders).values()
+    listed = load_rules(*nearest_project(rules).rule_folders).values()
     if style == "json":
         import json
 
-        rows = [{"rule": r.id, "level": r.level, "phase": r.phase, "title": r.title, "needs": r.needs} for r in rules]
+        rows = [{"rule": r.id, "level": r.level, "phase": r.phase, "title": r.title, "needs": r.needs} for r in listed]
         click.echo(json.dumps(rows, indent=1))
         return EXIT_CONFORMS
     from rich.console import Console
@@ -37,9 +37,9 @@ def command(*, rule_folders: Sequence[Path], style: str) -> int:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("rule", "level", "checked by", "requires"):
         table.add_column(name, overflow="fold")
-    for rule in rules:
+    for rule in listed:
         table.add_row(rule.id, rule.level, checked_by(rule), rule.title)
     console = Console(highlight=False, markup=False)
     console.print(table)
-    console.print(f"{len(rules)} rules; `hubcheck explain RULE` explains one", style="dim")
+    console.print(f"{len(listed)} rules; `hubcheck explain RULE` explains one", style="dim")
     return EXIT_CONFORMS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,9 +19,7 @@ from hubcheck.run.validate import modules_at, stream
 from hubcheck.util.resources import cache_folder
 
 if TYPE_CHECKING:
-    from hubcheck.probe.devices import DeviceRequest
     from hubcheck.probe.options import ProbeOptions
-    from hubcheck.sandbox.policy import Mode
 
 
 @click.command(
@@ -85,28 +83,16 @@ if TYPE_CHECKING:
 @click.option("--no-cache", is_flag=True, help="Check and fetch everything again, and keep nothing.")
 @click.option("--timeout", type=options.SECONDS, help="Seconds that one module may take.  [default: 180]")
 @options.run_unsafe
-def command(  # noqa: PLR0913 - one for each option
+def command(
     paths: Sequence[str],
     *,
-    static: bool,
-    select: tuple[str, ...],
-    ignore: tuple[str, ...],
-    rule_folders: tuple[Path, ...],
-    fail_on: Literal["error", "warning"] | None,
     style: str,
     outputs: Sequence[str],
-    baseline: Path | None,
-    update_baseline: bool,
     config_file: Path | None,
     no_config: bool,
-    jobs: int | None,
-    cluster: str | None,
-    device: DeviceRequest | None,
-    sandbox: Mode,
-    save_evidence: Path | None,
     no_cache: bool,
     timeout: float | None,
-    run_unsafe: bool,
+    **given: Any,
 ) -> int:
     """Check modules: each PATH is a module, or a folder with modules below it, or the URI of one.
 
@@ -125,27 +111,15 @@ def command(  # noqa: PLR0913 - one for each option
         config = find_config(use_cache=not no_cache)
     plan = resolve(
         Options(
-            static=static,
-            select=select,
-            ignore=ignore,
-            rules=rule_folders,
-            fail_on=fail_on,
-            jobs=jobs,
-            cluster=cluster,
-            run_unsafe=run_unsafe,
-            device=device,
-            sandbox=sandbox,
-            save_evidence=save_evidence,
-            baseline=baseline,
-            update_baseline=update_baseline,
+            **given,
             cache=None if no_cache else cache_folder("reports"),
-            store=None if no_cache else user_cache(),
+            download_cache=None if no_cache else user_cache(),
             probe=_probe(timeout),
             config=config,
             details="html" in (style, *(target.format for target in files)),
         )
     )
-    if update_baseline and plan.options.baseline is None:
+    if plan.options.update_baseline and plan.options.baseline is None:
         raise click.UsageError("--update-baseline needs --baseline, or a baseline in the configuration")
     modules = modules_at(paths, plan)
     report = run_and_report(stream(modules, plan), len(modules), style, plan)

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 from hubcheck.config.baseline import Baseline, KnownFinding
 from hubcheck.config.file import Config, PolicyEntry
-from hubcheck.config.usage import EntryUsage
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.module_report import ModuleReport, Suppressed, SuppressionKind
 from hubcheck.module.uri import is_uri
@@ -24,6 +23,9 @@ from hubcheck.util.data_files import DataFileError
 EntryKind = Literal["select", "ignore", "xfail"]
 _KINDS: tuple[EntryKind, ...] = ("select", "ignore", "xfail")
 _SUPPRESSING: tuple[Literal["ignore", "xfail"], ...] = ("ignore", "xfail")
+Use = Literal["unused", "undecided", "used"]
+"""How modules used a pattern: all of its rules passed, some could not be decided, or a finding was suppressed."""
+_USES: tuple[Use, ...] = ("unused", "undecided", "used")
 _LABELS: dict[SuppressionKind, str] = {"ignore": "ignored: ", "xfail": "expected to fail: ", "baseline": ""}
 
 
@@ -46,7 +48,7 @@ class Policy:
         self._config = config
         self._rules = rules
         self._baseline = Baseline(baseline, updating=updating) if baseline is not None else None
-        self._usage = EntryUsage()
+        self._uses: dict[tuple[str, int, str], Use] = {}
         for kind in _KINDS:
             for number, entry in self._entries(kind):
                 assert config is not None
@@ -76,7 +78,7 @@ class Policy:
                     active = [finding for finding in active if finding.rule not in rules]
                     suppressed += [Suppressed(finding, kind, entry.reason) for finding in hits]
                     decided = all(self._is_decided(rule, report) for rule in rules)
-                    self._usage.note((kind, number, pattern), "used" if hits else "unused" if decided else "undecided")
+                    self._note((kind, number, pattern), "used" if hits else "unused" if decided else "undecided")
         if self._baseline is not None:
             known = self._baseline.known(report, active, lambda rule: self._is_decided(rule, report))
             active = [finding for finding in active if finding not in known]
@@ -103,7 +105,7 @@ class Policy:
                 if not self._may_exist(entry):
                     yield f"{file}: unused {kind}: no module at {entry.path!r}; remove this entry"
                 for pattern in entry.rules if whole and kind != "select" else ():
-                    if self._usage.is_unused((kind, number, pattern)):
+                    if self._uses.get((kind, number, pattern)) == "unused":
                         where = "all modules" if entry.path == "**" else repr(entry.path)
                         yield f"{file}: unused {kind}: {pattern} passes for {where}; remove this entry"
         if self._baseline is not None:
@@ -117,13 +119,18 @@ class Policy:
     def observed(self) -> dict[str, Any]:
         """Return how the entries were used in this process, as plain data for `merge` in another one."""
         fixed = self._baseline.fixed if self._baseline is not None else ()
-        return {"usage": self._usage.rows(), "fixed": [asdict(row) for row in fixed]}
+        return {"uses": list(self._uses.items()), "fixed": [asdict(row) for row in fixed]}
 
     def merge(self, observed: dict[str, Any]) -> None:
         """Add what another process observed."""
-        self._usage.add(observed["usage"])
+        for pattern, use in observed["uses"]:
+            self._note(tuple(pattern), use)
         if self._baseline is not None:
             self._baseline.fixed += (KnownFinding(**row) for row in observed["fixed"])
+
+    def _note(self, pattern: tuple[str, int, str], use: Use) -> None:
+        """Note how a module used a pattern, by its entry's kind and number; the last use in `_USES` counts."""
+        self._uses[pattern] = max(self._uses.get(pattern, "unused"), use, key=_USES.index)
 
     def _entries(self, kind: EntryKind) -> Iterator[tuple[int, PolicyEntry]]:
         return iter(enumerate(getattr(self._config, kind) if self._config is not None else (), 1))

@@ -1,4 +1,4 @@
-"""Many modules: checked by processes of this machine (`local`) or by a Dask cluster (`cluster`).
+"""Paths to reports: options, the checks of one process, of several processes and of a Dask cluster, and the cache.
 
-Both leave the checking to `helpers`: processes that check one module after the other, and may die of one.
+Imports the engine and everything below it, the configuration, remote modules, and report details.
 """

@@ -25,7 +25,7 @@ class Options:
         cache: the folder of reports of earlier runs; None: every module is checked.
         details: whether reports hold the details that the HTML report shows.
         limits: how much of a module is read at most.
-        store: the folder of modules fetched from servers; None: they are not kept.
+        download_cache: the folder of modules fetched from servers; None: they are not kept.
         cluster: the address of a Dask scheduler, or "local".
     """
 
@@ -46,7 +46,7 @@ class Options:
     cache: Path | None = None
     details: bool = False
     limits: ReadLimits | None = None
-    store: Path | None = None
+    download_cache: Path | None = None
     cluster: str | None = None
 
 

@@ -58,7 +58,7 @@ class ResolvedOptions:
     @property
     def fetch(self) -> FetchOptions:
         """How modules are read and downloaded."""
-        return FetchOptions(self.limits, self.options.store)
+        return FetchOptions(self.limits, self.options.download_cache)
 
     def selected_for(self, module: ModuleSource) -> set[str]:
         """Return the rules to report of a module."""

@@ -89,7 +89,7 @@ def validate(  # noqa: PLR0913 - one for each option
         probe=probe,
         config=read_config(Path(config), use_cache=cache) if config is not None else None,
         limits=limits,
-        store=user_cache() if cache else None,
+        download_cache=user_cache() if cache else None,
         cluster=cluster,
     )
     plan = resolve(options)

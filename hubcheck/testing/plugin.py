@@ -94,10 +94,11 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print which entries of the configuration and of the baseline can be removed."""
     state = run_state(config)
-    if not state.has_session:
+    policy = state.session.policy if state.has_session else None
+    if policy is None:
         return
     partial = state.is_partial or config.getoption("lf", False) or any("::" in argument for argument in config.args)
-    notices = state.session.notices(whole=not partial)
+    notices = list(policy.notices(whole=not partial))
     if notices:
         terminalreporter.section("hubcheck")
         for notice in notices:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from hubcheck.config.file import find_config
 from hubcheck.engine.findings import Finding
@@ -22,6 +22,9 @@ from hubcheck.run.report_codec import report_from, report_text
 from hubcheck.run.resolved import ResolvedOptions, resolve
 from hubcheck.run.validate import modules_at
 from hubcheck.util.locks import locked
+
+if TYPE_CHECKING:
+    from hubcheck.config.policy import Policy
 
 
 class CheckSession:
@@ -45,6 +48,11 @@ class CheckSession:
         self._coming: Generator[ModuleReport, None, None] | None = None
         self._checkers: dict[bool, Checker] = {}
 
+    @property
+    def policy(self) -> Policy | None:
+        """Ignores, expected failures and the baseline, if there are any."""
+        return self._plan.policy
+
     def rules_of(self, module: Path) -> list[str]:
         """Return the ids of the rules to check on a module, in the order of the rule files."""
         selected = self._plan.selected_for(module)
@@ -56,9 +64,8 @@ class CheckSession:
 
     def expected_to_fail(self, module: Path, rule: str) -> str | None:
         """Return the reason for which the configuration expects a rule to fail on a module, if it does."""
-        if self._plan.policy is None:
-            return None
-        return self._plan.policy.expected_to_fail(module_key(module, self._plan.project_root), rule)
+        key = module_key(module, self._plan.project_root)
+        return None if self.policy is None else self.policy.expected_to_fail(key, rule)
 
     def findings(self, report: ModuleReport, rule: str) -> tuple[list[Finding], list[Finding]]:
         """Return the findings of a rule that fail, expected failures included, and those that do not."""
@@ -113,23 +120,6 @@ class CheckSession:
             )
         )
         return plan.report(self._check(modules_at(paths, plan), plan))
-
-    def observed(self) -> dict[str, Any]:
-        """Return how this process used the configuration's entries, as plain data for `merge`."""
-        return {} if self._plan.policy is None else self._plan.policy.observed()
-
-    def merge(self, observed: dict[str, Any]) -> None:
-        """Add what another process of the run observed."""
-        if self._plan.policy is not None and observed:
-            self._plan.policy.merge(observed)
-
-    def notices(self, *, whole: bool) -> list[str]:
-        """Return which entries of the configuration and of the baseline can be removed.
-
-        Args:
-            whole: whether every test that was requested was run.
-        """
-        return [] if self._plan.policy is None else list(self._plan.policy.notices(whole=whole))
 
     def close(self) -> None:
         """End the workers that run modules, also in the middle of a run."""

@@ -67,14 +67,15 @@ class RunState:
     def send(self, workeroutput: dict[str, Any]) -> None:
         """Send what this worker observed to the main process."""
         if self._session is not None:
-            workeroutput[_OBSERVED] = (self._session.observed(), self.is_partial)
+            policy = self._session.policy
+            workeroutput[_OBSERVED] = (policy and policy.observed(), self.is_partial)
 
     def receive(self, workeroutput: dict[str, Any], error: object) -> None:
         """Take what a worker observed; of one that died, nothing is known."""
         observed, is_partial = workeroutput.get(_OBSERVED, (None, error is not None))
         self.is_partial = self.is_partial or is_partial
-        if observed is not None:
-            self.session.merge(observed)
+        if observed is not None and self.session.policy is not None:
+            self.session.policy.merge(observed)
 
 
 def run_state(config: pytest.Config) -> RunState:

@@ -1,4 +1,4 @@
-"""Strategies for Hypothesis, with which publishers state properties of their own modules.
+"""Hypothesis strategies for tests of a module's properties.
 
 from hypothesis import given
 from hubcheck import hub
@@ -14,7 +14,6 @@ def test_features_are_never_negative(images):
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hubcheck.module.types import Module
@@ -26,44 +25,45 @@ if TYPE_CHECKING:
     import numpy as np
     from hypothesis.strategies import SearchStrategy
 
-    Picture: TypeAlias = np.ndarray[Any, Any]
+    Image: TypeAlias = np.ndarray[Any, Any]
 
 Size = tuple[int, int]
 Colour = tuple[float, float, float]
-_UNKNOWN = "tells no image size; give one: image_batches((height, width))"
 
 
 def image_batches(
     module: str | os.PathLike[str] | Module | Size, *, min_batch: int = 1, max_batch: int = 5
-) -> SearchStrategy[Picture]:
-    """Batches of pictures that a module has to accept: float32 [batch, height, width, 3], values in [0, 1].
+) -> SearchStrategy[Image]:
+    """Batches of images that a module must accept: float32 [batch, height, width, 3], values in [0, 1].
 
-    The pictures are plain, gradients, checks and noise. What fails shrinks to one black picture, as far as it goes.
+    The images are plain, gradients, checkerboards and noise. Failures shrink towards one black image.
 
     Args:
-        module: a module's folder, what `hubcheck.read` gives for one, or a height and width.
+        module: a module's folder, what `hubcheck.read` returns for it, or a height and width in pixels.
         min_batch: the smallest batch.
-        max_batch: the largest one.
+        max_batch: the largest batch.
 
     Raises:
-        UserError: the module tells no image size.
+        UserError: the module declares no image size.
     """
     from hypothesis import strategies as st
 
     height, width = _size(module)
-    return st.lists(pictures(height, width), min_size=min_batch, max_size=max_batch).map(_stack)
+    return st.lists(images(height, width), min_size=min_batch, max_size=max_batch).map(_stack)
 
 
-def pictures(height: int, width: int) -> SearchStrategy[Picture]:
-    """Single pictures: float32 [height, width, 3], values in [0, 1], from plain ones to noise."""
+def images(height: int, width: int) -> SearchStrategy[Image]:
+    """Single images: float32 [height, width, 3], values in [0, 1], from plain ones to noise."""
     from hypothesis import strategies as st
 
     channel = st.floats(0, 1, width=32)
     colour = st.tuples(channel, channel, channel)
-    # Every kind of picture is made of as many choices, for what has fewer choices counts as simpler: so a plain
-    # picture, the first kind, is the simplest.
-    kind = st.sampled_from((_filled, _gradient, _checks, _noise))
-    return st.builds(_picture, kind, colour, colour, st.integers(0, 2**16), st.just(height), st.just(width))
+    # Hypothesis shrinks towards fewer choices and earlier samples: all kinds draw the same, and the first is plain.
+    kinds = st.sampled_from((_plain, _gradient, _checkerboard, _noise))
+    return st.builds(
+        lambda kind, one, other, number: kind(one, other, number, height, width),
+        *(kinds, colour, colour, st.integers(0, 2**16)),
+    )
 
 
 def _size(module: str | os.PathLike[str] | Module | Size) -> Size:
@@ -81,44 +81,33 @@ def _size(module: str | os.PathLike[str] | Module | Size) -> Size:
             size = declared_size(facts.inference.signatures[contract.name], contract.inputs["images"])
         if size is not None:
             return size
-    raise UserError(f"{facts.path} {_UNKNOWN}")
+    raise UserError(f"{facts.path} declares no image size; give one: image_batches((height, width))")
 
 
-def _stack(batch: list[Picture]) -> Picture:
+def _stack(batch: list[Image]) -> Image:
     import numpy as np
 
     return np.stack(batch)
 
 
-def _picture(
-    kind: Callable[[Colour, Colour, int, int, int], Picture],
-    one: Colour,
-    other: Colour,
-    number: int,
-    height: int,
-    width: int,
-) -> Picture:
-    return kind(one, other, number, height, width)
-
-
-def _filled(one: Colour, other: Colour, number: int, height: int, width: int) -> Picture:
+def _plain(one: Colour, other: Colour, number: int, height: int, width: int) -> Image:
     import numpy as np
 
     return np.full((height, width, 3), one, np.float32)
 
 
-def _gradient(one: Colour, other: Colour, number: int, height: int, width: int) -> Picture:
+def _gradient(one: Colour, other: Colour, number: int, height: int, width: int) -> Image:
     import numpy as np
 
     upright = number % 2 == 1
     steps = np.linspace(0, 1, height if upright else width, dtype=np.float32)
     share = steps[:, None, None] if upright else steps[None, :, None]
     start, end = np.array(one, np.float32), np.array(other, np.float32)
-    picture = np.clip(start * (1 - share) + end * share, 0, 1)
-    return np.broadcast_to(picture, (height, width, 3)).astype(np.float32)
+    image = np.clip(start * (1 - share) + end * share, 0, 1)
+    return np.broadcast_to(image, (height, width, 3)).astype(np.float32)
 
 
-def _checks(one: Colour, other: Colour, number: int, height: int, width: int) -> Picture:
+def _checkerboard(one: Colour, other: Colour, number: int, height: int, width: int) -> Image:
     import numpy as np
 
     side = 1 + number % max(height, width)
@@ -126,7 +115,7 @@ def _checks(one: Colour, other: Colour, number: int, height: int, width: int) ->
     return np.where(odd[:, :, None], np.array(other, np.float32), np.array(one, np.float32))
 
 
-def _noise(one: Colour, other: Colour, number: int, height: int, width: int) -> Picture:
+def _noise(one: Colour, other: Colour, number: int, height: int, width: int) -> Image:
     import numpy as np
 
     return np.random.default_rng(number).random((height, width, 3), dtype=np.float32)

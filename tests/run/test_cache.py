@@ -40,13 +40,13 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     from hubcheck.run import checker
 
     seen: list[Path] = []
-    opened = checker.opened
+    open_source = checker.open_source
 
     def noted(path: Path, *arguments: object, **options: object) -> object:
         seen.append(path)
-        return opened(path, *arguments, **options)
+        return open_source(path, *arguments, **options)
 
-    monkeypatch.setattr(checker, "opened", noted)
+    monkeypatch.setattr(checker, "open_source", noted)
     return seen
 
 

@@ -1,4 +1,4 @@
-"""Strategies for publishers' own properties: what they draw, how it shrinks, and that they find a real fault."""
+"""The Hypothesis strategies: what they draw, how it shrinks, and that they find a real fault."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hubcheck
-from hubcheck.testing.strategies import image_batches, pictures
+from hubcheck.testing.strategies import image_batches, images
 from hubcheck.util.errors import UserError
 from tests.paths import DATA
 
@@ -29,8 +29,8 @@ def test_batches_are_what_the_module_expects(images):
 
 @settings(max_examples=30)
 @given(st.integers(1, 40), st.integers(1, 40), st.data())
-def test_pictures_of_any_size_stay_in_range(height, width, data):
-    picture = data.draw(pictures(height, width))
+def test_images_of_any_size_are_in_range(height, width, data):
+    picture = data.draw(images(height, width))
     assert picture.shape == (height, width, 3)
     assert picture.dtype == np.float32
     assert 0 <= picture.min() <= picture.max() <= 1
@@ -52,13 +52,13 @@ def smallest(batches: st.SearchStrategy, wrong: Callable[[np.ndarray], bool]) ->
     return seen[-1]
 
 
-def test_what_fails_shrinks_to_one_black_picture():
+def test_failures_shrink_to_one_black_image():
     images = smallest(image_batches(GOOD), lambda images: True)
     assert images.shape == (1, 32, 24, 3)
     assert not images.any()
 
 
-def test_what_only_pictures_with_edges_show_shrinks_to_one_such_picture():
+def test_failures_of_images_with_edges_shrink_to_one_such_image():
     images = smallest(image_batches((8, 8)), lambda images: bool(np.ptp(images, axis=(1, 2)).any()))
     edged = np.ptp(images, axis=(1, 2)).any(axis=-1)
     assert edged.sum() == 1
@@ -70,12 +70,12 @@ def test_the_module_may_be_given_as_facts():
     assert images.shape == (2, 32, 24, 3)
 
 
-def test_a_module_that_tells_no_size_is_told(tmp_path: Path):
-    with pytest.raises(UserError, match="tells no image size"):
+def test_a_module_without_image_size_is_an_error(tmp_path: Path):
+    with pytest.raises(UserError, match="declares no image size"):
         image_batches(DATA / "x12_assets_and_table" / "assets")
 
 
-def test_a_property_finds_a_module_that_takes_the_batch_for_the_picture(fixture_module: Callable[[str], Path]):
+def test_a_property_finds_a_module_that_squeezes_a_batch_of_one(fixture_module: Callable[[str], Path]):
     """The README's example, on a module that drops the batch dimension of a single image."""
     from hubcheck import hub
 
