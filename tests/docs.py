@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from hubcheck.report.describe import checked_by
 from hubcheck.rulebook.examples import examples
 from hubcheck.rulebook.rules import Rule, load_rules
 from tests.layers import ORDER
@@ -37,12 +38,12 @@ def rules_page() -> str:
         "# The rules",
         "",
         f"{len(rules)} rules, each a file in this folder. `error`: the convention demands it; `warning`: it",
-        "recommends it; `note`: good to know. `static` rules are decided from files alone, `probe` rules by running",
-        "the module.",
+        "recommends it; `note`: good to know. Rules are checked by reading the module's files, by running the",
+        "module, or both.",
         "",
-        "| rule | level | decided by | holds when |",
+        "| rule | level | checked by | requires |",
         "|---|---|---|---|",
-        *(f"| [{r.id}](#{anchor(r)}) | {r.level} | {r.phase} | {r.title} |" for r in rules.values()),
+        *(f"| [{r.id}](#{anchor(r)}) | {r.level} | {checked_by(r)} | {r.title} |" for r in rules.values()),
         "",
     ]
     group = ""
@@ -60,7 +61,7 @@ def anchor(rule: Rule) -> str:
 
 def section(rule: Rule) -> list[str]:
     """One rule's section: what it demands, why, how to fix a fault, and its examples."""
-    lines = [f"### {rule.id}", "", f"**{rule.title}.** {rule.level}, decided by {rule.phase}.", ""]
+    lines = [f"### {rule.id}", "", f"**{rule.title}.** {rule.level}, checked by: {checked_by(rule)}.", ""]
     lines += [f"*Why.* {rule.why}", "", f"*Fix.* {rule.fix}", "", f"*Source.* {rule.source}: {rule.requirement}.", ""]
     if rule.needs or rule.run_needs:
         lines += [f"*Needs.* {', '.join(f'`{n}`' for n in dict.fromkeys((*rule.needs, *rule.run_needs)))}.", ""]

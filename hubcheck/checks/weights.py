@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
+from hubcheck.util.text import plural
 
 
 def duplicates(context: Context, *, least_elements: int) -> Iterator[CheckItem]:
@@ -23,4 +24,6 @@ def duplicates(context: Context, *, least_elements: int) -> Iterator[CheckItem]:
     if copies:
         spare = sum((len(names) - 1) * checkpoint.entries[names[0]].size for names in copies)
         shown = "; ".join(" = ".join(names) for names in copies[:2]) + ("; ..." if len(copies) > 2 else "")
-        yield Fault(Where(), shown, "each weight once", {"count": len(copies), "spare": f"{spare:,} bytes"})
+        yield Fault(
+            Where(), shown, "each weight once", {"count": plural(len(copies), "weight"), "spare": f"{spare:,} bytes"}
+        )

@@ -1,4 +1,4 @@
-"""A report with everything in it that formats have to tell: all levels, skips, what is set aside, notices."""
+"""A project whose report has everything that formats show: all levels, skipped and suppressed rules, notices."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MODULES = {
 
 
 def project(folder: Path) -> Path:
-    """A checkout with modules and a configuration."""
+    """Make a checkout with modules and a configuration."""
     (folder / ".git").mkdir(parents=True)
     (folder / "hubcheck.toml").write_text(CONFIG, encoding="utf-8")
     for name, source in MODULES.items():
@@ -46,5 +46,5 @@ def project(folder: Path) -> Path:
 
 
 def report(folder: Path) -> hubcheck.Report:
-    """The static report of `project(folder)`."""
+    """Return the static report of `project(folder)`."""
     return hubcheck.validate(folder / "modules", static=True, config=folder / "hubcheck.toml")

@@ -1,4 +1,4 @@
-"""Formats for continuous integration: those who read them can read ours."""
+"""Formats for continuous integration, read by the tools that read them there."""
 
 from __future__ import annotations
 
@@ -36,6 +36,6 @@ def test_gitlab_fingerprints_are_unique_and_stay_when_the_checkout_moves(whole, 
     assert len(first) == len(whole.findings)
 
 
-def test_the_json_document_keeps_its_schema_with_everything_in_it(whole):
+def test_the_json_document_is_valid_against_its_schema(whole):
     schema = json.loads((ROOT / "rules" / "schema" / "report.schema.json").read_text(encoding="utf-8"))
     jsonschema.validate(json.loads(render(whole, "json")), schema)

@@ -1,4 +1,4 @@
-"""--output: which format a file gets, which files are refused, and several at once."""
+"""--output: the format of a file, files that are refused, and several files in one run."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from tests.paths import ROOT
         ("github=r.json", "github"),
     ],
 )
-def test_a_suffix_tells_the_format(name, format, tmp_path, monkeypatch):
+def test_the_format_is_inferred_from_the_suffix(name, format, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert output(name).format == format
 
 
 @pytest.mark.parametrize("name", ["report", "report.doc", "no/such/folder/r.json", "yaml=r", "json=."])
-def test_a_file_that_cannot_be_written_is_told_before_anything_runs(name, tmp_path, monkeypatch):
+def test_a_file_that_cannot_be_written_is_refused_before_anything_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UnknownFormat):
         output(name)

@@ -1,4 +1,4 @@
-"""SARIF: its published schema, what GitHub's code scanning needs of it, and a tool that reads it."""
+"""SARIF: its published schema, what GitHub's code scanning requires, and a tool that reads it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from hubcheck.report.formats import render
 SARIF_SCHEMA = Path(__file__).parent / "schemas" / "sarif-2.1.0-rtm.5.json"
 
 
-def test_sarif_keeps_the_published_schema(whole):
+def test_sarif_is_valid_against_the_published_schema(whole):
     log = json.loads(render(whole, "sarif"))
     jsonschema.Draft7Validator(json.loads(SARIF_SCHEMA.read_text(encoding="utf-8"))).validate(log)
 
 
-def test_sarif_has_what_code_scanning_needs(whole):
+def test_sarif_has_what_code_scanning_requires(whole):
     run = json.loads(render(whole, "sarif"))["runs"][0]
     rules = run["tool"]["driver"]["rules"]
     for rule in rules:
@@ -41,7 +41,7 @@ def test_sarif_has_what_code_scanning_needs(whole):
     assert len(prints) == len(set(prints)) > 3
 
 
-def test_sarif_points_at_the_publishing_script_where_it_is_named(whole):
+def test_findings_are_at_the_publishing_script_if_the_configuration_names_it(whole):
     run = json.loads(render(whole, "sarif"))["runs"][0]
     uris = {
         r["properties"]["module"]: r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
@@ -57,7 +57,7 @@ def test_sarif_tools_reads_it(whole, tmp_path):
     command = [sys.executable, "-m", "sarif", "summary", str(tmp_path / "hubcheck.sarif")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    aside = [item.finding for module in whole.modules for item in module.suppressed]
-    errors = sum(finding.level == "error" for finding in (*whole.findings, *aside))
+    suppressed = [item.finding for module in whole.modules for item in module.suppressed]
+    errors = sum(finding.level == "error" for finding in (*whole.findings, *suppressed))
     assert f"error: {errors}" in done.stdout
     assert "output/no-dropout" in done.stdout

@@ -1,4 +1,4 @@
-"""What the modules of a fleet add up to: the same in text, JSON lines and HTML, and nothing but a recount."""
+"""Counts over many modules are the same in text, JSON lines and HTML, and agree with the modules' reports."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def told(fleet: Path, *options: str) -> str:
+def run_validate(fleet: Path, *options: str) -> str:
     return CliRunner().invoke(cli, ["validate", "--static", "--no-cache", *options, str(fleet)]).output
 
 
 @pytest.fixture(scope="module")
 def modules(fleet: Path) -> list[dict[str, Any]]:
-    return json.loads(told(fleet, "--format", "json"))["modules"]
+    return json.loads(run_validate(fleet, "--format", "json"))["modules"]
 
 
 @pytest.fixture(scope="module")
 def by_rule(modules: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
-    """For each broken rule, how many modules and findings."""
+    """For each failed rule, how many modules and findings."""
     findings = Counter(finding["rule"] for module in modules for finding in module["findings"])
     broken = Counter(rule for module in modules for rule in {finding["rule"] for finding in module["findings"]})
     return {rule: (broken[rule], findings[rule]) for rule in findings}
@@ -54,7 +54,7 @@ def errors_of(module: dict[str, Any]) -> int:
 def test_the_text_ends_with_the_rules_by_count_and_the_worst_modules(
     fleet: Path, modules: list[dict[str, Any]], by_rule: dict[str, tuple[int, int]]
 ) -> None:
-    text = told(fleet)
+    text = run_validate(fleet)
     rows = re.findall(r"^ +(\d+) +(\d+)  (?:error|warning|note) (\S+)$", text, re.MULTILINE)
     assert {rule: (int(count), int(found)) for count, found, rule in rows} == by_rule
     counts = [int(count) for count, _, _ in rows]
@@ -66,16 +66,16 @@ def test_the_text_ends_with_the_rules_by_count_and_the_worst_modules(
     assert text.splitlines()[-1].startswith("15 modules: ")
 
 
-def test_a_few_modules_need_no_table(fleet: Path) -> None:
-    text = told(fleet / "m00", str(fleet / "m01"))
+def test_few_modules_have_no_tables(fleet: Path) -> None:
+    text = run_validate(fleet / "m00", str(fleet / "m01"))
     assert "worst modules" not in text
     assert text.splitlines()[-1].startswith("2 modules: 1 passed")
 
 
-def test_the_last_line_of_json_has_the_same(
+def test_the_last_line_of_jsonl_has_the_same_counts(
     fleet: Path, modules: list[dict[str, Any]], by_rule: dict[str, tuple[int, int]]
 ) -> None:
-    summary = json.loads(told(fleet, "--format", "jsonl").splitlines()[-1])["summary"]
+    summary = json.loads(run_validate(fleet, "--format", "jsonl").splitlines()[-1])["summary"]
     assert summary["modules"] == len(modules)
     assert summary["verdicts"] == Counter(module["verdict"] for module in modules)
     assert summary["levels"] == Counter(finding["level"] for module in modules for finding in module["findings"])
@@ -84,8 +84,8 @@ def test_the_last_line_of_json_has_the_same(
     assert all(errors_of(paths[row["path"]]) == row["errors"] for row in summary["worst"])
 
 
-def test_the_page_has_the_same_and_leads_to_the_worst(fleet: Path, by_rule: dict[str, tuple[int, int]]) -> None:
-    page = told(fleet, "--format", "html")
+def test_the_page_has_the_same_counts_and_links_to_modules(fleet: Path, by_rule: dict[str, tuple[int, int]]) -> None:
+    page = run_validate(fleet, "--format", "html")
     rows = re.findall(r"<td><code>([^<]+)</code></td><td>(\d+)</td><td>(\d+)</td>", page)
     assert {rule: (int(count), int(found)) for rule, count, found in rows} == by_rule
     worst = page.partition('aria-label="Worst modules"')[2].partition("</table>")[0]
@@ -103,17 +103,17 @@ def test_modules_that_did_not_change_are_cached(fleet: Path, tmp_path: Path, mon
     assert "15 modules (15 cached): " in second
 
 
-def test_an_output_that_cannot_be_written_is_one_sentence(fleet: Path) -> None:
+def test_an_output_that_cannot_be_written_is_reported_in_one_sentence(fleet: Path) -> None:
     done = CliRunner().invoke(cli, ["validate", "--static", str(fleet / "m00"), "--output", "json=/dev/full"])
     assert isinstance(done.exception, UserError)
     assert str(done.exception) == "/dev/full: cannot be written: No space left on device"
 
 
-def test_a_file_behind_a_link_is_replaced_and_the_link_stays(fleet: Path, tmp_path: Path) -> None:
+def test_the_target_of_a_link_is_replaced_and_the_link_stays(fleet: Path, tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text("old")
     target = tmp_path / "link.json"
     target.symlink_to("report.json")
-    assert told(fleet, "--output", str(target))
+    assert run_validate(fleet, "--output", str(target))
     assert target.is_symlink()
     assert json.loads((tmp_path / "report.json").read_text())["modules"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["link.json", "report.json"]
