@@ -67,6 +67,7 @@ class _Reached:
         self._values: list[Value] = []
         self._seen_values: set[Value] = set()
         self._random_ops = frozenset(random_ops())
+        self._unknown: dict[str, bool] = {}
         self._add(outputs)
         for frame in [*self._seen_nodes, *(frame for frame, _, _ in self._values)]:
             self._enter(frame)
@@ -106,7 +107,9 @@ class _Reached:
         while waiting:
             node = waiting.pop()
             op = ops[node]
-            if runs_unknown_code(op, self._graph.view.library):
+            if op not in self._unknown:
+                self._unknown[op] = runs_unknown_code(op, self._graph.view.library)
+            if self._unknown[op]:
                 self.random.append((frame, node, True))
             elif op in self._random_ops and randomness_of(body, node):
                 self.random.append((frame, node, False))

@@ -81,7 +81,7 @@ class Body:
 
     def inputs(self, index: int) -> tuple[Port, ...]:
         """Return the ports that feed the node's data inputs, in order."""
-        inputs = self._edges.inputs
+        inputs = self._inputs
         return inputs[index] if index < len(inputs) else ()
 
     def input(self, index: int, position: int) -> Port | None:
@@ -164,6 +164,10 @@ class Body:
             else:
                 offset += 1
         return 0
+
+    @cached_property
+    def _inputs(self) -> list[tuple[Port, ...]]:
+        return self._edges.inputs
 
     @cached_property
     def _edges(self) -> _Edges:

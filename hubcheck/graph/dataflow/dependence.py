@@ -134,10 +134,11 @@ class Dependence:
         body = frame.body
         op = body.ops[node]
         visit = _Visit(frame, known, len(stack), IMAGES if (frame, node) in self._images else 0)
-        key = self._key((frame, node, number))
+        copies = op in self._copying_ops
+        key = node | number << 40 if copies else node
         known[key] = ~visit.number
         stack.append((known, key))
-        if op in self._copying_ops:
+        if copies:
             visit.bits |= RANDOM if self._runs_randomness(frame, node) else 0
             visit.others = self._copied((frame, node, number))
         elif op not in SHAPES_ONLY:

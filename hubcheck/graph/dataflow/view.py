@@ -30,7 +30,7 @@ class GraphView:
     @property
     def size(self) -> int:
         """The number of nodes in the main graph and in all functions."""
-        return len(self.main) + sum(len(function.node_def) for function in self.library.values())
+        return len(self.main.ops) + sum(len(function.node_def) for function in self.library.values())
 
     def function(self, name: str) -> Body | None:
         """Return the body of a function, None if the library has no such function."""

@@ -142,7 +142,9 @@ class DevicePath:
                         continue
                     if op in self._call_ops:
                         self._pass(body, consumer, index)
-                    elif not changed[consumer] and not self._stays_on_host(body, consumer):
+                    elif not changed[consumer] and not (
+                        _may_stay_on_host(op) and _stays_on_host(op, self.values(body, consumer))
+                    ):
                         changed[consumer] = 1
                         stack.append(consumer)
 
@@ -189,10 +191,6 @@ class DevicePath:
                 positions.setdefault(node, []).append(position)
             self._positions[body, call] = positions
         return self._positions[body, call]
-
-    def _stays_on_host(self, body: Body, index: int) -> bool:
-        op = body.ops[index]
-        return _may_stay_on_host(op) and _stays_on_host(op, self.values(body, index))
 
 
 class _Marks(dict[Body, bytearray]):
