@@ -1,4 +1,4 @@
-"""How the time of probing is spent: TensorFlow's import, loading, calls, repetitions, serving; and the peak memory."""
+"""How the time of probing is spent: TensorFlow's import, loading, calls, repetitions and serving."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from tests.benchmarks.models import module
 
 def main() -> None:
     """Print a table: the seconds by kind of step, with one worker and with two."""
-    print("\nprobe, seconds by kind of step (wall), MB of the largest worker")
-    print(
-        f"  {'module':14}{'workers':>8}{'ready':>8}{'load':>8}{'calls':>8}{'repeat':>8}{'serve':>8}{'all':>8}{'MB':>8}"
-    )
+    print("\nprobe, seconds by kind of step (wall)")
+    print(f"  {'module':14}{'workers':>8}{'ready':>8}{'load':>8}{'calls':>8}{'repeat':>8}{'serve':>8}{'all':>8}")
     for name in ("tiny", "mobilenet_v2", "resnet50"):
         facts = read(module(name))
         for jobs in (1, 2):
@@ -27,7 +25,7 @@ def main() -> None:
             parts = _seconds(seen)
             ready = max(0.0, whole - (sum(parts) if jobs == 1 else max(parts[0] / 2 + parts[1], sum(parts[2:]))))
             columns = [ready, *parts, whole]
-            print(f"  {name:14}{jobs:8}" + "".join(f"{x:8.2f}" for x in columns) + f"{seen.peak_memory / 2**20:8.0f}")
+            print(f"  {name:14}{jobs:8}" + "".join(f"{x:8.2f}" for x in columns))
 
 
 def _seconds(seen: Observations) -> list[float]:
