@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -31,7 +31,7 @@ def download_session(remote: RemoteFolder, fetch: FetchOptions) -> Iterator[Down
         drafts.mkdir()
         folder.mkdir()
         try:
-            yield DownloadSession(remote, folder, fetch.limits, cache, drafts)
+            yield DownloadSession(remote, folder, fetch.limits, cache, drafts, fetch.limits.remote_bytes)
         finally:
             if cache is not None:
                 cache.evict()
@@ -47,6 +47,7 @@ class DownloadSession:
         limits: how much may be downloaded.
         cache: where they are taken from and kept, if anywhere.
         drafts: a folder for incomplete files, on the file system of `folder`.
+        remaining_bytes: what may still be downloaded.
     """
 
     remote: RemoteFolder
@@ -54,10 +55,7 @@ class DownloadSession:
     limits: ReadLimits
     cache: DownloadCache | None
     drafts: Path
-    remaining_bytes: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.remaining_bytes = self.limits.remote_bytes
+    remaining_bytes: int
 
     def download(self, name: str, info: FileInfo, target: Path, *, max_bytes: int | None = None) -> None:
         """Put a file of the server at `target`.

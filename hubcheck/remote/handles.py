@@ -37,7 +37,7 @@ _KAGGLE_HANDLE = re.compile(r"[^/]+/[^/]+/[^/]+/[^/]+(/\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
-class _Client:
+class Client:
     """The client of a hub.
 
     Args:
@@ -45,57 +45,24 @@ class _Client:
         module: what it is imported as.
         cache_variable: the environment variable with its cache folder.
         default_cache: its cache folder if the variable is not set.
-        script: the program in clients/ that calls it.
+        name: what clients/ calls it.
     """
 
     package: str
     module: str
     cache_variable: str
     default_cache: Path
-    script: str
+    name: str
 
 
-_TFHUB = _Client(
+_TFHUB = Client(
     "tensorflow-hub", "tensorflow_hub", "TFHUB_CACHE_DIR", Path(tempfile.gettempdir()) / "tfhub_modules", "tfhub"
 )
-_KAGGLE = _Client("kagglehub", "kagglehub", "KAGGLEHUB_CACHE", Path.home() / ".cache" / "kagglehub", "kaggle")
+_KAGGLE = Client("kagglehub", "kagglehub", "KAGGLEHUB_CACHE", Path.home() / ".cache" / "kagglehub", "kaggle")
 
 
-def is_handle(uri: Uri) -> bool:
-    """Return whether the client of a hub resolves a URI."""
-    return _client(uri) is not None
-
-
-def check_handle(uri: Uri) -> None:
-    """Check that a handle is valid, and that its client is installed.
-
-    Raises:
-        UserError: it is not.
-    """
-    client = _client(uri)
-    assert client is not None
-    _handle(uri, client)
-    if importlib.util.find_spec(client.module) is None:
-        raise UserError(f"{uri} needs {client.package}, which is not installed: `pip install {client.package}`")
-
-
-@contextmanager
-def resolved(uri: Uri, fetch: FetchOptions) -> Iterator[Path]:
-    """Yield the module's folder: in the client's cache, or in a private folder if nothing is to be cached.
-
-    Raises:
-        Unreachable: the client cannot download it.
-        UserError: the client is not installed.
-    """
-    check_handle(uri)
-    client = _client(uri)
-    assert client is not None
-    with private_folder() as scratch:
-        cache = Path(os.environ.get(client.cache_variable) or client.default_cache)
-        yield _run_client(uri, client, fetch.limits, cache if fetch.cache is not None else scratch / "cache", scratch)
-
-
-def _client(uri: Uri) -> _Client | None:
+def client_for(uri: Uri) -> Client | None:
+    """Return the client that resolves a URI; None if it is not a handle."""
     if uri.scheme == "kaggle":
         return _KAGGLE
     if uri.scheme not in ("http", "https") or "::" in uri.uri:
@@ -107,7 +74,32 @@ def _client(uri: Uri) -> _Client | None:
     return _KAGGLE if host == "kaggle.com" and parts.path.startswith("/models/") else None
 
 
-def _handle(uri: Uri, client: _Client) -> str:
+def check_handle(uri: Uri, client: Client) -> None:
+    """Check that a handle is valid, and that its client is installed.
+
+    Raises:
+        UserError: it is not.
+    """
+    _handle(uri, client)
+    if importlib.util.find_spec(client.module) is None:
+        raise UserError(f"{uri} needs {client.package}, which is not installed: `pip install {client.package}`")
+
+
+@contextmanager
+def resolved(uri: Uri, client: Client, fetch: FetchOptions) -> Iterator[Path]:
+    """Yield the module's folder: in the client's cache, or in a private folder if nothing is to be cached.
+
+    Raises:
+        Unreachable: the client cannot download it.
+        UserError: the client is not installed.
+    """
+    check_handle(uri, client)
+    with private_folder() as scratch:
+        cache = Path(os.environ.get(client.cache_variable) or client.default_cache)
+        yield _run_client(uri, client, fetch.limits, cache if fetch.cache is not None else scratch / "cache", scratch)
+
+
+def _handle(uri: Uri, client: Client) -> str:
     """Return the handle as the client takes it."""
     if client is _TFHUB:
         return uri.uri
@@ -120,12 +112,12 @@ def _handle(uri: Uri, client: _Client) -> str:
     raise UserError(f"{uri}: a model on Kaggle is owner/model/framework/variation, with or without /version")
 
 
-def _run_client(uri: Uri, client: _Client, limits: ReadLimits, cache: Path, scratch: Path) -> Path:
+def _run_client(uri: Uri, client: Client, limits: ReadLimits, cache: Path, scratch: Path) -> Path:
     """Run a client, and return the folder of the module that it downloaded."""
     cache.mkdir(parents=True, exist_ok=True)
     temporary = scratch / "tmp"
     temporary.mkdir()
-    command = [sys.executable, "-P", "-m", f"hubcheck.remote.clients.{client.script}", _handle(uri, client)]
+    command = [sys.executable, "-P", "-m", "hubcheck.remote.clients", client.name, _handle(uri, client)]
     command += [str(limits.remote_bytes), str(cache), str(temporary)]
     variables = {client.cache_variable: str(cache), "TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"}
     process = subprocess.Popen(

@@ -49,7 +49,6 @@ class HttpFolder:
         self._files = HTTPFileSystem(simple_links=False, client_kwargs=session, **options)
 
     def uri_of(self, name: str) -> str:
-        """Return the URI of a file or folder below."""
         return self.uri.below(name).uri
 
     def info(self, name: str) -> FileInfo | None:
@@ -85,7 +84,6 @@ class HttpFolder:
         return Listing(tuple(folders), files) if paths else None
 
     def download(self, name: str, sink: Sink) -> None:
-        """Write a whole file to a sink."""
         self._sync(self._download, self.uri_of(name), sink)
 
     def download_range(self, name: str, start: int, size: int, sink: Sink) -> None:
@@ -201,27 +199,28 @@ def _status_error(uri: str, status: int, reason: str, headers: Mapping[str, str]
     return kind(uri, cause, retryable=status in BUSY, wait=float(wait) if wait.isdecimal() else 0)
 
 
+_CAUSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, bool], ...] = (
+    (aiohttp.NonHttpUrlRedirectClientError, "the server redirects to something else than a web server", False),
+    (aiohttp.TooManyRedirects, "too many redirects", False),
+    (aiohttp.InvalidURL, "not a valid HTTP URL", False),
+    (aiohttp.ClientSSLError, "the server's certificate cannot be verified: {}", False),
+    ((aiohttp.ServerTimeoutError, TimeoutError, FSTimeoutError), "the server does not answer", True),
+    (aiohttp.ClientConnectorError, "no connection: {}", True),
+    (aiohttp.ClientPayloadError, "the connection broke during the download", True),
+    ((aiohttp.ClientError, ConnectionError), "the connection broke: {}", True),
+)
+"""Errors of aiohttp and fsspec, with their causes and whether a later request may succeed. The first match counts."""
+
+
 @contextlib.contextmanager
 def _as_unreachable(uri: str) -> Iterator[None]:
     """Raise Unreachable for the errors of aiohttp and fsspec."""
     try:
         yield
-    except aiohttp.NonHttpUrlRedirectClientError:
-        raise Unreachable(uri, "the server redirects to something else than a web server") from None
-    except aiohttp.TooManyRedirects:
-        raise Unreachable(uri, "too many redirects") from None
-    except aiohttp.InvalidURL:
-        raise Unreachable(uri, "not a valid HTTP URL") from None
-    except aiohttp.ClientSSLError as error:
-        raise Unreachable(uri, f"the server's certificate cannot be verified: {error}") from None
     except aiohttp.ClientConnectorDNSError as error:
         is_unknown = error.os_error.errno == socket.EAI_NONAME
         raise Unreachable(uri, f"unknown host {error.host!r}", retryable=not is_unknown) from None
-    except (aiohttp.ServerTimeoutError, TimeoutError, FSTimeoutError):
-        raise Unreachable(uri, "the server does not answer", retryable=True) from None
-    except aiohttp.ClientConnectorError as error:
-        raise Unreachable(uri, f"no connection: {error.strerror or error}", retryable=True) from None
-    except aiohttp.ClientPayloadError:
-        raise Unreachable(uri, "the connection broke during the download", retryable=True) from None
-    except (aiohttp.ClientError, ConnectionError) as error:
-        raise Unreachable(uri, f"the connection broke: {error or type(error).__name__}", retryable=True) from None
+    except (aiohttp.ClientError, TimeoutError, FSTimeoutError, ConnectionError) as error:
+        cause, retryable = next((cause, retryable) for kinds, cause, retryable in _CAUSES if isinstance(error, kinds))
+        detail = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise Unreachable(uri, cause.format(detail), retryable=retryable) from None

@@ -48,8 +48,8 @@ def open_remote(uri: Uri, fetch: FetchOptions, *, weights: bool) -> Iterator[Mod
 
 
 def _module(uri: Uri, fetch: FetchOptions, weights: bool, stack: ExitStack) -> Module:
-    if handles.is_handle(uri):
-        folder = stack.enter_context(handles.resolved(uri, fetch))
+    if (client := handles.client_for(uri)) is not None:
+        folder = stack.enter_context(handles.resolved(uri, client, fetch))
         module = stack.enter_context(open_module(folder, fetch.limits))
     elif uri.scheme == "file":
         module = stack.enter_context(open_module(remote_archive.local_path(uri), fetch.limits))

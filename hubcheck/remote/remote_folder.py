@@ -65,7 +65,6 @@ class Sink(Protocol):
 
     def write(self, data: bytes) -> object:
         """Write some bytes."""
-        ...
 
 
 class RemoteFolder(Protocol):
@@ -78,27 +77,21 @@ class RemoteFolder(Protocol):
 
     def uri_of(self, name: str) -> str:
         """Return the URI of a file or folder below."""
-        ...
 
     def info(self, name: str) -> FileInfo | None:
         """Return what the server declares about a file; None if there is none."""
-        ...
 
     def infos(self, names: Sequence[str]) -> list[FileInfo | Unreachable | None]:
         """Return the same for several files, in their order, with errors in place of answers."""
-        ...
 
     def list_folder(self, folder: str) -> Listing | None:
         """Return the content of a folder; None if the server does not list it."""
-        ...
 
     def download(self, name: str, sink: Sink) -> None:
         """Write a whole file to a sink."""
-        ...
 
     def download_range(self, name: str, start: int, size: int, sink: Sink) -> None:
         """Write `size` bytes of a file, from `start` on, to a sink."""
-        ...
 
 
 def join(folder: str, name: str) -> str:

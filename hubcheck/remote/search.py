@@ -34,8 +34,8 @@ def find_remote(uri: Uri, fetch: FetchOptions) -> list[Uri]:
         UserError: the driver of the server is not installed.
     """
     try:
-        if handles.is_handle(uri):
-            handles.check_handle(uri)
+        if (client := handles.client_for(uri)) is not None:
+            handles.check_handle(uri, client)
             return [uri]
         if uri.scheme == "file":
             return _find_local(uri, fetch.limits)

@@ -28,11 +28,9 @@ class StorageFolder:
         self._root = root.rstrip("/")
 
     def uri_of(self, name: str) -> str:
-        """Return the URI of a file or folder below."""
         return self.uri.below(name).uri
 
     def info(self, name: str) -> FileInfo | None:
-        """Return what the storage declares about a file."""
         with _as_unreachable(self.uri_of(name)):
             try:
                 entry = self._files.info(join(self._root, name))
@@ -41,7 +39,6 @@ class StorageFolder:
             return _file_info(entry) if entry.get("type") != "directory" else None
 
     def infos(self, names: Sequence[str]) -> list[FileInfo | Unreachable | None]:
-        """Return the same for several files, with errors in place of answers."""
         answers: list[FileInfo | Unreachable | None] = []
         for name in names:
             try:
@@ -51,7 +48,6 @@ class StorageFolder:
         return answers
 
     def list_folder(self, folder: str) -> Listing | None:
-        """Return the content of a folder; None if there is nothing."""
         path = join(self._root, folder)
         with _as_unreachable(self.uri_of(folder)):
             try:
@@ -73,13 +69,11 @@ class StorageFolder:
         return Listing(tuple(folders), files) if folders or files else None
 
     def download(self, name: str, sink: Sink) -> None:
-        """Write a whole file to a sink."""
         with _as_unreachable(self.uri_of(name)), self._files.open(join(self._root, name), "rb") as stream:
             while data := stream.read(_CHUNK_BYTES):
                 sink.write(data)
 
     def download_range(self, name: str, start: int, size: int, sink: Sink) -> None:
-        """Write `size` bytes of a file, from `start` on, to a sink."""
         with _as_unreachable(self.uri_of(name)), self._files.open(join(self._root, name), "rb") as stream:
             stream.seek(start)
             while size > 0 and (data := stream.read(min(_CHUNK_BYTES, size))):
