@@ -1,4 +1,4 @@
-"""hubcheck explain: the reason of a rule, scripts that keep it, and of those that break it what differs."""
+"""hubcheck explain: the reason of a rule, scripts that pass it, and how failing scripts differ from them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_every_rule_is_explained_with_all_its_examples(rule: str) -> None:
         assert f"\n  {label} " in done.output
 
 
-def test_what_breaks_a_rule_is_a_difference_that_mends_it() -> None:
+def test_a_failing_script_is_shown_as_the_difference_to_a_passing_one() -> None:
     text = explained("output/width").output
     assert "\n--- bad.py\n+++ good.py\n@@" in text
     assert "\n-        return tf.reshape(x, [tf.shape(x)[0], tf.reduce_prod(tf.shape(x)[1:])])\n" in text
@@ -49,14 +49,14 @@ def test_a_form_is_compared_with_the_good_script_of_the_same_form() -> None:
     assert counterpart("bad", ["good_tf1"]) is None
 
 
-def test_scripts_with_little_in_common_are_shown_whole() -> None:
+def test_scripts_with_little_in_common_are_shown_in_full() -> None:
     rewritten = Example(Path("bad.py"), "title", "\n".join(f"line {number}" for number in range(10)), ())
     good = Example(Path("bad.py"), "title", "\n".join(f"another {number}" for number in range(10)), ())
     assert rewritten.diff_to(good) is None
     assert rewritten.diff_to(rewritten) == []
 
 
-def test_what_is_for_tests_only_is_left_out() -> None:
+def test_code_for_tests_is_left_out() -> None:
     for example in examples("output/no-dropout"):
         assert "FINDINGS" not in example.code
         assert not example.code.startswith(('"', "\n"))

@@ -1,4 +1,4 @@
-"""A small hub, and what one process says of it."""
+"""Many modules, and their reports by one process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEADLY = """
 import os
 
 def check(context):
-    '''Dies.'''
+    '''Ends its process.'''
     if context.module.path.name == "m001":
         os._exit(9)
     return iter(())
@@ -48,12 +48,12 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="package")
 def alone(hub: list[Path]) -> list[ModuleReport]:
-    return told(stream(hub, resolve(STATIC)))
+    return comparable(stream(hub, resolve(STATIC)))
 
 
 @pytest.fixture
 def deadly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a rule that kills its process on module m001; it stands for whatever may."""
+    """A folder with a rule that kills its process on module m001, as a faulty module might."""
     (tmp_path / "deadly_rules").mkdir()
     (tmp_path / "deadly_rules" / "deadly.py").write_text(DEADLY)
     (tmp_path / "rules" / "house").mkdir(parents=True)
@@ -62,8 +62,8 @@ def deadly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "rules"
 
 
-def told(reports: Iterator[ModuleReport], on_each: Callable[[int], object] = bool) -> list[ModuleReport]:
-    """Reports without what differs from run to run; `on_each` is called with the number of those that have come."""
+def comparable(reports: Iterator[ModuleReport], on_each: Callable[[int], object] = bool) -> list[ModuleReport]:
+    """Return reports without what differs from run to run; call `on_each` with the number of reports after each."""
     came = []
     for report in reports:
         came.append(replace(report, elapsed_s=0))

@@ -1,4 +1,4 @@
-"""A Dask cluster tells what one process does, whatever dies meanwhile, and leaves nothing behind."""
+"""A Dask cluster reports the same as one process, even when workers die, and leaves no process behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import stream
 from hubcheck.util.errors import UserError
 from tests.paths import DATA
-from tests.run.conftest import STATIC, told
+from tests.run.conftest import STATIC, comparable
 
 pytest.importorskip("distributed", reason="needs Dask, the extra `dask`")
 
@@ -63,7 +63,7 @@ def until(met: Callable[[], object], what: str) -> None:
 
 @pytest.fixture
 def scheduler() -> Iterator[tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]]:
-    """A scheduler of somebody else, with one worker: its address and the two processes."""
+    """A scheduler of its own, with one worker: its address and the two processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
@@ -77,14 +77,12 @@ def scheduler() -> Iterator[tuple[str, subprocess.Popen[bytes], subprocess.Popen
         process.wait()
 
 
-def test_workers_of_this_machine_tell_what_one_process_does(hub: list[Path], alone: list[ModuleReport]) -> None:
-    assert told(check(hub, LOCAL)) == alone
+def test_local_workers_report_the_same_as_one_process(hub: list[Path], alone: list[ModuleReport]) -> None:
+    assert comparable(check(hub, LOCAL)) == alone
     assert workers() == []
 
 
-def test_a_worker_killed_in_the_middle_loses_nothing_and_tells_nothing_twice(
-    hub: list[Path], alone: list[ModuleReport]
-) -> None:
+def test_a_killed_worker_neither_loses_nor_repeats_reports(hub: list[Path], alone: list[ModuleReport]) -> None:
     killed = []
 
     def kill(count: int) -> None:
@@ -92,24 +90,26 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_tells_nothing_twice(
             killed.append(workers()[0])
             os.kill(killed[0], signal.SIGKILL)
 
-    assert told(check(hub, LOCAL), kill) == alone
+    assert comparable(check(hub, LOCAL), kill) == alone
     assert killed
 
 
-def test_a_module_that_kills_what_checks_it_is_told_and_the_others_go_on(hub: list[Path], deadly: Path) -> None:
+def test_a_module_that_kills_its_process_is_reported_and_the_others_are_checked(hub: list[Path], deadly: Path) -> None:
     reports = list(check(hub[:6], replace(LOCAL, rules=(deadly,))))
     assert [report.count("broken") for report in reports] == [0, 1, 0, 0, 0, 0]
     assert "died twice" in next(o.reason or "" for o in reports[1].outcomes if o.status == "broken")
 
 
-def test_another_cluster_tells_the_same(
+def test_another_cluster_reports_the_same(
     hub: list[Path], alone: list[ModuleReport], scheduler: tuple[str, object, object]
 ) -> None:
     for _ in range(2):
-        assert told(check(hub, replace(STATIC, cluster=scheduler[0]))) == alone
+        assert comparable(check(hub, replace(STATIC, cluster=scheduler[0]))) == alone
 
 
-def test_what_a_worker_does_not_see_is_not_judged(hub: list[Path], scheduler: tuple[str, object, object]) -> None:
+def test_a_module_that_a_worker_cannot_see_is_incomplete(
+    hub: list[Path], scheduler: tuple[str, object, object]
+) -> None:
     handle = os.open(hub[0].parent, os.O_RDONLY)
     hidden = Path(f"/proc/self/fd/{handle}/m001")
     try:
@@ -122,7 +122,7 @@ def test_what_a_worker_does_not_see_is_not_judged(hub: list[Path], scheduler: tu
     assert "does not see the folder" in (reports[1].outcomes[0].reason or "")
 
 
-def test_without_its_scheduler_what_is_left_is_incomplete(
+def test_after_the_scheduler_died_the_rest_is_incomplete(
     hub: list[Path], scheduler: tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]
 ) -> None:
     many = hub * 20
@@ -131,13 +131,13 @@ def test_without_its_scheduler_what_is_left_is_incomplete(
         if count == 3:
             os.killpg(scheduler[1].pid, signal.SIGKILL)
 
-    reports = told(check(many, replace(STATIC, cluster=scheduler[0])), kill)
+    reports = comparable(check(many, replace(STATIC, cluster=scheduler[0])), kill)
     assert [report.path for report in reports] == [str(path) for path in many]
     assert reports[-1].verdict == "incomplete"
     assert "is gone" in (reports[-1].outcomes[0].reason or "")
 
 
-def test_where_no_scheduler_answers_one_sentence_says_so(hub: list[Path]) -> None:
+def test_a_missing_scheduler_is_an_error_of_one_sentence(hub: list[Path]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
@@ -160,7 +160,7 @@ def test_the_command_has_the_usual_exit_codes(hub: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
-def test_what_is_ended_leaves_no_process_and_goes_on_where_it_was(
+def test_an_ended_run_leaves_no_process_and_is_continued_from_the_cache(
     hub: list[Path], tmp_path: Path, blow: signal.Signals
 ) -> None:
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}

@@ -1,4 +1,4 @@
-"""Paths at which there is no module are refused in one sentence, before anything runs."""
+"""A path without a module is an error of one sentence, before anything runs."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def no_module(folder: Path) -> dict[str, Path]:
     }
 
 
-def test_what_is_no_module_is_refused_before_anything_runs(tmp_path: Path) -> None:
+def test_a_path_without_a_module_is_an_error_before_anything_runs(tmp_path: Path) -> None:
     for name, path in no_module(tmp_path).items():
         with pytest.raises(hubcheck.NotAModule) as refused:
             hubcheck.validate([DATA / "a_good_feature_vector", path])
         assert str(refused.value).isprintable(), name
 
 
-def test_the_name_of_a_folder_cannot_steer_the_terminal(tmp_path: Path) -> None:
+def test_control_characters_in_a_path_are_escaped(tmp_path: Path) -> None:
     module = Path(shutil.copytree(DATA / "a_good_feature_vector", tmp_path / "\x1b[2Jgone"))
     command = [sys.executable, "-m", "hubcheck", "validate", "--static", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -1,4 +1,4 @@
-"""Many modules at a time: the same reports in the same order, whatever happens to the processes that make them."""
+"""Several processes make the same reports in the same order as one, even when some of them die."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hubcheck.run.options import Options
 from hubcheck.run.processes import process_count
 from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import stream
-from tests.run.conftest import STATIC, told
+from tests.run.conftest import STATIC, comparable
 
 
 def children() -> list[int]:
@@ -25,13 +25,13 @@ def children() -> list[int]:
     return [int(pid) for pid in found.stdout.split()]
 
 
-def test_several_processes_tell_what_one_does(hub: list[Path], alone: list[ModuleReport]) -> None:
+def test_several_processes_report_the_same_as_one(hub: list[Path], alone: list[ModuleReport]) -> None:
     options = replace(STATIC, jobs=2)
-    assert told(stream(hub, resolve(options))) == alone
+    assert comparable(stream(hub, resolve(options))) == alone
     assert children() == []
 
 
-def test_killed_processes_lose_nothing_and_tell_nothing_twice(hub: list[Path], alone: list[ModuleReport]) -> None:
+def test_killed_processes_neither_lose_nor_repeat_reports(hub: list[Path], alone: list[ModuleReport]) -> None:
     options = replace(STATIC, jobs=2)
     killed = []
 
@@ -40,11 +40,11 @@ def test_killed_processes_lose_nothing_and_tell_nothing_twice(hub: list[Path], a
             killed.append(next(pid for pid in children() if pid not in killed))
             os.kill(killed[-1], signal.SIGKILL)
 
-    assert told(stream(hub, resolve(options)), kill) == alone
+    assert comparable(stream(hub, resolve(options)), kill) == alone
     assert len(killed) == 2
 
 
-def test_a_module_on_which_processes_die_is_told_and_the_others_go_on(hub: list[Path], deadly: Path) -> None:
+def test_a_module_that_kills_its_process_is_reported_and_the_others_are_checked(hub: list[Path], deadly: Path) -> None:
     options = replace(STATIC, jobs=2, rules=(deadly,))
     reports = list(stream(hub[:5], resolve(options)))
     assert [report.path for report in reports] == [str(path) for path in hub[:5]]
@@ -84,7 +84,7 @@ def test_ctrl_c_keeps_what_was_done(hub: list[Path]) -> None:
     assert "interrupted" in rest or process.returncode == 1
 
 
-def test_a_few_modules_are_checked_here() -> None:
+def test_a_few_modules_are_checked_by_this_process() -> None:
     assert process_count(Options(static=True), 3) == 1
     assert process_count(Options(static=True, jobs=4), 3) == 3
     assert process_count(Options(), 1000) == 1

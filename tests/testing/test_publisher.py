@@ -1,4 +1,4 @@
-"""A publisher's project from nothing: the wheel with its extras, authoring, pytest, reports and configuration."""
+"""A project that publishes modules, from an empty folder: wheel, authoring, pytest, reports and configuration."""
 
 from __future__ import annotations
 
