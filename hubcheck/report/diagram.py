@@ -113,7 +113,7 @@ def _title(signature: SignatureDetails) -> str:
 
 
 def _description(rows: Sequence[Row]) -> str:
-    found = [f"{row.cells[0]}: {' '.join(text for text, _ in row.notes)}" for row in rows if row.notes]
-    found += [f"{row.cells[0]} has findings" for row in rows if row.style in ("bad", "warn") and not row.notes]
+    found = [f"{row.name}: {' '.join(text for text, _ in row.notes)}" for row in rows if row.notes]
+    found += [f"{row.name} has findings" for row in rows if row.style in ("bad", "warn") and not row.notes]
     found += [f"{text} has findings" for row in rows for text, style in row.outputs if style]
     return f"{len(rows)} rows. {'; '.join(found) or 'No findings on the data path.'}"

@@ -24,7 +24,8 @@ class Row(NamedTuple):
     """One row of a diagram.
 
     Attributes:
-        cells: name, ops and shape.
+        name: of the input, node or scope.
+        cells: name, ops and shape, shortened.
         depth: number of name scopes around it.
         style: CSS class of its box; a "scope" heading and what is "unconnected" have no box.
         notes: lines of text below the name.
@@ -33,6 +34,7 @@ class Row(NamedTuple):
         tooltip: the whole text of the cells, if some are shortened.
     """
 
+    name: str
     cells: Sequence[str]
     depth: int
     style: str
@@ -117,7 +119,7 @@ def _row(
     shown = outputs if more <= 0 else [*outputs[:_MAX_OUTPUTS], (f"... {more} more", "")]
     short = [(_shortened(text, sum(_COLUMNS) // 2), style) for text, style in shown]
     tooltip = "" if cells == list(texts) else "  ".join(filter(None, texts))
-    return Row(cells, depth, style, notes, short, sources, tooltip)
+    return Row(name, cells, depth, style, notes, short, sources, tooltip)
 
 
 def _shortened(text: str, longest: int) -> str:
