@@ -15,7 +15,7 @@ from hubcheck.engine.findings import Finding
 from hubcheck.module.locate import is_module
 from hubcheck.remote.sources import read
 from hubcheck.run.validate import validate
-from hubcheck.util.atomic_folder import commit, staging
+from hubcheck.util.atomic import commit, staging
 
 FORMATS = ("tf2", "tf1-hub")
 

@@ -17,7 +17,7 @@ from hubcheck.module.file_names import MODULE_FILES
 from hubcheck.module.limits import LimitExceeded, ReadLimits
 from hubcheck.module.safe_names import is_too_long, leads_out
 from hubcheck.module.types import Archive
-from hubcheck.util.private_folder import private_folder
+from hubcheck.util.locks import private_folder
 
 _MAX_REFUSED = 20
 

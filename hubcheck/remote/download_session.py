@@ -15,7 +15,7 @@ from hubcheck.remote.fetch_options import FetchOptions
 from hubcheck.remote.remote_folder import FileInfo, RemoteFolder, Sink, SizeExceeded
 from hubcheck.remote.retry import retry_transient
 from hubcheck.util.errors import Unreachable
-from hubcheck.util.private_folder import private_folder
+from hubcheck.util.locks import private_folder
 
 _GRACE_S = 60
 _MIN_BYTES_PER_S = 4096

@@ -24,9 +24,9 @@ from hubcheck.module.limits import ReadLimits
 from hubcheck.module.locate import NotAModule, find_modules
 from hubcheck.module.uri import Uri
 from hubcheck.remote.fetch_options import FetchOptions
-from hubcheck.util.child_processes import child_environment
 from hubcheck.util.errors import Unreachable, UserError
-from hubcheck.util.private_folder import private_folder
+from hubcheck.util.locks import private_folder
+from hubcheck.util.resources import child_environment
 
 _TIMEOUT_S = 3600
 """The clients have no limit of their own that could be set."""

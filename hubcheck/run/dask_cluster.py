@@ -24,8 +24,8 @@ from hubcheck.module.uri import ModuleSource
 from hubcheck.run.checker import unchecked_report
 from hubcheck.run.report_codec import report_from
 from hubcheck.run.worker_processes import WorkerDied, WorkerProcesses, in_order
-from hubcheck.util.child_processes import child_environment
 from hubcheck.util.errors import ModuleUnavailable, UserError
+from hubcheck.util.resources import child_environment
 
 try:
     import distributed

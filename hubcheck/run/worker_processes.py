@@ -20,8 +20,8 @@ from typing import TypeVar
 from hubcheck.module.uri import parse_source
 from hubcheck.run.options import Options
 from hubcheck.run.report_codec import report_text
-from hubcheck.util.child_processes import child_environment
 from hubcheck.util.errors import ModuleUnavailable
+from hubcheck.util.resources import child_environment
 
 _NOT_VISIBLE = b"not visible\n"
 _T = TypeVar("_T")

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from string import Template
 
-from hubcheck.util.atomic_folder import commit, staging
+from hubcheck.util.atomic import commit, staging
 from hubcheck.util.errors import UserError
 
 _TEMPLATE = Path(__file__).parent / "project"

@@ -27,9 +27,9 @@ def difference(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
     same = (a == b) | (numpy.isnan(a) & numpy.isnan(b))
     if same.all():
         return 0.0
-    if not (numpy.isfinite(a) | same).all() or not (numpy.isfinite(b) | same).all():
-        return float("inf")
     finite = numpy.isfinite(a) & numpy.isfinite(b)
+    if not (finite | same).all():
+        return float("inf")
     scale = max(numpy.abs(a[finite]).max(), numpy.abs(b[finite]).max())
     return float(numpy.abs(a[~same] - b[~same]).max() / scale)
 

@@ -1,8 +1,9 @@
-"""The folders of hubcheck's own data: what ships with it, and the user's cache."""
+"""Where hubcheck's code and data are: for this process, and for the child processes that it starts."""
 
 from __future__ import annotations
 
 import os
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -25,3 +26,13 @@ def folder(name: str) -> Path:
 def cache_folder(name: str) -> Path:
     """Return hubcheck's folder `name` below the user's cache folder: XDG_CACHE_HOME, or ~/.cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hubcheck" / name
+
+
+def import_path() -> str:
+    """Return where this process imports from, hubcheck itself included, in the form of PYTHONPATH."""
+    return os.pathsep.join(dict.fromkeys([*filter(None, sys.path), str(_PACKAGE.parent)]))
+
+
+def child_environment(**variables: str) -> dict[str, str]:
+    """Return this process's environment for a child that imports from the same places, with further variables."""
+    return {**os.environ, "PYTHONPATH": import_path(), **variables}

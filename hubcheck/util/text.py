@@ -1,4 +1,4 @@
-"""Making untrusted text of a module safe to print."""
+"""Text for messages: lists of names, counted nouns, and untrusted text that is safe to print."""
 
 from __future__ import annotations
 

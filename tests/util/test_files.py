@@ -11,8 +11,7 @@ import pytest
 
 from hubcheck.util.atomic import replacing, write_atomic
 from hubcheck.util.errors import UserError
-from hubcheck.util.locks import lock_file
-from hubcheck.util.private_folder import private_folder
+from hubcheck.util.locks import lock_file, private_folder
 from tests.paths import DATA, ROOT
 
 
@@ -97,7 +96,7 @@ for name in ("getuid", "sched_getaffinity", "O_NONBLOCK", "O_CLOEXEC"):
 for name in {names!r}:
     importlib.import_module(name)
 import hubcheck
-from hubcheck.util.private_folder import private_folder
+from hubcheck.util.locks import private_folder
 module = hubcheck.read({str(DATA / "a_good_feature_vector")!r})
 assert module.format == "tf1-hub", module.problems
 with private_folder() as folder:

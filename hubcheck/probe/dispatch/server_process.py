@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hubcheck.probe.dispatch.environment import environment
-from hubcheck.util.child_processes import import_path
+from hubcheck.util.resources import import_path
 
 _SHUTDOWN_SECONDS = 10.0
 _SERVER = Path(__file__).resolve().parents[1] / "worker" / "server.py"

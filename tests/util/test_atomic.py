@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from hubcheck.util.atomic_folder import commit, staging
+from hubcheck.util.atomic import commit, staging
 
 
 def names(folder) -> list[str]:
@@ -87,7 +87,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path):
     code = f"""
 import time
 from pathlib import Path
-from hubcheck.util.atomic_folder import staging
+from hubcheck.util.atomic import staging
 with staging(Path({str(tmp_path / "m")!r})) as stage:
     (stage / "half").write_text("half")
     print("ready", flush=True)
@@ -149,7 +149,7 @@ def test_processes_with_the_same_target_keep_each_others_folders(tmp_path):
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from hubcheck.util.atomic_folder import staging\n"
+        "from hubcheck.util.atomic import staging\n"
         "for _ in range(400):\n"
         "    with staging(Path(sys.argv[1])) as stage:\n"
         "        (stage / 'x').write_text('x')\n"
