@@ -1,14 +1,18 @@
-"""Compare the declared facts of two versions of a module."""
+"""Compare the declared facts of two versions of a module.
+
+Signatures and callables are compatible if they accept at least what they accepted, and return at least what they
+returned.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Literal
 
 from hubcheck.diff.changes import KINDS, Change, Kind
-from hubcheck.diff.interfaces import compare_callables, compare_signatures
 from hubcheck.module.bounded_read import read_file
-from hubcheck.module.types import Module
+from hubcheck.module.types import INIT_OP_SIGNATURE, Module, Shape, Signature, Tensor, Trace, Variant
 from hubcheck.rulebook.contract import SignatureContract
 from hubcheck.rulebook.expectations import expected_image_size
 
@@ -19,21 +23,12 @@ def compare(old: Module, new: Module, contracts: Mapping[str, SignatureContract]
     """Return the changes, breaking ones first. The files of both modules must exist, see `Module.folder`."""
     if new.format is None:
         return [Change("breaking", "module", f"the new version cannot be read: {new.problems[0].message}")]
-    changes = [
-        *_formats(old, new),
-        *_image_sizes(old, new, contracts),
-        *_variants(old, new),
-        *compare_callables(old, new),
-        *_weights(old, new),
-        *_assets(old, new),
-    ]
-    return sorted(dict.fromkeys(changes), key=lambda change: KINDS.index(change.kind))
-
-
-def _formats(old: Module, new: Module) -> Iterator[Change]:
+    changes = [*_image_sizes(old, new, contracts), *_variants(old, new), *_callables(old, new)]
+    changes += [*_weights(old, new), *_assets(old, new)]
     if old.format != new.format:
         message = "the format changed, so that other code is needed to load it"
-        yield Change("breaking", "module", message, str(old.format), str(new.format))
+        changes.insert(0, Change("breaking", "module", message, str(old.format), str(new.format)))
+    return sorted(dict.fromkeys(changes), key=lambda change: KINDS.index(change.kind))
 
 
 def _image_sizes(old: Module, new: Module, contracts: Mapping[str, SignatureContract]) -> Iterator[Change]:
@@ -53,19 +48,106 @@ def _variants(old: Module, new: Module) -> Iterator[Change]:
     reported: set[Change] = set()
     for variant in sorted(old.variants, key=lambda variant: variant is not old.inference):
         if variant.tags in after:
-            changes = dict.fromkeys(compare_signatures(variant, after[variant.tags]))
+            changes = dict.fromkeys(_signatures(variant, after[variant.tags]))
             for change in changes:
                 if change not in reported:  # a change that several variants share is reported once
                     where = f"variant {variant.name} · {change.where}"
                     yield change if variant is old.inference else replace(change, where=where)
             reported.update(changes)
         elif variant is old.inference and new.inference is not None:
-            yield from compare_signatures(variant, new.inference)
+            yield from _signatures(variant, new.inference)
         elif same_format:
             yield Change("breaking", f"variant {{{variant.name}}}", "the variant was removed")
     for tags, variant in after.items():
         if tags not in before and same_format:
             yield Change("additive", f"variant {{{variant.name}}}", "the variant was added")
+
+
+def _signatures(old: Variant, new: Variant) -> Iterator[Change]:
+    before, after = (
+        {key: signature for key, signature in variant.signatures.items() if key != INIT_OP_SIGNATURE}
+        for variant in (old, new)
+    )
+    for key in dict.fromkeys((*before, *after)):
+        if key not in after:
+            yield Change("breaking", key, "the signature was removed")
+        elif key not in before:
+            yield Change("additive", key, "the signature was added")
+        else:
+            yield from _tensors(key, "input", before[key], after[key])
+            yield from _tensors(key, "output", before[key], after[key])
+
+
+def _tensors(name: str, side: Literal["input", "output"], old: Signature, new: Signature) -> Iterator[Change]:
+    before, after = (signature.inputs if side == "input" else signature.outputs for signature in (old, new))
+    for key in dict.fromkeys((*before, *after)):
+        where = f'{name} · {side}s["{key}"]'
+        if key not in after:
+            yield Change("breaking", where, f"the {side} was removed", str(before[key]))
+        elif key in before:
+            yield from _tensor(where, side, before[key], after[key])
+            if side == "input" and key in old.defaults and key not in new.defaults:
+                yield Change("breaking", where, "the input became required")
+        elif side == "output":
+            yield Change("additive", where, "the output was added", new=str(after[key]))
+        elif key in new.defaults:
+            yield Change("additive", where, "an optional input was added", new=str(after[key]))
+        else:
+            yield Change("breaking", where, "a required input was added", new=str(after[key]))
+
+
+def _callables(old: Module, new: Module) -> Iterator[Change]:
+    before, after = (module.objects.traces if module.objects is not None else () for module in (old, new))
+    for trace in before:
+        where = f"__call__ ({trace.name})"
+        candidates = [list(_trace(where, trace, other)) for other in after if other.name == trace.name]
+        if candidates:
+            # TensorFlow calls the trace that fits, so only the one that fits best counts.
+            yield from min(candidates, key=lambda changes: sum(change.kind == "breaking" for change in changes))
+        else:
+            yield Change("breaking", where, "this call was removed")
+    for name in sorted({trace.name for trace in after} - {trace.name for trace in before}):
+        yield Change("additive", f"__call__ ({name})", "this call was added")
+
+
+def _trace(where: str, old: Trace, new: Trace) -> Iterator[Change]:
+    counts = [str(len(trace.tensors)) for trace in (old, new)]
+    if counts[0] != counts[1]:
+        yield Change("breaking", where, "the number of tensors that it accepts changed", *counts)
+    for (key, tensor), other in zip(old.tensors.items(), new.tensors.values(), strict=False):
+        yield from _tensor(f"{where} · {key}", "input", tensor, other)
+    for key, tensor in old.outputs.items():
+        result = f"{where} · {key or 'result'}"
+        if key in new.outputs:
+            yield from _tensor(result, "output", tensor, new.outputs[key])
+        else:
+            yield Change("breaking", result, "the result was removed", str(tensor))
+
+
+def _tensor(where: str, side: Literal["input", "output"], old: Tensor, new: Tensor) -> Iterator[Change]:
+    texts = (str(old), str(new))
+    if old.encoding != new.encoding:
+        yield Change("breaking", where, "the encoding changed", *texts)
+    elif old.dtype != new.dtype:
+        yield Change("breaking", where, "the dtype changed", *texts)
+    elif old.shape != new.shape:
+        if side == "input" and _includes(new.shape, old.shape):
+            yield Change("additive", where, "more shapes are accepted", *texts)
+        elif side == "input":
+            yield Change("breaking", where, "shapes that the old version accepts are rejected", *texts)
+        elif _includes(old.shape, new.shape):
+            yield Change("additive", where, "more dimensions of the shape are known", *texts)
+        else:
+            yield Change("breaking", where, "the shape changed", *texts)
+
+
+def _includes(general: Shape, special: Shape) -> bool:
+    """Return whether every tensor of the special shape has the general one, too."""
+    if general.dims is None:
+        return True
+    if special.dims is None or len(special.dims) != len(general.dims):
+        return False
+    return all(dim is None or dim == other for dim, other in zip(general.dims, special.dims, strict=True))
 
 
 def _weights(old: Module, new: Module) -> Iterator[Change]:
@@ -100,10 +182,8 @@ def _assets(old: Module, new: Module) -> Iterator[Change]:
     before, after = (
         {asset.filename for variant in module.variants for asset in variant.assets} for module in (old, new)
     )
-    for name in sorted(before - after):
-        yield Change("note", f"assets/{name}", "the asset was removed")
-    for name in sorted(after - before):
-        yield Change("note", f"assets/{name}", "the asset was added")
+    for name in sorted(before ^ after, key=lambda name: (name in after, name)):
+        yield Change("note", f"assets/{name}", f"the asset was {'removed' if name in before else 'added'}")
     for name in sorted(before & after):
         if _content(old, name) != _content(new, name):
             yield Change("note", f"assets/{name}", "its content changed; if it lists class names, they differ now")

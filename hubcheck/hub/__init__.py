@@ -13,8 +13,7 @@ when a module is loaded.
 
 from __future__ import annotations
 
-from hubcheck.hub.image import get_expected_image_size, get_num_image_channels
-from hubcheck.hub.module import Module
+from hubcheck.hub.module import Module, get_expected_image_size, get_num_image_channels
 from hubcheck.hub.spec import ModuleSpec, TensorInfo, UnknownVariant, load_module_spec
 
 __all__ = [

@@ -1,33 +1,26 @@
-"""Loaded modules behind one interface: restored TF2 objects, and graphs of TensorFlow 1."""
+"""Load modules behind one interface: TF2 objects, and graphs of TensorFlow 1 from both formats."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow.core.protobuf import saved_model_pb2
 
-from hubcheck.hub.inputs import graph_feeds, select_output, to_tensors
+from hubcheck.hub.inputs import graph_feeds, to_tensors
 from hubcheck.hub.spec import TRAIN, ModuleSpec
-from hubcheck.hub.v1_graph import load_v1_graph
 from hubcheck.module.types import Signature, Variant
 
 _KERAS_2_ERROR = "add_slot"
 """Part of the message of the AttributeError for Keras 2 models that were saved with an optimizer."""
 
 
-class Backend(Protocol):
-    """A loaded module."""
-
-    variables: list[Any]
-    trainable_variables: list[Any]
-    regularization_losses: list[Callable[[], Any]]
-
-    def apply(self, signature: Signature, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return all outputs of a signature."""
-
-
-def load(spec: ModuleSpec, variant: Variant, tags: frozenset[str], *, trainable: bool) -> Backend:
+def load(spec: ModuleSpec, variant: Variant, tags: frozenset[str], *, trainable: bool) -> ObjectBackend | GraphBackend:
     """Load a variant of a module.
 
     Raises:
@@ -36,7 +29,7 @@ def load(spec: ModuleSpec, variant: Variant, tags: frozenset[str], *, trainable:
     # Variables belong to the module, not to a function that is being traced.
     with tf.init_scope():
         if spec.facts.format != "tf2-saved-model":
-            return _GraphBackend(load_v1_graph(spec.path, variant.tags), variant, updates=trainable)
+            return GraphBackend(load_v1_graph(spec.path, variant.tags), variant, updates=trainable)
         try:
             loaded = tf.saved_model.load(str(spec.path), tags=list(variant.tags))
         except AttributeError as error:
@@ -44,23 +37,34 @@ def load(spec: ModuleSpec, variant: Variant, tags: frozenset[str], *, trainable:
                 raise
             message = f"{spec.path} is a Keras 2 model with an optimizer: import tf_keras before loading it"
             raise ValueError(message) from error
-    return _ObjectBackend(loaded, spec, training=tags == TRAIN and tags != frozenset(variant.tags))
+    return ObjectBackend(loaded, spec, training=tags == TRAIN and tags != frozenset(variant.tags))
 
 
 @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
 def call(
-    spec: ModuleSpec, backend: Backend, tags: frozenset[str], inputs: Any, signature: str | None, as_dict: bool | None
+    spec: ModuleSpec,
+    backend: ObjectBackend | GraphBackend,
+    tags: frozenset[str],
+    inputs: Any,
+    name: str | None,
+    as_dict: bool | None,
 ) -> Any:
     """Apply a signature, as `hub.Module.__call__` documents.
 
     A function of its own, because AutoGraph would rewrite the method when a caller's tf.function calls it.
     """
-    chosen = spec.signature(signature, tags)
-    outputs = backend.apply(chosen, to_tensors(inputs, chosen))
-    return select_output(outputs, as_dict, default_signature=chosen.key == spec.facts.default_signature)
+    signature = spec.signature(name, tags)
+    outputs = backend.apply(signature, to_tensors(inputs, signature))
+    if as_dict:
+        return outputs
+    if "default" in outputs:
+        return outputs["default"]
+    if signature.key == spec.facts.default_signature and len(outputs) == 1:
+        return next(iter(outputs.values()))
+    raise TypeError(f"There is no output named 'default', only {', '.join(sorted(outputs))}. Use as_dict=True.")
 
 
-class _ObjectBackend:
+class ObjectBackend:
     """A restored TF2 object; `training` calls it with training=True instead of applying a signature."""
 
     def __init__(self, loaded: Any, spec: ModuleSpec, *, training: bool) -> None:
@@ -85,7 +89,7 @@ class _ObjectBackend:
         return {"default": self._loaded(*inputs.values(), training=True)}
 
 
-class _GraphBackend:
+class GraphBackend:
     """A graph of TensorFlow 1."""
 
     def __init__(self, loaded: Any, variant: Variant, *, updates: bool) -> None:
@@ -129,6 +133,38 @@ class _GraphBackend:
             upstream = _upstream_ops(op)
             if upstream & fed and not upstream & others:
                 yield op
+
+
+def load_v1_graph(folder: Path, tags: Iterable[str]) -> Any:
+    """Load one graph of a module and restore its variables.
+
+    TensorFlow's loader makes a function of every signature, which takes longer than all else and fails if an input is
+    called `in`. So it loads a copy of the proto without signatures, beside links to the module's other files.
+
+    Returns:
+        What `tf.saved_model.load` returns for graphs of TensorFlow 1. It has `graph`, `variables` (resource variables
+        only) and `prune`, which makes a function of a part of the graph.
+    """
+    wanted = set(tags)
+    if (binary := folder / "saved_model.pb").exists():
+        proto = saved_model_pb2.SavedModel.FromString(binary.read_bytes())
+    else:
+        text = (folder / "saved_model.pbtxt").read_text(encoding="utf-8")
+        proto = text_format.Parse(text, saved_model_pb2.SavedModel())
+    kept = [meta for meta in proto.meta_graphs if set(meta.meta_info_def.tags) == wanted]
+    for meta in kept:
+        meta.ClearField("signature_def")
+    copy = tempfile.TemporaryDirectory(prefix="hubcheck-")
+    root = Path(copy.name)
+    version = proto.saved_model_schema_version
+    part = saved_model_pb2.SavedModel(saved_model_schema_version=version, meta_graphs=kept)
+    (root / "saved_model.pb").write_bytes(part.SerializeToString())
+    for name in ("variables", "assets", "assets.extra"):
+        if (folder / name).exists():
+            (root / name).symlink_to((folder / name).resolve())
+    loaded = tf.saved_model.load(str(root), tags=sorted(wanted))
+    weakref.finalize(loaded, copy.cleanup)  # the graph may read its assets at any time
+    return loaded
 
 
 def _collection(variant: Variant, collection: str) -> list[str]:

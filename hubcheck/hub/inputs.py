@@ -1,4 +1,4 @@
-"""Convert what a consumer passes to the inputs of a signature, and its outputs to what the consumer receives."""
+"""Convert what a consumer passes to the inputs of a signature."""
 
 from __future__ import annotations
 
@@ -40,25 +40,9 @@ def graph_feeds(inputs: Mapping[str, Any], signature: Signature) -> dict[str, An
     """Return what to feed, by the names of the graph tensors that the inputs consist of."""
     feeds: dict[str, Any] = {}
     for key, tensor in signature.inputs.items():
-        value = inputs[key]
         # A SparseTensor flattens to indices, values and dense shape: the order in which facts name them.
-        feeds.update(zip(tensor.components, tf.nest.flatten(value, expand_composites=True), strict=True))
+        feeds.update(zip(tensor.components, tf.nest.flatten(inputs[key], expand_composites=True), strict=True))
     return feeds
-
-
-def select_output(outputs: dict[str, Any], as_dict: bool | None, *, default_signature: bool) -> Any:
-    """Return all outputs, or the one called `default`.
-
-    Raises:
-        TypeError: there is none of that name.
-    """
-    if as_dict:
-        return outputs
-    if "default" in outputs:
-        return outputs["default"]
-    if default_signature and len(outputs) == 1:
-        return next(iter(outputs.values()))
-    raise TypeError(f"There is no output named 'default', only {', '.join(sorted(outputs))}. Use as_dict=True.")
 
 
 def _to_tensor(key: str, value: Any, wanted: Tensor) -> Any:

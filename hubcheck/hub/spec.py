@@ -108,8 +108,7 @@ class ModuleSpec:
         """
         signatures = self.variant(tags).signatures
         wanted = self.facts.default_signature if name in (None, "default") and "default" not in signatures else name
-        signature = signatures.get(wanted or "default")
-        if signature is None:
+        if (signature := signatures.get(wanted or "default")) is None:
             raise ValueError(
                 f"Signature {name or 'default'!r} is missing from the module; it has: "
                 f"{', '.join(self.get_signature_names(tags)) or 'none'}"

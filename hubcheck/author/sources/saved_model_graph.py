@@ -10,8 +10,8 @@ import tensorflow as tf
 from hubcheck.author.errors import AuthorError, suggestion
 from hubcheck.author.flat_graph import flatten, full_name, import_nodes
 from hubcheck.author.sources.cut_network import OutputKey
+from hubcheck.hub.backends import load_v1_graph
 from hubcheck.hub.spec import ModuleSpec
-from hubcheck.hub.v1_graph import load_v1_graph
 from hubcheck.module.types import Signature
 
 _PROBABILITIES = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}
