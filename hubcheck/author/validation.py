@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hubcheck.author.errors import AuthorError
+from hubcheck.util.text import text_lines
 
 _ARCHITECTURE = re.compile(r"[A-Za-z][\w.-]*")
 _HIDDEN = re.compile(r"[^/]+(/[^/]+)*")
@@ -73,7 +74,7 @@ def read_classes(classes: str | os.PathLike[str] | Sequence[str] | None) -> tupl
     if isinstance(classes, str | os.PathLike):
         origin = str(Path(classes))
         try:
-            names = Path(classes).read_text(encoding="utf-8").splitlines()
+            names = text_lines(Path(classes).read_bytes().decode("utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise AuthorError(f"cannot read class names from {origin}: {reason}", "classification/labels") from None
@@ -82,7 +83,7 @@ def read_classes(classes: str | os.PathLike[str] | Sequence[str] | None) -> tupl
     if not names:
         raise AuthorError(f"{origin} contains no class names", "classification/labels")
     for index, name in enumerate(names):
-        if not isinstance(name, str) or not name.strip() or len(name.splitlines()) != 1:
+        if not isinstance(name, str) or text_lines(name) != [name]:
             message = f"class {index} of {origin} must be one line of text, not {name!r}"
             raise AuthorError(message, "classification/labels")
     return tuple(names)

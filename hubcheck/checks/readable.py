@@ -9,12 +9,11 @@ from typing import Any
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Side, Skip, Where
+from hubcheck.checks.variables import variables
 from hubcheck.graph.op_tables import ops
 from hubcheck.module.from_proto import shape
 from hubcheck.module.types import Module, Shape, Tensor, Variant
-from hubcheck.util.text import listed
 
-_COPY_ALL = "Export the module again, or copy the whole folder from where it was exported."
 _SCALAR_MEANS_UNKNOWN = 21
 """Up to this GraphDef version a Placeholder of shape [] may have any shape (array_ops.cc)."""
 
@@ -33,7 +32,7 @@ def readable(context: Context) -> Iterator[CheckItem]:
     yield from _tag_sets(module)
     yield from _versions(module)
     for variant in module.variants:
-        yield from _variables(module, variant)
+        yield from variables(module, variant)
         yield from _signature_tensors(variant)
 
 
@@ -61,51 +60,6 @@ def _versions(module: Module) -> Iterator[Fault]:
                 f"at most {known} (TensorFlow {release})",
                 message="the graph requires a version of TensorFlow that does not exist yet",
                 fix="Export with a released version of TensorFlow.",
-            )
-
-
-def _variables(module: Module, variant: Variant) -> Iterator[Fault]:
-    if not variant.variables:
-        return
-    damaged = any(problem.message.startswith("variables/") for problem in module.problems)
-    if module.checkpoint is None:
-        if damaged:
-            return
-        yield Fault(
-            Where(variant.name),
-            f"{len(variant.variables)} variables, no checkpoint",
-            "variables/variables.index and its data files",
-            message="the folder variables/ is missing: the graph is there, its weights are not",
-            fix="Publish the whole folder that the exporter wrote, variables/ included.",
-        )
-        return
-    entries = module.checkpoint.entries
-    missing = [
-        variable.name
-        for variable in variant.variables
-        if variable.checkpoint_key not in entries and not (variable.checkpoint_key is None and damaged)
-    ]
-    if missing:
-        yield Fault(
-            Where(variant.name),
-            listed(missing),
-            "every variable of the graph in the checkpoint",
-            message=f"{len(missing)} of {len(variant.variables)} variables are not in the checkpoint",
-            fix=_COPY_ALL,
-        )
-    for variable in variant.variables:
-        entry = entries.get(variable.checkpoint_key or "")
-        if entry is None or entry.sliced:
-            continue
-        if variable.dtype not in (entry.dtype, f"{entry.dtype}_ref", "unspecified") or not variable.shape.compatible(
-            entry.shape
-        ):
-            yield Fault(
-                Where(variant.name),
-                f"{entry.dtype} {entry.shape} in the checkpoint",
-                f"{variable.dtype} {variable.shape}, as the graph declares it",
-                message=f"variable {variable.name} differs from the checkpoint entry of its name",
-                fix=_COPY_ALL,
             )
 
 
@@ -148,7 +102,7 @@ def _component(
         return Fault(where, component, wanted, message=message)
     if tensor.encoding != "dense":
         return None
-    if dtypes is not None and dtypes[index].removesuffix("_ref") not in (tensor.dtype, "unspecified"):
+    if dtypes is not None and dtypes[index] not in (tensor.dtype, "unspecified"):
         message = "the signature declares {found}, but its tensor is {wanted}"
         return Fault(where, tensor.dtype, dtypes[index], message=message, fix=_declare("dtype"))
     stated = _stated_shape(variant, node, index)

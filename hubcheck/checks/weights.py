@@ -18,7 +18,7 @@ def duplicates(context: Context, *, least_elements: int) -> Iterator[CheckItem]:
     yield Checked()
     groups: dict[tuple[object, ...], list[str]] = {}
     for name, entry in checkpoint.entries.items():
-        if not entry.sliced and entry.elements >= least_elements:
+        if not entry.slices and entry.elements >= least_elements:
             groups.setdefault((entry.dtype, entry.shape, entry.size, entry.crc32c), []).append(name)
     copies = [names for names in groups.values() if len(names) > 1]
     if copies:

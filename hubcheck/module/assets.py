@@ -10,6 +10,7 @@ from typing import Any
 from hubcheck.module.bounded_read import read_file
 from hubcheck.module.proto import DecodeError, parse
 from hubcheck.module.types import Asset, Problem
+from hubcheck.util.text import text_lines
 
 MAX_ASSET_BYTES = 4 << 20
 """Lines are counted in assets up to this size: lists of class labels are far smaller."""
@@ -37,7 +38,7 @@ class AssetLines:
         try:
             data = read_file(file, max_bytes=min(MAX_ASSET_BYTES, self._left))
             self._left -= len(data)
-            return len(data.decode("utf-8").rstrip("\n").splitlines())
+            return len(text_lines(data.decode("utf-8")))
         except (OSError, ValueError):
             return None
 

@@ -5,6 +5,7 @@ Source: tensorflow/core/util/tensor_bundle/tensor_bundle.cc and naming.cc; track
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hubcheck.module.field_count import check_fields
 from hubcheck.module.from_proto import shape
 from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
 from hubcheck.module.proto import DecodeError, parse
+from hubcheck.module.tensor_slices import slice_key, slice_of
 from hubcheck.module.types import Checkpoint, CheckpointEntry
 
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -38,30 +40,46 @@ def read_index(file: Path, limits: ReadLimits = LIMITS) -> Checkpoint:
         OSError: it cannot be opened.
     """
     shards = 1
-    entries: dict[str, CheckpointEntry] = {}
+    protos: dict[bytes, Any] = {}
     limit = limits.limit("index_bytes")
     try:
         for key, value in leveldb_table.entries(read_within(file, limit), limit):
             if not key:
                 shards = parse("BundleHeaderProto", value).num_shards
                 continue
-            if len(entries) >= limits.tensors:
+            if len(protos) >= limits.tensors:
                 raise LimitExceeded(limits.limit("tensors"), "tensors are in it")
-            entry = parse("BundleEntryProto", value)
-            entries[key.decode("utf-8", "backslashreplace")] = CheckpointEntry(
-                dtype=dtype_name(entry.dtype),
-                shape=shape(entry.shape),
-                shard=entry.shard_id,
-                offset=entry.offset,
-                size=entry.size,
-                crc32c=entry.crc32c,
-                sliced=bool(entry.slices),
-            )
+            protos[key] = parse("BundleEntryProto", value)
     except leveldb_table.TableError as error:
         raise CheckpointError(str(error)) from None
     except DecodeError:
         raise CheckpointError("an entry is not a BundleEntryProto") from None
+    if sum(len(proto.slices) for proto in protos.values()) > limits.tensors:
+        raise LimitExceeded(limits.limit("tensors"), "slices of tensors are in it")
+    entries = {
+        name.decode("utf-8", "backslashreplace"): _entry(name, proto, protos)
+        for name, proto in protos.items()
+        if not name.startswith(b"\0")
+    }
     return Checkpoint(entries, shards)
+
+
+def _entry(name: bytes, proto: Any, protos: Mapping[bytes, Any]) -> CheckpointEntry:
+    static = shape(proto.shape)
+    slices = []
+    for part in proto.slices:
+        stored = protos.get(slice_key(name, part))
+        slices.append((slice_of(part, static), None if stored is None else _whole(stored)))
+    whole = _whole(proto)
+    return whole._replace(
+        slices=tuple(slices), size=sum(part.size for _, part in slices if part is not None) if slices else whole.size
+    )
+
+
+def _whole(proto: Any) -> CheckpointEntry:
+    return CheckpointEntry(
+        dtype_name(proto.dtype), shape(proto.shape), proto.shard_id, proto.offset, proto.size, proto.crc32c
+    )
 
 
 def read_object_graph(checkpoint: Checkpoint, folder: Path, prefix: str, limits: ReadLimits = LIMITS) -> Any | None:

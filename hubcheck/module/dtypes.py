@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-REF: Final = "_ref"
-"""The suffix in the names of the reference types of TF1 variables."""
-
 _NAMES: Final = (
     *("unspecified", "float32", "float64", "int32", "uint8", "int16", "int8", "string", "complex64", "int64", "bool"),
     *("qint8", "quint8", "qint32", "bfloat16", "qint16", "quint16", "uint16", "complex128", "float16", "resource"),
@@ -20,6 +17,9 @@ DTYPES: Final = frozenset(_NAMES[1:])
 
 
 def dtype_name(number: int) -> str:
-    """Return the name of a `DataType` number: "float32", "float32_ref" for references, "dtype 99" for unknown ones."""
-    base, suffix = (number - 100, REF) if number > 100 else (number, "")
-    return _NAMES[base] + suffix if 0 <= base < len(_NAMES) else f"dtype {number}"
+    """Return the name of a `DataType` number: "float32", also of a reference to it, or "dtype 99" for an unknown one.
+
+    Numbers above 100 are the types of TF1 variables, which hold references to tensors: callers read plain tensors.
+    """
+    base = number - 100 if number > 100 else number
+    return _NAMES[base] if 0 <= base < len(_NAMES) else f"dtype {number}"

@@ -41,6 +41,10 @@ class Shape(NamedTuple):
         return "[" + ", ".join("?" if dim is None else str(dim) for dim in self.dims) + "]"
 
 
+Slice = tuple[tuple[int, int], ...]
+"""A part of a tensor: the start and the length in each dimension."""
+
+
 class Tensor(NamedTuple):
     """One input or output, as its TensorInfo (or the TensorSpec of a callable) describes it.
 
@@ -84,13 +88,14 @@ class Variable(NamedTuple):
     """A variable that a variant restores.
 
     `checkpoint_key` is its name in the checkpoint index; None if the object graph of a TF2 checkpoint does not lead
-    to it.
+    to it. `slices` are the parts of it that a variant with a partitioned variable restores; empty for a whole one.
     """
 
     name: str
     dtype: str
     shape: Shape
     checkpoint_key: str | None
+    slices: tuple[Slice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -166,7 +171,10 @@ class ObjectGraph:
 
 
 class CheckpointEntry(NamedTuple):
-    """One tensor of a checkpoint, and where it is stored: `offset` and `size` are in bytes."""
+    """One tensor of a checkpoint, and where it is stored: `offset` and `size` are in bytes.
+
+    A partitioned variable is stored in `slices`, each with its own entry, None where that is missing.
+    """
 
     dtype: str
     shape: Shape
@@ -174,7 +182,12 @@ class CheckpointEntry(NamedTuple):
     offset: int
     size: int
     crc32c: int
-    sliced: bool = False
+    slices: tuple[tuple[Slice, CheckpointEntry | None], ...] = ()
+
+    @property
+    def parts(self) -> list[CheckpointEntry]:
+        """The entries with its bytes: itself, or those of its slices."""
+        return [entry for _, entry in self.slices if entry is not None] if self.slices else [self]
 
     @property
     def elements(self) -> int:
@@ -190,6 +203,11 @@ class Checkpoint:
 
     entries: Mapping[str, CheckpointEntry]
     shards: int
+
+    @property
+    def parts(self) -> list[CheckpointEntry]:
+        """The entries with the bytes of all tensors."""
+        return [part for entry in self.entries.values() for part in entry.parts]
 
 
 class Problem(NamedTuple):

@@ -7,7 +7,8 @@ from typing import Any
 from hubcheck.module.dtypes import dtype_name
 from hubcheck.module.from_proto import UNKNOWN_RANK, shape
 from hubcheck.module.proto import DecodeError, parse
-from hubcheck.module.types import Shape, Variable
+from hubcheck.module.tensor_slices import parse_spec
+from hubcheck.module.types import Shape, Slice, Variable
 
 _RESTORE_OPS = {"RestoreV2": 1, "Restore": 1, "RestoreSlice": 1}
 _VARIABLE_OPS = {"VariableV2", "Variable", "VarHandleOp"}
@@ -23,10 +24,14 @@ def collection_variables(meta: Any) -> tuple[Variable, ...]:
         except DecodeError:
             continue
         name = definition.variable_name.partition(":")[0]
-        sliced = definition.save_slice_info_def.full_name
+        part = definition.save_slice_info_def
         dtype, static = _declared(nodes.get(name))
-        key = sliced or _checkpoint_name(nodes.get(name), name)
-        found[key] = Variable(name, dtype, UNKNOWN_RANK if sliced else static, key)
+        if part.full_name:
+            extents = tuple(zip(part.var_offset, part.var_shape, strict=False))
+            _add(found, part.full_name, dtype, Shape(tuple(part.full_shape)), extents)
+        else:
+            key = _checkpoint_name(nodes.get(name), name)
+            found[key] = Variable(name, dtype, static, key)
     return tuple(found.values())
 
 
@@ -54,9 +59,25 @@ def restored_variables(meta: Any) -> tuple[Variable, ...]:
             for i, key in enumerate(names.attr["value"].tensor.string_val):
                 text = key.decode("utf-8", "backslashreplace")
                 dtype = dtype_name(dtypes[i]) if i < len(dtypes) else "unspecified"
-                _, static = _declared(nodes.get(text))
-                found[text] = Variable(text, dtype, UNKNOWN_RANK if i < len(specs) and specs[i] else static, text)
+                full, part = _spec(specs[i]) if i < len(specs) else (UNKNOWN_RANK, None)
+                if part is None:
+                    found[text] = Variable(text, dtype, _declared(nodes.get(text))[1], text)
+                else:
+                    _add(found, text, dtype, full, part)
     return tuple(found.values())
+
+
+def _add(found: dict[str, Variable], name: str, dtype: str, full: Shape, part: Slice) -> None:
+    """Add a part of a partitioned variable, which is stored under the name of the whole one."""
+    earlier = found[name].slices if name in found else ()
+    found[name] = Variable(name, dtype, full, name, (*earlier, part))
+
+
+def _spec(text: bytes) -> tuple[Shape, Slice | None]:
+    try:
+        return parse_spec(text.decode("ascii"))
+    except ValueError:
+        return UNKNOWN_RANK, ()
 
 
 def _node_name(edge: str) -> str:

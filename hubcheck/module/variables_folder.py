@@ -73,7 +73,7 @@ class VariablesFolder:
 
 def _shard_problems(folder: Path, checkpoint: Checkpoint) -> Iterator[Problem]:
     needed: dict[int, int] = {}
-    for entry in checkpoint.entries.values():
+    for entry in checkpoint.parts:
         needed[entry.shard] = max(needed.get(entry.shard, 0), entry.offset + entry.size)
     for shard, size in sorted(needed.items()):
         name = shard_name("variables", shard, checkpoint.shards)

@@ -128,7 +128,7 @@ class _ModuleDownload:
         except (OSError, CheckpointError, LimitExceeded):
             return  # the reader will report it
         used_bytes: dict[int, int] = {}
-        for entry in index.entries.values():
+        for entry in index.parts:
             used_bytes[entry.shard] = max(used_bytes.get(entry.shard, 0), entry.offset + entry.size)
         if len(used_bytes) > self._limits.files:
             raise LimitExceeded(self._limits.limit("files"), "data files are named by the checkpoint's index")

@@ -1,8 +1,19 @@
-"""Text for messages: lists of names, counted nouns, and untrusted text that is safe to print."""
+"""Text: lines of files, lists of names, counted nouns, and untrusted text that is safe to print."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+
+def text_lines(text: str) -> list[str]:
+    """Return the lines of a file of labels: they end at LF, one CR before it is dropped, blank ones at the end as well.
+
+    `str.splitlines` also splits at characters that occur in labels, such as U+2028, U+0085 and form feeds.
+    """
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:

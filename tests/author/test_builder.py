@@ -65,10 +65,10 @@ def test_a_classification_decorator_without_parentheses_is_an_error():
 
 
 def test_classes_are_read_from_a_file(tmp_path):
-    (tmp_path / "labels.txt").write_text("cat\ndog\n", encoding="utf-8")
+    (tmp_path / "labels.txt").write_bytes("cat\r\ndog\u2028puppy\nant\x0cqueen\rking\n\n".encode())
     made = module()
     made.classification(classes=tmp_path / "labels.txt")(lambda images: images)
-    assert made.tasks["image_classification"].classes == ("cat", "dog")
+    assert made.tasks["image_classification"].classes == ("cat", "dog\u2028puppy", "ant\x0cqueen\rking")
 
 
 def test_a_missing_or_empty_file_of_classes_is_an_error(tmp_path):
@@ -77,7 +77,7 @@ def test_a_missing_or_empty_file_of_classes_is_an_error(tmp_path):
     assert "no class names" in error(lambda: module().classification(classes=tmp_path / "empty.txt"))
 
 
-@pytest.mark.parametrize("names", [["cat", ""], ["cat", 3], ["two\nlines"]])
+@pytest.mark.parametrize("names", [["cat", ""], ["cat", 3], ["two\nlines"], ["cat\n"], ["cat\r"]])
 def test_each_class_is_one_line_of_text(names):
     assert "classification/labels" in error(lambda: module().classification(classes=names))
 

@@ -115,7 +115,7 @@ UNREADABLE: dict[str, tuple[Damage, str]] = {
     "chunked": (lambda m: (m / "saved_model.pb").rename(m / "saved_model.cpb"), "saved_model.cpb only"),
     "same tags": (edited(same_tags), "two MetaGraphs have the empty tag set"),
     "attachment": (edited(unknown_attachment), "not a ModuleAttachment"),
-    "no variables": (lambda module: shutil.rmtree(module / "variables"), "the folder variables/ was left out"),
+    "no variables": (lambda module: shutil.rmtree(module / "variables"), "the folder variables/ is missing"),
     "no index": (lambda module: (module / INDEX).unlink(), "variables"),
     "no shard": (lambda module: (module / SHARD).unlink(), "variables.data-00000-of-00001 is missing"),
     "half a shard": (cut_in_half(SHARD), "variables.data-00000-of-00001 is too short"),
@@ -141,7 +141,7 @@ UNREADABLE: dict[str, tuple[Damage, str]] = {
         lying("inputs", "images", lambda info: setattr(info.tensor_shape.dim[1], "size", 99)),
         "the signature declares shape",
     ),
-    "future": (edited(from_the_future), "a TensorFlow that does not exist yet"),
+    "future": (edited(from_the_future), "a version of TensorFlow that does not exist yet"),
 }
 """The damage to a good module, and a part of the expected message."""
 

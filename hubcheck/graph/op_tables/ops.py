@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from hubcheck.module.dtypes import DTYPES, REF, dtype_name
+from hubcheck.module.dtypes import DTYPES, dtype_name
 from hubcheck.util import resources
 
 
@@ -21,7 +21,6 @@ class Argument(NamedTuple):
     dtype: str
     number: str | None = None
     listed: bool = False
-    ref: bool = False
 
 
 class OpDef(NamedTuple):
@@ -69,7 +68,7 @@ def input_dtypes(node: Any, library: Mapping[str, Any]) -> list[str] | None:
 
 
 def output_dtypes(node: Any, library: Mapping[str, Any]) -> list[str] | None:
-    """Return the dtypes of a NodeDef's outputs, flattened: "float32", and "float32_ref" for references.
+    """Return the dtypes of a NodeDef's outputs, flattened.
 
     Args:
         node: a NodeDef, of the graph or of a function's body.
@@ -97,7 +96,7 @@ def _dtypes(node: Any, library: Mapping[str, Any], *, outputs: bool) -> list[str
         more = _flat(argument, node.attr, defaults)
         if more is None:
             return None
-        dtypes += [dtype + REF for dtype in more] if argument.ref else more
+        dtypes += more
     return dtypes
 
 
@@ -129,15 +128,14 @@ _MAX_TENSORS = 1 << 20
 def _argument(text: str) -> Argument:
     """Parse `x:T`, `x:float32`, `x:N*T` (N of them) or `x:*Tlist` (a list of types), with `&` after a reference."""
     name, _, rest = text.partition(":")
-    ref = rest.endswith("&")
     count, star, dtype = rest.removesuffix("&").rpartition("*")
-    return Argument(name, dtype, count or None, listed=bool(star) and not count, ref=ref)
+    return Argument(name, dtype, count or None, listed=bool(star) and not count)
 
 
 def _from_proto(arg: Any) -> Argument:
     if arg.type_list_attr:
         return Argument(arg.name, arg.type_list_attr, listed=True)
-    return Argument(arg.name, arg.type_attr or dtype_name(arg.type), arg.number_attr or None, ref=arg.is_ref)
+    return Argument(arg.name, arg.type_attr or dtype_name(arg.type), arg.number_attr or None)
 
 
 @cache

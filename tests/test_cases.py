@@ -1,0 +1,64 @@
+"""Modules that stand for a kind of fault, or for what looks like one: what must be said of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pytest
+
+import hubcheck
+from tests.paths import DATA
+
+FOLDER = DATA / "cases"
+
+
+class Case(NamedTuple):
+    """`status` is the outcome of `rule`; a failed rule has one finding, with `text` in it."""
+
+    module: str
+    rule: str
+    status: str
+    verdict: str
+    text: str = ""
+
+
+CASES = (
+    Case("labels_with_unicode_separators", "classification/labels", "passed", "conforms"),
+    Case("partition_missing", "module/readable", "failed", "violates", "no [0:3, 0:3, 0:3, 6:8] of variable net/w"),
+    Case("reference_dtype", "module/readable", "passed", "violates"),
+    Case("sharded_variable", "module/readable", "failed", "violates", "h/part_0 float32 [4, 16]"),
+)
+"""Sorted by name. Of reference_dtype, TensorFlow 2's loader refuses the signature with a reference; sessions run it."""
+
+
+@pytest.fixture(scope="module")
+def reports(request: pytest.FixtureRequest) -> Mapping[str, hubcheck.ModuleReport]:
+    """The reports of the modules of the selected tests, from one run."""
+    chosen = {item.callspec.params["case"].module for item in request.session.items if "case" in _params(item)}
+    names = sorted(chosen)
+    return dict(zip(names, hubcheck.validate([FOLDER / name for name in names]).modules, strict=True))
+
+
+def _params(item: pytest.Item) -> Mapping[str, object]:
+    return item.callspec.params if hasattr(item, "callspec") and item.path.name == "test_cases.py" else {}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.module}-{case.rule}")
+def test_a_case_is_judged_as_it_should_be(case: Case, reports: Mapping[str, hubcheck.ModuleReport]) -> None:
+    report = reports[case.module]
+    outcome = next(outcome for outcome in report.outcomes if outcome.rule == case.rule)
+    findings = [finding for finding in report.findings if finding.rule == case.rule]
+    said = [f"{f.rule}: {f.message} / {f.found} / {f.wanted} / {f.fix}" for f in report.findings]
+    assert (outcome.status, report.verdict) == (case.status, case.verdict), (said, outcome.reason)
+    assert len(findings) == (case.status == "failed"), said
+    shown = " / ".join(said) if case.status == "failed" else outcome.reason or ""
+    assert case.text in shown, (case.text, shown)
+
+
+def test_every_case_has_a_row() -> None:
+    assert {folder.name for folder in FOLDER.iterdir()} == {case.module for case in CASES}
+
+
+def test_rows_are_sorted() -> None:
+    assert [case[:2] for case in CASES] == sorted(case[:2] for case in CASES)
