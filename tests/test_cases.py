@@ -24,9 +24,17 @@ class Case(NamedTuple):
 
 
 CASES = (
+    Case(
+        "batch_of_one_only", "behaviour/batch-size", "failed", "violates", "it runs for 1 image, not for 2, 3, 5 and 33"
+    ),
+    Case("batch_of_one_only", "behaviour/runs", "passed", "violates"),
     Case("labels_with_unicode_separators", "classification/labels", "passed", "conforms"),
     Case("partition_missing", "module/readable", "failed", "violates", "no [0:3, 0:3, 0:3, 6:8] of variable net/w"),
     Case("reference_dtype", "module/readable", "passed", "violates"),
+    Case("refuses_black", "behaviour/batch-size", "skipped", "violates", "needs behaviour/runs"),
+    Case("refuses_black", "behaviour/runs", "failed", "violates", "it does not run on black images"),
+    Case("refuses_black_batches", "behaviour/batch-size", "skipped", "violates", "needs behaviour/runs"),
+    Case("refuses_black_batches", "behaviour/runs", "failed", "violates", "it does not run on black images"),
     Case("sharded_variable", "module/readable", "failed", "violates", "h/part_0 float32 [4, 16]"),
 )
 """Sorted by name. Of reference_dtype, TensorFlow 2's loader refuses the signature with a reference; sessions run it."""

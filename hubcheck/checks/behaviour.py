@@ -13,7 +13,7 @@ from hubcheck.checks.corroboration import corroborating
 from hubcheck.checks.faults import Checked, CheckItem, Skip
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.targets import called_in_inference, not_called_in_inference, target_fault
-from hubcheck.probe.observations import Observations, ProbeTarget, Purpose, Run
+from hubcheck.probe.observations import CONSTANT, Observations, ProbeTarget, Purpose, Run
 from hubcheck.util.numbers import difference, percent
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ CHANGES = 1e-5
 
 MAX_DEAD = 0.99
 """Features that never change are common; a warning is due only where hardly any other is left."""
+
+_DIFFERENT: tuple[Purpose, ...] = ("pictures", *CONSTANT)
+_FINITE: tuple[Purpose, ...] = (*_DIFFERENT, "three", "swapped", "alone", "many", "again")
 
 _NO_RESULTS = Skip("there are no results to check")
 
@@ -90,7 +93,7 @@ def finite(context: Context, observations: Observations) -> Iterator[CheckItem]:
     import numpy
 
     for target in called_in_inference(context, observations):
-        for run, key, values in _values(observations, target, "pictures", "plain", "swapped", "alone", "again"):
+        for run, key, values in _values(observations, target, *_FINITE):
             yield Checked()
             wrong = ~numpy.isfinite(values)
             if wrong.any():
@@ -106,7 +109,7 @@ def finite(context: Context, observations: Observations) -> Iterator[CheckItem]:
                     details={"pictures": ", ".join(_images(run, wrong)) or "some", "kind": kind},
                 )
                 break
-    yield from not_called_in_inference(context, observations, "pictures", "plain")
+    yield from not_called_in_inference(context, observations, "pictures", *CONSTANT)
     yield _NO_RESULTS
 
 
@@ -122,7 +125,7 @@ def informative(context: Context, observations: Observations) -> Iterator[CheckI
             continue
         parts: dict[str, list[Any]] = {}
         names: set[str] = set()
-        for run, key, values in _values(observations, target, "pictures", "plain"):
+        for run, key, values in _values(observations, target, *_DIFFERENT):
             if len(values) == run.batch:
                 parts.setdefault(key, []).append(values.reshape(run.batch, -1))
                 names.update(run.images)
@@ -137,14 +140,14 @@ def informative(context: Context, observations: Observations) -> Iterator[CheckI
                 yield target_fault(
                     context,
                     target,
-                    ["pictures", "plain"],
+                    list(_DIFFERENT),
                     f"{percent(dead)} of the values are the same for {len(names)} different images",
                     "values that distinguish images",
                     side="outputs",
                     key=key or None,
                     details={"dead": percent(dead)},
                 )
-    yield from not_called_in_inference(context, observations, "pictures", "plain")
+    yield from not_called_in_inference(context, observations, *_DIFFERENT)
     yield Skip("it was not run on three different images")
 
 

@@ -11,13 +11,13 @@ from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
 from hubcheck.checks.grouping import distinct
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.targets import failure_fault, is_for_training, not_called_in_inference, place_of, replay_of
-from hubcheck.probe.observations import Observations, Purpose
+from hubcheck.probe.observations import CONSTANT, Observations, Purpose
 from hubcheck.util.numbers import difference, percent
 
 AGREEMENT = 1e-3
 """Kernels of two devices add up in another order: about 1e-5 in deep networks, with TF32 off."""
 
-_COMPARED: tuple[Purpose, ...] = ("pictures", "plain", "resized")
+_COMPARED: tuple[Purpose, ...] = ("pictures", *CONSTANT, "resized")
 
 Check = Callable[[Context, Observations], Iterator[CheckItem]]
 

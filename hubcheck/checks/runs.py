@@ -16,10 +16,15 @@ from hubcheck.checks.targets import (
     target_fault,
 )
 from hubcheck.module.types import Shape, Tensor
-from hubcheck.probe.observations import Observations, ProbeTarget, Purpose, Run
+from hubcheck.probe.observations import CONSTANT, Observations, ProbeTarget, Purpose, Run
+from hubcheck.util.text import conjunction
 
-_WITH_IMAGES: tuple[Purpose, ...] = ("pictures", "plain", "swapped", "alone", "again", "repeated")
-"""All calls with images of the expected size."""
+_FIX_CONSTANT = (
+    "Remove the assertion, or guard the operation, that fails on images without contrast: real data has them."
+)
+
+_VARIED: tuple[Purpose, ...] = ("pictures", "three", "swapped", "alone", "copies", "many", "again", "repeated")
+"""All calls with images of the expected size that are not constant."""
 
 
 def loads(context: Context, observations: Observations) -> Iterator[CheckItem]:
@@ -33,29 +38,48 @@ def loads(context: Context, observations: Observations) -> Iterator[CheckItem]:
 
 
 def runs(context: Context, observations: Observations) -> Iterator[CheckItem]:
-    """The signatures and the callable run at one batch size at least, and a second time."""
+    """The signatures and the callable run at one batch size at least, a second time, and on constant images."""
     for target in called(observations):
         yield Checked()
-        calls = list(observations.calls(target, *_WITH_IMAGES))
-        # What runs with as many images another time does not fail because of their number.
-        good = {run.batch for run in calls if run.failure is None}
-        failed = next((run for run in calls if run.failure is not None and (not good or run.batch in good)), None)
-        if failed is None or failed.failure is None:
+        failed = _failures_of_images(observations, target)
+        if not failed:
             continue
-        if failed.failure.kind == "kernel":
-            reason = f"the {observations.device} lacks a kernel: {failed.failure.message}"
-            yield Skip(reason, undecided=True)
-        else:
-            found, wanted = failure_text(failed.failure), "a result for images in [0, 1]"
-            yield target_fault(context, target, [failed.purpose], found, wanted, fix=failure_fix(failed.failure))
-    yield from not_called(observations, "pictures")
+        failure = failed[0].failure
+        assert failure is not None
+        if failure.kind == "kernel":
+            yield Skip(f"the {observations.device} lacks a kernel: {failure.message}", undecided=True)
+            continue
+        constant = [run.purpose for run in failed if run.purpose in CONSTANT]
+        message = (
+            f"it does not run on {conjunction(constant)} images: {{found}}" if len(constant) == len(failed) else None
+        )
+        yield target_fault(
+            context,
+            target,
+            [run.purpose for run in failed],
+            failure_text(failure),
+            "a result for images in [0, 1]",
+            message=message,
+            fix=_FIX_CONSTANT if message is not None else failure_fix(failure),
+        )
+    yield from not_called(observations, "pictures", *CONSTANT)
     yield _nothing_ran(observations)
+
+
+def _failures_of_images(observations: Observations, target: ProbeTarget) -> list[Run]:
+    """Return the failed calls of a target that its batch size does not explain.
+
+    What runs with as many images another time does not fail because of their number.
+    """
+    calls = list(observations.calls(target, *_VARIED, *CONSTANT))
+    good = {run.batch for run in calls if run.failure is None}
+    return [run for run in calls if run.failure is not None and (not good or run.batch in good)]
 
 
 def batch_size(context: Context, observations: Observations) -> Iterator[CheckItem]:
     """What runs at one batch size runs at all of them."""
     for target in called(observations):
-        calls = list(observations.calls(target, *_WITH_IMAGES))
+        calls = list(observations.calls(target, *_VARIED))
         if len({run.batch for run in calls}) > 1:
             yield Checked()
         good = list(dict.fromkeys(run.batch for run in calls if run.failure is None))
@@ -67,10 +91,13 @@ def batch_size(context: Context, observations: Observations) -> Iterator[CheckIt
                 [run.purpose for run in bad],
                 failure_text(bad[0].failure),
                 "any batch size",
-                details={"sizes": _listed(sorted(run.batch for run in bad)), "good": _listed(good)},
+                details={
+                    "sizes": conjunction([str(size) for size in sorted({run.batch for run in bad})]),
+                    "good": _images(good),
+                },
                 fix=failure_fix(bad[0].failure),
             )
-    yield from not_called(observations, "pictures", "plain", "swapped", "alone")
+    yield from not_called(observations, "pictures", "three", "swapped", "alone", "many")
     yield Skip("it was run at no more than one batch size")
 
 
@@ -159,5 +186,7 @@ def _size(run: Run) -> str:
     return "x".join(map(str, run.size))
 
 
-def _listed(values: Iterable[int]) -> str:
-    return ", ".join(str(value) for value in dict.fromkeys(values))
+def _images(sizes: Iterable[int]) -> str:
+    """Return "1 image" or "1, 2 and 5 images"."""
+    ordered = sorted(set(sizes))
+    return "1 image" if ordered == [1] else f"{conjunction([str(size) for size in ordered])} images"

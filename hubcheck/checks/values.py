@@ -11,7 +11,7 @@ from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.targets import called, is_for_training, not_called, place_of, replay_of
 from hubcheck.module.types import Shape
-from hubcheck.probe.observations import Observations, ProbeTarget
+from hubcheck.probe.observations import CONSTANT, Observations, ProbeTarget
 from hubcheck.util.numbers import difference, percent
 
 SAME_FUNCTION = 1e-3
@@ -69,7 +69,7 @@ def not_probabilities(context: Context, observations: Observations, *, signature
             continue
         tables = [
             output.values
-            for run in observations.calls(target, "pictures", "plain")
+            for run in observations.calls(target, "pictures", "three", *CONSTANT)
             for key, output in run.outputs.items()
             if key == "default" and output.values is not None and output.values.ndim == 2
         ]
@@ -85,11 +85,11 @@ def not_probabilities(context: Context, observations: Observations, *, signature
                 f"the values for all {len(rows)} images are in [0, 1] and sum to 1",
                 "logits",
                 message="the outputs are probabilities, not logits: {found}",
-                replay=replay_of(target, ["pictures", "plain"]),
+                replay=replay_of(target, ["pictures", *CONSTANT]),
             )
             return
     yield from not_called(
-        observations, "pictures", "plain", of=lambda target: target.signature == signature and not target.session
+        observations, "pictures", *CONSTANT, of=lambda target: target.signature == signature and not target.session
     )
     yield Skip("no output of a classification was seen")
 

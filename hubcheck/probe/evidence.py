@@ -57,20 +57,24 @@ def _arrays(calls: list[CallStep], runs: list[Run]) -> Iterator[tuple[str, Any]]
 
     from hubcheck.probe.inputs import make_input
 
-    steps = {step.purpose: step for step in calls}
-    for purpose in dict.fromkeys(run.purpose for run in runs):
-        for key, spec in steps[purpose].inputs.items() if purpose in steps else ():
+    steps = {(step.purpose, step.batch): step for step in calls}
+    sizes: dict[str, set[int]] = {}
+    for run in runs:
+        sizes.setdefault(run.purpose, set()).add(run.batch)
+    for purpose, size in dict.fromkeys((run.purpose, run.batch) for run in runs):
+        name = f"{purpose}-{size}" if len(sizes[purpose]) > 1 else purpose
+        for key, spec in steps[purpose, size].inputs.items() if (purpose, size) in steps else ():
             array = make_input(spec, runs[0].seed)
             if array.dtype != object:
-                yield f"{purpose}.{key}", array
+                yield f"{name}.{key}", array
         results: dict[str, list[Any]] = {}
         for run in runs:
-            for key, output in run.outputs.items() if run.purpose == purpose else ():
+            for key, output in run.outputs.items() if (run.purpose, run.batch) == (purpose, size) else ():
                 if output.values is not None:
                     results.setdefault(key, []).append(output.values)
         for key, values in results.items():
             same = len({value.shape for value in values}) == 1
-            yield f"{purpose}.{key or 'output'}.result", numpy.stack(values) if len(values) > 1 and same else values[-1]
+            yield f"{name}.{key or 'output'}.result", numpy.stack(values) if len(values) > 1 and same else values[-1]
 
 
 def _title(target: ProbeTarget) -> str:

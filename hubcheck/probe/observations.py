@@ -14,14 +14,32 @@ kernel: an op has no kernel for this device. memory, signal, deadline: how the w
 an invalid result.
 """
 
-Purpose = Literal["pictures", "plain", "swapped", "alone", "again", "resized", "repeated", "loss"]
+Purpose = Literal[
+    "pictures",
+    "three",
+    "swapped",
+    "alone",
+    "copies",
+    "black",
+    "gray",
+    "white",
+    "many",
+    "again",
+    "resized",
+    "repeated",
+    "loss",
+]
 """What a call is for, as `hubcheck replay --calls` names it; one call serves many rules.
 
-pictures: a batch of different images. plain: a black, a gray and a normal image. swapped: two images of `pictures` at
-other positions of another batch. alone: the first of them, as a batch of one. again: `pictures` once more, after all
+pictures: a batch of different images. three: three other images. swapped: two images of `pictures` at other positions
+of another batch. alone: the first of them, as a batch of one. copies: that image as often as a batch that failed has
+images. black, gray, white: batches of one constant image. many: a large batch. again: `pictures` once more, after all
 others. resized: `pictures` at another height and width. repeated: one of many calls with the same images, for
 statistics. loss: a regularization loss, which has no inputs.
 """
+
+CONSTANT: tuple[Purpose, ...] = ("black", "gray", "white")
+"""The calls with batches of one constant image."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-VARIED = ("photo-0", "noise-0", "gradient-0", "white", "photo-1", "checks", "noise-1", "photo-2", "gradient-1")
-"""Images that have nothing in common; the first is a photograph."""
+VARIED = ("photo-0", "noise-0", "gradient-0", "checks", "photo-1", "noise-1", "photo-2", "gradient-1")
+"""Images that have nothing in common, none of them constant; the first is a photograph."""
 
-PLAIN = ("black", "gray", "photo-2")
+THREE = ("photo-2", "gradient-1", "noise-1")
+"""Images that batches of up to five do not have."""
 
 _NUMBERS = "float16 bfloat16 float32 float64 uint8 uint16 uint32 uint64 int8 int16 int32 int64"
 DTYPES = frozenset((*_NUMBERS.split(), "bool", "string"))

@@ -22,6 +22,11 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
+def conjunction(names: Sequence[str]) -> str:
+    """Join all names for a sentence: "a, b and c"."""
+    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else "".join(names)
+
+
 def plural(count: int, noun: str) -> str:
     """Return "1 module", "2 modules"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

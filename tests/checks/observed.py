@@ -24,9 +24,14 @@ TRAINING = ProbeTarget("train", "image_feature_vector")
 _BATCHES: dict[str, tuple[str, ...]] = {
     "pictures": test_images.batch(5),
     "again": test_images.batch(5),
-    "plain": test_images.PLAIN,
+    "three": test_images.THREE,
+    "black": ("black", "black"),
+    "gray": ("gray", "gray"),
+    "white": ("white", "white"),
+    "many": test_images.batch(33),
     "swapped": (test_images.batch(5)[-1], test_images.batch(5)[0]),
     "alone": test_images.batch(1),
+    "copies": test_images.batch(1) * 3,
     "resized": test_images.batch(2),
     "repeated": test_images.batch(4),
 }

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hubcheck.checks import behaviour, runs, serving, values
 from hubcheck.checks.behaviour import dead_share
-from hubcheck.probe.observations import Failure, Load, NotRun, Observations, Output, ProbeTarget, Run
+from hubcheck.probe.observations import CONSTANT, Failure, Load, NotRun, Observations, Output, ProbeTarget, Run
 from hubcheck.util.numbers import difference
 from tests.checks.observed import FEATURES, TRAINING, context, faults, is_sound, observations, run, skips
 
@@ -19,10 +19,10 @@ RESULT = np.random.default_rng(0).normal(size=(5, 16))
 
 def whole(result: np.ndarray, *, again: np.ndarray | None = None, alone: np.ndarray | None = None) -> Observations:
     """The calls of one signature that is a function of its rows."""
-    plain = np.random.default_rng(1).normal(size=(3, result.shape[1])) * np.abs(result).max()
+    constant = np.random.default_rng(1).normal(size=(3, 1, result.shape[1])) * np.abs(result).max()
     return observations(
         run("pictures", result),
-        run("plain", plain),
+        *(run(purpose, row.repeat(2, axis=0)) for purpose, row in zip(CONSTANT, constant, strict=True)),
         run("swapped", result[[-1, 0]]),
         run("alone", result[:1] if alone is None else alone),
         run("again", result if again is None else again),
@@ -55,9 +55,9 @@ def test_a_row_that_changes_with_its_company_is_a_fault_whatever_its_size(size, 
 @pytest.mark.parametrize(("value", "kind"), [(np.nan, "NaN"), (np.inf, "infinite"), (-np.inf, "infinite")])
 def test_one_value_that_is_not_finite_is_a_fault_and_names_the_image(value, kind):
     wrong = RESULT.copy()
-    wrong[3, 0] = value
+    wrong[2, 0] = value
     (fault,) = faults(behaviour.finite(context(), whole(wrong)))
-    assert (fault.details["kind"], fault.details["pictures"]) == (kind, "white")
+    assert (fault.details["kind"], fault.details["pictures"]) == (kind, "gradient")
 
 
 def test_what_is_not_finite_twice_is_deterministic():
@@ -69,9 +69,9 @@ def test_what_is_not_finite_twice_is_deterministic():
 def test_dead_features_are_no_fault_until_hardly_any_other_is_left():
     some = np.where(np.arange(16) < 12, 0.5, RESULT)
     everything = np.full((5, 16), 0.5)
-    plain = np.full((3, 16), 0.5)
-    assert faults(behaviour.informative(context(), observations(run("pictures", some), run("plain", plain)))) == []
-    (fault,) = faults(behaviour.informative(context(), observations(run("pictures", everything), run("plain", plain))))
+    black = run("black", np.full((2, 16), 0.5))
+    assert faults(behaviour.informative(context(), observations(run("pictures", some), black))) == []
+    (fault,) = faults(behaviour.informative(context(), observations(run("pictures", everything), black)))
     assert fault.details["dead"] == "100 %"
 
 
@@ -103,16 +103,16 @@ ERROR = Failure("error", "it broke")
 
 
 def test_a_size_that_fails_is_not_a_signature_that_fails():
-    seen = observations(run("pictures", RESULT), run("plain", RESULT[:3]), run("alone", failure=ERROR))
+    seen = observations(run("pictures", RESULT), run("three", RESULT[:3]), run("alone", failure=ERROR))
     assert faults(runs.runs(context(), seen)) == []
     (fault,) = faults(runs.batch_size(context(), seen))
-    assert (fault.details["sizes"], fault.details["good"]) == ("1", "5, 3")
+    assert (fault.details["sizes"], fault.details["good"]) == ("1", "3 and 5 images")
 
 
 def test_a_signature_that_fails_at_every_size_is_reported_once():
     default = ProbeTarget("", "default")
     seen = observations(
-        *(run(purpose, failure=ERROR) for purpose in ("pictures", "plain", "swapped", "alone")),
+        *(run(purpose, failure=ERROR) for purpose in ("pictures", "three", "swapped", "alone")),
         run("pictures", failure=ERROR, target=default),
     )
     assert len(faults(runs.runs(context(), seen))) == 1
@@ -122,6 +122,19 @@ def test_a_signature_that_fails_at_every_size_is_reported_once():
 def test_what_runs_once_but_not_again_is_a_fault():
     (fault,) = faults(runs.runs(context(), observations(run("pictures", RESULT), run("again", failure=ERROR))))
     assert fault.found == "it broke"
+
+
+def test_an_image_that_fails_at_a_size_that_works_is_named_and_no_size_is_blamed():
+    seen = observations(run("pictures", RESULT), run("swapped", RESULT[:2]), run("black", failure=ERROR))
+    (fault,) = faults(runs.runs(context(), seen))
+    assert fault.message == "it does not run on black images: {found}"
+    assert faults(runs.batch_size(context(), seen)) == []
+
+
+def test_a_batch_that_runs_with_copies_of_one_image_fails_because_of_its_images():
+    seen = observations(run("alone", RESULT[:1]), run("three", failure=ERROR), run("copies", RESULT[[0, 0, 0]]))
+    assert len(faults(runs.runs(context(), seen))) == 1
+    assert faults(runs.batch_size(context(), seen)) == []
 
 
 def test_nothing_run_is_a_skip_that_says_why():

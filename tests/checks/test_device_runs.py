@@ -50,7 +50,7 @@ def test_a_fault_on_both_devices_is_the_modules_fault():
 
 
 def test_a_missing_kernel_is_reported_for_the_cpu_and_not_for_the_signature():
-    seen = observations(run("pictures", failure=KERNEL), run("plain", failure=KERNEL))
+    seen = observations(run("pictures", failure=KERNEL), run("three", failure=KERNEL))
     assert len(faults(device_runs.cpu(context(), seen))) == 1
     assert faults(runs.runs(context(), seen)) == []
 

@@ -135,7 +135,15 @@ def test_a_hostile_module_fails_with_one_line_or_does_no_harm(name, observations
 
 def test_a_good_module_in_the_same_pool_is_run_completely(observations):
     assert [run.failure for run in observations["good"].runs if run.failure] == []
-    assert {run.purpose for run in observations["good"].runs} >= {"pictures", "plain", "swapped", "alone", "again"}
+    assert {run.purpose for run in observations["good"].runs} >= {
+        "pictures",
+        "three",
+        "swapped",
+        "alone",
+        "black",
+        "many",
+        "again",
+    }
 
 
 def test_a_module_that_fails_a_safety_rule_runs_only_with_run_unsafe(modules, outside):

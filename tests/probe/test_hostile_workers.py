@@ -163,7 +163,16 @@ def test_other_modules_of_the_pool_are_run_completely(module, scratch):
         assert "SIGSEGV" in failure(bad.result(timeout=100)).message
         runs = good.result(timeout=100)
     planned = plan_steps(module, contracts)
-    assert {run.purpose for run in runs.runs} >= {"pictures", "plain", "alone", "swapped", "again", "repeated"}
+    assert {run.purpose for run in runs.runs} >= {
+        "pictures",
+        "three",
+        "alone",
+        "swapped",
+        "black",
+        "many",
+        "again",
+        "repeated",
+    }
     assert [run.failure for run in runs.runs if run.failure] == []
     assert len(runs.loads) == len(planned.variants) + 1
 

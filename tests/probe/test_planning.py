@@ -47,10 +47,19 @@ def by_purpose(planned: ModuleSteps, signature: str = "image_feature_vector") ->
 @given(st.integers(4, 40))
 def test_the_requested_batch_size_and_smaller_ones_are_planned(larger):
     found = by_purpose(plan_steps(module(images(None, 8, 9, 3)), CONTRACTS, larger_batch=larger))
-    assert sorted(found[name].batch for name in ("alone", "swapped", "plain", "pictures")) == [1, 2, 3, larger]
+    sizes = [found[name].batch for name in ("alone", "swapped", "three", "pictures", "many")]
+    assert sizes == [1, 2, 3, larger, 33]
     assert found["pictures"].inputs["images"].shape == (larger, 8, 9, 3)
     assert len(set(found["pictures"].images)) == larger
     assert found["again"].inputs == found["pictures"].inputs
+
+
+def test_constant_images_are_planned_at_every_size_that_may_work():
+    planned = plan_steps(module(images(None, 8, 9, 3)), CONTRACTS)
+    for purpose in ("black", "gray", "white"):
+        steps = [step for step in calls(planned) if step.purpose == purpose]
+        assert [step.batch for step in steps] == [2, 1, 3, 5]
+        assert all(step.condition == "fits" and set(step.images) == {purpose} for step in steps)
 
 
 def test_a_fixed_batch_size_is_the_only_one_planned():

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hubcheck.module.types import Module, Variant
 from hubcheck.probe import test_images
-from hubcheck.probe.observations import NotRun, ProbeTarget, Purpose
+from hubcheck.probe.observations import CONSTANT, NotRun, ProbeTarget, Purpose
 from hubcheck.probe.plan.module_steps import ModuleSteps, VariantSteps
 from hubcheck.probe.plan.steps import CallStep, Condition, InputSpec, LoadStep, Step
 from hubcheck.probe.plan.targets import TargetSpec, target_specs
@@ -19,6 +19,9 @@ _RESIZED_BY = 32
 
 _REPETITIONS = 24
 """Calls for statistics of randomness: a mask that drops 5 % of the entries is observed on 71 % of them."""
+
+MANY = 33
+"""Images in the largest batch: more than the 32 of a batch size that was fixed by accident."""
 
 _FEW_PIXELS = 160 * 160
 """Images up to this size are repeated in batches of 4, larger ones in batches of 2."""
@@ -36,6 +39,8 @@ def plan_steps(module: Module, contracts: Mapping[str, SignatureContract], *, la
             (spec for spec in specs if isinstance(spec, TargetSpec)), key=lambda spec: spec.role == "training"
         )
         calls = [step for spec in callable_specs for step in _calls(spec, larger_batch=larger_batch)]
+        # The largest batches may need more memory than there is.
+        calls.sort(key=lambda step: step.purpose == "many")
         if variant is module.inference:
             calls += _losses(module, variant)
         repeated = tuple(step for step in calls if step.purpose == "repeated")
@@ -52,15 +57,22 @@ def _calls(spec: TargetSpec, *, larger_batch: int) -> Iterator[CallStep]:
     fixed, is_task = spec.fixed_batch, spec.role == "task"
     images = test_images.batch(larger_batch if fixed is None else fixed)
     yield _call(spec, "pictures", images)
-    if is_task and fixed is None:
-        yield _call(spec, "plain", test_images.PLAIN)
-        yield _call(spec, "swapped", (images[-1], images[0]))
-        if any(tensor.open_axes for tensor in spec.inputs.values()):
+    if fixed is None:
+        if is_task:
+            yield _call(spec, "three", test_images.THREE)
+        needed: Condition = "always" if is_task else "failed"
+        yield _call(spec, "swapped", (images[-1], images[0]), condition=needed)
+        yield _call(spec, "alone", images[:1], condition="failed" if spec.target.signature is None else "always")
+        for size in (2, 3, larger_batch):
+            yield _call(spec, "copies", images[:1] * size, condition="refused")
+    if is_task:
+        for size in (2, 1, 3, larger_batch) if fixed is None else (fixed,):
+            for constant in CONSTANT:
+                yield _call(spec, constant, (constant,) * size, condition="fits")
+        if fixed is None and any(tensor.open_axes for tensor in spec.inputs.values()):
             yield _call(spec, "resized", images[:2], enlarge=_RESIZED_BY)
-    elif fixed is None:
-        yield _call(spec, "swapped", (images[-1], images[0]), condition="failed")
-    if fixed is None and spec.target.signature is not None:
-        yield _call(spec, "alone", images[:1])
+        if fixed is None:
+            yield _call(spec, "many", test_images.batch(MANY))
     again: Condition = "always" if is_task else "failed" if spec.role == "training" else "unlike"
     yield _call(spec, "again", images, condition=again)
     pixels = max((math.prod(tensor.row[:2]) for tensor in spec.inputs.values() if tensor.flag is None), default=0)
@@ -108,5 +120,5 @@ def _call(
     first = next((made.shape for made in inputs.values() if made.images), ())
     size = first[1:3] if len(first) == 4 else ()
     # What task signatures do in inference comes first where a module is slow.
-    optional = purpose in ("again", "repeated") or spec.role != "task" or spec.target.session
+    optional = purpose in ("many", "again", "repeated") or spec.role != "task" or spec.target.session
     return CallStep(spec.target, purpose, inputs, spec.keep, len(images), size, optional, condition, repeat)

@@ -9,10 +9,14 @@ from typing import Any, Literal
 
 from hubcheck.probe.observations import ProbeTarget, Purpose
 
-Condition = Literal["always", "failed", "random", "unlike"]
-"""When a call is made. failed: if the target's call for `pictures` failed, since an even batch may work where an odd
-one does not. random: if its results for the same images differed. unlike: if no other target had the same results,
-which randomness may explain."""
+Condition = Literal["always", "failed", "refused", "fits", "random", "unlike"]
+"""When a call is made.
+
+failed: if a call of the target failed, since an even batch may work where an odd one does not. refused: if the target
+failed with as many images, and never ran with as many. fits: if it ran with as many images, and no other call for this
+purpose was made. random: if its results for the same images differed. unlike: if no other target had the same results,
+which randomness may explain.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,9 @@ class PlanRunner:
         self._plan = plan
         self._started = time.monotonic()
         self._loaded: LoadedModule | None = None
-        self._seconds: dict[ProbeTarget, float] = {}
+        self._seconds: dict[ProbeTarget, tuple[float, int]] = {}
+        self._sizes: dict[ProbeTarget, dict[int, bool]] = {}
+        self._done: set[tuple[ProbeTarget, str]] = set()
         self._results: dict[ProbeTarget, dict[str, Any]] = {}
         self._random: set[ProbeTarget] = set()
         self._failed: set[ProbeTarget] = set()
@@ -45,8 +47,9 @@ class PlanRunner:
             if isinstance(step, LoadStep):
                 self._load(number, step)
             elif self._loaded is not None and self._wanted(step):
+                self._done.add((step.target, step.purpose))
                 if step.optional and self._too_late(step):
-                    self._send({"kind": "left out", "step": number, "seconds": self._seconds.get(step.target, 0.0)})
+                    self._send({"kind": "left out", "step": number, "seconds": self._needed(step)})
                     continue
                 for _ in range(step.repeat):
                     self._call(number, step)
@@ -72,6 +75,11 @@ class PlanRunner:
     def _wanted(self, step: CallStep) -> bool:
         if step.condition == "failed":
             return step.target in self._failed
+        if step.condition == "refused":
+            return self._sizes.get(step.target, {}).get(step.batch) is False
+        if step.condition == "fits":
+            fits = self._sizes.get(step.target, {}).get(step.batch, False)
+            return fits and (step.target, step.purpose) not in self._done
         if step.condition == "random":
             return step.target in self._random
         if step.condition == "unlike":
@@ -81,8 +89,13 @@ class PlanRunner:
         return True
 
     def _too_late(self, step: CallStep) -> bool:
-        limit, needed = self._plan.soft_deadline, self._seconds.get(step.target, 0.0) * step.repeat
+        limit, needed = self._plan.soft_deadline, self._needed(step) * step.repeat
         return limit > 0 and time.monotonic() - self._started + needed > limit
+
+    def _needed(self, step: CallStep) -> float:
+        """Return how many seconds one call probably takes: what the last one took, or more for more images."""
+        seconds, batch = self._seconds.get(step.target, (0.0, step.batch))
+        return seconds * max(1.0, step.batch / max(1, batch))
 
     def _load(self, number: int, step: LoadStep) -> None:
         self._send({"kind": "begin", "step": number})
@@ -112,7 +125,10 @@ class PlanRunner:
         except Exception as problem:
             error, outputs, kept = _error(problem), {}, {}
             self._failed.add(step.target)
-        self._seconds[step.target] = seconds = time.monotonic() - start
+        seconds = time.monotonic() - start
+        self._seconds[step.target] = seconds, step.batch
+        sizes = self._sizes.setdefault(step.target, {})
+        sizes[step.batch] = sizes.get(step.batch, False) or error is None
         if step.purpose == "pictures":
             self._results[step.target] = kept
         elif step.purpose == "again" and not _all_equal(kept, self._results.get(step.target, {})):
