@@ -26,7 +26,7 @@ def layout(
         yield Skip("not an archive")
         return
     if context.module.format is None:
-        yield Skip("needs module/readable")
+        yield Skip("needs module/readable", needs="module/readable")
         return
     yield Checked()
     if archive.root:

@@ -83,12 +83,15 @@ class Skip:
         undecided: the question stays open, whatever else was checked. A run may answer it.
         incomplete: the same, and unless it is answered the verdict is incomplete.
         blocks: rules that need this one cannot be checked either.
+        needs: the rule whose fault keeps this one from being checked, where its rule file does not list it as a need:
+            only some of that rule's faults do.
     """
 
     reason: str
     undecided: bool = False
     incomplete: bool = False
     blocks: bool = False
+    needs: str | None = None
 
 
 CheckItem = Checked | Corroboration | Fault | Skip

@@ -21,7 +21,7 @@ def stay_inside(context: Context) -> Iterator[CheckItem]:
             fix = "Pack only the module's own files and folders: `tar -czhf module.tar.gz -C module .`"
             yield Fault(Where(), name, "files and folders below the archive's root", message=message, fix=fix)
     if module.format is None:
-        yield Skip("needs module/readable")
+        yield Skip("needs module/readable", needs="module/readable")
     else:
         yield Checked()
     for variant in module.variants:

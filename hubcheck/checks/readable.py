@@ -22,7 +22,7 @@ def readable(context: Context) -> Iterator[CheckItem]:
     """Protos parse, files exist, variables are in the checkpoint, and signature tensors are in the graph."""
     module = context.module
     if module.archive is not None and module.archive.refused:
-        yield Skip("the archive is not safe to unpack", blocks=True)
+        yield Skip("the archive is not safe to unpack", blocks=True, needs="safety/paths")
         return
     yield Checked()
     for problem in module.problems:

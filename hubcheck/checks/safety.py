@@ -16,6 +16,7 @@ from hubcheck.rulebook.levels import Level
 from hubcheck.util.text import listed
 
 _SHOWN = 80
+_NO_GRAPH = Skip("needs module/readable", needs="module/readable")
 _NO_FILES = "no file but the checkpoint and the assets, which the loader opens"
 
 
@@ -34,8 +35,8 @@ def runs_no_op(
         attributes: ops that count depending on an attribute: its name, with `starts` (the op counts if the value starts
             with one of these), `holds` (if it contains one) or `harmless` (unless it is empty or starts with one).
     """
-    yield Checked()
     for variant in context.module.variants:
+        yield Checked()
         reach = context.analysis(variant).reach
         for body, index in reach.nodes({*ops, *attributes}):
             op = body.ops[index]
@@ -43,6 +44,8 @@ def runs_no_op(
             values = _suspicious_values(body, index, **attributes[op]) if op in attributes else None
             if op in ops or values is not None:
                 yield _fault(variant, reach, body, index, [*targets, *(values or ())], wanted)
+    if not context.module.variants:
+        yield _NO_GRAPH
 
 
 def opens_no_file(
@@ -94,9 +97,9 @@ def stock_ops(context: Context) -> Iterator[CheckItem]:
     The table of ops is that of one release. An op that it lacks leaves the verdict incomplete if the graph claims to
     be written by a later release, since anybody can write that into a graph.
     """
-    yield Checked()
     release, known_graphs = ops.tensorflow_version()
     for variant in context.module.variants:
+        yield Checked()
         graph = variant.graph
         later = graph.versions.producer > known_graphs
         library = {function.signature.name for function in graph.library.function}
@@ -122,6 +125,8 @@ def stock_ops(context: Context) -> Iterator[CheckItem]:
                 "written by a later release; update hubcheck",
                 incomplete=True,
             )
+    if not context.module.variants:
+        yield _NO_GRAPH
 
 
 def _fault(

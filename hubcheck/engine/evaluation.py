@@ -56,26 +56,33 @@ class RuleSelection:
         outcomes: list[Outcome] = []
         findings: list[Finding] = []
         for rule in self.by_id.values():
-            if rule.id not in self.selected:
+            decision = combine(static.get(rule.id, ABSENT), probe.get(rule.id, ABSENT))
+            is_internal_error = decision.status == "broken" and not decision.rule_error
+            if rule.id not in self.selected and not is_internal_error:
                 outcomes.append(Outcome(rule.id, rule.level, "ignored", None, "not selected"))
                 continue
-            status, decided_by, reason, found, complete, rule_error = combine(
-                static.get(rule.id, ABSENT), probe.get(rule.id, ABSENT)
-            )
-            outcomes.append(Outcome(rule.id, rule.level, status, decided_by, reason, complete, rule_error))
-            findings += found
+            status, decided_by, reason, found, complete, rule_error, needs = decision
+            rests_on = tuple(dict.fromkeys(root for need in needs for root in roots(need, static, probe)))
+            outcomes.append(Outcome(rule.id, rule.level, status, decided_by, reason, complete, rule_error, rests_on))
+            findings += found if rule.id in self.selected else ()
         return Results(tuple(outcomes), tuple(sorted(findings, key=lambda finding: LEVELS.index(finding.level))))
 
     def blocker(self, rule: Rule, name: HalfName, *known: Halves) -> Half | None:
-        """Return the conclusion of a half that cannot be checked because a rule that it needs has failed."""
-        needs = rule.needs if name == "static" else (*rule.needs, *rule.run_needs)
-        for need in needs:
-            for other in matching(need, self.by_id):
-                if other == rule.id or other in self.assume_passed:
-                    continue
-                if any(halves[other].blocks for halves in known if other in halves):
-                    return Half("blocked", f"needs {other}")
-        return None
+        """Return the conclusion of a half that cannot be checked because rules that it needs have failed."""
+        return _blocked(need for need in self._needs(rule, name) if any(half.blocks for half in _halves(need, *known)))
+
+    def answer(self, rule: Rule, name: HalfName, half: Half, *known: Halves) -> Half:
+        """Return the conclusion of a half that was checked; blocked if it has no answer and a need was blocked."""
+        if half.verdict not in ("undecided", "inapplicable"):
+            return half
+        needs = self._needs(rule, name)
+        blocked = [need for need in needs if any(half.verdict == "blocked" for half in _halves(need, *known))]
+        return _blocked(blocked) or half
+
+    def _needs(self, rule: Rule, name: HalfName) -> list[str]:
+        patterns = rule.needs if name == "static" else (*rule.needs, *rule.run_needs)
+        needs = (need for pattern in patterns for need in matching(pattern, self.by_id))
+        return [need for need in dict.fromkeys(needs) if need != rule.id and need not in self.assume_passed]
 
     def first(self, ordered: Iterable[Rule]) -> str:
         """Return the first rule that is reported, to report an internal error of hubcheck for."""
@@ -126,7 +133,9 @@ class Evaluation:
                 blocked = self.rules.blocker(rule, "probe", self.static, probe)
                 places = tuple(finding.where for finding in static.findings)
                 context = replace(self.context, found_in_files=places)
-                probe[rule.id] = blocked or _evaluate(rule, rule.probe, context, observations)
+                probe[rule.id] = blocked or self.rules.answer(
+                    rule, "probe", _evaluate(rule, rule.probe, context, observations), self.static, probe
+                )
         return self.rules.results(self.static, probe)
 
     def without_run(self, reason: str, *, complete: bool, crashed: bool = False) -> Results:
@@ -134,13 +143,13 @@ class Evaluation:
 
         Args:
             reason: why the module was not run.
-            complete: False if a run was wanted and could not be had.
+            complete: False if a run was wanted. If none was, what only a run needs keeps no rule from being checked.
             crashed: the reason is an internal error of hubcheck.
         """
         probe: dict[str, Half] = {}
         for rule in self.ordered:
             if rule.probe is not None:
-                blocked = self.rules.blocker(rule, "probe", self.static, probe) if rule.check is None else None
+                blocked = self.rules.blocker(rule, "static" if complete else "probe", self.static, probe)
                 probe[rule.id] = blocked or Half("not-run", reason, complete=complete)
         if crashed:
             first = self.rules.first(rule for rule in self.ordered if rule.probe is not None)
@@ -169,7 +178,9 @@ def evaluate(
     with gc_paused():
         for rule in ordered:
             if rule.check is not None:
-                static[rule.id] = chosen.blocker(rule, "static", static) or _evaluate(rule, rule.check, context)
+                static[rule.id] = chosen.blocker(rule, "static", static) or chosen.answer(
+                    rule, "static", _evaluate(rule, rule.check, context), static
+                )
     return Evaluation(context, chosen, ordered, static)
 
 
@@ -187,6 +198,31 @@ def internal_error(rules: Mapping[str, Rule], selected: Collection[str], reason:
     return chosen.results(halves, {})
 
 
+def roots(rule: str, static: Halves, probe: Halves) -> tuple[str, ...]:
+    """Return the failed rules that a need leads to: itself, or those because of which it could not be checked.
+
+    A need that keeps others from being checked because there is nothing to check leads to none.
+    """
+    halves = _halves(rule, static, probe)
+    if not any(half.verdict == "failed" for half in halves):
+        needs = [need for half in halves if half.verdict == "blocked" for need in half.rests_on if need != rule]
+        if needs:
+            return tuple(root for need in needs for root in roots(need, static, probe))
+        if any(half.verdict == "inapplicable" and half.blocks for half in halves):
+            return ()
+    return (rule,)
+
+
+def _halves(rule: str, *known: Halves) -> list[Half]:
+    return [halves[rule] for halves in known if rule in halves]
+
+
+def _blocked(needs: Iterable[str]) -> Half | None:
+    """Return the half that rests on these failed or blocked needs; None if there are none."""
+    rests_on = tuple(needs)
+    return Half("blocked", f"needs {rests_on[0]}", rests_on=rests_on) if rests_on else None
+
+
 def _evaluate(rule: Rule, check: str, context: Context, *observed: Observations) -> Half:
     """Evaluate one half of a rule."""
     try:
@@ -202,6 +238,10 @@ def _evaluate(rule: Rule, check: str, context: Context, *observed: Observations)
         own_level = any(fault.level in (None, "error") for fault in faults)
         return Half("failed", None, findings, corroborations, blocks=own_level)
     skips = list(dict.fromkeys(item for item in items if isinstance(item, Skip)))
+    resting = [skip for skip in skips if skip.needs is not None]
+    if resting:
+        needs = tuple(dict.fromkeys(skip.needs for skip in resting if skip.needs is not None))
+        return Half("blocked", _reason(resting), blocks=any(skip.blocks for skip in resting), rests_on=needs)
     unanswered = [skip for skip in skips if skip.undecided or skip.incomplete]
     if unanswered:
         complete = not any(skip.incomplete for skip in unanswered)

@@ -44,6 +44,7 @@ class Outcome:
         reason: why it was skipped or crashed; of a rule that passed, which part of it could not be checked.
         complete: False if something that was wanted could not be decided: the verdict is then incomplete.
         rule_error: the check that raised is not hubcheck's own, so its author has to fix it.
+        rests_on: the ids of the rules whose faults keep this one, or a part of it, from being checked.
     """
 
     rule: str
@@ -53,6 +54,7 @@ class Outcome:
     reason: str | None = None
     complete: bool = True
     rule_error: bool = False
+    rests_on: tuple[str, ...] = ()
 
     @property
     def crash_title(self) -> str:

@@ -25,6 +25,7 @@ class Half:
         blocks: rules that need this one cannot be checked.
         complete: False if an answer was wanted and could not be had.
         rule_error: the check that crashed is not hubcheck's own.
+        rests_on: the needs because of which it is blocked.
     """
 
     verdict: HalfVerdict
@@ -34,6 +35,7 @@ class Half:
     blocks: bool = False
     complete: bool = True
     rule_error: bool = False
+    rests_on: tuple[str, ...] = ()
 
 
 ABSENT = Half("not-run")
@@ -48,6 +50,7 @@ class Decision(NamedTuple):
     findings: tuple[Finding, ...] = ()
     complete: bool = True
     rule_error: bool = False
+    rests_on: tuple[str, ...] = ()
 
 
 def combine(static: Half, probe: Half = ABSENT) -> Decision:
@@ -64,25 +67,28 @@ def combine(static: Half, probe: Half = ABSENT) -> Decision:
     | not run        | skipped | skipped                 | passed       | failed         | skipped, incomplete |
 
     Where either half crashed, the rule has crashed; findings of the static half are kept. The probe half of a rule
-    whose static half is blocked or crashed is not run.
+    whose static half is blocked or crashed is not run. A rule that passed by its files alone is incomplete where an
+    answer of the run was wanted and could not be had; the needs that a blocked half rests on are those of the rule,
+    unless it failed or there is nothing to check.
     """
     for half in (static, probe):
         if half.verdict == "crashed":
-            return Decision("broken", None, half.reason, static.findings, rule_error=half.rule_error)
+            return Decision("broken", None, half.reason, static.findings, False, half.rule_error)
     if static.verdict == "failed":
         return Decision("failed", "static", None, (*_corroborated(static, probe), *probe.findings))
     if probe.verdict == "failed":
         return Decision("failed", "probe", None, probe.findings)
     if static.verdict == "passed" and probe.verdict != "passed":
-        unanswered = f"decided by the files alone: {probe.reason}" if probe.verdict == "undecided" else None
-        return Decision("passed", "static", unanswered)
+        is_partial = probe.verdict == "undecided" or not probe.complete
+        unanswered = f"decided by the files alone: {probe.reason}" if is_partial else None
+        return Decision("passed", "static", unanswered, complete=probe.complete, rests_on=probe.rests_on)
     if probe.verdict == "passed":
         return Decision("passed", "probe")
     if static.verdict == "undecided" and probe.verdict == "not-run":
         reason = "; ".join(filter(None, (static.reason, probe.reason)))
         return Decision("skipped", None, reason, complete=static.complete and probe.complete)
     deciding = probe if static.verdict in ("undecided", "not-run") else static
-    return Decision("skipped", None, deciding.reason, complete=deciding.complete)
+    return Decision("skipped", None, deciding.reason, complete=deciding.complete, rests_on=deciding.rests_on)
 
 
 def _corroborated(static: Half, probe: Half) -> tuple[Finding, ...]:

@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 
 Verdict = Literal["conforms", "violates", "incomplete"]
 SuppressionKind = Literal["ignore", "xfail", "baseline"]
+NotCounting = Literal["not selected", "below fail-on", SuppressionKind]
+"""Why a rule that has failed does not make the module violate."""
+_NOT_COUNTING: dict[NotCounting, str] = {
+    "not selected": "which is not selected",
+    "below fail-on": "whose findings are below the level that fails",
+    "ignore": "which is ignored",
+    "xfail": "which is expected to fail",
+    "baseline": "whose findings are in the baseline",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,28 @@ class Suppressed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unchecked:
+    """The rules that a fault kept from being checked, wholly or in part, although the fault itself does not count.
+
+    Attributes:
+        need: the rule with the fault.
+        why: why the fault does not count.
+        accepted: whether the verdict stands without these rules; else it is incomplete.
+        rules: the ids of the rules.
+    """
+
+    need: str
+    why: NotCounting
+    accepted: bool
+    rules: tuple[str, ...]
+
+    @property
+    def need_text(self) -> str:
+        """The need and why its fault does not count: "module/readable, which is ignored"."""
+        return f"{self.need}, {_NOT_COUNTING[self.why]}"
+
+
+@dataclass(frozen=True, slots=True)
 class ModuleReport:
     """Everything that was found about one module.
 
@@ -47,6 +78,7 @@ class ModuleReport:
         script: the file that publishes the module, if the configuration names it.
         details: details for people, if they were requested.
         from_cache: whether the report is from an earlier run, since the module has not changed.
+        unchecked: the rules that were not checked because of faults that do not count.
     """
 
     path: str
@@ -63,6 +95,7 @@ class ModuleReport:
     details: ModuleDetails | None = None
     from_cache: bool = False
     key: str = ""
+    unchecked: tuple[Unchecked, ...] = ()
 
     @property
     def failures(self) -> tuple[Finding, ...]:

@@ -47,6 +47,7 @@ class Summary:
         failing: modules with findings at or above their `fail_on`.
         broken: modules on which hubcheck itself failed.
         rule_errors: modules on which a check of a user's own rule raised an error.
+        unchecked: rules that were not checked because of faults that do not count, on all modules.
     """
 
     modules: int = 0
@@ -54,6 +55,7 @@ class Summary:
     failing: int = 0
     broken: int = 0
     rule_errors: int = 0
+    unchecked: int = 0
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     levels: Counter[Level] = field(default_factory=Counter)
     _modules_of: Counter[tuple[str, Level]] = field(default_factory=Counter)
@@ -68,6 +70,7 @@ class Summary:
         crashed = [outcome.rule_error for outcome in report.outcomes if outcome.status == "broken"]
         self.broken += not all(crashed)
         self.rule_errors += any(crashed)
+        self.unchecked += len({rule for row in report.unchecked for rule in row.rules})
         self.verdicts[report.verdict] += 1
         counts = Counter((finding.rule, finding.level) for finding in report.findings)
         self._findings_of.update(counts)

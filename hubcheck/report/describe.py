@@ -12,6 +12,7 @@ from hubcheck.engine.reports import Report
 from hubcheck.module.formats import Format
 from hubcheck.module.uri import Uri, is_uri
 from hubcheck.rulebook.rules import Rule
+from hubcheck.util.text import plural
 
 SUPPRESSIONS: dict[SuppressionKind, str] = {"ignore": "ignored", "xfail": "expected", "baseline": "known"}
 FORMAT_NAMES: dict[Format | None, str] = {
@@ -47,15 +48,32 @@ def location(where: Where) -> str:
 
 
 def grouped_reasons(module: ModuleReport) -> list[tuple[str, str, list[str]]]:
-    """Return (word, reason, rules) for what is suppressed, skipped, or passed without a part of what was asked for."""
+    """Return (word, reason, rules) for what is suppressed, skipped, or passed without a part of what was asked for.
+
+    What `Unchecked.rules` lists is left out: `unchecked_lines` says that.
+    """
+    told = {rule for row in module.unchecked for rule in row.rules}
     rows: dict[tuple[str, str], dict[str, None]] = {}
     for item in module.suppressed:
         rows.setdefault((SUPPRESSIONS[item.kind], item.reason), {})[item.finding.rule] = None
     for status in ("skipped", "passed"):
         for outcome in module.outcomes:
-            if outcome.status == status and (outcome.reason or status == "skipped"):
+            if outcome.status == status and outcome.rule not in told and (outcome.reason or status == "skipped"):
                 rows.setdefault((status, outcome.reason or "no reason given"), {})[outcome.rule] = None
     return [(word, reason, list(rules)) for (word, reason), rules in rows.items()]
+
+
+def unchecked_lines(module: ModuleReport) -> list[tuple[str, str]]:
+    """Return (word, text) for each fault that does not count: how many rules it kept from being checked, and which."""
+    partly = {outcome.rule for outcome in module.outcomes if outcome.status == "passed"}
+    lines = []
+    for row in module.unchecked:
+        number, passed = plural(len(row.rules), "rule"), len(partly.intersection(row.rules))
+        by_files = f" ({passed} by the files alone)" if passed else ""
+        what = f"{number} not checked{by_files}: {'it needs' if len(row.rules) == 1 else 'they need'} {row.need_text}"
+        so = "" if row.accepted else ", so the verdict is incomplete"
+        lines.append(("skipped" if row.accepted else "incomplete", f"{what}{so} ({', '.join(row.rules)})"))
+    return lines
 
 
 def run_notices(report: Report) -> list[str]:

@@ -13,6 +13,7 @@ from hubcheck.report.describe import (
     finding_text,
     grouped_reasons,
     run_notices,
+    unchecked_lines,
 )
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
@@ -32,6 +33,7 @@ def _module(module: ModuleReport) -> Iterator[str]:
         yield _command(_COMMANDS[finding.level], text, file=file, line="1", title=title)
     summary = [f"{display_name(module.verdict)}: {counts(module.outcomes)}"]
     summary += [f"{word}: {', '.join(rules)}: {reason}" for word, reason, rules in grouped_reasons(module)]
+    summary += [f"{word}: {text}" for word, text in unchecked_lines(module)]
     yield _command("notice", "\n".join(summary), title=f"hubcheck {module.key}")
     for outcome in module.outcomes:
         if outcome.status == "broken":

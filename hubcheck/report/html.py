@@ -58,6 +58,7 @@ def environment() -> Environment:
         plural=plural,
         run_notices=describe.run_notices,
         suppressions=describe.SUPPRESSIONS,
+        unchecked_lines=describe.unchecked_lines,
     )
     return made
 

@@ -38,7 +38,7 @@ def _text(value: Any, *, margin: str = "") -> str:
 
 
 def module_document(module: ModuleReport) -> dict[str, Any]:
-    """Return one module's part of the document; it has `suppressed` only if a finding is."""
+    """Return one module's part of the document; it has `suppressed` and `unchecked` only if something is."""
     document: dict[str, Any] = {
         "path": module.path,
         "format": module.format,
@@ -52,16 +52,21 @@ def module_document(module: ModuleReport) -> dict[str, Any]:
         document["suppressed"] = [
             {"finding": _finding(item.finding), "kind": item.kind, "reason": item.reason} for item in module.suppressed
         ]
+    if module.unchecked:
+        document["unchecked"] = [asdict(row) for row in module.unchecked]
     return document
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome; it has `rests_on` only if faults of other rules kept the rule from being checked."""
+    resting = {"rests_on": outcome.rests_on} if outcome.rests_on else {}
     return {
         "rule": outcome.rule,
         "level": outcome.level,
         "status": outcome.status,
         "decided_by": outcome.decided_by,
         "reason": outcome.reason,
+        **resting,
     }
 
 

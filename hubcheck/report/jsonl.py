@@ -41,6 +41,7 @@ def _summary(summary: Summary) -> dict[str, Any]:
     return {
         "modules": summary.modules,
         "known": summary.cached,
+        "unchecked": summary.unchecked,
         "verdicts": summary.verdicts,
         "levels": summary.levels,
         "rules": [asdict(row) for row in summary.rules],

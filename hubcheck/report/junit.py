@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report
-from hubcheck.report.describe import annotated_file, counts, finding_rows, location, run_notices
+from hubcheck.report.describe import annotated_file, counts, finding_rows, location, run_notices, unchecked_lines
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -47,7 +47,7 @@ def _suite(module: ModuleReport) -> Element:
     }
     properties = SubElement(suite, "properties")
     values = {"verdict": module.verdict, "counts": counts(module.outcomes), "file": annotated_file(module)}
-    for name, value in values.items():
+    for name, value in [*values.items(), *(("unchecked", text) for _, text in unchecked_lines(module))]:
         SubElement(properties, "property", name=name, value=_xml(value))
     for number, outcome in enumerate(module.outcomes):
         time = suite.attrib["time"] if number == 0 else "0.000"

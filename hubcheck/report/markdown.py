@@ -16,6 +16,7 @@ from hubcheck.report.describe import (
     grouped_reasons,
     location,
     run_notices,
+    unchecked_lines,
 )
 from hubcheck.util.text import plural
 
@@ -55,6 +56,10 @@ def _section(module: ModuleReport) -> Iterator[str]:
         if outcome.status == "broken":
             yield f"**{outcome.crash_title}.**"
             yield ""
+    for word, text in unchecked_lines(module):
+        yield f"- {word}: {escaped(text)}"
+    if module.unchecked:
+        yield ""
     not_decided = grouped_reasons(module)
     if not_decided:
         yield "<details><summary>Suppressed and skipped rules</summary>"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,15 @@ from hubcheck.engine.identity import fingerprints
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import EXIT_INTERNAL, EXIT_INTERRUPTED, Report
 from hubcheck.module.uri import Uri, parse_source
-from hubcheck.report.describe import annotated_file, counts, finding_rows, finding_text, location, run_notices
+from hubcheck.report.describe import (
+    annotated_file,
+    counts,
+    finding_rows,
+    finding_text,
+    location,
+    run_notices,
+    unchecked_lines,
+)
 from hubcheck.rulebook.rules import Rule
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -41,7 +50,8 @@ def document(report: Report) -> dict[str, Any]:
         if result["ruleId"] in indices:
             result["ruleIndex"] = indices[result["ruleId"]]
     beyond = sum(1 for _ in found)
-    notifications = [*run_notices(report), *_internal_errors(report)]
+    unchecked = [f"{module.key}: {text}" for module in report.modules for _, text in unchecked_lines(module)]
+    notifications = [*run_notices(report), *unchecked, *_internal_errors(report)]
     if beyond:
         notifications.append(f"{beyond} more findings are not listed here")
     run = {
@@ -146,4 +156,5 @@ def _summary(module: ModuleReport) -> dict[str, Any]:
         "verdict": module.verdict,
         "counts": counts(module.outcomes),
         "skipped": skipped,
+        "unchecked": [asdict(row) for row in module.unchecked],
     }

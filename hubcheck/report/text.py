@@ -23,6 +23,7 @@ from hubcheck.report.describe import (
     grouped_reasons,
     location,
     run_notices,
+    unchecked_lines,
 )
 from hubcheck.rulebook.levels import LEVELS
 from hubcheck.util.text import plural, printable
@@ -83,7 +84,8 @@ def summary_lines(report: Report) -> Iterator[str]:
     ]
     found = ", ".join(plural(count, level) for level in LEVELS if (count := summary.levels[level])) or "no findings"
     cached = f" ({summary.cached} cached)" if summary.cached else ""
-    yield f"{plural(summary.modules, 'module')}{cached}: {', '.join(shown)}; {found}"
+    unchecked = f"; {plural(summary.unchecked, 'rule')} not checked" if summary.unchecked else ""
+    yield f"{plural(summary.modules, 'module')}{cached}: {', '.join(shown)}; {found}{unchecked}"
 
 
 def _tables(summary: Summary) -> Iterator[str]:
@@ -138,6 +140,7 @@ def _remarks(module: ModuleReport) -> Iterator[tuple[str, str]]:
         everything = word == "skipped" and len(rules) == len(module.outcomes) > 1
         text = f"all {len(rules)} rules" if everything else ", ".join(rules)
         yield word, f"{text}: {reason}" if word in SUPPRESSIONS.values() else f"{reason}: {text}"
+    yield from unchecked_lines(module)
     for device in module.devices:
         if not device.ran and device.reason and not device.reason.startswith("not run"):
             yield device.name, f"not run: {device.reason}"

@@ -40,6 +40,7 @@ class Rule:
         params: keyword arguments of the predicates.
         needs: the rules, or "group/*", without which it has no meaning; module/readable is usually one of them.
         run_needs: those without which its run has no meaning; safety/* and module/loads always are among them.
+        blanket: the rules that need it are about other things, so that ignoring it accepts nothing of them.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Rule:
     params: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     run_needs: tuple[str, ...] = ()
+    blanket: bool = False
 
     @property
     def group(self) -> str:
@@ -143,4 +145,5 @@ def _rule(file: Path, data: Mapping[str, Any]) -> Rule:
         params=data.get("params", {}),
         needs=tuple(need for need in (*needs, *data.get("needs", ())) if need != data["id"]),
         run_needs=tuple(need for need in (*run_needs, *data.get("run_needs", ())) if need != data["id"]),
+        blanket=data.get("blanket", False),
     )

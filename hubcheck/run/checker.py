@@ -112,7 +112,7 @@ def _unread(source: ModuleSource, plan: ResolvedOptions, error: Exception, resou
 
 
 def _finish(pending: _Pending, plan: ResolvedOptions, no_pool: str | None = None) -> ModuleReport:
-    observations, reason, complete, crashed = None, no_pool or "not run", no_pool is None or plan.options.static, False
+    observations, reason, complete, crashed = None, no_pool or "not run", plan.options.static, False
     with pending.resources:
         if pending.run is not None:
             from hubcheck.probe.pool import ProbeError

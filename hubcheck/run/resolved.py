@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubcheck.config.rule_folders import rule_folders
+from hubcheck.config.unchecked import with_unchecked
 from hubcheck.engine.identity import module_key, project_root
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report
@@ -35,6 +36,7 @@ class ResolvedOptions:
         contracts: all signature contracts by name.
         own: the rules and contracts that do not ship with hubcheck.
         selected: the rules to report.
+        ignored: the rules that an option leaves out.
         waived: rules whose failure does not keep others from being checked.
         limits: how much of a module is read at most.
         project_root: the folder that modules' keys are relative to.
@@ -48,6 +50,7 @@ class ResolvedOptions:
     contracts: Mapping[str, SignatureContract]
     own: tuple[Rule | SignatureContract, ...]
     selected: set[str]
+    ignored: set[str]
     waived: frozenset[str]
     limits: ReadLimits
     project_root: Path
@@ -71,7 +74,9 @@ class ResolvedOptions:
     def apply_policy(self, report: ModuleReport) -> ModuleReport:
         """Return a module's report with its key, after ignores, expected failures and the baseline are applied."""
         report = replace(report, key=module_key(report.path, self.project_root))
-        return report if self.policy is None else self.policy.apply(report)
+        if self.policy is not None:
+            report = self.policy.apply(report)
+        return with_unchecked(report, self.rules, self.ignored)
 
     def report(self, modules: Iterable[ModuleReport], *, interrupted: bool = False) -> Report:
         """Return the report of a finished run; an interrupted one does not update the baseline."""
@@ -108,6 +113,7 @@ def resolve(options: Options) -> ResolvedOptions:
         levelled = with_levels(rules, options.config) if options.config is not None else rules
         policy = Policy(options.config, options.baseline, levelled, updating=options.update_baseline)
     selected = select(options.select, rules) if options.select else set(rules)
+    ignored = select(options.ignore, rules)
     devices = None
     if not options.static and options.cluster is None:
         from hubcheck.probe.devices import select_devices
@@ -118,7 +124,8 @@ def resolve(options: Options) -> ResolvedOptions:
         rules=levelled,
         contracts=contracts,
         own=(*rules.own.values(), *contracts.own.values()),
-        selected=selected - select(options.ignore, rules),
+        selected=selected - ignored,
+        ignored=selected & ignored,
         waived=frozenset(matching("safety", rules)) if options.run_unsafe else frozenset(),
         limits=options.limits or LIMITS,
         project_root=options.config.folder if options.config else project_root(),
