@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -68,6 +69,21 @@ def test_the_gitlab_job_writes_the_reports_that_it_keeps(tmp_path):
     assert done.returncode == 1, done.stderr
     for name in job["artifacts"]["reports"].values():
         assert "image-input/batch-size" in (tmp_path / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("classes", "code", "status"), [(10, 0, "passed"), (11, 1, "failed")])
+def test_the_rule_of_ones_own_is_checked(classes, code, status, tmp_path):
+    (tmp_path / "house" / "house").mkdir(parents=True)
+    (tmp_path / "house" / "house" / "ten-classes.toml").write_text(block("toml", "ten_classes"), encoding="utf-8")
+    check = block("python", "def ten_classes").replace("!= 10", f"!= {classes}")
+    (tmp_path / "house" / "checks.py").write_text(check, encoding="utf-8")
+    command = [sys.executable, "-m", "hubcheck", "validate", "--static", "--rules", "house", "--select", "house"]
+    command += ["--format", "json", str(DATA / "b_good_classification"), str(DATA / "a_good_feature_vector")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    outcomes = [outcome for module in json.loads(done.stdout)["modules"] for outcome in module["outcomes"]]
+    ours = [outcome["status"] for outcome in outcomes if outcome["rule"] == "house/ten-classes"]
+    assert ours == [status, "skipped"]
 
 
 def test_every_format_is_in_the_table():
