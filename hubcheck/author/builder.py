@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hubcheck.author.definition import CLASSES, FEATURES, JointFunction, ModuleDefinition, Task
-from hubcheck.author.errors import AuthorError, suggestion
-from hubcheck.author.export import FORMATS, ExportResult, export_module
-from hubcheck.author.validation import (
+from hubcheck.author.definition import (
+    CLASSES,
+    FEATURES,
+    ModuleDefinition,
+    Task,
     check_architecture,
     check_image_size,
     function_name,
     read_classes,
     required_parameters,
 )
+from hubcheck.author.errors import AuthorError, suggestion
+from hubcheck.author.export import FORMATS, ExportResult, export_module
 from hubcheck.rulebook.contract import load_contracts
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -90,29 +92,6 @@ class ImageModule(ModuleDefinition):
             raise AuthorError(f"the regularization loss {function_name(function)} must take no arguments")
         self.regularizers.append(function)
         return function
-
-    def set_joint_function(
-        self,
-        function: JointFunction,
-        labels: Mapping[str, str],
-        *,
-        classes: str | os.PathLike[str] | Sequence[str] | None = None,
-        activation: str | None = None,
-    ) -> None:
-        """Compute all tasks by one function, as for a network whose layers are the outputs of several tasks.
-
-        Args:
-            function: maps images and training to {signature: Outputs}.
-            labels: for each signature, how error messages call what computes it.
-            classes, activation: as for `classification`.
-        """
-        if CLASSES not in labels and (classes is not None or activation is not None):
-            raise AuthorError("classes= and activation= describe logits: pass logits= too")
-        self.joint_function = function
-        for signature, label in labels.items():
-            self.tasks[signature] = Task(signature, function, takes_features=False, takes_training=True, label=label)
-        if CLASSES in labels:
-            self.tasks[CLASSES] = replace(self.tasks[CLASSES], classes=read_classes(classes), activation=activation)
 
     def note(self, text: str) -> None:
         """Add a sentence to the module's documentation."""

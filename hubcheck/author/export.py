@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import tarfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubcheck.author.archive import pack
 from hubcheck.author.definition import ModuleDefinition
 from hubcheck.author.errors import AuthorWarning, ConformanceError, missing_tensorflow
 from hubcheck.author.module_md import MODULE_MD, module_md
@@ -61,7 +62,7 @@ def export_module(
         (new / MODULE_MD).write_text(text, encoding="utf-8")
         findings = _check(target, list(folders.values()), probe)
         for name, archive in archives.items():
-            pack(folders[name], stage / archive.name)
+            _pack(folders[name], stage / archive.name)
         commit(new, target, replace=overwrite)
         for archive in archives.values():
             commit(stage / archive.name, archive, replace=overwrite)
@@ -114,3 +115,25 @@ def _check_replaceable(path: Path, overwrite: bool) -> None:
     names = [child.name for child in sorted(path.iterdir())] if path.is_dir() else [path.name]
     if other := next((name for name in names if name not in (*FORMATS, MODULE_MD)), None):
         raise FileExistsError(f"{path} is not a module (it contains {other}): overwrite=True replaces only modules")
+
+
+def _pack(module: Path, archive: Path) -> None:
+    """Pack the files of a module's folder, with the folder as the archive's root and without MODULE.md.
+
+    Names are sorted; owners, times and modes are fixed, so that the same module is always packed to the same bytes.
+    """
+    with (
+        archive.open("xb") as file,
+        gzip.GzipFile("", "wb", 9, file, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w", format=tarfile.GNU_FORMAT) as tar,
+    ):
+        for path in sorted(module.rglob("*")):
+            if path != module / MODULE_MD:
+                tar.add(path, path.relative_to(module).as_posix(), recursive=False, filter=_normalized)
+
+
+def _normalized(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    info.mode = 0o755 if info.isdir() else 0o644
+    info.uid = info.gid = info.mtime = 0
+    info.uname = info.gname = ""
+    return info

@@ -60,22 +60,27 @@ def flatten(function: Any, *, v1_control_flow: bool = False) -> FlatGraph:
         # Bodies are converted in a graph that has the functions they call.
         tf.graph_util.import_graph_def(tf.compat.v1.GraphDef(library=graph_def.library), name="")
         while any(_callee(node, functions) for node in nodes):
-            nodes = _inline_once(nodes, functions, renamed)
+            nodes = [inlined for node in nodes for inlined in _inlined(node, functions, renamed)]
+            for node in nodes:
+                node.input[:] = [_resolved(name, renamed) for name in node.input]
     captures = {
         placeholder.name: external
         for external, placeholder in zip(graph.external_captures, graph.internal_captures, strict=True)
     }
     updates = _release_updates(nodes)
-    for node in nodes:
-        _remove_attributes(node)
     flat = tf.compat.v1.GraphDef(versions=graph_def.versions)
     flat.node.extend(nodes)
     _add_library(flat, functions)
+    for node in all_nodes(flat):
+        for name in _DROPPED_ATTRIBUTES:
+            node.attr.pop(name, None)
+        # Gradients registered in this process are unknown to consumers; that of IdentityN, the plain one, is not.
+        if node.attr["_gradient_op_type"].s.startswith(b"CustomGradient-") or not node.attr["_gradient_op_type"].s:
+            node.attr.pop("_gradient_op_type", None)
     inputs = tuple(tensor.name for tensor in graph.inputs if tensor.name not in captures)
     names = [_resolved(tensor.name, renamed) for tensor in graph.outputs]
-    return FlatGraph(
-        flat, inputs, captures, tf.nest.pack_sequence_as(function.structured_outputs, names), tuple(updates)
-    )
+    outputs = tf.nest.pack_sequence_as(function.structured_outputs, names)
+    return FlatGraph(flat, inputs, captures, outputs, tuple(updates))
 
 
 def import_nodes(
@@ -92,12 +97,8 @@ def import_nodes(
     part.node.extend(node for node in graph_def.node if node.name in names)
     used = {full_name(name) for node in part.node for name in node.input}
     wanted = [name for name in fetches if name not in feeds]
-    imported = tf.graph_util.import_graph_def(
-        part,
-        input_map={name: tensor for name, tensor in feeds.items() if name in used},
-        return_elements=wanted,
-        name="",
-    )
+    input_map = {name: tensor for name, tensor in feeds.items() if name in used}
+    imported = tf.graph_util.import_graph_def(part, input_map, wanted, name="")
     found = {**feeds, **dict(zip(wanted, imported, strict=True))}
     return [found[name] for name in fetches]
 
@@ -121,21 +122,16 @@ def _callee(node: Any, functions: Mapping[str, Any]) -> str | None:
     return str(node.op) if node.op in functions else None
 
 
-def _inline_once(nodes: list[Any], functions: Mapping[str, Any], renamed: dict[str, str]) -> list[Any]:
-    """Replace each call by the body of its function; add to `renamed` which tensors replace the calls' outputs."""
-    result: list[Any] = []
-    replaced: dict[str, str] = {}
-    for node in nodes:
-        name = _callee(node, functions)
-        result.extend([node] if name is None else _body(node, functions[name], replaced))
-    for node in result:
-        node.input[:] = [_resolved(name, replaced) for name in node.input]
-    renamed.update(replaced)
-    return result
+def _inlined(call: Any, functions: Mapping[str, Any], renamed: dict[str, str]) -> Iterator[Any]:
+    """Yield the nodes of a call's function, prefixed by the call's name, and a NoOp named as the call to wait for.
 
-
-def _body(call: Any, definition: Any, renamed: dict[str, str]) -> Iterator[Any]:
-    """Yield the nodes of a call's function, prefixed by the call's name, and a NoOp named as the call to wait for."""
+    Other nodes are unchanged. Adds to `renamed` which tensors replace the call's outputs.
+    """
+    callee = _callee(call, functions)
+    if callee is None:
+        yield call
+        return
+    definition = functions[callee]
     body, tensors = function_def_to_graph.function_def_to_graph_def(definition, include_library_functions=False)
     data = [name for name in call.input if not name.startswith("^")]
     control = [name for name in call.input if name.startswith("^")]
@@ -155,8 +151,7 @@ def _body(call: Any, definition: Any, renamed: dict[str, str]) -> Iterator[Any]:
         yield node
     for index, output in enumerate(definition.signature.output_arg):
         returned = tensors[definition.ret[output.name]]
-        inside = arguments.get(returned.partition(":")[0], f"{call.name}/{returned}")
-        renamed[f"{call.name}:{index}"] = inside
+        renamed[f"{call.name}:{index}"] = arguments.get(returned.partition(":")[0], f"{call.name}/{returned}")
     wait = tf.compat.v1.NodeDef(name=call.name, op="NoOp")
     wait.input.extend(_data_first([f"^{call.name}/{name}" for name in definition.control_ret.values()], control))
     yield wait
@@ -186,9 +181,9 @@ def _release_updates(nodes: list[Any]) -> list[str]:
     by_name = {node.name: node for node in nodes}
     updates = {node.name for node in nodes if node.op in VARIABLE_WRITES and node.attr["dtype"].type in _FLOATS}
 
-    def awaited(name: str) -> Iterator[str]:
+    def awaited(names: Sequence[str]) -> Iterator[str]:
         """Yield what remains to wait for, through NoOps that only group other nodes."""
-        stack, seen = [name], set()
+        stack, seen = [*reversed(names)], set()
         while stack:
             current = stack.pop()
             node = by_name.get(current)
@@ -202,24 +197,11 @@ def _release_updates(nodes: list[Any]) -> list[str]:
 
     for node in nodes:
         control = [name[1:] for name in node.input if name.startswith("^")]
-        if control and node.op != "NoOp" and not _is_stateful(node.op):
-            left = dict.fromkeys(name for waited in control for name in awaited(waited))
+        op = op_def_registry.get(node.op)
+        if control and node.op != "NoOp" and op is not None and not op.is_stateful:
             data = [name for name in node.input if not name.startswith("^")]
-            node.input[:] = [*data, *(f"^{name}" for name in left)]
+            node.input[:] = [*data, *(f"^{name}" for name in awaited(control))]
     return sorted(updates)
-
-
-def _is_stateful(op: str) -> bool:
-    registered = op_def_registry.get(op)
-    return registered is None or bool(registered.is_stateful)
-
-
-def _remove_attributes(node: Any) -> None:
-    for name in _DROPPED_ATTRIBUTES:
-        node.attr.pop(name, None)
-    # Gradients registered in this process are unknown to consumers; that of IdentityN, the plain one, is not.
-    if node.attr["_gradient_op_type"].s.startswith(b"CustomGradient-") or not node.attr["_gradient_op_type"].s:
-        node.attr.pop("_gradient_op_type", None)
 
 
 def _add_library(flat: Any, functions: Mapping[str, Any]) -> None:
@@ -236,5 +218,3 @@ def _add_library(flat: Any, functions: Mapping[str, Any]) -> None:
                 stack.extend(functions[name].node_def)
     for name in needed:
         flat.library.function.add().CopyFrom(functions[name])
-        for node in flat.library.function[-1].node_def:
-            _remove_attributes(node)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from hubcheck.config.file import find_config
 from hubcheck.config.rule_folders import rule_folders
-from hubcheck.remote.fetch_options import FetchOptions
+from hubcheck.remote.fetch_options import FetchOptions, user_cache
 
 
 class Project(NamedTuple):
@@ -26,5 +26,5 @@ def nearest_project(rules: Iterable[Path] = ()) -> Project:
     """
     config = find_config()
     if config is None:
-        return Project(FetchOptions.with_user_cache(), rule_folders(rules))
-    return Project(FetchOptions.with_user_cache(config.limits), rule_folders((*config.rules, *rules)))
+        return Project(FetchOptions(cache=user_cache()), rule_folders(rules))
+    return Project(FetchOptions(config.limits, user_cache()), rule_folders((*config.rules, *rules)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.locate import NotAModule, is_archive, is_module
 from hubcheck.module.types import INIT_OP_SIGNATURE, Module, Signature, Tensor, Variant
 from hubcheck.module.uri import parse_source
-from hubcheck.remote.fetch_options import FetchOptions
+from hubcheck.remote.fetch_options import FetchOptions, user_cache
 from hubcheck.remote.sources import open_source
 
 TRAIN = frozenset({"train"})
@@ -123,13 +123,13 @@ class ModuleSpec:
         self, signature: str | None = None, tags: Iterable[str] | None = None
     ) -> dict[str, TensorInfo]:
         """Return the inputs of a signature: dtype, get_shape() and is_sparse of each."""
-        return _info(self.signature(signature, tags).inputs)
+        return {key: TensorInfo(tensor) for key, tensor in self.signature(signature, tags).inputs.items()}
 
     def get_output_info_dict(
         self, signature: str | None = None, tags: Iterable[str] | None = None
     ) -> dict[str, TensorInfo]:
         """Return the outputs of a signature: dtype, get_shape() and is_sparse of each."""
-        return _info(self.signature(signature, tags).outputs)
+        return {key: TensorInfo(tensor) for key, tensor in self.signature(signature, tags).outputs.items()}
 
     def get_attached_message(
         self, key: str, message_type: Any, tags: Iterable[str] | None = None, required: bool = False
@@ -168,7 +168,7 @@ def load_module_spec(path: str | os.PathLike[str], *, limits: ReadLimits = LIMIT
     if isinstance(source, Path):
         _check(source)
     stack = ExitStack()
-    facts = stack.enter_context(open_source(source, FetchOptions.with_user_cache(limits)))
+    facts = stack.enter_context(open_source(source, FetchOptions(limits, user_cache())))
     if facts.format is None or facts.problems:
         stack.close()
         if facts.problems:
@@ -184,10 +184,6 @@ def _check(path: Path) -> None:
         raise NotAModule(f"{path}: there is no module here: saved_model.pb is missing")
     if path.is_file() and not is_archive(path):
         raise NotAModule(f"{path}: neither a module's folder nor a .tar.gz, .tgz or .zip file of one")
-
-
-def _info(tensors: Mapping[str, Tensor]) -> dict[str, TensorInfo]:
-    return {key: TensorInfo(tensor) for key, tensor in tensors.items()}
 
 
 def _text(tags: frozenset[str]) -> str:

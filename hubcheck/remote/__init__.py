@@ -2,10 +2,10 @@
 
     sources.py           the entry points, for paths and URIs alike: find_sources, open_source, hubcheck.read
     fetch_options.py     the options of all of them: limits and download cache
-    remote_folder.py     the requests a server must answer; http.py and storage.py (fsspec) implement them, connect.py
-                         chooses, retry.py repeats what may succeed later
-    search.py            the modules at or below a URI; walk.py lists folders, archive_index.py looks into archives
-    open_remote.py       the Module at a URI; download_module.py downloads its files, remote_archive.py its archive
+    remote_folder.py     the requests a server must answer; http.py and storage.py (fsspec) implement them
+    requests.py          chooses the implementation, repeats what may succeed later, lists folders
+    search.py            the modules at or below a URI
+    open_remote.py       the Module at a URI; download_module.py downloads its files
     download_session.py  one file or byte range from a server; download_cache.py keeps it
     handles.py           handles of TF Hub and Kaggle, which their own clients (clients/) resolve
 

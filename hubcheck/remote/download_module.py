@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 from hubcheck.module import readmes
@@ -21,9 +20,8 @@ from hubcheck.module.reader import read
 from hubcheck.module.safe_names import is_safe
 from hubcheck.module.types import CheckpointEntry
 from hubcheck.remote.download_session import DownloadSession
-from hubcheck.remote.remote_folder import AccessDenied, FileInfo, RemoteFolder, SizeExceeded
-from hubcheck.remote.retry import retry_transient
-from hubcheck.remote.walk import list_files
+from hubcheck.remote.remote_folder import FileInfo, SizeExceeded
+from hubcheck.remote.requests import Files, existing_files, file_info, list_files
 from hubcheck.util.errors import Unreachable
 
 _INDEX = "variables/variables.index"
@@ -37,8 +35,6 @@ _SIZE_LIMITS = {
 """The files that the reader parses, with the limits on their sizes."""
 _USUAL_FILES = (*MODULE_FILES, "keras_metadata.pb", "fingerprint.pb", _INDEX, *readmes.NAMES)
 """The files that are requested where a server lists no folders."""
-
-Files = dict[str, FileInfo | None]
 
 
 def download_module(session: DownloadSession, folder: Path, *, weights: bool) -> None:
@@ -71,28 +67,6 @@ def download_documents(session: DownloadSession, folder: Path, names: Iterable[s
     with suppress(Unreachable):
         for name, info in existing_files(session.remote, names).items():
             download.bounded(name, info, readmes.MAX_BYTES)
-
-
-def existing_files(remote: RemoteFolder, names: Iterable[str]) -> Files:
-    """Return which of the files exist, with what the server declares about them.
-
-    Raises:
-        AccessDenied: none is found, and for some the server requires credentials.
-        Unreachable: the server fails.
-    """
-    names = list(names)
-    files: Files = {}
-    denied: AccessDenied | None = None
-    for name, answer in zip(names, remote.infos(names), strict=True):
-        if isinstance(answer, AccessDenied):
-            denied = answer
-            continue
-        info = retry_transient(partial(remote.info, name), answer) if isinstance(answer, Unreachable) else answer
-        if info is not None and not info.is_html:  # an HTML page instead of a file says that there is none
-            files[name] = info
-    if not files and denied is not None:
-        raise denied
-    return files
 
 
 class _ModuleDownload:
@@ -169,7 +143,7 @@ class _ModuleDownload:
             create_sparse(self._path(name), max_bytes + 1)
 
     def _whole(self, name: str, info: FileInfo | None, max_bytes: int | None = None) -> None:
-        info = info or retry_transient(partial(self._remote.info, name))
+        info = info or file_info(self._remote, name)
         if info is not None:
             self._session.download(name, info, self._path(name), max_bytes=max_bytes)
 

@@ -13,7 +13,7 @@ from hubcheck.module.limits import LimitExceeded, ReadLimits
 from hubcheck.remote.download_cache import DownloadCache
 from hubcheck.remote.fetch_options import FetchOptions
 from hubcheck.remote.remote_folder import FileInfo, RemoteFolder, Sink, SizeExceeded
-from hubcheck.remote.retry import retry_transient
+from hubcheck.remote.requests import retry_transient
 from hubcheck.util.errors import Unreachable
 from hubcheck.util.locks import private_folder
 
@@ -57,56 +57,51 @@ class DownloadSession:
     drafts: Path
     remaining_bytes: int
 
-    def download(self, name: str, info: FileInfo, target: Path, *, max_bytes: int | None = None) -> None:
-        """Put a file of the server at `target`.
+    def download(
+        self, name: str, info: FileInfo, target: Path, *, max_bytes: int | None = None, part: range | None = None
+    ) -> None:
+        """Put a file of the server, or a part of it, at `target`.
 
         Args:
             name: the file.
             info: what the server declares about it.
             target: a path in `folder`.
             max_bytes: the size limit; by default, what remains of the module's `remote_bytes`.
+            part: the byte offsets of the part.
 
         Raises:
             SizeExceeded: it has more than `max_bytes`.
             LimitExceeded: it has more than what remains.
             Unreachable: the server does not deliver it.
         """
-        uri = self.remote.uri_of(name)
-        self._place(uri, info, info.size, target, max_bytes, lambda sink: self.remote.download(name, sink))
-
-    def download_range(self, name: str, info: FileInfo, start: int, size: int) -> bytes:
-        """Return `size` bytes of a file, from `start` on. Raises what `download` raises."""
-        uri, target = f"{self.remote.uri_of(name)}#bytes={start}-{start + size - 1}", self.drafts / "range"
-        self._place(uri, info, size, target, size, lambda sink: self.remote.download_range(name, start, size, sink))
-        data = target.read_bytes()
-        target.unlink()
-        return data
-
-    def _place(
-        self,
-        uri: str,
-        info: FileInfo,
-        size: int | None,
-        target: Path,
-        max_bytes: int | None,
-        request: Callable[[Sink], None],
-    ) -> None:
+        uri, size = self.remote.uri_of(name), info.size
+        if part is not None:
+            uri, size = f"{uri}#bytes={part.start}-{part.stop - 1}", len(part)
         bound = self.remaining_bytes if max_bytes is None else min(max_bytes, self.remaining_bytes)
-        validator = info.validator
         try:
             if (size or 0) > bound:
                 raise SizeExceeded
-            if self.cache is not None and validator is not None and self.cache.restore(uri, validator, target):
+            if self.cache is not None and info.validator and self.cache.restore(uri, info.validator, target):
                 return
             draft = self.drafts / "draft"
-            self.remaining_bytes -= retry_transient(lambda: _received(uri, draft, size, bound, request))
+            self.remaining_bytes -= retry_transient(
+                lambda: _received(uri, draft, size, bound, lambda sink: self.remote.download(name, sink, part))
+            )
         except SizeExceeded:
             if max_bytes is None or max_bytes > self.remaining_bytes:
                 raise LimitExceeded(self.limits.limit("remote_bytes"), "bytes are to be fetched for it") from None
             raise
         if self.cache is not None:
-            self.cache.add(uri, validator, draft)
+            self.cache.add(uri, info.validator, draft)
         draft.replace(target)
+
+    def download_range(self, name: str, info: FileInfo, start: int, size: int) -> bytes:
+        """Return `size` bytes of a file, from `start` on. Raises what `download` raises."""
+        target = self.drafts / "range"
+        self.download(name, info, target, max_bytes=size, part=range(start, start + size))
+        data = target.read_bytes()
+        target.unlink()
+        return data
 
 
 def _received(uri: str, file: Path, size: int | None, max_bytes: int, request: Callable[[Sink], None]) -> int:

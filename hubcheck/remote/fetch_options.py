@@ -21,11 +21,6 @@ class FetchOptions:
     limits: ReadLimits = LIMITS
     cache: Path | None = None
 
-    @classmethod
-    def with_user_cache(cls, limits: ReadLimits = LIMITS) -> FetchOptions:
-        """Return options with the download cache of this user."""
-        return cls(limits, user_cache())
-
 
 def user_cache() -> Path:
     """Return the folder of this user's download cache."""

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hubcheck.module.limits import ReadLimits
 from hubcheck.module.locate import NotAModule, find_modules
 from hubcheck.module.uri import Uri
 from hubcheck.remote.fetch_options import FetchOptions
@@ -45,20 +44,16 @@ class Client:
         module: what it is imported as.
         cache_variable: the environment variable with its cache folder.
         default_cache: its cache folder if the variable is not set.
-        name: what clients/ calls it.
     """
 
     package: str
     module: str
     cache_variable: str
     default_cache: Path
-    name: str
 
 
-_TFHUB = Client(
-    "tensorflow-hub", "tensorflow_hub", "TFHUB_CACHE_DIR", Path(tempfile.gettempdir()) / "tfhub_modules", "tfhub"
-)
-_KAGGLE = Client("kagglehub", "kagglehub", "KAGGLEHUB_CACHE", Path.home() / ".cache" / "kagglehub", "kaggle")
+_TFHUB = Client("tensorflow-hub", "tensorflow_hub", "TFHUB_CACHE_DIR", Path(tempfile.gettempdir()) / "tfhub_modules")
+_KAGGLE = Client("kagglehub", "kagglehub", "KAGGLEHUB_CACHE", Path.home() / ".cache" / "kagglehub")
 
 
 def client_for(uri: Uri) -> Client | None:
@@ -74,15 +69,23 @@ def client_for(uri: Uri) -> Client | None:
     return _KAGGLE if host == "kaggle.com" and parts.path.startswith("/models/") else None
 
 
-def check_handle(uri: Uri, client: Client) -> None:
-    """Check that a handle is valid, and that its client is installed.
+def checked_handle(uri: Uri, client: Client) -> str:
+    """Return the handle as the client takes it.
 
     Raises:
-        UserError: it is not.
+        UserError: it is not valid, or the client is not installed.
     """
-    _handle(uri, client)
+    handle = uri.uri
+    if client is _KAGGLE and uri.scheme == "kaggle":
+        handle = uri.uri.partition("://")[2].rstrip("/")
+    elif client is _KAGGLE:
+        page = _KAGGLE_PAGE.fullmatch(urlsplit(uri.uri).path)
+        handle = "/".join(part for part in page.groups() if part) if page else ""
+    if client is _KAGGLE and not _KAGGLE_HANDLE.fullmatch(handle):
+        raise UserError(f"{uri}: a model on Kaggle is owner/model/framework/variation, with or without /version")
     if importlib.util.find_spec(client.module) is None:
         raise UserError(f"{uri} needs {client.package}, which is not installed: `pip install {client.package}`")
+    return handle
 
 
 @contextmanager
@@ -93,39 +96,30 @@ def resolved(uri: Uri, client: Client, fetch: FetchOptions) -> Iterator[Path]:
         Unreachable: the client cannot download it.
         UserError: the client is not installed.
     """
-    check_handle(uri, client)
+    handle = checked_handle(uri, client)
     with private_folder() as scratch:
-        cache = Path(os.environ.get(client.cache_variable) or client.default_cache)
-        yield _run_client(uri, client, fetch.limits, cache if fetch.cache is not None else scratch / "cache", scratch)
+        (scratch / "tmp").mkdir()
+        cache = scratch / "cache"
+        if fetch.cache is not None:
+            cache = Path(os.environ.get(client.cache_variable) or client.default_cache)
+        cache.mkdir(parents=True, exist_ok=True)
+        command = [client.module, handle, str(fetch.limits.remote_bytes), str(cache), str(scratch / "tmp")]
+        folder = _run_client(uri, client, command, {client.cache_variable: str(cache), "TMPDIR": str(scratch / "tmp")})
+        modules = find_modules(folder)
+        if len(modules) > 1:
+            names = ", ".join(str(module.relative_to(folder)) for module in modules[:3])
+            raise NotAModule(f"{uri}: {len(modules)} modules are in it, {names}; download it, and name one of them")
+        yield modules[0]
 
 
-def _handle(uri: Uri, client: Client) -> str:
-    """Return the handle as the client takes it."""
-    if client is _TFHUB:
-        return uri.uri
-    if uri.scheme == "kaggle":
-        handle = uri.uri.partition("://")[2].rstrip("/")
-        if _KAGGLE_HANDLE.fullmatch(handle):
-            return handle
-    elif (page := _KAGGLE_PAGE.fullmatch(urlsplit(uri.uri).path)) is not None:
-        return "/".join(part for part in page.groups() if part)
-    raise UserError(f"{uri}: a model on Kaggle is owner/model/framework/variation, with or without /version")
-
-
-def _run_client(uri: Uri, client: Client, limits: ReadLimits, cache: Path, scratch: Path) -> Path:
-    """Run a client, and return the folder of the module that it downloaded."""
-    cache.mkdir(parents=True, exist_ok=True)
-    temporary = scratch / "tmp"
-    temporary.mkdir()
-    command = [sys.executable, "-P", "-m", "hubcheck.remote.clients", client.name, _handle(uri, client)]
-    command += [str(limits.remote_bytes), str(cache), str(temporary)]
-    variables = {client.cache_variable: str(cache), "TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"}
+def _run_client(uri: Uri, client: Client, arguments: list[str], variables: dict[str, str]) -> Path:
+    """Run the program in clients/, and return the folder that the client downloaded to."""
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-P", "-m", "hubcheck.remote.clients", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=child_environment(**variables),
+        env=child_environment(**variables, PYTHONDONTWRITEBYTECODE="1"),
         start_new_session=True,
     )
     try:
@@ -138,17 +132,7 @@ def _run_client(uri: Uri, client: Client, limits: ReadLimits, cache: Path, scrat
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     try:
-        folder = Path(json.loads(out.splitlines()[-1])["folder"])
+        return Path(json.loads(out.splitlines()[-1])["folder"])
     except (ValueError, LookupError, TypeError):
         lines = err.decode("utf-8", "replace").strip().splitlines() or ["no error message"]
         raise Unreachable(uri.uri, f"{client.package} failed: {lines[-1]}") from None
-    return _module_in(uri, folder)
-
-
-def _module_in(uri: Uri, folder: Path) -> Path:
-    """Return the module in what was downloaded: mostly that folder itself."""
-    modules = find_modules(folder)
-    if len(modules) > 1:
-        names = ", ".join(str(module.relative_to(folder)) for module in modules[:3])
-        raise NotAModule(f"{uri}: {len(modules)} modules are in it, {names}; download it, and name one of them")
-    return modules[0]

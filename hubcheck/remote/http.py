@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from html import unescape
 from typing import Any
@@ -20,14 +20,13 @@ from hubcheck._version import __version__
 from hubcheck.module.limits import ReadLimits
 from hubcheck.module.uri import Uri
 from hubcheck.remote.remote_folder import AccessDenied, FileInfo, Listing, Sink
-from hubcheck.remote.retry import BUSY
 from hubcheck.util.errors import Unreachable
 
-_CONCURRENT_REQUESTS = 8
 _CHUNK_BYTES = 1 << 16
 _MAX_PAGE_BYTES = 8 << 20
 _TAGS = ("ETag", "Content-MD5", "Digest", "x-goog-hash", "x-goog-generation", "x-amz-version-id")
 _ABSENT, _DENIED, _NO_HEAD = (404, 410), (401, 403), (400, 401, 403, 405, 501)
+_BUSY = (408, 425, 429, 500, 502, 503, 504)
 _HTML = ("text/html", "application/xhtml+xml")
 
 
@@ -36,6 +35,8 @@ class HttpFolder:
 
     Redirects are followed to HTTP and HTTPS only. Proxies and .netrc are taken from the environment.
     """
+
+    concurrent_requests = 8
 
     def __init__(self, uri: Uri, limits: ReadLimits) -> None:
         self.uri = uri
@@ -52,12 +53,7 @@ class HttpFolder:
         return self.uri.below(name).uri
 
     def info(self, name: str) -> FileInfo | None:
-        """Return what the response headers of a file declare."""
         return self._sync(self._info, self.uri_of(name))  # type: ignore[no-any-return]
-
-    def infos(self, names: Sequence[str]) -> list[FileInfo | Unreachable | None]:
-        """Return the same for several files, a few at a time, with errors in place of answers."""
-        return sync(self._files.loop, self._infos, [self.uri_of(name) for name in names])  # type: ignore[no-any-return]
 
     def list_folder(self, folder: str) -> Listing | None:
         """Return the names directly below a folder that its HTML page links to.
@@ -83,29 +79,13 @@ class HttpFolder:
         files = {path: None for path in paths if not path.endswith("/")}
         return Listing(tuple(folders), files) if paths else None
 
-    def download(self, name: str, sink: Sink) -> None:
-        self._sync(self._download, self.uri_of(name), sink)
-
-    def download_range(self, name: str, start: int, size: int, sink: Sink) -> None:
-        """Write `size` bytes of a file to a sink. Of a server without range requests, what precedes them is skipped."""
-        self._sync(self._download_range, self.uri_of(name), start, size, sink)
+    def download(self, name: str, sink: Sink, part: range | None = None) -> None:
+        """Write a file, or a part of it, to a sink. Without range requests, what precedes the part is skipped."""
+        self._sync(self._download, self.uri_of(name), sink, part)
 
     def _sync(self, function: Any, uri: str, *arguments: Any) -> Any:
         with _as_unreachable(uri):
             return sync(self._files.loop, function, uri, *arguments)
-
-    async def _infos(self, uris: list[str]) -> list[FileInfo | Unreachable | None]:
-        semaphore = asyncio.Semaphore(_CONCURRENT_REQUESTS)
-
-        async def info_or_error(uri: str) -> FileInfo | Unreachable | None:
-            try:
-                async with semaphore:
-                    with _as_unreachable(uri):
-                        return await self._info(uri)
-            except Unreachable as error:
-                return error
-
-        return list(await asyncio.gather(*map(info_or_error, uris)))
 
     async def _info(self, uri: str) -> FileInfo | None:
         session = await self._files.set_session()
@@ -116,19 +96,13 @@ class HttpFolder:
         async with session.get(self._files.encode_url(uri), headers={"Range": "bytes=0-0"}) as response:
             return _file_info(response, uri)
 
-    async def _download(self, uri: str, sink: Sink) -> None:
+    async def _download(self, uri: str, sink: Sink, part: range | None) -> None:
         session = await self._files.set_session()
-        async with session.get(self._files.encode_url(uri)) as response:
-            _check_status(response, uri)
-            async for data in response.content.iter_chunked(_CHUNK_BYTES):
-                sink.write(data)
-
-    async def _download_range(self, uri: str, start: int, size: int, sink: Sink) -> None:
-        session = await self._files.set_session()
-        headers = {"Range": f"bytes={start}-{start + size - 1}"}
+        headers = {} if part is None else {"Range": f"bytes={part.start}-{part.stop - 1}"}
         async with session.get(self._files.encode_url(uri), headers=headers) as response:
             _check_status(response, uri)
-            position, end = (start if response.status == 206 else 0), start + size
+            start, end = (0, sys.maxsize) if part is None else (part.start, part.stop)
+            position = start if response.status == 206 else 0
             async for data in response.content.iter_chunked(_CHUNK_BYTES):
                 sink.write(data[max(0, start - position) : max(0, end - position)])
                 position += len(data)
@@ -196,7 +170,7 @@ def _status_error(uri: str, status: int, reason: str, headers: Mapping[str, str]
     wait = headers.get("Retry-After", "")
     kind = AccessDenied if status in _DENIED else Unreachable
     cause = f"the server answers {status} {reason}".rstrip()
-    return kind(uri, cause, retryable=status in BUSY, wait=float(wait) if wait.isdecimal() else 0)
+    return kind(uri, cause, retryable=status in _BUSY, wait=float(wait) if wait.isdecimal() else 0)
 
 
 _CAUSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, bool], ...] = (

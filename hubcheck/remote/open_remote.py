@@ -1,25 +1,44 @@
-"""Open the module at a URI."""
+"""Open the module at a URI: in a folder or archive on a server, in a folder of an archive, or behind a hub's handle.
+
+Archives are downloaded whole and unpacked as local ones are, so that everything refused there is refused here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+from hubcheck.module.file_names import is_archive_name
 from hubcheck.module.limits import LimitExceeded
-from hubcheck.module.locate import NotAModule
-from hubcheck.module.open_module import open_module
+from hubcheck.module.locate import NotAModule, find_modules
+from hubcheck.module.open_module import archive_content, open_module
 from hubcheck.module.reader import read
 from hubcheck.module.readmes import documents_beside
 from hubcheck.module.safe_names import is_safe
 from hubcheck.module.types import Module, Problem
 from hubcheck.module.uri import Uri
-from hubcheck.remote import handles, remote_archive
-from hubcheck.remote.connect import connect
+from hubcheck.remote import handles
 from hubcheck.remote.download_module import download_documents, download_module
 from hubcheck.remote.download_session import download_session
 from hubcheck.remote.fetch_options import FetchOptions
+from hubcheck.remote.requests import connect, file_info
 from hubcheck.util.errors import Unreachable
+
+_SUFFIXES = {"zip": ".zip", "tar": ".tar.gz"}
+"""Schemes of folders in archives (`zip://folder::https://host/modules.zip`), with the suffixes of these archives."""
+
+
+def is_in_archive(uri: Uri) -> bool:
+    """Return whether a URI names a folder of an archive."""
+    return uri.scheme in _SUFFIXES and "::" in uri.uri
+
+
+def local_path(uri: Uri) -> Path:
+    """Return the path of a `file://` URI."""
+    return Path(unquote(urlsplit(uri.uri).path))
 
 
 @contextmanager
@@ -44,19 +63,18 @@ def open_remote(uri: Uri, fetch: FetchOptions, *, weights: bool) -> Iterator[Mod
             module = _unreadable(uri, fetch, str(error), "Publish the module's whole folder, saved_model.pb included.")
         except OSError as error:
             raise Unreachable(uri.uri, f"its files cannot be written: {error.strerror or error}") from None
-        yield module
+        yield replace(module, path=uri)
 
 
 def _module(uri: Uri, fetch: FetchOptions, weights: bool, stack: ExitStack) -> Module:
+    if is_in_archive(uri):
+        return _in_archive(uri, fetch, stack)
     if (client := handles.client_for(uri)) is not None:
-        folder = stack.enter_context(handles.resolved(uri, client, fetch))
-        module = stack.enter_context(open_module(folder, fetch.limits))
+        path = stack.enter_context(handles.resolved(uri, client, fetch))
     elif uri.scheme == "file":
-        module = stack.enter_context(open_module(remote_archive.local_path(uri), fetch.limits))
-    elif remote_archive.is_in_archive(uri):
-        return stack.enter_context(remote_archive.open_in_archive(uri, fetch))
-    elif remote_archive.is_archive(uri):
-        return stack.enter_context(remote_archive.open_archive(uri, fetch))
+        path = local_path(uri)
+    elif is_archive_name(uri.name):
+        path = _downloaded(uri, fetch, "", stack)
     else:
         session = stack.enter_context(download_session(connect(uri, fetch.limits), fetch))
         folder = session.folder / (uri.name if is_safe(uri.name) else "module")
@@ -65,9 +83,63 @@ def _module(uri: Uri, fetch: FetchOptions, weights: bool, stack: ExitStack) -> M
         if uri.parent is not None:
             beside = replace(session, remote=connect(uri.parent, fetch.limits))
             download_documents(beside, session.folder, documents_beside(folder.name))
-        module = read(folder, fetch.limits)
-    return replace(module, path=uri)
+        return read(folder, fetch.limits)
+    return stack.enter_context(open_module(path, fetch.limits))
 
 
 def _unreadable(uri: Uri, fetch: FetchOptions, message: str, fix: str) -> Module:
     return Module(path=uri, format=None, file="", problems=(Problem(message, fix),), limits=fetch.limits)
+
+
+def find_in_archive(uri: Uri, fetch: FetchOptions) -> list[Uri]:
+    """Return the modules below a folder of an archive, or the folder if unpacking fails, so that a report says why."""
+    folder, archive = _split(uri)
+    with ExitStack() as stack:
+        content = archive_content(_downloaded(archive, fetch, _SUFFIXES[uri.scheme], stack), fetch.limits, stack)
+        if isinstance(content, Module) or content.folder is None:
+            return [uri]
+        root = content.folder / folder
+        try:
+            modules = find_modules(root, fetch.limits)
+        except NotAModule:
+            raise NotAModule(f"{uri}: no module in this folder of the archive") from None
+        if modules == [root]:
+            return [uri]
+        names = [module.relative_to(content.folder).as_posix() for module in modules]
+        return [Uri(f"{uri.scheme}://{name}::{archive}") for name in names]
+
+
+def _in_archive(uri: Uri, fetch: FetchOptions, stack: ExitStack) -> Module:
+    folder, archive = _split(uri)
+    file = _downloaded(archive, fetch, _SUFFIXES[uri.scheme], stack)
+    content = archive_content(file, fetch.limits, stack)
+    if isinstance(content, Module):
+        return content
+    if content.folder is None:
+        return Module(path=uri, format=None, file=file.name, archive=content.facts)
+    return read(content.folder / folder, fetch.limits)
+
+
+def _split(uri: Uri) -> tuple[str, Uri]:
+    """Return the folder in the archive, and the archive."""
+    first, _, rest = uri.uri.partition("::")
+    folder = first.partition("://")[2].strip("/")
+    if folder and not is_safe(folder):
+        raise NotAModule(f"{uri}: {folder} is not a valid name of a folder in an archive")
+    return folder, Uri(rest if "://" in rest else Path(rest).absolute().as_uri())
+
+
+def _downloaded(uri: Uri, fetch: FetchOptions, suffix: str, stack: ExitStack) -> Path:
+    """Return an archive as a local file; `suffix` is for its name if the URI has none of an archive."""
+    if uri.scheme == "file":
+        if not local_path(uri).is_file():
+            raise NotAModule(f"{uri}: no such file")
+        return local_path(uri)
+    remote = connect(uri, fetch.limits)
+    session = stack.enter_context(download_session(remote, fetch))
+    info = file_info(remote, "")
+    if info is None:
+        raise NotAModule(f"{uri}: no such file")
+    file = session.folder / (uri.name if is_archive_name(uri.name) and is_safe(uri.name) else f"module{suffix}")
+    session.download("", info, file)
+    return file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -70,10 +70,12 @@ class Sink(Protocol):
 class RemoteFolder(Protocol):
     """A folder or file on a server. Names are relative to it, with slashes; "" is the folder or file itself.
 
-    Every method but `uri_of` may raise Unreachable, and AccessDenied where credentials are required.
+    Every method but `uri_of` may raise Unreachable, and AccessDenied where credentials are required. Up to
+    `concurrent_requests` threads may call them at the same time.
     """
 
     uri: Uri
+    concurrent_requests: int
 
     def uri_of(self, name: str) -> str:
         """Return the URI of a file or folder below."""
@@ -81,17 +83,11 @@ class RemoteFolder(Protocol):
     def info(self, name: str) -> FileInfo | None:
         """Return what the server declares about a file; None if there is none."""
 
-    def infos(self, names: Sequence[str]) -> list[FileInfo | Unreachable | None]:
-        """Return the same for several files, in their order, with errors in place of answers."""
-
     def list_folder(self, folder: str) -> Listing | None:
         """Return the content of a folder; None if the server does not list it."""
 
-    def download(self, name: str, sink: Sink) -> None:
-        """Write a whole file to a sink."""
-
-    def download_range(self, name: str, start: int, size: int, sink: Sink) -> None:
-        """Write `size` bytes of a file, from `start` on, to a sink."""
+    def download(self, name: str, sink: Sink, part: range | None = None) -> None:
+        """Write a file, or the part with these byte offsets, to a sink."""
 
 
 def join(folder: str, name: str) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.locate import find_modules
 from hubcheck.module.uri import ModuleSource, parse_source
-from hubcheck.remote.fetch_options import FetchOptions
+from hubcheck.remote.fetch_options import FetchOptions, user_cache
 from hubcheck.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,9 +45,8 @@ def find_one_source(location: str | os.PathLike[str], fetch: FetchOptions) -> Mo
     return sources[0]
 
 
-@contextmanager
-def open_source(source: ModuleSource, fetch: FetchOptions, *, weights: bool = True) -> Iterator[Module]:
-    """Yield the module at a path or URI. `Module.folder` exists until the end of the context.
+def open_source(source: ModuleSource, fetch: FetchOptions, *, weights: bool = True) -> AbstractContextManager[Module]:
+    """Open the module at a path or URI. `Module.folder` exists until the end of the context.
 
     Args:
         source: one that `find_sources` returned.
@@ -61,13 +59,10 @@ def open_source(source: ModuleSource, fetch: FetchOptions, *, weights: bool = Tr
     if isinstance(source, Path):
         from hubcheck.module.open_module import open_module  # not needed for cached reports
 
-        with open_module(source, fetch.limits) as module:
-            yield module
-        return
+        return open_module(source, fetch.limits)
     from hubcheck.remote.open_remote import open_remote
 
-    with open_remote(source, fetch, weights=weights) as module:
-        yield module
+    return open_remote(source, fetch, weights=weights)
 
 
 def read(path: str | os.PathLike[str], limits: ReadLimits = LIMITS) -> Module:
@@ -87,7 +82,7 @@ def read(path: str | os.PathLike[str], limits: ReadLimits = LIMITS) -> Module:
         Unreachable: a server does not deliver it.
     """
     source = parse_source(path)
-    fetch = FetchOptions(limits) if isinstance(source, Path) else FetchOptions.with_user_cache(limits)
+    fetch = FetchOptions(limits, None if isinstance(source, Path) else user_cache())
     with open_source(source, fetch, weights=False) as module:
         is_local = isinstance(source, Path) or source.scheme == "file"
         return module if is_local and module.archive is None else replace(module, opened_at=None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 from fsspec.core import url_to_fs
@@ -25,6 +26,8 @@ class StorageFolder:
         self.uri = uri
         self._files, root = url_to_fs(uri.uri)
         self._files.invalidate_cache()
+        # Other drivers may not be thread-safe.
+        self.concurrent_requests = 8 if self._files.async_impl else 1
         self._root = root.rstrip("/")
 
     def uri_of(self, name: str) -> str:
@@ -37,15 +40,6 @@ class StorageFolder:
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
             return _file_info(entry) if entry.get("type") != "directory" else None
-
-    def infos(self, names: Sequence[str]) -> list[FileInfo | Unreachable | None]:
-        answers: list[FileInfo | Unreachable | None] = []
-        for name in names:
-            try:
-                answers.append(self.info(name))
-            except Unreachable as error:
-                answers.append(error)
-        return answers
 
     def list_folder(self, folder: str) -> Listing | None:
         path = join(self._root, folder)
@@ -68,17 +62,14 @@ class StorageFolder:
                 files[name] = _file_info(entry)
         return Listing(tuple(folders), files) if folders or files else None
 
-    def download(self, name: str, sink: Sink) -> None:
+    def download(self, name: str, sink: Sink, part: range | None = None) -> None:
         with _as_unreachable(self.uri_of(name)), self._files.open(join(self._root, name), "rb") as stream:
-            while data := stream.read(_CHUNK_BYTES):
+            if part is not None:
+                stream.seek(part.start)
+            remaining = sys.maxsize if part is None else len(part)
+            while remaining > 0 and (data := stream.read(min(_CHUNK_BYTES, remaining))):
                 sink.write(data)
-
-    def download_range(self, name: str, start: int, size: int, sink: Sink) -> None:
-        with _as_unreachable(self.uri_of(name)), self._files.open(join(self._root, name), "rb") as stream:
-            stream.seek(start)
-            while size > 0 and (data := stream.read(min(_CHUNK_BYTES, size))):
-                sink.write(data)
-                size -= len(data)
+                remaining -= len(data)
 
 
 def _file_info(entry: dict[str, Any]) -> FileInfo:

@@ -17,9 +17,6 @@ class DataFileError(UserError):
 
     def __init__(self, file: Path, key: str, reason: str) -> None:
         super().__init__(f"{file}: {key + ': ' if key else ''}{reason}")
-        self.file = file
-        self.key = key
-        self.reason = reason
 
 
 class LazyRegistry(Mapping[str, T], Generic[T]):

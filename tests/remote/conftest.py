@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hubcheck.remote import retry
+from hubcheck.remote import requests
 from tests.paths import DATA
 from tests.remote.server import Server, serving
 
@@ -25,7 +25,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that would have been waited between tries."""
     waited: list[float] = []
-    monkeypatch.setattr(retry, "sleep", waited.append)
+    monkeypatch.setattr(requests, "sleep", waited.append)
     return waited
 
 

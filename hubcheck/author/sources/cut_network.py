@@ -1,19 +1,141 @@
-"""Compute a module's tasks by an existing network that is cut at some of its layers or tensors."""
+"""Compute a module's tasks by an existing network: convert images to its input, and cut it at layers or tensors."""
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hubcheck.author.builder import ImageModule
-from hubcheck.author.definition import CLASSES, FEATURES, Outputs
-from hubcheck.author.errors import AuthorWarning
-from hubcheck.author.sources.image_input import ImageInput
+from hubcheck.author.definition import CLASSES, FEATURES, Outputs, Task, check_image_size
+from hubcheck.author.errors import AuthorError, AuthorWarning
+from hubcheck.module.types import Shape
 
+Pixels = tuple[float, float] | Callable[[Any], Any]
+Dims = tuple[int | None, ...] | None
 OutputKey = tuple[str, str]
 """The signature and the key of an output; the key of the default output is empty."""
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """How a network takes images.
+
+    Args:
+        pixels: (low, high), the range of pixel values that the network expects, or a function from float32 images
+            in [0, 1] to its input.
+        grayscale: the network takes one channel.
+
+    Raises:
+        AuthorError: pixels is neither.
+    """
+
+    pixels: Pixels
+    grayscale: bool
+
+    def __post_init__(self) -> None:
+        if callable(self.pixels):
+            return
+        try:
+            low, high = (float(bound) for bound in self.pixels)
+            if not low < high:
+                raise ValueError
+        except (TypeError, ValueError):
+            raise AuthorError(
+                "pixels must be (low, high), the range of values that the network expects, such as (-1, 1) or "
+                f"(0, 255), or a function of images in [0, 1], not {self.pixels!r}",
+                "image-input/value-range",
+            ) from None
+        object.__setattr__(self, "pixels", (low, high))
+
+    def convert(self, images: Any) -> Any:
+        """Return the network's input for float32 images in [0, 1], [batch, height, width, 3]."""
+        if self.grayscale:
+            import tensorflow as tf
+
+            images = tf.image.rgb_to_grayscale(images)
+        if callable(self.pixels):
+            return self.pixels(images)
+        low, high = self.pixels
+        if (low, high) == (0, 1):
+            return images
+        return images * high if low == 0 else images * (high - low) + low
+
+    def notes(self) -> list[str]:
+        """Return sentences for the documentation; none if the network takes the images unchanged."""
+        notes = []
+        if callable(self.pixels):
+            name = getattr(self.pixels, "__name__", "a function")
+            notes = [f"Images in [0, 1] are converted by `{name}` for the network."]
+        elif self.pixels != (0, 1):
+            notes = ["Images in [0, 1] are scaled to [{:g}, {:g}] for the network.".format(*self.pixels)]
+        gray = "Images are converted to gray by `tf.image.rgb_to_grayscale` (ITU-R 601 luma) for the network."
+        return [*notes, gray] if self.grayscale else notes
+
+    def new_module(
+        self, architecture: str, dims: Dims, name: str, *, image_size: tuple[int, int] | None, description: str
+    ) -> ImageModule:
+        """Return a module, without tasks yet, that takes images for the network.
+
+        Args:
+            dims: the shape of the network's input, None if unknown.
+            name: what error messages call the network or its input.
+            image_size: height and width in pixels, where `dims` has none.
+
+        Raises:
+            AuthorError: batches of images do not fit the input, or the image size is unknown or contradictory.
+        """
+        if dims is not None:
+            self._check(dims, name)
+        return ImageModule(architecture, _image_size(dims, image_size, name), description=description)
+
+    def _check(self, dims: tuple[int | None, ...], name: str) -> None:
+        shape = Shape(dims)
+        if len(dims) != 4:
+            raise AuthorError(
+                f"{name} has {len(dims)} dimensions, {shape}: images need 4, [batch, height, width, 3]",
+                "image-input/rank",
+            )
+        if dims[0] is not None:
+            raise AuthorError(
+                f"{name} takes only batches of {dims[0]}, {shape}: export it again with a batch dimension of None",
+                "image-input/batch-size",
+            )
+        if dims[1] in (1, 3) and dims[3] not in (1, 3):
+            raise AuthorError(
+                f"{name} takes channels first (NCHW), {shape}: build it again with data_format='channels_last'",
+                "image-input/channels",
+            )
+        if dims[3] == 1 and not self.grayscale:
+            raise AuthorError(
+                f"{name} takes gray images, {shape}, but modules take RGB: with grayscale=True the module converts "
+                "them by tf.image.rgb_to_grayscale, and its documentation says so",
+                "image-input/channels",
+            )
+        if self.grayscale and dims[3] not in (1, None):
+            raise AuthorError(f"grayscale=True is for networks with one channel, but {name} takes {shape}")
+        if dims[3] not in (1, 3, None):
+            raise AuthorError(f"{name} takes {dims[3]} channels, {shape}, but modules take RGB", "image-input/channels")
+
+
+def _image_size(dims: Dims, size: tuple[int, int] | None, name: str) -> tuple[int, int]:
+    height, width = (None, None) if dims is None else dims[1:3]
+    if size is None:
+        if height is None or width is None:
+            raise AuthorError(
+                f"{name} takes images of any size: pass the size for the module as image_size=(height, width)",
+                "image-input/image-size",
+            )
+        return height, width
+    check_image_size(size)
+    if height not in (None, size[0]) or width not in (None, size[1]):
+        raise AuthorError(
+            f"{name} takes images of {height} x {width} pixels, but image_size is {size[0]} x {size[1]}: "
+            "leave image_size out, or build the network for that size",
+            "image-input/image-size",
+        )
+    return size
 
 
 class Network(Protocol):
@@ -38,33 +160,34 @@ class Network(Protocol):
         """Return the values of outputs for images as the network takes them."""
 
 
-def add_tasks(
-    module: ImageModule,
-    network: Network,
-    image_input: ImageInput,
-    *,
-    features: str | None,
-    logits: str | None,
-    hidden: Sequence[str] | Mapping[str, str],
-    classes: str | os.PathLike[str] | Sequence[str] | None,
-    activation: str | None,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What the functions that make modules are asked to take from a network, see `from_keras`."""
+
+    features: str | None
+    logits: str | None
+    hidden: Sequence[str] | Mapping[str, str]
+    classes: tuple[str, ...]
+    activation: str | None
+
+
+def add_tasks(module: ImageModule, network: Network, image_input: ImageInput, cut: Cut) -> None:
     """Let the network compute the tasks of a module, and note what was changed for that."""
+    if cut.logits is None and (cut.classes or cut.activation is not None):
+        raise AuthorError("classes= and activation= describe logits: pass logits= too")
     outputs: dict[str, dict[str, Any]] = {}
-    labels: dict[str, str] = {}
-    if features is not None:
-        outputs[FEATURES] = {"": network.features(features)}
-        labels[FEATURES] = f"the {network.kind} {features!r}"
-    if logits is not None:
-        output, removed = network.logits(logits)
+    activation = cut.activation
+    if cut.features is not None:
+        outputs[FEATURES] = {"": network.features(cut.features)}
+    if cut.logits is not None:
+        output, removed = network.logits(cut.logits)
         outputs[CLASSES] = {"": output}
-        labels[CLASSES] = f"the {network.kind} {logits!r}"
         if removed:
             activation = activation or removed
-            message = f"The {removed} of {labels[CLASSES]} was removed: the module outputs logits."
+            message = f"The {removed} of the {network.kind} {cut.logits!r} was removed: the module outputs logits."
             warnings.warn(message, AuthorWarning, stacklevel=3)
             module.note(message)
-    named = hidden if isinstance(hidden, Mapping) else {name: name for name in hidden}
+    named = cut.hidden if isinstance(cut.hidden, Mapping) else {name: name for name in cut.hidden}
     for key, name in named.items():
         for keys in outputs.values():
             keys[key] = network.hidden(name)
@@ -87,5 +210,9 @@ def add_tasks(
             results[task] = Outputs(default, by_key)
         return results
 
-    module.set_joint_function(compute, labels, classes=classes, activation=activation)
+    module.joint_function = compute
+    for signature, source in ((FEATURES, cut.features), (CLASSES, cut.logits)):
+        if source is not None:
+            details = (cut.classes, activation) if signature == CLASSES else ()
+            module.tasks[signature] = Task(signature, compute, False, True, f"the {network.kind} {source!r}", *details)
     module.models.append(network)

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hubcheck.author.builder import ImageModule
+from hubcheck.author.definition import read_classes
 from hubcheck.author.errors import AuthorError
-from hubcheck.author.sources.cut_network import add_tasks
-from hubcheck.author.sources.image_input import Dims, ImageInput, Pixels
+from hubcheck.author.sources.cut_network import Cut, Dims, ImageInput, Pixels, add_tasks
 from hubcheck.author.sources.keras_layers import KerasNetwork
-from hubcheck.author.validation import read_classes
 
 
 def from_keras(
@@ -55,7 +54,8 @@ def from_keras(
         AuthorError: no module can be made of the model; names the layer, argument or rule.
     """
     _check_model(model)
-    image_input, classes = ImageInput(pixels, grayscale), read_classes(classes) or None
+    image_input = ImageInput(pixels, grayscale)
+    cut = Cut(features, logits, hidden, read_classes(classes), activation)
     network = KerasNetwork(model)
     if features is None and logits is None:
         last = ", ".join(repr(name) for name in list(network.layers())[-5:])
@@ -66,16 +66,7 @@ def from_keras(
         )
     name, dims = f"the model {model.name!r}", _input_dims(model)
     module = image_input.new_module(architecture, dims, name, image_size=image_size, description=description)
-    add_tasks(
-        module,
-        network,
-        image_input,
-        features=features,
-        logits=logits,
-        hidden=hidden,
-        classes=classes,
-        activation=activation,
-    )
+    add_tasks(module, network, image_input, cut)
     return module
 
 

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hubcheck.author.builder import ImageModule
+from hubcheck.author.definition import read_classes
 from hubcheck.author.errors import AuthorError, missing_tensorflow, suggestion
-from hubcheck.author.sources.cut_network import add_tasks
-from hubcheck.author.sources.image_input import ImageInput, Pixels
-from hubcheck.author.validation import read_classes
+from hubcheck.author.sources.cut_network import Cut, ImageInput, Pixels, add_tasks
 from hubcheck.hub.spec import ModuleSpec, load_module_spec
 from hubcheck.module.types import Signature
 
@@ -58,8 +57,12 @@ def from_saved_model(
     Raises:
         AuthorError: no module can be made of the model; names the input, output or rule.
     """
-    image_input, classes = ImageInput(pixels, grayscale), read_classes(classes) or None
-    spec = _spec(path)
+    image_input = ImageInput(pixels, grayscale)
+    cut = Cut(features, logits, hidden, read_classes(classes), activation)
+    try:
+        spec = load_module_spec(path)
+    except (ValueError, OSError) as error:
+        raise AuthorError(str(error), "module/readable") from error
     source = _signature(spec, signature, tags)
     if features is None and logits is None:
         outputs = ", ".join(f"{name!r} {tensor}" for name, tensor in source.outputs.items())
@@ -79,25 +82,9 @@ def from_saved_model(
         from hubcheck.author.sources.saved_model_graph import SavedModelGraph
     except ImportError as error:
         raise missing_tensorflow(error) from error
-    add_tasks(
-        module,
-        SavedModelGraph(spec, source, tags, key),
-        image_input,
-        features=features,
-        logits=logits,
-        hidden=hidden,
-        classes=classes,
-        activation=activation,
-    )
+    add_tasks(module, SavedModelGraph(spec, source, tags, key), image_input, cut)
     module.note("Training computes the same as inference: the module was made of a SavedModel's graph for inference.")
     return module
-
-
-def _spec(path: str | os.PathLike[str]) -> ModuleSpec:
-    try:
-        return load_module_spec(path)
-    except (ValueError, OSError) as error:
-        raise AuthorError(str(error), "module/readable") from error
 
 
 def _signature(spec: ModuleSpec, name: str | None, tags: Iterable[str] | None) -> Signature:

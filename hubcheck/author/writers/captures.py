@@ -13,6 +13,8 @@ from hubcheck.author.errors import AuthorError
 
 _MAX_DEPTH = 12
 """How deeply objects are searched: objects that create attributes on access, such as mocks, have no end."""
+_OPAQUE = ("tensorflow", "numpy", "builtins")
+"""Packages whose objects are not searched, unless they are known to contain variables."""
 
 
 def captured_variables(*functions: Any) -> list[tf.Variable]:
@@ -39,10 +41,10 @@ def variables_of(function: Any, output: Any) -> list[tf.Variable]:
     return [variable for variable in captured_variables(function) if id(variable.handle) in handles]
 
 
-def unique_names(variables: Iterable[tf.Variable]) -> list[str]:
-    """Return a unique name for each variable, which name-based checkpoints require: its own, numbered if taken."""
+def unique_names(variables: Iterable[tf.Variable]) -> dict[str, tf.Variable]:
+    """Return variables by unique names, which name-based checkpoints require: their own, numbered if taken."""
     taken: set[str] = set()
-    names = []
+    named = {}
     for variable in variables:
         base = _op_name(variable.name.partition(":")[0])
         name, count = base, 0
@@ -51,8 +53,8 @@ def unique_names(variables: Iterable[tf.Variable]) -> list[str]:
             count += 1
             name = f"{base}_{count}"
         taken.add(name.lower())
-        names.append(name)
-    return names
+        named[name] = variable
+    return named
 
 
 def regularizers(module: ModuleDefinition, variables: Iterable[tf.Variable]) -> list[Callable[[], Any]]:
@@ -132,7 +134,8 @@ def _children(thing: Any) -> Iterable[Any]:
         return (thing.python_function,)
     if hasattr(thing, "func") and hasattr(thing, "keywords"):
         return (thing.func, *thing.args, *thing.keywords.values())
-    return vars(thing).values() if _is_plain_object(thing) else ()
+    package = type(thing).__module__.partition(".")[0]
+    return vars(thing).values() if hasattr(thing, "__dict__") and package not in _OPAQUE else ()
 
 
 def _cells(function: Any) -> list[Any]:
@@ -152,11 +155,6 @@ def _is_keras3_variable(thing: Any) -> bool:
 def _is_keras3_layer(thing: Any) -> bool:
     layer = hasattr(thing, "non_trainable_variables") and hasattr(thing, "dtype_policy")
     return layer and not isinstance(thing, tf.Module)
-
-
-def _is_plain_object(thing: Any) -> bool:
-    package = type(thing).__module__.partition(".")[0]
-    return hasattr(thing, "__dict__") and package not in ("tensorflow", "numpy", "builtins")
 
 
 def _op_name(name: str) -> str:

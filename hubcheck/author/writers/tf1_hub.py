@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from google.protobuf import any_pb2
+from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from hubcheck.author.definition import LABELS
 from hubcheck.author.errors import AuthorError
 from hubcheck.author.flat_graph import FlatGraph, all_nodes, flatten, import_nodes
 from hubcheck.author.writers.captures import captured_variables, regularizers, unique_names
-from hubcheck.author.writers.tf1_variables import Variables
 from hubcheck.author.writers.tracing import TracedModule
 from hubcheck.module.proto import message_class
 
@@ -32,8 +33,7 @@ def write(module: TracedModule, folder: Path, *, tf1_compat: bool = False) -> No
         tf.function(loss).get_concrete_function()
         for loss in regularizers(module.definition, [variable for variable in variables if variable.trainable])
     ]
-    variables = captured_variables(*module.traces.values(), *losses)
-    named = Variables(variables, unique_names(variables))
+    named = unique_names(captured_variables(*module.traces.values(), *losses))
     proto = saved_model_pb2.SavedModel()
     for training, trace in module.traces.items():
         meta = _meta_graph(module, trace, named, losses, tf1_compat=tf1_compat)
@@ -44,8 +44,14 @@ def write(module: TracedModule, folder: Path, *, tf1_compat: bool = False) -> No
                 for name in _UNKNOWN_TO_TF1.get(node.op, ()):
                     node.attr.pop(name, None)
         proto.meta_graphs.append(meta)
-    if variables:
-        named.save(folder / "variables")
+    if named:
+        (folder / "variables").mkdir()
+        tf.raw_ops.SaveV2(
+            prefix=str(folder / "variables" / "variables"),
+            tensor_names=list(named),
+            shape_and_slices=[""] * len(named),
+            tensors=[variable.read_value() for variable in named.values()],
+        )
     if module.definition.classes:
         (folder / "assets").mkdir()
         module.write_labels(folder / "assets")
@@ -55,10 +61,10 @@ def write(module: TracedModule, folder: Path, *, tf1_compat: bool = False) -> No
 
 
 def _meta_graph(
-    module: TracedModule, trace: Any, variables: Variables, losses: Sequence[Any], *, tf1_compat: bool
+    module: TracedModule, trace: Any, variables: Mapping[str, tf.Variable], losses: Sequence[Any], *, tf1_compat: bool
 ) -> Any:
     with tf.Graph().as_default() as graph:
-        handles = variables.create()
+        handles = _create(variables)
         spec = module.images
         images = tf.compat.v1.placeholder(spec.dtype, spec.shape, name=spec.name)
         results, updates = _import(flatten(trace, v1_control_flow=tf1_compat), [images], handles)
@@ -72,13 +78,17 @@ def _meta_graph(
             labels = tf.constant(_ASSET, name="labels")
             graph.add_to_collection(_KEYS.ASSET_FILEPATHS, labels)
         meta = tf.compat.v1.train.export_meta_graph(strip_default_attrs=True)
-    variables.declare(meta)
+    _declare(meta, variables)
     for name, outputs in (*results.items(), (_DEFAULT_SIGNATURE, results[module.default])):
         signature = meta.signature_def[name]
         signature.inputs[spec.name].CopyFrom(_tensor_info(images))
         for key, tensor in outputs.items():
             signature.outputs[key].CopyFrom(_tensor_info(tensor))
-    _attach_image_size(meta, module.definition.image_size)
+    # The ImageModuleInfo that `hub.get_expected_image_size` of the original library reads.
+    info = message_class("ImageModuleInfo")()
+    info.default_image_size.height, info.default_image_size.width = module.definition.image_size
+    attachment = message_class("ModuleAttachment")(key="image_module_info", value=info.SerializeToString())
+    meta.collection_def["hub_module_attachments"].bytes_list.value.append(attachment.SerializeToString())
     if module.definition.classes:
         asset = meta_graph_pb2.AssetFileDef(filename=LABELS)
         asset.tensor_info.name = labels.name
@@ -119,9 +129,67 @@ def _constant(external: Any) -> tf.Tensor:
     return tf.constant(external.numpy())
 
 
-def _attach_image_size(meta: Any, size: tuple[int, int]) -> None:
-    """Attach the ImageModuleInfo that `hub.get_expected_image_size` of the original library reads."""
-    info = message_class("ImageModuleInfo")()
-    info.default_image_size.height, info.default_image_size.width = size
-    attachment = message_class("ModuleAttachment")(key="image_module_info", value=info.SerializeToString())
-    meta.collection_def["hub_module_attachments"].bytes_list.value.append(attachment.SerializeToString())
+def _create(variables: Mapping[str, tf.Variable]) -> dict[int, tf.Tensor]:
+    """Create variables in the current, empty graph; return the handles by the id of the eager variable's handle.
+
+    Creating them by tf.compat.v1.Variable would dominate the time of an export of hundreds of variables.
+
+    Raises:
+        AuthorError: the graph cannot have both of two names.
+    """
+    graph_def = tf.compat.v1.GraphDef()
+    graph_def.versions.producer = tf.version.GRAPH_DEF_VERSION
+    for name, variable in variables.items():
+        graph_def.node.extend(_variable_nodes(variable, name))
+    wanted = [f"{name}:0" for name in variables]
+    handles = tf.graph_util.import_graph_def(graph_def, return_elements=wanted, name="") if wanted else []
+    for handle, name in zip(handles, variables, strict=True):
+        if handle.op.name != name:
+            raise AuthorError(f"two variables or scopes of the module are named {name!r}: rename one of them")
+    return {id(variable.handle): handle for variable, handle in zip(variables.values(), handles, strict=True)}
+
+
+def _declare(meta: Any, variables: Mapping[str, tf.Variable]) -> None:
+    """Add variables to the collections of a MetaGraphDef."""
+    for name, variable in variables.items():
+        data = variable_pb2.VariableDef(
+            variable_name=f"{name}:0",
+            initializer_name=f"{name}/Assign",
+            initial_value_name=f"{name}/Initializer/zeros:0",
+            snapshot_name=f"{name}/Read/ReadVariableOp:0",
+            is_resource=True,
+            trainable=variable.trainable,
+        ).SerializeToString()
+        keys = [_KEYS.GLOBAL_VARIABLES, _KEYS.MODEL_VARIABLES]
+        for key in [*keys, _KEYS.TRAINABLE_VARIABLES] if variable.trainable else keys:
+            meta.collection_def[key].bytes_list.value.append(data)
+
+
+def _variable_nodes(variable: tf.Variable, name: str) -> Iterator[Any]:
+    dtype, shape = variable.dtype, variable.shape
+    sizes = np.array(shape.as_list(), np.int32)
+    # The initial values are never used, because loaders restore the checkpoint.
+    zeros = f"{name}/Initializer/zeros"
+    yield _const(f"{zeros}/shape_as_tensor", sizes, tf.int32)
+    yield _const(f"{zeros}/Const", np.zeros([], dtype.as_numpy_dtype), dtype)
+    yield _node(zeros, "Fill", f"{zeros}/shape_as_tensor", f"{zeros}/Const", T=dtype, index_type=tf.int32)
+    handle = _node(name, "VarHandleOp", dtype=dtype)
+    handle.attr["shape"].shape.CopyFrom(shape.as_proto())
+    handle.attr["shared_name"].s = name.encode()
+    yield handle
+    yield _node(f"{name}/IsInitialized/VarIsInitializedOp", "VarIsInitializedOp", name)
+    yield _node(f"{name}/Assign", "AssignVariableOp", name, zeros, dtype=dtype)
+    yield _node(f"{name}/Read/ReadVariableOp", "ReadVariableOp", name, dtype=dtype)
+
+
+def _node(name: str, op: str, *inputs: str, **types: tf.DType) -> Any:
+    node = tf.compat.v1.NodeDef(name=name, op=op, input=inputs)
+    for attribute, dtype in types.items():
+        node.attr[attribute].type = dtype.as_datatype_enum
+    return node
+
+
+def _const(name: str, value: Any, dtype: tf.DType) -> Any:
+    node = _node(name, "Const", dtype=dtype)
+    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, dtype))
+    return node

@@ -1,4 +1,4 @@
-"""Trace a module's functions once for inference and once for training."""
+"""Trace a module's functions, once for inference and once for training, and check what they return."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from hubcheck.author.definition import CLASSES, FEATURES, LABELS, ModuleDefinition, Task
+from hubcheck.author.definition import CLASSES, FEATURES, LABELS, ModuleDefinition, Outputs, Task, hidden_key
 from hubcheck.author.errors import AuthorError
 from hubcheck.author.flat_graph import VARIABLE_WRITES, all_nodes
-from hubcheck.author.writers.returned_values import checked_outputs
 from hubcheck.module.types import Shape
-from hubcheck.rulebook.contract import load_contracts
+from hubcheck.rulebook.contract import TensorContract, load_contracts
 
 
 class TracedModule:
@@ -68,7 +67,7 @@ def _trace(module: ModuleDefinition, images: tf.TensorSpec, training: bool) -> A
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def check(task: Task, value: Any) -> dict[str, tf.Tensor]:
         try:
-            return checked_outputs(module.architecture, task, value)
+            return _checked_outputs(module.architecture, task, value)
         except AuthorError as error:
             # Kept, because AutoGraph raises another error instead.
             mistakes.append(error)
@@ -100,19 +99,14 @@ def _trace(module: ModuleDefinition, images: tf.TensorSpec, training: bool) -> A
         where = f"{current[-1].label} fails" if current else "the module fails"
         when = " in training" if training else ""
         raise AuthorError(f"{where} on images {Shape(tuple(images.shape))}{when}: {_summary(error)}") from error
-    if not training:
-        _check_no_updates(traced, tasks[-1])
+    updates = [] if training else [n.name for n in all_nodes(traced.graph.as_graph_def()) if n.op in VARIABLE_WRITES]
+    if updates:
+        raise AuthorError(
+            f"{tasks[-1].label} updates a variable in inference ({updates[0]}): pass its `training` argument on to the "
+            "layers, and update variables only if it is true",
+            "behaviour/deterministic",
+        )
     return traced
-
-
-def _check_no_updates(traced: Any, task: Task) -> None:
-    for node in all_nodes(traced.graph.as_graph_def()):
-        if node.op in VARIABLE_WRITES:
-            raise AuthorError(
-                f"{task.label} updates a variable in inference ({node.name}): pass its `training` argument on to the "
-                "layers, and update variables only if it is true",
-                "behaviour/deterministic",
-            )
 
 
 def _summary(error: BaseException) -> str:
@@ -120,3 +114,73 @@ def _summary(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     noise = ("Arguments received", "•", "Call arguments", "File ", "in user code")
     return next((line for line in reversed(lines) if not line.startswith(noise)), type(error).__name__)
+
+
+def _checked_outputs(architecture: str, task: Task, value: Any) -> dict[str, tf.Tensor]:
+    """Return the outputs of a task by their keys.
+
+    Raises:
+        AuthorError: the value violates the contract; names the rule.
+    """
+    result = value if isinstance(value, Outputs) else Outputs(value)
+    contract = load_contracts()[task.signature].outputs["default"]
+    outputs = {"default": _checked_tensor(result.default, contract, f"{task.label} returns")}
+    width = outputs["default"].shape[1]
+    if task.classes and len(task.classes) != width:
+        raise AuthorError(
+            f"{task.label} returns logits for {width} classes, but there are {len(task.classes)} class names: "
+            "their numbers must be equal",
+            "classification/labels",
+        )
+    for name, tensor in result.hidden.items():
+        key = hidden_key(architecture, name)
+        if not tf.is_tensor(tensor) or isinstance(tensor, tf.SparseTensor | tf.RaggedTensor):
+            raise AuthorError(f"the hidden output {name!r} of {task.label} is {_kind(tensor)}, not a dense tensor")
+        # A copy, so that no two keys name the same tensor.
+        outputs[key] = tf.identity(tensor)
+    return outputs
+
+
+def _checked_tensor(value: Any, contract: TensorContract, returns: str) -> tf.Tensor:
+    if hasattr(value, "__array__") and not tf.is_tensor(value):
+        raise AuthorError(
+            f"{returns} a NumPy array, which is a constant: compute the result from the images with TensorFlow",
+            "behaviour/informative",
+        )
+    if not isinstance(value, tf.Tensor):
+        several = isinstance(value, dict | tuple | list)
+        hint = "; pass hidden outputs as author.Outputs(default, hidden={...})" if several else ""
+        raise AuthorError(f"{returns} {_kind(value)}: it must return a dense tensor, {contract}{hint}", "output/dense")
+    actual = f"{value.dtype.name} {Shape(None if value.shape.rank is None else tuple(value.shape))}"
+    if value.dtype != contract.dtype:
+        raise AuthorError(
+            f"{returns} {actual}: it must be {contract.dtype}; convert it with tf.cast(x, tf.{contract.dtype})",
+            "output/dtype",
+        )
+    if value.shape.rank != contract.rank:
+        hint = "; pool it with tf.reduce_mean(x, axis=[1, 2])" if value.shape.rank == 4 else ""
+        raise AuthorError(
+            f"{returns} {actual}: it must have {contract.rank} dimensions, {contract}{hint}", "output/rank"
+        )
+    for dim, wanted in zip(value.shape, contract.shape, strict=True):
+        unknown = isinstance(wanted, str) and wanted.endswith("?")
+        if unknown and dim is not None:
+            raise AuthorError(
+                f"{returns} {actual}, whatever the number of images: dimension 0 must be the batch size",
+                "output/batch-size",
+            )
+        if not unknown and dim is None:
+            raise AuthorError(
+                f"{returns} {actual}: {wanted} must be known when the function is traced; set it with "
+                "tf.ensure_shape(x, [None, n])",
+                "output/width",
+            )
+    return value
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, tf.SparseTensor):
+        return "a sparse tensor"
+    if isinstance(value, tf.RaggedTensor):
+        return "a ragged tensor"
+    return "nothing" if value is None else f"a {type(value).__name__}"

@@ -15,11 +15,11 @@ from hubcheck.sandbox.enforce import enforce
 from hubcheck.sandbox.policy import SandboxPolicy
 
 
-def main(hub: str, handle: str, max_bytes: str, *folders: str) -> None:
+def main(client: str, handle: str, max_bytes: str, *folders: str) -> None:
     """Resolve a handle and print the result.
 
     Args:
-        hub: "tfhub" or "kaggle".
+        client: "tensorflow_hub" or "kagglehub".
         handle: as the client takes it.
         max_bytes: the largest file that may be written.
         folders: where files may be written.
@@ -33,16 +33,15 @@ def main(hub: str, handle: str, max_bytes: str, *folders: str) -> None:
     )
     enforce(policy)
     try:
-        folder = _tfhub(handle) if hub == "tfhub" else _kaggle(handle)
+        if client == "tensorflow_hub":
+            folder = _tfhub(handle)
+        else:
+            import kagglehub
+
+            folder = kagglehub.model_download(handle)
     except Exception as error:
         sys.exit(" ".join(f"{type(error).__name__}: {error}".split()))
     print(f"\n{json.dumps({'folder': str(folder)})}")
-
-
-def _kaggle(handle: str) -> object:
-    import kagglehub
-
-    return kagglehub.model_download(handle)
 
 
 def _tfhub(handle: str) -> object:
