@@ -24,11 +24,20 @@ class Case(NamedTuple):
 
 
 CASES = (
+    Case("batch_in_reshape", "behaviour/runs", "skipped", "violates", "needs output/batch-size"),
+    Case("batch_in_reshape", "module/servable", "skipped", "violates", "needs output/batch-size"),
+    Case("batch_in_reshape", "output/batch-size", "failed", "violates"),
     Case(
         "batch_of_one_only", "behaviour/batch-size", "failed", "violates", "it runs for 1 image, not for 2, 3, 5 and 33"
     ),
     Case("batch_of_one_only", "behaviour/runs", "passed", "violates"),
+    Case(
+        "jpeg_strings", "image-input/dtype", "failed", "violates", "keep the decoding of JPEG or PNG files in another"
+    ),
+    Case("jpeg_strings", "image-input/rank", "skipped", "violates", "needs image-input/dtype"),
     Case("labels_with_unicode_separators", "classification/labels", "passed", "conforms"),
+    Case("optional_scalar", "behaviour/runs", "passed", "violates"),
+    Case("optional_scalar", "image-input/sole", "failed", "violates", 'also needs "gain"'),
     Case("partition_missing", "module/readable", "failed", "violates", "no [0:3, 0:3, 0:3, 6:8] of variable net/w"),
     Case("reference_dtype", "module/readable", "passed", "violates"),
     Case("refuses_black", "behaviour/batch-size", "skipped", "violates", "needs behaviour/runs"),

@@ -28,12 +28,12 @@ def input_name(context: Context, *, key: str) -> Iterator[CheckItem]:
 
 
 def sole_input(context: Context, *, key: str) -> Iterator[CheckItem]:
-    """A caller has to feed only the contract's input; inputs with a default value are optional."""
+    """A caller has to feed only the contract's inputs. TensorFlow insists on those with a default value, too."""
     for variant, signature, contract in context.common_signatures():
         if key not in contract.inputs:
             continue
         yield Checked()
-        known = {*contract.inputs, *signature.defaults, _input_name(signature, contract.inputs[key])}
+        known = {*contract.inputs, _input_name(signature, contract.inputs[key])}
         others = [name for name in signature.inputs if name not in known]
         if others and len(signature.inputs) > 1:
             where = Where(variant.name, None, signature.key, "inputs", others[0] if len(others) == 1 else None)

@@ -44,6 +44,9 @@ def runs(context: Context, observations: Observations) -> Iterator[CheckItem]:
         failed = _failures_of_images(observations, target)
         if not failed:
             continue
+        if _fixes_output_batch(context, target):
+            yield Skip("needs output/batch-size", undecided=True, needs="output/batch-size")
+            continue
         failure = failed[0].failure
         assert failure is not None
         if failure.kind == "kernel":
@@ -74,6 +77,25 @@ def _failures_of_images(observations: Observations, target: ProbeTarget) -> list
     calls = list(observations.calls(target, *_VARIED, *CONSTANT))
     good = {run.batch for run in calls if run.failure is None}
     return [run for run in calls if run.failure is not None and (not good or run.batch in good)]
+
+
+def _fixes_output_batch(context: Context, target: ProbeTarget) -> bool:
+    """Return whether a target takes any batch and returns one of a fixed size, which breaks output/batch-size.
+
+    The callable and the default signature usually are the same function as a task signature, and share its fault.
+    """
+    variant = next((variant for variant in context.module.variants if variant.name == target.variant), None)
+    tasks = [task for task in context.contracts if variant is not None and task in variant.signatures]
+    keys = [target.signature] if target.signature in tasks else tasks
+    return variant is not None and any(
+        _batch(next(iter(variant.signatures[key].inputs.values()), None)) is None
+        and _batch(variant.signatures[key].outputs.get("default")) is not None
+        for key in keys
+    )
+
+
+def _batch(tensor: Tensor | None) -> int | None:
+    return tensor.shape.dims[0] if tensor is not None and tensor.shape.dims else None
 
 
 def batch_size(context: Context, observations: Observations) -> Iterator[CheckItem]:

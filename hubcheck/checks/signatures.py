@@ -75,8 +75,8 @@ def _input_faults(context: Context, variant: Variant, default: Signature) -> Ite
     What the image-input rules find in a task signature is not reported again of the default signature.
     """
     tasks = _tasks(context, variant)
-    needed = set(default.inputs) - default.defaults
-    if any(needed == set(task.inputs) - task.defaults and _same_inputs(default, task) for task in tasks):
+    needed = set(default.inputs)
+    if any(needed == set(task.inputs) and _same_inputs(default, task) for task in tasks):
         return
     if any(_fits_contract(contract, default) for contract in context.contracts.values()):
         return

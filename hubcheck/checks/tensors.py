@@ -13,6 +13,11 @@ from hubcheck.rulebook.levels import Level
 
 NO_COMMON_SIGNATURE = "the module has none of the common signatures"
 
+_DECODED = (
+    "Accept decoded images, float32 in [0, 1], and keep the decoding of JPEG or PNG files in another signature, with a "
+    "name of its own."
+)
+
 Fits = Callable[[Tensor, TensorContract], bool]
 
 
@@ -45,8 +50,17 @@ def dtype(context: Context, *, side: Side, key: str) -> Iterator[CheckItem]:
     def fits(tensor: Tensor, contract: TensorContract) -> bool:
         return tensor.dtype == contract.dtype or tensor.encoding == "composite"
 
-    yield from _check(context, side, key, fits)
+    yield from _check(context, side, key, fits, fix=_fix_of_encoded_files)
     yield from _check_traces(context, side, key, lambda tensor, contract: tensor.dtype == contract.dtype)
+
+
+def _is_encoded(tensor: Tensor, contract: TensorContract) -> bool:
+    """Return whether a tensor is strings, such as JPEG files, where numbers are wanted."""
+    return tensor.dtype == "string" != contract.dtype
+
+
+def _fix_of_encoded_files(tensor: Tensor, contract: TensorContract) -> str | None:
+    return _DECODED if contract.rank == 4 and _is_encoded(tensor, contract) else None
 
 
 def rank(context: Context, *, side: Side, key: str) -> Iterator[CheckItem]:
@@ -55,6 +69,10 @@ def rank(context: Context, *, side: Side, key: str) -> Iterator[CheckItem]:
     def fits(tensor: Tensor, contract: TensorContract) -> bool:
         return tensor.shape.rank == contract.rank or tensor.encoding != "dense"
 
+    tensors = list(contracted_tensors(context, side, key))
+    if tensors and all(_is_encoded(tensor, contract) for _, tensor, contract in tensors):
+        yield Skip("needs image-input/dtype", blocks=True, needs="image-input/dtype")
+        return
     yield from _check(context, side, key, fits)
     yield from _check_traces(context, side, key, lambda tensor, contract: tensor.shape.rank in (None, contract.rank))
 
@@ -99,6 +117,7 @@ def _check(
     wanted: Callable[[Tensor, TensorContract], str] = lambda tensor, contract: str(contract),
     message: Callable[[Tensor, TensorContract], str | None] = lambda tensor, contract: None,
     *,
+    fix: Callable[[Tensor, TensorContract], str | None] = lambda tensor, contract: None,
     axis: int = 0,
     level: Level | None = None,
 ) -> Iterator[CheckItem]:
@@ -108,7 +127,8 @@ def _check(
             yield Checked()
         else:
             found, details, text = str(tensor), _details(tensor, contract, axis), message(tensor, contract)
-            yield Fault(where, found, wanted(tensor, contract), details, message=text, level=level)
+            wanted_text, fix_text = wanted(tensor, contract), fix(tensor, contract)
+            yield Fault(where, found, wanted_text, details, message=text, fix=fix_text, level=level)
     yield Skip(NO_COMMON_SIGNATURE if not any(context.common_signatures()) else f"there is no {side[:-1]} to check")
 
 

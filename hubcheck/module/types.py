@@ -64,7 +64,10 @@ class Tensor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A SignatureDef: named inputs and outputs; `defaults` are the inputs that a caller may omit."""
+    """A SignatureDef: named inputs and outputs; `defaults` are the inputs that have a default value.
+
+    TensorFlow 2.21 insists on them all the same.
+    """
 
     key: str
     method_name: str

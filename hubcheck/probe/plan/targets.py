@@ -79,7 +79,7 @@ def _of_signature(
         match = contracted_input(signature, wanted)
         if match is not None:
             tensors[match[0]] = (match[1], wanted)
-    missing = [key for key in signature.inputs if key not in tensors and key not in signature.defaults]
+    missing = [key for key in signature.inputs if key not in tensors]
     if missing:
         return NotRun(target, "", f"it also needs {_quoted(missing)}, which hubcheck has no values for")
     keep = tuple(key for key in signature.outputs if key in contract.outputs)
