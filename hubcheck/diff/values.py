@@ -19,7 +19,7 @@ _ROUNDING = 1e-6
 
 
 def compare_values(
-    old: Module, new: Module, contracts: Mapping[str, SignatureContract], *, sandbox: Mode = "auto", seed: int = 0
+    old: Module, new: Module, contracts: Mapping[str, SignatureContract], *, sandbox: Mode = "auto"
 ) -> tuple[list[Agreement], str | None]:
     """Compare the outputs that common signatures have in both versions.
 
@@ -28,13 +28,11 @@ def compare_values(
         new: the new version, likewise.
         contracts: the common signatures.
         sandbox: how the runs are isolated.
-        seed: makes the images.
 
     Returns:
         One Agreement for each output, and the reason if the versions could not be run.
     """
     from hubcheck.probe.devices import cannot_run
-    from hubcheck.probe.options import ProbeOptions
     from hubcheck.probe.pool import Pool, ProbeError, SandboxUnavailable
     from hubcheck.probe.replay import CallRequest, NoSuchCall, replay
 
@@ -45,7 +43,6 @@ def compare_values(
     agreements: list[Agreement] = []
     if not shared:
         return agreements, None
-    options = ProbeOptions(seed=seed)
     try:
         with Pool(sandbox=sandbox) as pool:
             for name in shared:
@@ -53,7 +50,7 @@ def compare_values(
                 keys = sorted(outputs, key=lambda key: (key != "default", key))
                 request = CallRequest(signature=name, keep=tuple(keys))
                 try:
-                    results = [replay(module, contracts, request, pool=pool, options=options) for module in (old, new)]
+                    results = [replay(module, contracts, request, pool=pool) for module in (old, new)]
                 except NoSuchCall as error:
                     agreements.append(Agreement(name, reason=str(error)))
                     continue

@@ -16,9 +16,6 @@ from hubcheck.hub.inputs import graph_feeds, to_tensors
 from hubcheck.hub.spec import TRAIN, ModuleSpec
 from hubcheck.module.types import Signature, Variant
 
-_KERAS_2_ERROR = "add_slot"
-"""Part of the message of the AttributeError for Keras 2 models that were saved with an optimizer."""
-
 
 def load(spec: ModuleSpec, variant: Variant, tags: frozenset[str], *, trainable: bool) -> ObjectBackend | GraphBackend:
     """Load a variant of a module.
@@ -33,7 +30,7 @@ def load(spec: ModuleSpec, variant: Variant, tags: frozenset[str], *, trainable:
         try:
             loaded = tf.saved_model.load(str(spec.path), tags=list(variant.tags))
         except AttributeError as error:
-            if _KERAS_2_ERROR not in str(error):
+            if "add_slot" not in str(error):  # the error for Keras 2 models that were saved with an optimizer
                 raise
             message = f"{spec.path} is a Keras 2 model with an optimizer: import tf_keras before loading it"
             raise ValueError(message) from error

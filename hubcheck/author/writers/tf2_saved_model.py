@@ -11,8 +11,6 @@ from tensorflow.core.protobuf import fingerprint_pb2
 from hubcheck.author.writers.captures import captured_variables, regularizers, resources, variables_of
 from hubcheck.author.writers.tracing import TracedModule
 
-_DEFAULT_SIGNATURE = "serving_default"
-
 
 class _Reusable(tf.Module):  # type: ignore[misc]
     # tf.Module has properties of these names, which are not saved: the lists replace them.
@@ -41,7 +39,7 @@ def write(module: TracedModule, folder: Path) -> None:
     if labels:
         root.labels = tf.saved_model.Asset(str(labels))
     signatures = {name: module.signature(name) for name in module.definition.tasks}
-    signatures[_DEFAULT_SIGNATURE] = signatures[module.default]
+    signatures["serving_default"] = signatures[module.default]
     tf.saved_model.save(root, str(folder), signatures=signatures)
     if labels:
         labels.unlink()
