@@ -19,6 +19,10 @@ _CLASSES = re.compile(
     r"|\b(image|word)net\b|\bcifar\b|\bcoco\b|\bmnist\b|\bclasses\b.*\b(are|is|:)",
     re.IGNORECASE,
 )
+_FIX_ACTIVATION = "Say in {document} whether the logits are meant for softmax, for sigmoid or for neither."
+_FIX_CLASSES = (
+    "Ship a labels asset, or say in {document} what the class indices mean: list the names, or link a definition."
+)
 
 
 def labels(context: Context, *, signature: str) -> Iterator[CheckItem]:
@@ -56,12 +60,20 @@ def documentation(context: Context, *, signature: str) -> Iterator[CheckItem]:
     if _labels_assets(context.module):
         return
     documents = context.module.documents
-    if any(_ACTIVATION.search(text) and _CLASSES.search(text) for text in documents.values()):
-        return
-    found = ", ".join(documents) if documents else "no labels asset, no MODULE.md, no README.md"
-    yield Fault(
-        Where(classification[0].name, None, signature), found, "the activation and the definition of the classes"
-    )
+    where = Where(classification[0].name, None, signature)
+    found = ", ".join(documents) or "no labels asset, no MODULE.md, no README.md"
+    wanted = {
+        "the activation": (_ACTIVATION, _FIX_ACTIVATION),
+        "the definition of the classes": (_CLASSES, _FIX_CLASSES),
+    }
+    missing = [name for name, (pattern, _) in wanted.items() if not any(map(pattern.search, documents.values()))]
+    if len(missing) == 1:
+        message = f"the documentation lacks {missing[0]}: {found}"
+        yield Fault(
+            where, found, missing[0], message=message, fix=wanted[missing[0]][1].format(document=next(iter(documents)))
+        )
+    elif missing:
+        yield Fault(where, found, " and ".join(missing))
 
 
 def _classification(context: Context, name: str) -> tuple[Variant, Signature] | None:
