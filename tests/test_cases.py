@@ -32,6 +32,14 @@ CASES = (
     ),
     Case("batch_of_one_only", "behaviour/runs", "passed", "violates"),
     Case(
+        "calibrates_on_first_call",
+        "behaviour/deterministic",
+        "failed",
+        "violates",
+        "the result depends on what was asked before",
+    ),
+    Case("calibrates_on_first_call", "module/servable", "skipped", "violates", "needs behaviour/deterministic"),
+    Case(
         "jpeg_strings", "image-input/dtype", "failed", "violates", "keep the decoding of JPEG or PNG files in another"
     ),
     Case("jpeg_strings", "image-input/rank", "skipped", "violates", "needs image-input/dtype"),

@@ -34,29 +34,39 @@ MAX_DEAD = 0.99
 _DIFFERENT: tuple[Purpose, ...] = ("pictures", *CONSTANT)
 _FINITE: tuple[Purpose, ...] = (*_DIFFERENT, "three", "swapped", "alone", "many", "again")
 
+_OTHER_LOAD = (
+    "the result depends on what was asked before: in a second load that was first asked for other images, {found}"
+)
+_FIX_LOAD = "Do not assign variables in inference; compute statistics before the export, and store them."
+
 _NO_RESULTS = Skip("there are no results to check")
 
 
 @corroborating
 def deterministic(context: Context, observations: Observations) -> Iterator[CheckItem]:
-    """The same images have the same result when they are fed again, after others."""
+    """The same images have the same result when they are fed again, after others, in this load and in a second one."""
     for target in called_in_inference(context, observations):
         first = {key: values for _, key, values in _values(observations, target, "pictures")}
-        for _, key, values in _values(observations, target, "again"):
+        for run, key, values in _values(observations, target, "again", "reloaded"):
             yield Checked()
             distance = _distance(values, first.get(key))
             if distance > SAME_ANSWER:
+                in_second_load = run.purpose == "reloaded"
                 yield target_fault(
                     context,
                     target,
-                    ["pictures", "again"],
+                    ["pictures", "before", "reloaded"] if in_second_load else ["pictures", "again"],
                     f"results differ by {percent(distance)} of the largest value",
                     f"the same result, within {percent(SAME_ANSWER)}",
                     side="outputs",
                     key=key or None,
-                    message="the same images give another result the second time: {found}",
+                    message=_OTHER_LOAD
+                    if in_second_load
+                    else "the same images give another result the second time: {found}",
+                    fix=_FIX_LOAD if in_second_load else None,
                 )
-    yield from not_called_in_inference(context, observations, "again")
+                break
+    yield from not_called_in_inference(context, observations, "again", "reloaded")
     yield _NO_RESULTS
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from hubcheck.checks.context import Context
+from hubcheck.checks.device import pinned
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.checks.targets import (
     called,
@@ -16,7 +17,7 @@ from hubcheck.checks.targets import (
     target_fault,
 )
 from hubcheck.module.types import Shape, Tensor
-from hubcheck.probe.observations import CONSTANT, Observations, ProbeTarget, Purpose, Run
+from hubcheck.probe.observations import CONSTANT, Failure, Observations, ProbeTarget, Purpose, Run
 from hubcheck.util.text import conjunction
 
 _FIX_CONSTANT = (
@@ -44,11 +45,12 @@ def runs(context: Context, observations: Observations) -> Iterator[CheckItem]:
         failed = _failures_of_images(observations, target)
         if not failed:
             continue
-        if _fixes_output_batch(context, target):
-            yield Skip("needs output/batch-size", undecided=True, needs="output/batch-size")
-            continue
         failure = failed[0].failure
         assert failure is not None
+        need = _need(context, target, failure)
+        if need is not None:
+            yield Skip(f"needs {need}", undecided=True, needs=need)
+            continue
         if failure.kind == "kernel":
             yield Skip(f"the {observations.device} lacks a kernel: {failure.message}", undecided=True)
             continue
@@ -67,6 +69,14 @@ def runs(context: Context, observations: Observations) -> Iterator[CheckItem]:
         )
     yield from not_called(observations, "pictures", *CONSTANT)
     yield _nothing_ran(observations)
+
+
+def _need(context: Context, target: ProbeTarget, failure: Failure) -> str | None:
+    """Return the rule about the files whose fault is why a target does not run, if there is one."""
+    if _fixes_output_batch(context, target):
+        return "output/batch-size"
+    is_fault = (isinstance(item, Fault) and item.level in (None, "error") for item in pinned(context))
+    return "device/pinned" if failure.kind == "pinned" and any(is_fault) else None
 
 
 def _failures_of_images(observations: Observations, target: ProbeTarget) -> list[Run]:

@@ -34,6 +34,8 @@ _BATCHES: dict[str, tuple[str, ...]] = {
     "copies": test_images.batch(1) * 3,
     "resized": test_images.batch(2),
     "repeated": test_images.batch(4),
+    "before": test_images.THREE[:2],
+    "reloaded": test_images.batch(5),
 }
 
 

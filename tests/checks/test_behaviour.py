@@ -45,6 +45,12 @@ def test_another_answer_the_second_time_is_a_fault_whatever_its_size(size, chang
     assert fault.replay == ("--signature", "image_feature_vector", "--calls", "pictures,again")
 
 
+def test_another_answer_in_a_second_load_is_a_fault():
+    seen = observations(run("pictures", RESULT), run("again", RESULT), run("reloaded", RESULT * 1.1))
+    (fault,) = faults(behaviour.deterministic(context(), seen))
+    assert "what was asked before" in (fault.message or "")
+
+
 @given(SIZES, st.floats(0.005, 10))
 def test_a_row_that_changes_with_its_company_is_a_fault_whatever_its_size(size, change):
     alone = RESULT[:1] + change * np.abs(RESULT[:1]).max()

@@ -62,6 +62,16 @@ def test_constant_images_are_planned_at_every_size_that_may_work():
         assert all(step.condition == "fits" and set(step.images) == {purpose} for step in steps)
 
 
+def test_a_second_load_is_asked_for_other_images_first_and_only_if_the_first_may_have_changed():
+    steps = plan_steps(module(images(None, 8, 9, 3)), CONTRACTS).for_one_worker()
+    number = steps.index(LoadStep(("serve",), condition="stateful"))
+    first, second = steps[number + 1 : number + 3]
+    assert isinstance(first, CallStep) and isinstance(second, CallStep)
+    assert (first.purpose, second.purpose) == ("before", "reloaded")
+    assert second.images == by_purpose(plan_steps(module(images(None, 8, 9, 3)), CONTRACTS))["pictures"].images
+    assert not set(first.images) & set(second.images)
+
+
 def test_a_fixed_batch_size_is_the_only_one_planned():
     found = by_purpose(plan_steps(module(images(7, 8, 9, 3)), CONTRACTS))
     assert {step.batch for step in found.values()} == {7}
@@ -143,7 +153,7 @@ def test_training_traces_are_repeated_and_come_last():
     planned = plan_steps(traced(trace(True, training=True), trace(False, training=False)), CONTRACTS)
     repeated = [step for step in calls(planned) if step.purpose == "repeated" and step.condition == "always"]
     assert [(step.target.trace, step.repeat, step.optional) for step in repeated] == [("training=True", 24, True)]
-    order = [step.purpose for step in calls(planned)]
+    order = [step.purpose for step in calls(planned) if step.purpose not in ("before", "reloaded")]
     assert "repeated" not in order[: order.index("repeated")]
     assert all(purpose == "repeated" for purpose in order[order.index("repeated") :])
 

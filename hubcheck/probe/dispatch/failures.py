@@ -21,6 +21,9 @@ _NO_KERNEL = re.compile(
     r"|only supports? (?:the )?(?:NHWC|NDHWC|channels_last)|supports only the NHWC|only implemented on GPU"
     r"|[Nn]ot (?:yet )?(?:implemented|supported) (?:on|for) (?:the )?CPU|NCHW.{0,40}(?:on|for) (?:the )?CPU"
 )
+_PINNED = re.compile(
+    r"was explicitly assigned to|explicit device specification '[^']*' because (?!no supported kernel for CPU)"
+)
 _NO_MEMORY = re.compile(r"OOM when allocating|[Oo]ut of memory|bad_alloc|MemoryError|failed to allocate memory")
 _FATAL = re.compile(r"^(?:F\d{4} .*|.*Check failed:.*|terminate called.*|.*what\(\):.*|Fatal Python error:.*)$", re.M)
 _LOG_PREFIX = re.compile(r"^[FEWI]\d{4,8} [\d:. ]+\d+ ([\w./-]+:\d+)\] ")
@@ -48,6 +51,8 @@ def failure_from_error(error: Mapping[str, Any]) -> Failure:
         text = f"the op {missing[1]} has no kernel for this device" + (f" with {types}" if types else "")
         return Failure("kernel", text, name)
     text = _without_traceback(message)
+    if _PINNED.search(message):
+        return Failure("pinned", text, name)
     if _NO_KERNEL.search(message):
         return Failure("kernel", text, name)
     if kind in ("ResourceExhaustedError", "MemoryError") or _NO_MEMORY.search(message):

@@ -11,11 +11,17 @@ from hubcheck.probe.plan.steps import CallStep, LoadStep, Step
 
 @dataclass(frozen=True, slots=True)
 class VariantSteps:
-    """How to load a variant, its calls, and its repeated calls."""
+    """How to load a variant, its calls, its repeated calls, and those that follow in a second load."""
 
     load: LoadStep
     calls: tuple[CallStep, ...]
     repeated: tuple[CallStep, ...]
+    reloaded: tuple[CallStep, ...] = ()
+
+    @property
+    def second_load(self) -> tuple[Step, ...]:
+        """Load the variant again, if the first load may have changed, for the calls that follow."""
+        return (replace(self.load, condition="stateful"), *self.reloaded) if self.reloaded else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,7 @@ class ModuleSteps:
         """All steps. Repeated calls come last in a variant, because training may change the loaded object."""
         steps: list[Step] = []
         for variant in self.variants:
-            steps += [variant.load, *variant.calls, *variant.repeated]
+            steps += [variant.load, *variant.calls, *variant.repeated, *variant.second_load]
         return (*steps, *self.serving)
 
     def for_two_workers(self) -> tuple[tuple[Step, ...], ...]:
@@ -42,7 +48,9 @@ class ModuleSteps:
             calls += [step for step in variant.repeated if step.condition != "always"]
             always = [step for step in variant.repeated if step.condition == "always"]
             if always:
-                repeated += [variant.load, *always]
+                repeated += [variant.load, *variant.reloaded, *always]
+            else:
+                calls += variant.second_load
         others = (*repeated, *self.serving)
         return (tuple(calls), others) if others else (tuple(calls),)
 
@@ -70,12 +78,13 @@ class ModuleSteps:
         variants = []
         for variant in self.variants:
             steps = [step for step in (*variant.calls, *variant.repeated) if selected(step)]
-            if steps or target is None:
+            reloaded = tuple(step for step in variant.reloaded if selected(step))
+            if steps or reloaded or target is None:
                 calls = tuple(
                     replace(step, condition="always", optional=False, keep=tuple(dict.fromkeys((*step.keep, *keep))))
                     for step in steps
                 )
-                variants.append(VariantSteps(variant.load, calls, ()))
+                variants.append(VariantSteps(variant.load, calls, (), reloaded))
         serving = tuple(step for step in self.serving if selected(step))
         if serving or (target is None and "load" in purposes):
             serving = (*(step for step in self.serving if isinstance(step, LoadStep)), *serving)

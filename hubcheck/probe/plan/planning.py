@@ -45,7 +45,8 @@ def plan_steps(module: Module, contracts: Mapping[str, SignatureContract], *, la
             calls += _losses(module, variant)
         repeated = tuple(step for step in calls if step.purpose == "repeated")
         others = tuple(step for step in calls if step.purpose != "repeated")
-        variants.append(VariantSteps(LoadStep(variant.tags), others, repeated))
+        reloaded = tuple(step for spec in callable_specs for step in _reloaded(spec, larger_batch=larger_batch))
+        variants.append(VariantSteps(LoadStep(variant.tags), others, repeated, reloaded))
     return ModuleSteps(tuple(variants), tuple(_serving(module, contracts)), tuple(not_run))
 
 
@@ -79,6 +80,14 @@ def _calls(spec: TargetSpec, *, larger_batch: int) -> Iterator[CallStep]:
     few = test_images.batch(fixed or (4 if pixels <= _FEW_PIXELS else 2))
     condition: Condition = "always" if spec.role == "training" else "random"
     yield _call(spec, "repeated", few, condition=condition, repeat=_REPETITIONS)
+
+
+def _reloaded(spec: TargetSpec, *, larger_batch: int) -> Iterator[CallStep]:
+    """Yield what a second load is asked: other images first, then those that the first load was asked first."""
+    if spec.role == "task":
+        before = test_images.THREE[:2] if spec.fixed_batch is None else test_images.THREE[:1] * spec.fixed_batch
+        yield _call(spec, "before", before, condition="stateful")
+        yield _call(spec, "reloaded", test_images.batch(spec.fixed_batch or larger_batch), condition="stateful")
 
 
 def _losses(module: Module, variant: Variant) -> Iterator[CallStep]:
@@ -120,5 +129,7 @@ def _call(
     first = next((made.shape for made in inputs.values() if made.images), ())
     size = first[1:3] if len(first) == 4 else ()
     # What task signatures do in inference comes first where a module is slow.
-    optional = purpose in ("many", "again", "repeated") or spec.role != "task" or spec.target.session
+    optional = (
+        purpose in ("many", "again", "repeated", "before", "reloaded") or spec.role != "task" or spec.target.session
+    )
     return CallStep(spec.target, purpose, inputs, spec.keep, len(images), size, optional, condition, repeat)

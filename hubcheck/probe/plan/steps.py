@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 from hubcheck.probe.observations import ProbeTarget, Purpose
 
-Condition = Literal["always", "failed", "refused", "fits", "random", "unlike"]
+Condition = Literal["always", "failed", "refused", "fits", "random", "unlike", "stateful"]
 """When a call is made.
 
 failed: if a call of the target failed, since an even batch may work where an odd one does not. refused: if the target
 failed with as many images, and never ran with as many. fits: if it ran with as many images, and no other call for this
 purpose was made. random: if its results for the same images differed. unlike: if no other target had the same results,
-which randomness may explain.
+which randomness may explain. stateful: if the signatures of what is loaded may change its state.
 """
 
 
@@ -40,6 +40,7 @@ class LoadStep:
 
     tags: tuple[str, ...]
     session: bool = False
+    condition: Literal["always", "stateful"] = "always"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def from_json(data: Mapping[str, Any]) -> ProbePlan:
 
 def _step(data: dict[str, Any]) -> Step:
     if data.pop("step") == "load":
-        return LoadStep(tuple(data["tags"]), data["session"])
+        return LoadStep(**{**data, "tags": tuple(data["tags"])})
     inputs = {
         key: InputSpec(**{**spec, "shape": tuple(spec["shape"]), "images": tuple(spec["images"])})
         for key, spec in data["inputs"].items()

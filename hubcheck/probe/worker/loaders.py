@@ -16,6 +16,18 @@ class LoadedModule(Protocol):
     def call(self, step: CallStep, arrays: Arrays) -> Arrays:
         """Call a step's target with arrays by input key; return tensors or arrays by output key."""
 
+    def may_change_state(self) -> bool:
+        """Return whether a signature has an op that may write what a later call reads."""
+
+
+_READERS = """
+Assert Case HashTable HashTableV2 If LookupTableFind LookupTableFindV2 LookupTableSize LookupTableSizeV2 Placeholder
+Print PrintV2 ReadVariableOp ResourceGather ResourceGatherNd StatefulPartitionedCall VarHandleOp VarIsInitializedOp
+Variable VariableV2 While
+"""
+_READS_ONLY = frozenset(_READERS.split())
+"""Ops that TensorFlow calls stateful, but that change no state. Of other ones that is not known."""
+
 
 class ObjectModule:
     """A variant loaded with `tf.saved_model.load`: signatures and, for TF2, perhaps a callable and losses."""
@@ -36,6 +48,18 @@ class ObjectModule:
         if target.trace is None:
             return {"": self._object.regularization_losses[target.number]()}
         return _call_trace(self._object.__call__.concrete_functions[target.number], list(tensors.values()))
+
+    def may_change_state(self) -> bool:
+        from tensorflow.python.framework import op_def_registry  # public nowhere
+
+        for function in self._object.signatures.values():
+            graph = function.graph.as_graph_def()
+            for nodes in (graph.node, *(body.node_def for body in graph.library.function)):
+                for op in {node.op for node in nodes} - _READS_ONLY:
+                    definition = op_def_registry.get(op)
+                    if definition is not None and definition.is_stateful:
+                        return True
+        return False
 
 
 class SessionModule:
@@ -60,6 +84,9 @@ class SessionModule:
         feeds = {signature.inputs[key].name: array for key, array in arrays.items()}
         fetches = {key: info.name for key, info in signature.outputs.items() if info.WhichOneof("encoding") == "name"}
         return dict(self._session.run(fetches, feeds))
+
+    def may_change_state(self) -> bool:
+        return True
 
 
 def _call_trace(function: Any, tensors: list[Any]) -> Arrays:

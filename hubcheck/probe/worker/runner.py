@@ -45,7 +45,8 @@ class PlanRunner:
         steps = self._plan.steps if self._set_up_tensorflow() else ()
         for number, step in enumerate(steps):
             if isinstance(step, LoadStep):
-                self._load(number, step)
+                if step.condition == "always" or self._is_stateful():
+                    self._load(number, step)
             elif self._loaded is not None and self._wanted(step):
                 self._done.add((step.target, step.purpose))
                 if step.optional and self._too_late(step):
@@ -82,11 +83,16 @@ class PlanRunner:
             return fits and (step.target, step.purpose) not in self._done
         if step.condition == "random":
             return step.target in self._random
+        if step.condition == "stateful":
+            return self._is_stateful()
         if step.condition == "unlike":
             own = self._results.get(step.target, {})
             others = [results for target, results in self._results.items() if target != step.target]
             return not any(_equal(a, b) for results in others for a in own.values() for b in results.values())
         return True
+
+    def _is_stateful(self) -> bool:
+        return self._loaded is not None and self._loaded.may_change_state()
 
     def _too_late(self, step: CallStep) -> bool:
         limit, needed = self._plan.soft_deadline, self._needed(step) * step.repeat
