@@ -14,9 +14,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: $(READY)
 	@$(BIN)/python examples/demo.py
 
-# For every edit, in under a minute: linter, types, import order, and the tests that start neither TensorFlow nor a server.
+# For every edit, in under a minute: linter, types, import order, generated pages, and the unit tests.
+UNIT := tests/test_quality.py tests/test_layers.py tests/test_docs.py $(addprefix tests/,engine util graph checks module report run)
 check: $(READY)
-	$(BIN)/pytest -n $(JOBS) --dist worksteal -q tests/test_quality.py tests/test_layers.py tests/test_docs.py $(UNIT)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -q -m "not slow" $(UNIT)
 
 # Everything.
 test: export PIP_CONSTRAINT := $(abspath $(PINS))

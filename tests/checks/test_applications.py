@@ -15,6 +15,8 @@ import tf_keras
 from tests.graph.applications import Architecture
 from tests.sweep import faults, rules
 
+pytestmark = pytest.mark.slow
+
 SMALL = [
     Architecture(keras, "ConvNeXtTiny", True),
     Architecture(tf_keras, "DenseNet121", False),

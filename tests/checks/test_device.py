@@ -13,6 +13,8 @@ import tf_keras
 from hubcheck.engine.findings import Finding
 from hubcheck.run.validate import validate
 
+pytestmark = pytest.mark.slow
+
 v1 = tf.compat.v1
 SIZE = 8
 

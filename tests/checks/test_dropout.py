@@ -23,6 +23,8 @@ from tests.graph.dropout_keras import CONSTRUCTIONS as KERAS
 from tests.graph.dropout_keras import KerasConstruction
 from tests.releases import cannot
 
+pytestmark = pytest.mark.slow
+
 CONTRACTS = load_contracts()
 TF1 = constructions(dropout_tf1)
 TF2 = [*constructions(masked_tf2), *constructions(masked_then_tf2), *constructions(unmasked_tf2)]

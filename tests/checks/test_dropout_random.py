@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import pytest
 import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,8 @@ from hubcheck.checks.dropout import no_dropout
 from hubcheck.rulebook.contract import load_contracts
 from tests.checks.observed import answer
 from tests.graph.graphs import graph_of, images, module_of, variant_of
+
+pytestmark = pytest.mark.slow
 
 CONTRACTS = load_contracts()
 CHANNELS = 4

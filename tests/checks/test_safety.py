@@ -10,6 +10,8 @@ from tensorflow.distribute.experimental.rpc.kernels import gen_rpc_ops
 
 from tests.checks.hostile import PLACES, findings_of, in_signature
 
+pytestmark = pytest.mark.slow
+
 raw = tf.raw_ops
 NOWHERE = "/tmp/hubcheck-never-written"
 

@@ -16,6 +16,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 from hubcheck.graph.op_tables import ops
 from tests.checks.hostile import Honest, findings_of, safety_report, save, unreached
 
+pytestmark = pytest.mark.slow
+
 MetaGraph = Any
 
 

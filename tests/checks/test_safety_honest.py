@@ -13,6 +13,8 @@ import tf_keras
 from hubcheck.module.proto import parse
 from tests.checks.hostile import Honest, findings_of, save
 
+pytestmark = pytest.mark.slow
+
 v1 = tf.compat.v1
 
 

@@ -27,6 +27,8 @@ from hubcheck.module.locate import find_modules
 from hubcheck.module.open_module import open_module
 from tests.paths import DATA
 
+pytestmark = pytest.mark.slow
+
 GOOD = DATA / "a_good_feature_vector"
 Edit = Callable[[tarfile.TarFile], object]
 ZipEdit = Callable[[zipfile.ZipFile], object]

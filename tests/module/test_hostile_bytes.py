@@ -17,6 +17,8 @@ from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.proto import message_class
 from tests.paths import DATA
 
+pytestmark = pytest.mark.slow
+
 LFS_POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22e\nsize 52310\n"
 
 Damage = Callable[[Path], object]

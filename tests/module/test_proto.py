@@ -13,6 +13,8 @@ from hubcheck.module import proto
 from tests.paths import DATA, modules_at_hand
 from tests.releases import is_repeated
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = Path(proto.__file__).with_name("saved_model.proto")
 OURS_THEN_TENSORFLOW = "from hubcheck.module.proto import parse; parse('SavedModel', b''); import tensorflow"
 TENSORFLOW_THEN_OURS = "import tensorflow; from hubcheck.module.proto import parse; parse('SavedModel', b'')"

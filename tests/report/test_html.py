@@ -21,6 +21,8 @@ from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import modules_at, stream
 from tests.report.reports import project
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 

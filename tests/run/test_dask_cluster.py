@@ -24,6 +24,8 @@ from hubcheck.util.errors import UserError
 from tests.paths import DATA
 from tests.run.conftest import STATIC, comparable
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("distributed", reason="needs Dask, the extra `dask`")
 
 LOCAL = replace(STATIC, jobs=2, cluster="local")

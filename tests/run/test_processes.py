@@ -10,12 +10,16 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.run.options import Options
 from hubcheck.run.processes import process_count
 from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import stream
 from tests.run.conftest import STATIC, comparable
+
+pytestmark = pytest.mark.slow
 
 
 def children() -> list[int]:
