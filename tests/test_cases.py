@@ -39,20 +39,37 @@ CASES = (
         "the result depends on what was asked before",
     ),
     Case("calibrates_on_first_call", "module/servable", "skipped", "violates", "needs behaviour/deterministic"),
+    Case("constant_random_signs", "output/no-dropout", "passed", "conforms"),
     Case(
         "jpeg_strings", "image-input/dtype", "failed", "violates", "keep the decoding of JPEG or PNG files in another"
     ),
     Case("jpeg_strings", "image-input/rank", "skipped", "violates", "needs image-input/dtype"),
     Case("labels_with_unicode_separators", "classification/labels", "passed", "conforms"),
+    Case("nchw_in_branch_not_taken", "device/channels-last", "passed", "conforms"),
+    Case(
+        "opaque_cpu_only", "device/gpu-kernels", "failed", "conforms", "was compiled for CPU only, and fails on a GPU"
+    ),
+    Case("opaque_logits", "classification/logits", "passed", "conforms"),
+    Case("opaque_sigmoid", "classification/logits", "failed", "violates", "in [0, 1], as after a sigmoid"),
     Case("optional_scalar", "behaviour/runs", "passed", "violates"),
     Case("optional_scalar", "image-input/sole", "failed", "violates", 'also needs "gain"'),
     Case("partition_missing", "module/readable", "failed", "violates", "no [0:3, 0:3, 0:3, 6:8] of variable net/w"),
+    Case("pinned_to_job", "device/cpu", "skipped", "violates", "needs device/pinned"),
+    Case("pinned_to_job", "device/pinned", "failed", "violates", "/job:worker/task:1: 18 nodes"),
+    Case("random_only_for_logging", "behaviour/deterministic", "passed", "conforms"),
+    Case("range_in_batch_norm", "image-input/value-range", "failed", "conforms", "[-2, -1.983]"),
+    Case("range_in_variables", "image-input/value-range", "failed", "conforms", "[-1.992, -1.975]"),
+    Case("range_in_variables_good", "image-input/value-range", "passed", "conforms"),
     Case("reference_dtype", "module/readable", "passed", "violates"),
     Case("refuses_black", "behaviour/batch-size", "skipped", "violates", "needs behaviour/runs"),
     Case("refuses_black", "behaviour/runs", "failed", "violates", "it does not run on black images"),
     Case("refuses_black_batches", "behaviour/batch-size", "skipped", "violates", "needs behaviour/runs"),
     Case("refuses_black_batches", "behaviour/runs", "failed", "violates", "it does not run on black images"),
+    Case("saver_with_cond", "safety/file-access", "passed", "conforms"),
     Case("sharded_variable", "module/readable", "failed", "violates", "h/part_0 float32 [4, 16]"),
+    Case("tpu_graph_beside_serve", "device/cpu", "passed", "conforms"),
+    Case("tpu_graph_beside_serve", "device/pinned", "failed", "conforms", "for TPUs alone"),
+    Case("xla_must_compile", "module/servable", "failed", "conforms", "built without XLA refuses the call"),
 )
 """Sorted by name. Of reference_dtype, TensorFlow 2's loader refuses the signature with a reference; sessions run it."""
 

@@ -20,13 +20,13 @@ class Context:
         module: the module, as read from its files.
         contracts: the common signatures by name.
         found_in_files: for the probe half of a rule, the places where its static half found faults.
-        analyses: what checks derive from the graph of each variant, by its tags; see `analysis`.
+        analyses: what checks derive from the graph of each variant; see `analysis`.
     """
 
     module: Module
     contracts: Mapping[str, SignatureContract]
     found_in_files: tuple[Where, ...] = ()
-    analyses: dict[tuple[str, ...], VariantAnalysis] = field(default_factory=dict)
+    analyses: dict[Variant, VariantAnalysis] = field(default_factory=dict)
 
     def common_signatures(self) -> Iterator[tuple[Variant, Signature, SignatureContract]]:
         """Yield the signatures of all variants that have the name of a contract."""
@@ -44,10 +44,10 @@ class Context:
 
         Its entry points are the common signatures, the default signature and the callable.
         """
-        if variant.tags not in self.analyses:
+        if variant not in self.analyses:
             keys = dict.fromkeys([*self.contracts, self.module.default_signature])
-            self.analyses[variant.tags] = self.analysis_of(variant, [key for key in keys if key in variant.signatures])
-        return self.analyses[variant.tags]
+            self.analyses[variant] = self.analysis_of(variant, [key for key in keys if key in variant.signatures])
+        return self.analyses[variant]
 
     def analysis_of(self, variant: Variant, keys: Iterable[str]) -> VariantAnalysis:
         """Return the same with other signatures than the convention's as entry points."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hubcheck.checks import behaviour, runs
 from hubcheck.checks.context import Context
+from hubcheck.checks.corroboration import corroborating
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
 from hubcheck.checks.grouping import distinct
 from hubcheck.checks.precision import tolerance
@@ -32,6 +33,7 @@ _BEHAVIOUR: dict[str, Check] = {
 }
 
 
+@corroborating
 def cpu(context: Context, observations: Observations) -> Iterator[CheckItem]:
     """The CPU has a kernel for every op that runs, and each rule that holds on a GPU holds on the CPU."""
     if not _ran(observations, "cpu"):

@@ -11,6 +11,7 @@ from hubcheck.graph.dataflow.frame import Value
 from hubcheck.graph.dataflow.inlining import MAX_DEPTH
 from hubcheck.graph.dataflow.layer_names import layer_name
 from hubcheck.graph.dataflow.unknown_ops import UnknownOp
+from hubcheck.graph.dropout.drawn_weights import Draw, fixed_draws
 from hubcheck.graph.dropout.drop_rate import drop_rate
 from hubcheck.graph.dropout.masks import Mask, masks
 from hubcheck.graph.entry_points import DEFAULT, EntryPoint
@@ -23,20 +24,33 @@ from hubcheck.util.gc_paused import gc_paused
 def no_dropout(context: Context) -> Iterator[CheckItem]:
     """No output of a common signature, of the default one or of the callable has a dropout mask, in any variant."""
     yield Checked()
+    weights: set[Draw] = set()
     with gc_paused():
-        for variant in context.module.variants:
-            yield from _variant(context, variant)
+        # Inference comes first: what it draws in the same way every time are weights, in training too.
+        for variant in sorted(context.module.variants, key=lambda variant: variant is not context.module.inference):
+            yield from _variant(context, variant, weights)
 
 
-def _variant(context: Context, variant: Variant) -> Iterator[CheckItem]:
+def _variant(context: Context, variant: Variant, weights: set[Draw]) -> Iterator[CheckItem]:
     analysis = context.analysis(variant)
     if not analysis.may_be_random:
         return
+
+    def trains(entry: EntryPoint) -> bool:
+        return variant is not context.module.inference or (entry.trace is not None and entry.trace.may_train)
+
+    def is_weight(value: Value) -> bool:
+        draws = fixed_draws(analysis.graph, analysis.seeds, value)
+        if draws is not None and not training:
+            weights.update(draws)
+        return draws is not None and draws <= weights
+
     known: dict[Value, list[Mask | UnknownOp]] = {}
-    for level, entry, key in _outputs(analysis):
+    for level, entry, key in sorted(_outputs(analysis), key=lambda output: (trains(output[1]), output[0] is not None)):
+        training = trains(entry)
         output = entry.outputs[key]
         if output not in known:
-            known[output] = list(masks(analysis.graph, analysis.dependence, [output]))
+            known[output] = list(masks(analysis.graph, analysis.dependence, [output], is_weight))
         for found in known[output]:
             if isinstance(found, Mask):
                 yield _fault(variant, analysis, found, entry, key, level)

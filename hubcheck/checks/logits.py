@@ -27,5 +27,17 @@ def linear_scores(context: Context, *, signature: str) -> Iterator[CheckItem]:
                 yield Skip(found.reason, undecided=True)
             elif found is not None:
                 place = where_in(variant, entry, node_of(found.frame, found.node), DEFAULT)
-                yield Fault(place, found.name, "linear scores (logits)")
+                yield Fault(place, found.name, "linear scores (logits)", group=(found.name, place.node))
     yield Skip(f"there is no signature {signature}")
+
+
+def hides_activation(context: Context, variant: str, signature: str) -> bool:
+    """Return whether the graph of a variant, by its name, does not show in what the scores of a signature end."""
+    for other in context.module.variants:
+        if other.name == variant:
+            analysis = context.analysis(other)
+            for entry in analysis.entries:
+                if entry.signature == signature and DEFAULT in entry.outputs:
+                    output = entry.outputs[DEFAULT]
+                    return isinstance(final_activation(analysis.graph, analysis.dependence, output), UnknownOp)
+    return False

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.device import pinned
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
+from hubcheck.checks.pins import pinned
 from hubcheck.checks.targets import (
     called,
     failure_fault,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -87,7 +88,9 @@ def opens_no_file(
                     level, message = "note", "{root} reads an asset of the module with {op}"
             elif op in savers and "graph" not in origins:
                 level, message = "note", "{root} runs {op} on a path that its caller chooses"
-            yield _fault(variant, reach, body, index, targets, _NO_FILES, level=level, message=message)
+            fault = _fault(variant, reach, body, index, targets, _NO_FILES, level=level, message=message)
+            # A saver has one op for each variable, part of the checkpoint or signature that runs it.
+            yield replace(fault, group=(op, level)) if op in savers and level == "note" else fault
     yield from runs_no_op(context, ops={}, attributes=attributes, wanted=_NO_FILES)
 
 

@@ -8,11 +8,32 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.targets import failure_fault, failure_text, not_called, place_of, replay_of
+from hubcheck.graph.devices.xla import is_compiled, must_compile
 from hubcheck.probe.observations import Observations, ProbeTarget, Run
 from hubcheck.util.numbers import difference, percent
 
+_ONLY_A_RUN = Skip("only a run shows whether the session loader takes it", undecided=True)
 SAME_VALUES = 1e-3
 """Both loaders run the same graph; only its optimisation differs, by about 1e-6."""
+
+
+def must_be_compiled(context: Context) -> Iterator[CheckItem]:
+    """No signature runs a function that XLA must compile: a note, because servers without XLA refuse the call."""
+    inference = context.module.inference
+    analysis = context.analysis(inference) if inference is not None else None
+    if inference is not None and analysis is not None and any(map(is_compiled, analysis.bodies)):
+        for frame in analysis.execution.frames:
+            if must_compile(frame) and frame.outermost is analysis.graph.main:
+                yield Fault(
+                    Where(inference.name),
+                    f"{frame.body.function}, marked jit_compile=True",
+                    "functions that run without XLA, too",
+                    message="a server that is built without XLA refuses the call, because XLA must compile {found}",
+                    fix="Export the function without jit_compile=True; whoever wants XLA can turn it on.",
+                    level="note",
+                    group="XLA",
+                )
+    yield _ONLY_A_RUN
 
 
 def servable(context: Context, observations: Observations) -> Iterator[CheckItem]:

@@ -1,4 +1,4 @@
-"""What the values of runs show: of the default signature, and of the outputs of classification."""
+"""Whether the default signature and the callable return in a run what a task signature returns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.targets import called, is_for_training, not_called, place_of, replay_of
 from hubcheck.module.types import Shape
-from hubcheck.probe.observations import CONSTANT, Observations, ProbeTarget
+from hubcheck.probe.observations import Observations, ProbeTarget
 from hubcheck.util.numbers import difference, percent
 
 SAME_FUNCTION = 1e-3
@@ -19,9 +19,6 @@ SAME_FUNCTION = 1e-3
 
 Folding a batch normalisation into the weights moves values by about 1e-5, another function by much more.
 """
-
-_SUM = 1e-3
-"""Probabilities sum to 1 up to rounding, which half precision makes large."""
 
 
 @corroborating
@@ -57,41 +54,6 @@ def default_is_a_task(context: Context, observations: Observations) -> Iterator[
             )
     yield from not_called(observations, "pictures", of=stands_for_a_task)
     yield Skip("the default signature of inference is the task signature itself")
-
-
-@corroborating
-def not_probabilities(context: Context, observations: Observations, *, signature: str) -> Iterator[CheckItem]:
-    """The outputs of a classification are not those of a softmax: rows within [0, 1] that all sum to 1."""
-    import numpy
-
-    for target in called(observations):
-        if target.signature != signature:
-            continue
-        tables = [
-            output.values
-            for run in observations.calls(target, "pictures", "three", *CONSTANT)
-            for key, output in run.outputs.items()
-            if key == "default" and output.values is not None and output.values.ndim == 2
-        ]
-        widths = {table.shape[1] for table in tables}
-        if len(widths) != 1 or min(widths) < 2 or not sum(map(len, tables)):
-            continue
-        yield Checked()
-        rows = numpy.concatenate(tables).astype(numpy.float64)
-        inside = (rows >= 0).all() and (rows <= 1 + _SUM).all()
-        if inside and (numpy.abs(rows.sum(axis=1) - 1) <= _SUM).all():
-            yield Fault(
-                place_of(target, "outputs", "default"),
-                f"the values for all {len(rows)} images are in [0, 1] and sum to 1",
-                "logits",
-                message="the outputs are probabilities, not logits: {found}",
-                replay=replay_of(target, ["pictures", *CONSTANT]),
-            )
-            return
-    yield from not_called(
-        observations, "pictures", *CONSTANT, of=lambda target: target.signature == signature and not target.session
-    )
-    yield Skip("no output of a classification was seen")
 
 
 def _result_beside(observations: Observations, target: ProbeTarget, nearest: ProbeTarget, distance: float) -> str:

@@ -31,8 +31,10 @@ def _roots(module: Module, variant: Variant, answering: Collection[str]) -> Iter
         for tensor in signature.outputs.values():
             for component in tensor.components:
                 yield Root(f'signature "{key}"', node=component, answers=key in answering)
+    updates = set(training_updates(module, variant))
     for name in _CONSUMER_COLLECTIONS:
-        yield from (Root(f'collection "{name}"', node=node) for node in _collection(variant, name))
+        for node in _collection(variant, name):
+            yield Root(f'collection "{name}"', node=node, answers=node in updates)
     if module.objects is not None:
         yield from _exposed(module.objects)
     for gradient in variant.graph.library.registered_gradients:
@@ -47,6 +49,12 @@ def _roots(module: Module, variant: Variant, answering: Collection[str]) -> Iter
     for node in (saver.restore_op_name, saver.save_tensor_name, saver.filename_tensor_name):
         if node:
             yield Root("the saver", node=node, feeds=True)
+
+
+def training_updates(module: Module, variant: Variant) -> Iterator[str]:
+    """Yield the nodes that a consumer runs in each step of training, beside the outputs."""
+    if variant is not module.inference:
+        yield from _collection(variant, "update_ops")
 
 
 def _collection(variant: Variant, name: str) -> Iterator[str]:

@@ -1,27 +1,20 @@
-"""Nodes that can make two runs differ: random ops that the outputs need, by data or control, in live branches."""
+"""Nodes that can make two runs differ: random ops that reach an output, or a state from which an output is made."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from hubcheck.graph.dataflow.control_flow_v1 import conditional_depth
+from hubcheck.graph.dataflow.control_flow_v1 import SWITCHES, conditional_depth
 from hubcheck.graph.dataflow.dependence import SHAPES_ONLY
+from hubcheck.graph.dataflow.execution import Execution
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.dataflow.randomness import randomness_of
+from hubcheck.graph.dataflow.state import VARIABLES, Seeds, changes_state, handle_inputs, states_of
 from hubcheck.graph.dataflow.unknown_ops import HOST_CODE, runs_unknown_code
-from hubcheck.graph.op_tables.random_ops import CLOCKS, random_ops
-
-_WRITES = re.compile(r"(Resource)?(Assign|Scatter|CountUpTo|StridedSliceAssign)")
-_WRITERS = ("Resource", "Assign", "Scatter", "CountUpTo", "StridedSliceAssign")
-_READS = frozenset({"ReadVariableOp", "ResourceGather", "ResourceGatherNd"})
-_VARIABLES = frozenset({"Variable", "VariableV2"})
-_COUNTERS = frozenset({"RngReadAndSkip"})
-"""Ops that read and change a generator's state in one."""
-_RUNS = -1
-"""Stands for an output's number where a node runs, but nothing uses its outputs."""
+from hubcheck.graph.op_tables.elementwise import SAME
+from hubcheck.graph.op_tables.random_ops import random_ops
 
 
 class RandomNode(NamedTuple):
@@ -38,29 +31,59 @@ class RandomNode(NamedTuple):
 def random_nodes(graph: InlinedGraph, outputs: Iterable[Value]) -> list[RandomNode]:
     """Return the nodes that can make two runs on one input differ.
 
-    A stateless random op is one of them only if its seed comes from state that a run changes.
+    A random value counts if it reaches an output, or a state that an output is made of: in the next run at the latest.
+    What is only printed or logged does not. A stateless random op counts only if its seed comes from state that a run
+    changes.
     """
-    reached = _Reached(graph, outputs)
-    seeds = _Seeds(graph, {_variable(graph, value) for value in reached.writers})
-    return [
-        RandomNode(frame, node, not (hidden or frame.conditional or conditional_depth(graph, (frame, node, 0)) > 0))
-        for frame, node, hidden in reached.random
-        if hidden or randomness_of(frame.body, node) != "stateless" or seeds.depend_on_state(frame, node)
+    outputs = list(outputs)
+    execution = Execution(graph, outputs)
+    needed = _Needed(graph, outputs)
+    writers = list(execution.nodes(changes_state))
+    changed = True
+    while changed:
+        changing = [place for place in writers if not needed.states.isdisjoint(states_of(graph, *place))]
+        writers = [place for place in writers if place not in changing]
+        needed.add(value for place in changing for value in _written(graph, *place))
+        changed = bool(changing)
+    library = graph.view.library
+    hidden = dict.fromkeys([*needed.hidden, *execution.nodes(lambda op: runs_unknown_code(op, library))])
+    seeds = Seeds(graph, execution)
+    drawn = [
+        RandomNode(frame, node, not (frame.conditional or conditional_depth(graph, (frame, node, 0)) > 0))
+        for frame, node in needed.random
+        if randomness_of(frame.body, node) != "stateless" or seeds.depend_on_state(frame, node)
     ]
+    return [*drawn, *(RandomNode(frame, node, False) for frame, node in hidden)]
 
 
-class _Reached:
-    """What the outputs need: values, and nodes that run before them.
+def _written(graph: InlinedGraph, frame: CallFrame, node: int) -> Iterator[Value]:
+    """Yield what decides how a node changes its state: its inputs, and the conditions under which it runs."""
+    yield from frame.inputs(node)
+    for control in frame.body.controls(node):
+        source = frame.body.input(control, 0) if frame.op(control) in SAME else None
+        if source is not None and frame.op(source[0]) in SWITCHES:
+            yield from frame.inputs(source[0])
+    around = frame
+    while around.caller is not None:
+        condition = graph.condition(around.caller, around.site)
+        yield from [condition] if condition is not None else []
+        if around.role == "loop":
+            yield from around.caller.inputs(around.site)
+        around = around.caller
 
-    `random` are the nodes that draw random values: frame, node, and whether the graph hides what they do.
-    `writers` are the nodes that change a variable.
+
+class _Needed:
+    """What values are made of, by data.
+
+    `random` are the nodes that draw random values, `hidden` those of which the graph does not say what they do,
+    `states` the variables and tables that are read.
     """
 
-    def __init__(self, graph: InlinedGraph, outputs: Iterable[Value]) -> None:
+    def __init__(self, graph: InlinedGraph, values: Iterable[Value]) -> None:
         self._graph = graph
-        self.random: list[tuple[CallFrame, int, bool]] = []
-        self.writers: list[Value] = []
-        self._entered: set[CallFrame] = set()
+        self.random: list[tuple[CallFrame, int]] = []
+        self.hidden: list[tuple[CallFrame, int]] = []
+        self.states: set[Value] = set()
         # Nodes that compute their outputs are visited once, whichever output is used.
         self._nodes: list[tuple[CallFrame, list[int]]] = []
         self._seen_nodes: dict[CallFrame, set[int]] = {}
@@ -68,37 +91,28 @@ class _Reached:
         self._seen_values: set[Value] = set()
         self._random_ops = frozenset(random_ops())
         self._unknown: dict[str, bool] = {}
-        self._add(outputs)
-        for frame in [*self._seen_nodes, *(frame for frame, _, _ in self._values)]:
-            self._enter(frame)
+        self.add(values)
+
+    def add(self, values: Iterable[Value]) -> None:
+        """Visit values and all that they are made of."""
+        self._wait_for(values)
         while self._nodes or self._values:
             if self._nodes:
                 self._visit(*self._nodes.pop())
             else:
                 self._visit_copy(self._values.pop())
 
-    def _add(self, values: Iterable[Value]) -> None:
+    def _wait_for(self, values: Iterable[Value]) -> None:
         copying_ops = self._graph.copying_ops
         for value in values:
-            frame, node, number = value
-            op = frame.body.ops[node]
-            if op in copying_ops:
+            frame, node, _ = value
+            if frame.body.ops[node] in copying_ops:
                 if value not in self._seen_values:
                     self._seen_values.add(value)
                     self._values.append(value)
-            elif number == _RUNS and op in self._random_ops:
-                # Its values are not used, but those of its inputs may be.
-                self._add(frame.inputs(node))
             elif node not in self._seen_nodes.setdefault(frame, set()):
                 self._seen_nodes[frame].add(node)
                 self._nodes.append((frame, [node]))
-
-    def _enter(self, frame: CallFrame) -> None:
-        if frame not in self._entered:
-            self._entered.add(frame)
-            self._add((frame, control, _RUNS) for control in frame.body.control_results)
-            if frame.role == "condition":
-                self._add((frame, *result) for result in frame.body.results)
 
     def _visit(self, frame: CallFrame, waiting: list[int]) -> None:
         """Visit nodes of one frame and all that they need in it, in a tight loop: there can be a million."""
@@ -110,77 +124,28 @@ class _Reached:
             if op not in self._unknown:
                 self._unknown[op] = runs_unknown_code(op, self._graph.view.library)
             if self._unknown[op]:
-                self.random.append((frame, node, True))
+                self.hidden.append((frame, node))
             elif op in self._random_ops and randomness_of(body, node):
-                self.random.append((frame, node, False))
-            elif op.startswith(_WRITERS) and _WRITES.match(op):
-                self.writers.append((frame, node, 0))
-            controls = body.controls(node)
-            if controls:
-                self._add((frame, control, _RUNS) for control in controls)
+                self.random.append((frame, node))
+            elif op in VARIABLES or handle_inputs(op):
+                self.states.update(states_of(self._graph, frame, node))
             if op in SHAPES_ONLY:
                 continue
             for source, number in body.inputs(node):
                 if ops[source] in copying_ops:
-                    self._add([(frame, source, number)])
+                    self._wait_for([(frame, source, number)])
                 elif source not in seen:
                     seen.add(source)
                     waiting.append(source)
 
     def _visit_copy(self, value: Value) -> None:
-        frame, node, number = value
+        frame, node, _ = value
         callees = self._graph.callees(frame, node)
         for callee in callees or ():
-            self._enter(callee)
+            if callee.role == "condition":
+                self._wait_for((callee, *result) for result in callee.body.results)
         condition = self._graph.condition(frame, node)
-        self._add([condition] if condition is not None else [])
-        self._add((frame, control, _RUNS) for control in frame.body.controls(node))
+        self._wait_for([condition] if condition is not None else [])
         if callees is None and (frame.op(node) in HOST_CODE or self._graph.view.calls_random(frame.body, node)):
-            self.random.append((frame, node, True))
-        if number == _RUNS and callees is not None:
-            self._add((callee, *result) for callee in callees for result in callee.body.results)
-            return
-        self._add(frame.inputs(node) if number == _RUNS else self._graph.sources(value))
-
-
-class _Seeds:
-    """Whether seeds change from run to run; what is known of one seed is reused for the others."""
-
-    def __init__(self, graph: InlinedGraph, written: set[Value]) -> None:
-        self._graph, self._written = graph, written
-        self._fixed: set[Value] = set()
-        self._changing: set[tuple[CallFrame, int]] = set()
-
-    def depend_on_state(self, frame: CallFrame, node: int) -> bool:
-        """Return whether an op's inputs come from a variable that the same run writes, a generator or a clock."""
-        waiting = frame.inputs(node)
-        seen = set(waiting)
-        while waiting:
-            value = waiting.pop()
-            if self._changes(value):
-                self._changing.add((frame, node))
-                return True
-            if value[0].op(value[1]) in SHAPES_ONLY or value in self._fixed:
-                continue
-            for source in self._graph.sources(value):
-                if source not in seen:
-                    seen.add(source)
-                    waiting.append(source)
-        self._fixed |= seen
-        return False
-
-    def _changes(self, value: Value) -> bool:
-        frame, node, _ = value
-        op = frame.op(node)
-        if op in _COUNTERS or op in CLOCKS or _WRITES.match(op) or (frame, node) in self._changing:
-            return True
-        return (op in _READS or op in _VARIABLES) and _variable(self._graph, value) in self._written
-
-
-def _variable(graph: InlinedGraph, value: Value) -> Value:
-    """Return the variable that a node reads or writes: the origin of its handle."""
-    frame, node, _ = value
-    if frame.op(node) in _VARIABLES:
-        return frame, node, 0
-    inputs = frame.inputs(node)
-    return graph.see_through(inputs[0]) if inputs else value
+            self.hidden.append((frame, node))
+        self._wait_for(self._graph.sources(value))

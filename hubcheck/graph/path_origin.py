@@ -8,14 +8,15 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from hubcheck.graph.dataflow.body import ARGUMENT, Body, Port
+from hubcheck.graph.dataflow.control_flow_v1 import MERGES, SWITCHES
 from hubcheck.graph.dataflow.reach import Reach
 
 PathOrigin = Literal["loader", "caller", "asset", "graph"]
 
 _FIRST_INPUT = {"Identity", "StopGradient", "PreventGradient", "EnsureShape", "Reshape", "ExpandDims", "Squeeze",
                 "ShardedFilename", "ShardedFilespec", "StridedSlice", "Gather", "GatherV2", "Unpack", "StringStrip",
-                "PlaceholderWithDefault"}  # fmt: skip
-_ALL_INPUTS = {"Pack", "TensorDataset", "TensorSliceDataset"}
+                "PlaceholderWithDefault", *SWITCHES}  # fmt: skip
+_ALL_INPUTS = {"Pack", "TensorDataset", "TensorSliceDataset", *MERGES}
 _CHOICES = {"Select", "SelectV2"}
 _STRING = 7
 _BUDGET = 1_000_000

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 
-from hubcheck.graph.consumer_roots import call_bindings, consumer_roots
+from hubcheck.graph.consumer_roots import call_bindings, consumer_roots, training_updates
+from hubcheck.graph.dataflow.body import Body, Port
 from hubcheck.graph.dataflow.dependence import Dependence
+from hubcheck.graph.dataflow.execution import CONDITIONALS, Execution
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.dataflow.randomness import has_random_op
 from hubcheck.graph.dataflow.reach import Reach
+from hubcheck.graph.dataflow.state import Seeds
 from hubcheck.graph.dataflow.unknown_ops import runs_unknown_code
 from hubcheck.graph.dataflow.view import GraphView
 from hubcheck.graph.devices.device_path import DevicePath
 from hubcheck.graph.entry_points import DEFAULT, EntryPoint, signature_entry, trace_entries
 from hubcheck.graph.path_origin import PathOrigins
+from hubcheck.graph.value_scale.partners import Partners
+from hubcheck.graph.value_scale.stored_variables import StoredVariables
 from hubcheck.module.types import Module, Tensor, Variant
 
 
@@ -68,13 +73,38 @@ class VariantAnalysis:
         return Dependence(self.graph, [value for entry in self.entries for value in entry.images])
 
     @cached_property
-    def may_be_random(self) -> bool:
-        """Whether the graph has a random op, or one that may hide some: most have none, and need no closer look."""
+    def bodies(self) -> Sequence[Body]:
+        """The main graph, and the functions that it or the callable leads to."""
         traces = self._module.objects.traces if self._module.objects is not None else ()
         functions = [self.view.function(trace.function) for trace in traces]
-        bodies = self.view.reachable([self.view.main, *(body for body in functions if body is not None)])
-        kinds = frozenset[str]().union(*(body.kinds for body in bodies))
-        return has_random_op(bodies) or any(runs_unknown_code(op, self.view.library) for op in kinds)
+        return self.view.reachable([self.view.main, *(body for body in functions if body is not None)])
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The ops in `bodies`."""
+        return frozenset[str]().union(*(body.kinds for body in self.bodies))
+
+    @cached_property
+    def may_be_random(self) -> bool:
+        """Whether the graph has a random op, or one that may hide some: most have none, and need no closer look."""
+        return has_random_op(self.bodies) or any(runs_unknown_code(op, self.view.library) for op in self.kinds)
+
+    @cached_property
+    def execution(self) -> Execution:
+        """What runs when the outputs of the entry points are computed; in training, the updates of collections too."""
+        values = [value for entry in self.entries for value in entry.outputs.values()]
+        return Execution(self.graph, [*values, *((self.graph.main, *port) for port in self._updates)])
+
+    @cached_property
+    def partners(self) -> Partners:
+        """What pixels are combined with."""
+        variables = StoredVariables(self._module, self._variant, self.graph, lambda: self.execution)
+        return Partners(self.graph, variables)
+
+    @cached_property
+    def seeds(self) -> Seeds:
+        """Which seeds change from run to run."""
+        return Seeds(self.graph, self.execution)
 
     @cached_property
     def reach(self) -> Reach:
@@ -89,12 +119,26 @@ class VariantAnalysis:
         bindings = call_bindings(objects, self.view) if objects is not None else {}
         return PathOrigins(self.reach, filter(None, fed), bindings)
 
+    @property
+    def _updates(self) -> Iterator[Port]:
+        """The nodes that a consumer runs in each step of training, beside the outputs."""
+        for name in training_updates(self._module, self._variant):
+            port = self.view.tensor(name)
+            if port is not None:
+                yield port
+
     @cached_property
     def device_path(self) -> DevicePath:
         """The nodes between the images and the "default" outputs of the entry points."""
         images = [(frame.body, node) for entry in self.entries for frame, node, _ in entry.images]
         values = [entry.outputs[DEFAULT] for entry in self.entries if DEFAULT in entry.outputs]
-        return DevicePath(self.view, images, [(frame.body, (node, number)) for frame, node, number in values])
+        ends = [(frame.body, (node, number)) for frame, node, number in values]
+        return DevicePath(self.view, images, ends, self.branches)
+
+    @cached_property
+    def branches(self) -> Execution | None:
+        """What tells which branches of conditionals are taken; None in a graph without conditionals."""
+        return None if self.kinds.isdisjoint(CONDITIONALS) else self.execution
 
     @cached_property
     def dtypes(self) -> frozenset[int]:

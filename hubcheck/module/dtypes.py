@@ -12,6 +12,9 @@ _NAMES: Final = (
 )
 """By number."""
 
+NUMBERS: Final = {name: number for number, name in enumerate(_NAMES)}
+"""Their numbers, by name."""
+
 DTYPES: Final = frozenset(_NAMES[1:])
 """Every dtype that a tensor can have."""
 

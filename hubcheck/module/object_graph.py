@@ -55,7 +55,7 @@ def variables(proto: Any, checkpoint_graph: Any | None) -> tuple[Variable, ...]:
             if stored is not None:
                 key = next((a.checkpoint_key for a in stored.attributes if a.name == "VARIABLE_VALUE"), None)
             variable = node.variable
-            found[number] = Variable(variable.name, dtype_name(variable.dtype), shape(variable.shape), key)
+            found[number] = Variable(variable.name, dtype_name(variable.dtype), shape(variable.shape), key, node=number)
         matches = {c.local_name: c.node_id for c in stored.children} if stored is not None else {}
         for child in node.children:
             if 0 <= child.node_id < len(proto.nodes):

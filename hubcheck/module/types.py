@@ -92,6 +92,7 @@ class Variable(NamedTuple):
 
     `checkpoint_key` is its name in the checkpoint index; None if the object graph of a TF2 checkpoint does not lead
     to it. `slices` are the parts of it that a variant with a partitioned variable restores; empty for a whole one.
+    `node` is its number in the object graph, None without one.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Variable(NamedTuple):
     shape: Shape
     checkpoint_key: str | None
     slices: tuple[Slice, ...] = ()
+    node: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -123,6 +125,11 @@ class Variant:
     def name(self) -> str:
         """The tag set as users write it: tags joined by commas, "" for none."""
         return ",".join(self.tags)
+
+    @property
+    def hardware(self) -> str | None:
+        """The hardware that the graph is for alone, "TPU" or "GPU", as its tags say; None for any."""
+        return next((tag.upper() for tag in self.tags if tag in ("tpu", "gpu")), None)
 
 
 class Trace(NamedTuple):
@@ -149,6 +156,11 @@ class Trace(NamedTuple):
         """The only tensor it takes, beside a `training` flag and single numbers such as the rate of a dropout."""
         tensors = [(name, tensor) for name, tensor in self.tensors.items() if tensor.shape.dims != ()]
         return tensors[0] if len(tensors) == 1 else None
+
+    @property
+    def may_train(self) -> bool:
+        """Whether it is for training: traced with training=True, or with a tensor that says so."""
+        return bool(self.training) or "training" in self.tensors
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubcheck.checks import behaviour, runs, serving, values
+from hubcheck.checks import behaviour, probabilities, runs, serving, values
 from hubcheck.checks.behaviour import dead_share
 from hubcheck.probe.observations import CONSTANT, Failure, Load, NotRun, Observations, Output, ProbeTarget, Run
 from hubcheck.util.numbers import difference
@@ -221,6 +221,7 @@ def softmax(rows: np.ndarray) -> np.ndarray:
         (RESULT, False),
         (softmax(RESULT) * 1.1, False),
         (softmax(RESULT) - 0.1, False),
+        (np.log(softmax(RESULT)), True),
         (np.zeros((5, 16)), False),
         (np.ones((5, 1)), False),
         (1 / (1 + np.exp(-RESULT)), False),
@@ -228,7 +229,7 @@ def softmax(rows: np.ndarray) -> np.ndarray:
 )
 def test_rows_that_sum_to_one_are_probabilities(rows, wrong):
     seen = observations(run("pictures", rows, target=SCORES))
-    answers = values.not_probabilities(context("b_good_classification"), seen, signature="image_classification")
+    answers = probabilities.not_probabilities(context("b_good_classification"), seen, signature="image_classification")
     assert bool(faults(answers)) is wrong
 
 

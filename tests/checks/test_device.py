@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,14 +10,18 @@ import keras
 import pytest
 import tensorflow as tf
 import tf_keras
+from tensorflow.core.protobuf import saved_model_pb2
 
 from hubcheck.engine.findings import Finding
 from hubcheck.run.validate import validate
+from tests.paths import DATA
 
 pytestmark = pytest.mark.slow
 
 v1 = tf.compat.v1
 SIZE = 8
+SOFT = v1.ConfigProto(allow_soft_placement=True)
+"""Runs what is pinned to a device that is not there."""
 
 
 def findings(path: Path) -> list[Finding]:
@@ -82,7 +87,23 @@ QUIET = {
     "names of classes as text": classes_as_text,
     "a host step that no output needs": host_step_for_nobody,
     "a layout that is not on the way": first_elsewhere,
+    "branches that are not taken": lambda x, k: branches(x, k, tf.constant(False)),
+    "branches that no argument takes": lambda x, k: tf.function(lambda on: branches(x, k, on))(tf.constant(False)),
+    "branches that no training flag takes": lambda x, k: branches(
+        x, k, v1.placeholder_with_default(tf.constant(False), [])
+    ),
 }
+
+
+def branches(x: tf.Tensor, k: tf.Variable, predicate: tf.Tensor) -> tf.Tensor:
+    """A network for GPUs, pinned and channels first, or one for every device."""
+
+    def for_gpu():
+        with tf.device("GPU:0"):
+            rows = tf.transpose(tf.image.resize(x, [5, 5], "bicubic"), [0, 3, 1, 2])
+            return tf.reduce_mean(tf.nn.conv2d(rows, k, 1, "SAME", "NCHW"), [2, 3])
+
+    return tf.cond(predicate, for_gpu, lambda: pooled(tf.nn.conv2d(x, k, 1, "SAME")))
 
 
 @pytest.mark.parametrize("name", QUIET)
@@ -113,6 +134,10 @@ LOUD = {
         "error device/pinned /job:worker/task:1/device:CPU:0",
     ),
     "the CPU": (lambda x, _: pooled_on(x, "CPU:0"), "note device/pinned /device:CPU:0"),
+    "a kernel that only GPUs have": (
+        lambda x, _: tf.cast(pooled(tf.raw_ops.AdjustSaturation(images=tf.cast(x, tf.float16), scale=2.0)), tf.float32),
+        "error device/cpu AdjustSaturation of float16 has no CPU kernel",
+    ),
 }
 
 
@@ -125,6 +150,78 @@ def pooled_on(x: tf.Tensor, device: str) -> tf.Tensor:
 def test_a_finding_is_reported_for(name: str, tmp_path: Path) -> None:
     network, wanted = LOUD[name]
     assert findings_of(published(tmp_path / "m", network)) == [wanted]
+
+
+def test_branches_that_are_taken_or_that_the_images_choose_count(tmp_path: Path) -> None:
+    wanted = [
+        "error device/channels-last Conv2D with data_format NCHW",
+        "error device/pinned /device:GPU:0",
+        "warning device/gpu-kernels ResizeBicubic of float32",
+    ]
+    taken = published(tmp_path / "taken", lambda x, k: branches(x, k, tf.constant(True)))
+    chosen = published(tmp_path / "chosen", lambda x, k: branches(x, k, tf.reduce_max(x) > 0.5))
+    assert findings_of(taken) == wanted
+    assert findings_of(chosen) == wanted
+
+
+def test_branches_of_tf1_count_if_they_are_taken(tmp_path: Path) -> None:
+    def network(flag: bool) -> None:
+        v1.disable_control_flow_v2()
+        try:
+            with tf.Graph().as_default(), v1.Session(config=SOFT) as session:
+                images = v1.placeholder(tf.float32, [None, SIZE, SIZE, 3])
+                kernel = v1.get_variable("kernel", [3, 3, 3, 4], use_resource=True)
+                outputs = {"default": branches(images, kernel, v1.placeholder_with_default(flag, []))}
+                signature = v1.saved_model.predict_signature_def({"images": images}, outputs)
+                builder = v1.saved_model.Builder(str(tmp_path / str(flag)))
+                session.run(v1.global_variables_initializer())
+                builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
+                builder.save()
+        finally:
+            v1.enable_control_flow_v2()
+
+    network(False)
+    network(True)
+    assert findings_of(tmp_path / "False") == []
+    assert "error device/channels-last Conv2D with data_format NCHW" in findings_of(tmp_path / "True")
+    assert "error device/pinned /device:GPU:0" in findings_of(tmp_path / "True")
+
+
+@pytest.mark.parametrize("tags", [["train"], []])
+def test_pins_of_updates_count_in_training_alone(tags: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    with tf.Graph().as_default(), v1.Session(config=SOFT) as session:
+        images = v1.placeholder(tf.float32, [None, SIZE, SIZE, 3])
+        mean = v1.get_variable("mean", [3], use_resource=True)
+        with tf.device("/gpu:0"):
+            update = mean.assign_sub(0.1 * tf.reduce_mean(images, [0, 1, 2])).op
+        v1.add_to_collection(v1.GraphKeys.UPDATE_OPS, update)
+        signature = v1.saved_model.predict_signature_def({"images": images}, {"default": pooled(images) - mean})
+        session.run(mean.initializer)
+        builder = v1.saved_model.Builder(str(path))
+        builder.add_meta_graph_and_variables(session, tags, {"default": signature})
+        builder.save()
+    (path / "tfhub_module.pb").write_bytes(b"\x08\x03")
+    wanted = ["error device/pinned /device:GPU:0"] if tags else []
+    assert [text for text in findings_of(path) if "pinned" in text] == wanted
+
+
+def test_programs_for_one_platform_fail_on_the_others(tmp_path: Path) -> None:
+    def compiled_for(*platforms: str) -> list[str]:
+        path = tmp_path / ("for " + "-".join(platforms))
+        shutil.copytree(DATA / "cases" / "opaque_cpu_only", path)
+        proto = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+        for function in proto.meta_graphs[0].graph_def.library.function:
+            for node in function.node_def:
+                if node.op == "XlaCallModule":
+                    node.attr["platforms"].list.s[:] = [platform.encode() for platform in platforms]
+        (path / "saved_model.pb").write_bytes(proto.SerializeToString())
+        return findings_of(path)
+
+    assert compiled_for("CPU") == ["warning device/gpu-kernels CPU"]
+    assert compiled_for("CUDA") == ["error device/cpu XlaCallModule was compiled for CUDA only"]
+    assert compiled_for("CPU", "CUDA", "TPU") == []
+    assert compiled_for() == []
 
 
 def test_the_finding_names_the_first_node_its_function_and_how_many_there_are(tmp_path: Path) -> None:
@@ -150,8 +247,6 @@ def test_a_polymorphic_function_is_checked_by_the_type_that_its_caller_gives(tmp
 
 def make_polymorphic(path: Path) -> None:
     """Move a node's type to the nodes that call its function, as TF1's Defun did."""
-    from tensorflow.core.protobuf import saved_model_pb2
-
     file = path / "saved_model.pb"
     proto = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     graph = proto.meta_graphs[0].graph_def
@@ -169,7 +264,7 @@ def make_polymorphic(path: Path) -> None:
 
 
 def test_a_tf1_variable_on_a_gpu_is_pinned(tmp_path: Path) -> None:
-    with tf.Graph().as_default(), v1.Session(config=v1.ConfigProto(allow_soft_placement=True)) as session:
+    with tf.Graph().as_default(), v1.Session(config=SOFT) as session:
         images = v1.placeholder(tf.float32, [None, SIZE, SIZE, 3])
         with tf.device("/gpu:0"):
             kernel = v1.get_variable("kernel", [3, 2], use_resource=False)

@@ -32,10 +32,14 @@ IMAGES = tf.TensorSpec([None, HEIGHT, WIDTH, 3], tf.float32, name="images")
 
 
 def only(module: Module, signature: str) -> Module:
-    """The module as it would be with this signature as its image_feature_vector, and no other."""
+    """The module as it would be with this signature as its image_feature_vector in training, and no other.
+
+    In inference, a mask from a constant seed is a weight.
+    """
     (variant,) = module.variants
     kept = replace(variant.signatures[signature], key="image_feature_vector")
-    return replace(module, variants=(replace(variant, signatures={"image_feature_vector": kept}),), objects=None)
+    training = replace(variant, tags=("serve", "train"), signatures={"image_feature_vector": kept})
+    return replace(module, variants=(training,), objects=None)
 
 
 def key(construction: Construction) -> str:

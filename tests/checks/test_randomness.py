@@ -52,6 +52,44 @@ def test_noise_in_a_nested_function_is_found() -> None:
     assert isinstance(answers(tf.function(lambda x: tf.function(noise)(x) * 2.0))[0], Fault)
 
 
+def logged(x: tf.Tensor) -> tf.Tensor:
+    random = tf.random.uniform([])
+    shown = tf.cond(random < 0.1, lambda: [tf.print(x)] and random, lambda: random)
+    with tf.control_dependencies([tf.print(shown)]):
+        return tf.identity(x)
+
+
+def kept(x: tf.Tensor) -> tf.Tensor:
+    """Noise that reaches the output of the next run."""
+    state = tf1.get_variable("state", [3], use_resource=True)
+    with tf.control_dependencies([tf.identity(x + state)]):
+        update = state.assign(tf.random.uniform([3]))
+    with tf.control_dependencies([update]):
+        return x + state
+
+
+def kept_at_random(x: tf.Tensor) -> tf.Tensor:
+    """A constant that is kept in some runs, and reaches the output of the next one."""
+    state = tf1.get_variable("state", [], use_resource=True)
+    update = tf.cond(tf.random.uniform([]) < 0.5, lambda: state.assign(1.0), state.read_value)
+    with tf.control_dependencies([update]):
+        return x + state
+
+
+def kept_for_nobody(x: tf.Tensor) -> tf.Tensor:
+    state = tf1.get_variable("state", [3], use_resource=True)
+    with tf.control_dependencies([state.assign(tf.random.uniform([3]))]):
+        return tf.identity(x)
+
+
+@pytest.mark.parametrize("v1_control_flow", [False, True])
+def test_random_values_count_if_they_reach_an_output_or_a_state_that_is_read(v1_control_flow: bool) -> None:
+    assert answers(logged, v1_control_flow=v1_control_flow) == []
+    assert answers(kept_for_nobody, v1_control_flow=v1_control_flow) == []
+    assert [type(item) for item in answers(kept, v1_control_flow=v1_control_flow)] == [Fault]
+    assert [type(item) for item in answers(kept_at_random, v1_control_flow=v1_control_flow)] == [Fault]
+
+
 def test_noise_in_a_loop_is_found() -> None:
     def loop(x: tf.Tensor) -> tf.Tensor:
         return tf.while_loop(lambda i, _: i < 2, lambda i, y: (i + 1, noise(y)), (0, x))[1]

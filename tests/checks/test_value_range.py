@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 import tensorflow as tf
 import tensorflow.compat.v1 as tf1
 
+import hubcheck
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault
+from hubcheck.checks.faults import Fault, Skip
 from hubcheck.checks.value_range import value_range
+from hubcheck.module.reader import read
 from hubcheck.rulebook.contract import load_contracts
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 
@@ -64,7 +67,6 @@ def normalised(x: tf.Tensor) -> tf.Tensor:
             lambda x: tf.image.resize(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]) / 255.0, [9, 9]),
             "[0, 0.003922]",
         ),
-        "then normalised with variables": (lambda x: normalised(x / 255.0), "[0, 0.003922]"),
         "less a mean image": (lambda x: tf.image.resize(x, [48, 48]) - MEAN_IMAGE, "[-117, -116]"),
         "means in the graph's own order": (lambda x: x - tf.constant(CAFFE)[::-1], "[-114.8, -113.8]"),
         "means put together": (lambda x: x - tf.concat([CAFFE[:1], CAFFE[1:]], 0), "[-114.8, -113.8]"),
@@ -122,6 +124,91 @@ def test_branches_of_tf1_are_followed() -> None:
 
 def test_each_mistake_is_reported_once() -> None:
     assert found(lambda x: tf.concat([x / 255.0, x / 255.0], 0)) == ["[0, 0.003922]"]
+
+
+Layers = Callable[[tf.Module, tf.Tensor], tf.Tensor]
+
+
+def published(path: Path, values: dict[str, list[float]], layers: Layers) -> Path:
+    """A module whose layers, before the first convolution, use variables of these values."""
+
+    class Published(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.kernel = tf.Variable(tf.ones([3, 3, 3, 4]))
+            for name, value in values.items():
+                # All of one name, as in TensorFlow 1 and in eager code: names do not lead to the checkpoint.
+                setattr(self, name, tf.Variable(tf.constant(value), name="variable"))
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 12, 10, 3], tf.float32, name="images")])
+        def features(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"default": tf.reduce_mean(tf.nn.conv2d(layers(self, images), self.kernel, 1, "SAME"), [1, 2])}
+
+    module = Published()
+    signatures = {"serving_default": module.features, "image_feature_vector": module.features}
+    tf.saved_model.save(module, str(path), signatures=signatures)
+    return path
+
+
+def said(path: Path) -> list[str]:
+    """What the rule finds in a module, or why it is skipped."""
+    (module,) = hubcheck.validate(path, static=True, select=["image-input/value-range"]).modules
+    (outcome,) = (outcome for outcome in module.outcomes if outcome.rule == "image-input/value-range")
+    return [finding.found for finding in module.findings] or [outcome.reason or outcome.status]
+
+
+FAR, NEAR = [120.0, 120.0, 120.0], [0.5, 0.5, 0.5]
+VARIANCES, ONES = [3600.0, 3600.0, 3600.0], [1.0, 1.0, 1.0]
+
+
+def batch_norm(m: tf.Module, x: tf.Tensor) -> tf.Tensor:
+    return tf.nn.batch_normalization(x, m.mean, m.variance, m.shift, m.gain, 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("values", "layers", "wanted"),
+    [
+        ({"mean": FAR}, lambda m, x: x - m.mean, "[-120, -119]"),
+        ({"mean": FAR}, lambda m, x: x - tf.reshape(tf.identity(m.mean), [1, 1, 1, 3]), "[-120, -119]"),
+        ({"mean": NEAR}, lambda m, x: x - m.mean, "passed"),
+        ({"most": [255.0]}, lambda m, x: x / m.most, "[0, 0.003922]"),
+        ({"most": [255.0]}, lambda m, x: x * 255.0 / m.most, "passed"),
+        ({"gain": [0.01, -0.01, 0.005]}, lambda m, x: x * m.gain, "passed"),
+        (
+            {"mean": FAR, "variance": VARIANCES, "gain": [1e-3, 1e-3, 1e-3], "shift": [9.0, 9.0, 9.0]},
+            batch_norm,
+            "[-2, -1.983]",
+        ),
+        (
+            {"mean": NEAR, "variance": [0.06, 0.06, 0.06], "gain": [1e-3, 1e-3, 1e-3], "shift": [9.0, 9.0, 9.0]},
+            batch_norm,
+            "passed",
+        ),
+        (
+            {"mean": FAR, "variance": VARIANCES},
+            lambda m, x: tf.nn.batch_normalization(x, m.mean, m.variance, None, None, 1e-3),
+            "[-2, -1.983]",
+        ),
+        (
+            {"mean": FAR},
+            lambda m, x: x - m.mean.assign_add([1.0, 1.0, 1.0]),
+            "the images are combined with variables in sub, whose values the files do not tell",
+        ),
+    ],
+)
+def test_small_variables_are_constants_of_the_checkpoint(
+    values: dict[str, list[float]], layers: Layers, wanted: str, tmp_path: Path
+) -> None:
+    assert said(published(tmp_path / "m", values, layers)) == [wanted]
+
+
+def test_variables_whose_values_are_not_there_leave_it_undecided(tmp_path: Path) -> None:
+    path = published(tmp_path / "m", {"mean": FAR}, lambda m, x: x - m.mean)
+    (path / "variables" / "variables.data-00000-of-00001").write_bytes(b"")
+    module = read(path)
+    answers = list(value_range(Context(module, CONTRACTS), least_scale=0.02, most_offset=16.0))
+    assert [type(item) for item in answers] == [Skip]
+    assert "values the files do not tell" in answers[0].reason
 
 
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])

@@ -72,6 +72,28 @@ def test_a_constant_is_chosen_by_the_graph():
     assert choosers(lambda: tf.constant("/etc/passwd")) == {"graph"}
 
 
+def merged(first: str, second: str) -> tf.Tensor:
+    """One of two constants, chosen by a cond of TensorFlow 1 at run time."""
+    tf.compat.v1.disable_control_flow_v2()
+    try:
+        predicate = tf.compat.v1.placeholder(tf.bool, [])
+        return tf.compat.v1.cond(predicate, lambda: tf.constant(first), lambda: tf.constant(second))
+    finally:
+        tf.compat.v1.enable_control_flow_v2()
+
+
+def test_a_suffix_that_a_cond_of_tf1_chooses_leaves_the_path_to_the_loader():
+    def path(*suffixes: str) -> tf.Tensor:
+        return tf.strings.join([tf.compat.v1.placeholder_with_default("model", [], "fed"), merged(*suffixes)])
+
+    assert choosers(lambda: path("_temp/part", ".part"), fed=("fed:0",)) == {"loader"}
+    assert choosers(lambda: path("_temp/part", "/../../etc/passwd"), fed=("fed:0",)) == {"loader", "graph"}
+
+
+def test_a_cond_of_tf1_that_chooses_the_whole_path_is_the_graph_s_choice():
+    assert choosers(lambda: merged("/etc/passwd", "/etc/hosts")) == {"graph"}
+
+
 def test_a_placeholder_is_chosen_by_the_caller():
     assert choosers(lambda: v1.placeholder(tf.string, [])) == {"caller"}
 

@@ -45,7 +45,8 @@ def final_activation(graph: InlinedGraph, dependence: Dependence, output: Value)
             name = _name(graph, value)
             if name is not None:
                 return FinalActivation(frame, node, name)
-            if is_unknown(graph, frame.op(node)):
+            # Functions that are called on elements of a data set, for example, are not followed.
+            if is_unknown(graph, frame, node) or graph.view.calls(frame.body, node):
                 unknown = unknown or UnknownOp(frame, node)
             sources = _before(graph, dependence, value)
         for source in sources:
@@ -56,7 +57,13 @@ def final_activation(graph: InlinedGraph, dependence: Dependence, output: Value)
 
 
 def _name(graph: InlinedGraph, value: Value) -> str | None:
-    return _NAMES.get(value[0].op(value[1])) or decomposed_activation(graph, value)
+    frame, node, _ = value
+    op = frame.op(node)
+    if op.startswith("_Fused"):
+        fused = frame.body.attribute(node, "fused_ops")
+        last = fused.list.s[-1].decode("utf-8", "replace") if fused is not None and fused.list.s else ""
+        return _NAMES.get(last)
+    return _NAMES.get(op) or decomposed_activation(graph, value)
 
 
 def _before(graph: InlinedGraph, dependence: Dependence, value: Value) -> list[Value]:

@@ -41,10 +41,7 @@ def read_constant(tensor: Any, *, max_elements: int = MAX_ELEMENTS) -> Constant 
     if count > max_elements or min(shape, default=0) < 0:
         return None
     if tensor.tensor_content:
-        layout = f"<{count}{_FORMATS[tensor.dtype]}"
-        if struct.calcsize(layout) != len(tensor.tensor_content):
-            return None
-        return Constant(shape, _decoded(tensor.dtype, struct.unpack(layout, tensor.tensor_content)))
+        return constant_from_bytes(tensor.dtype, shape, tensor.tensor_content)
     values: Sequence[Number] = getattr(tensor, _FIELDS[tensor.dtype])[:count]
     if tensor.dtype == _HALF:
         values = [struct.unpack("<e", struct.pack("<H", int(value) & 0xFFFF))[0] for value in values]
@@ -52,6 +49,14 @@ def read_constant(tensor: Any, *, max_elements: int = MAX_ELEMENTS) -> Constant 
     # Trailing elements equal to the last one are omitted; if all are zero, none is written.
     filler: Number = values[-1] if values else 0
     return Constant(shape, (*values, *[filler] * (count - len(values))))
+
+
+def constant_from_bytes(dtype: int, shape: tuple[int, ...], content: bytes) -> Constant | None:
+    """Return the value of a tensor as it is stored, little-endian; None if it is not numeric or has another size."""
+    layout = f"<{math.prod(shape)}{_FORMATS[dtype]}" if dtype in _FORMATS else ""
+    if not layout or struct.calcsize(layout) != len(content):
+        return None
+    return Constant(shape, _decoded(dtype, struct.unpack(layout, content)))
 
 
 def _decoded(dtype: int, values: Sequence[Number]) -> tuple[Number, ...]:

@@ -7,12 +7,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from hubcheck.graph.dataflow.body import Port
 from hubcheck.graph.dataflow.constant_shuffles import SHUFFLES, shuffled
 from hubcheck.graph.dataflow.constants import Constant, Number, read_constant
-from hubcheck.graph.dataflow.frame import Value
+from hubcheck.graph.dataflow.frame import CallFrame, Value
 
-Fold = tuple[str, list[Value]]
-"""An op, or "constant", or "same" (a copy of one of several values), and its operands."""
+Fold = tuple[str | Constant, list[Value]]
+"""An op, or "constant", or "same" (a copy of one of several values), and its operands; or a constant."""
+Memo = Callable[[CallFrame], dict[Port, Constant | None]]
+"""Returns what is known of the values in a frame."""
 
 _SAME = frozenset(
     {"same", "Identity", "StopGradient", "Enter", "RefEnter", "Exit", "RefExit", "EnsureShape", "Snapshot",
@@ -55,12 +58,13 @@ _ABSORBING = {"LogicalAnd": False, "LogicalOr": True}
 """An operand of this value decides the result, whatever the other is."""
 
 
-def fold(target: Value, step: Callable[[Value], Fold]) -> Constant | None:
+def fold(target: Value, step: Callable[[Value], Fold], memo: Memo = lambda frame: frame.constants) -> Constant | None:
     """Return the constant that a value is in every run; None if it varies, is large, or is made by other ops.
 
     Args:
         target: the value.
         step: the op that computes a value, and its operands.
+        memo: where results are kept.
     """
     waiting = [target]
     steps: dict[tuple[int, int, int], Fold] = {}
@@ -68,7 +72,7 @@ def fold(target: Value, step: Callable[[Value], Fold]) -> Constant | None:
         value = waiting[-1]
         frame, node, number = value
         key = (id(frame), node, number)
-        if (node, number) in frame.constants:
+        if (node, number) in memo(frame):
             waiting.pop()
         elif key not in steps:
             op, sources = steps[key] = step(value)
@@ -78,9 +82,10 @@ def fold(target: Value, step: Callable[[Value], Fold]) -> Constant | None:
         else:
             waiting.pop()
             op, sources = steps[key]
-            operands = [s[0].constants.get((s[1], s[2])) for s in sources]
-            frame.constants[node, number] = _evaluate(op, operands, partial(frame.body.attribute, node))
-    return target[0].constants[target[1], target[2]]
+            operands = [memo(s[0]).get((s[1], s[2])) for s in sources]
+            known = op if isinstance(op, Constant) else _evaluate(op, operands, partial(frame.body.attribute, node))
+            memo(frame)[node, number] = known
+    return memo(target[0])[target[1], target[2]]
 
 
 def _evaluate(op: str, operands: Sequence[Constant | None], attribute: Callable[[str], Any]) -> Constant | None:

@@ -49,6 +49,14 @@ class CallFrame:
         return [(self, source, number) for source, number in self.body.inputs(node)]
 
     @property
+    def outermost(self) -> CallFrame:
+        """The frame that nothing in the graph calls, in which this one lies."""
+        frame = self
+        while frame.caller is not None:
+            frame = frame.caller
+        return frame
+
+    @property
     def role(self) -> str | None:
         """The role in which the caller runs this body, None if nothing in the graph calls it."""
         return None if self.call is None else self.call.role

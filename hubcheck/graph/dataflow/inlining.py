@@ -109,14 +109,15 @@ class InlinedGraph:
 
     def constant(self, value: Value) -> Constant | None:
         """Return the value if it is the same small constant in every run."""
-        return fold(value, self._fold_step)
+        return fold(value, self.fold_step)
 
     def scalar(self, value: Value) -> Number | None:
         """Return the value if it is the same single number in every run."""
         constant = self.constant(value)
         return None if constant is None else constant.scalar
 
-    def _fold_step(self, value: Value) -> Fold:
+    def fold_step(self, value: Value) -> Fold:
+        """Return how constant folding computes a value, see `fold`."""
         frame, node, _ = value
         op = frame.body.ops[node]
         inputs = frame.inputs(node)

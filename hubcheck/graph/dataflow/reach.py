@@ -19,7 +19,7 @@ class Root(NamedTuple):
     """Something that a consumer runs: a tensor or node of the main graph, or a function of the library.
 
     `feeds`: the loader runs it, and feeds the paths of the checkpoint and of the assets.
-    `answers`: its results are what the convention is about.
+    `answers`: its results are what the convention is about, or it is run together with them in training.
     """
 
     label: str

@@ -9,7 +9,10 @@ from hubcheck.graph.dataflow.frame import CallFrame
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.op_tables import ops
 
-HOST_CODE = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc", "XlaCallModule"})
+HOST_CODE = frozenset(
+    {"PyFunc", "PyFuncStateless", "EagerPyFunc", "XlaCallModule", "XlaCustomCall", "XlaCustomCallV2", "XlaHostCompute",
+     "_XlaHostComputeMlir", "_XlaRun", "TPUExecute", "TPUExecuteAndUpdateVariables", "DatasetFromGraph"}
+)  # fmt: skip
 """Stock ops that run what is not in the graph: Python, or a program compiled elsewhere."""
 _CALLS = frozenset({"RemoteCall", "XlaLaunch", "XlaLaunchV2", "PartitionedCall", "StatefulPartitionedCall"})
 """The inliner follows these, except where the library lacks the function."""
@@ -33,6 +36,7 @@ def runs_unknown_code(op: str, functions: Collection[str]) -> bool:
     return op in HOST_CODE or not (op.startswith("_") or op in functions or ops.is_stock(op))
 
 
-def is_unknown(graph: InlinedGraph, op: str) -> bool:
+def is_unknown(graph: InlinedGraph, frame: CallFrame, node: int) -> bool:
     """Return whether the graph does not say what a node computes, given that the inliner does not see through it."""
+    op = frame.op(node)
     return op in _CALLS or runs_unknown_code(op, graph.view.library)

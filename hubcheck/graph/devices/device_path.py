@@ -8,6 +8,8 @@ from functools import cache, lru_cache
 
 from hubcheck.graph.dataflow.body import ARGUMENT, Body, Port
 from hubcheck.graph.dataflow.calls import Call
+from hubcheck.graph.dataflow.control_flow_v1 import MERGES
+from hubcheck.graph.dataflow.execution import Execution
 from hubcheck.graph.dataflow.view import GraphView
 from hubcheck.graph.devices.kernel_attributes import KernelAttributes, Texts
 from hubcheck.graph.op_tables import kernels, ops
@@ -23,12 +25,18 @@ class DevicePath:
         view: the graph.
         images: the nodes that are images.
         outputs: where the path ends.
+        branches: which branches of conditionals are taken; None if all are.
     """
 
     def __init__(
-        self, view: GraphView, images: Iterable[tuple[Body, int]], outputs: Iterable[tuple[Body, Port]]
+        self,
+        view: GraphView,
+        images: Iterable[tuple[Body, int]],
+        outputs: Iterable[tuple[Body, Port]],
+        branches: Execution | None = None,
     ) -> None:
         self.view = view
+        self._branches = branches
         self._call_ops = ops.function_ops() | view.library.keys()
         self._sites: defaultdict[str, dict[tuple[Body, int], list[Call]]] = defaultdict(dict)
         self._needed = _Marks()
@@ -42,10 +50,10 @@ class DevicePath:
         self._change(images)
 
     def __iter__(self) -> Iterator[tuple[Body, int]]:
-        """Iterate over the nodes, body by body in file order, without arguments and calls."""
+        """Iterate over the nodes, body by body in file order, without arguments and calls of the graph's functions."""
         for body, changed in self._changed.items():
             for index in body:
-                if changed[index] and body.ops[index] not in self._call_ops:
+                if changed[index] and (body.ops[index] not in self._call_ops or not self.view.calls(body, index)):
                     yield body, index
 
     def values(self, body: Body, index: int) -> tuple[tuple[str, Texts | None], ...]:
@@ -76,7 +84,8 @@ class DevicePath:
                 continue
             needed[index] = 1
             after_call = False
-            for source in sources(index):
+            merged = self._branches is not None and ops[index] in MERGES
+            for source in self._taken(body, index) if merged else sources(index):
                 if ops[source] in call_ops:
                     after_call = True
                 elif not needed[source]:
@@ -91,7 +100,7 @@ class DevicePath:
         """Yield what an output of a call is made from: results of its functions, and inputs that they need."""
         index, number = port
         followed = False
-        for call in self.view.calls(body, index):
+        for call in self._calls(body, index):
             callee = self.view.function(call.function)
             if callee is None:
                 continue
@@ -108,6 +117,19 @@ class DevicePath:
             followed = followed or call.returns
         if first and not followed:
             yield from ((body, source) for source in body.inputs(index))
+
+    def _calls(self, body: Body, index: int) -> Iterable[Call]:
+        """Return the functions that a node runs, without branches that are not taken."""
+        calls = self.view.calls(body, index)
+        if self._branches is None:
+            return calls
+        return [call for call in calls if self._branches.takes(body, index, call.function)]
+
+    def _taken(self, body: Body, merge: int) -> Iterator[int]:
+        """Yield the nodes that a Merge takes its value from."""
+        for port in body.inputs(merge):
+            if self._branches is None or self._branches.runs(body, port):
+                yield port[0]
 
     def _passed(self, body: Body, index: int, call: Call, argument: int) -> Iterable[tuple[Body, Port]]:
         """Return what a call passes as an argument of its function: any of its inputs (once) if it is not bound."""
@@ -157,7 +179,7 @@ class DevicePath:
     def _pass(self, body: Body, index: int, source: int) -> None:
         """Mark the arguments that an input of a call becomes."""
         followed = False
-        for call in self.view.calls(body, index):
+        for call in self._calls(body, index):
             callee = self.view.function(call.function)
             if callee is None:
                 continue

@@ -7,7 +7,7 @@ convolutions, pooling windows, sums of independent branches.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from hubcheck.graph.dataflow.dependence import Dependence
@@ -32,9 +32,21 @@ WalkState = tuple[Value, Axes]
 """A value, and the axes over which it is averaged on its way to the output."""
 
 
-def masks(graph: InlinedGraph, dependence: Dependence, outputs: Iterable[Value]) -> Iterator[Mask | UnknownOp]:
-    """Yield the masks on the outputs, each node once, and nodes that hide whether there are more."""
-    walk = _Walk(graph, dependence)
+def masks(
+    graph: InlinedGraph,
+    dependence: Dependence,
+    outputs: Iterable[Value],
+    is_weight: Callable[[Value], bool] = lambda value: False,
+) -> Iterator[Mask | UnknownOp]:
+    """Yield the masks on the outputs, each node once, and nodes that hide whether there are more.
+
+    Args:
+        graph: the graph.
+        dependence: what depends on the images and on random numbers.
+        outputs: where to begin.
+        is_weight: says which random values that do not depend on the images are weights, and so no masks.
+    """
+    walk = _Walk(graph, dependence, is_weight)
     waiting: list[WalkState] = [(output, ()) for output in outputs]
     seen = set(waiting)
     reported: set[tuple[CallFrame, int]] = set()
@@ -58,9 +70,10 @@ def masks(graph: InlinedGraph, dependence: Dependence, outputs: Iterable[Value])
 class _Walk:
     """One step back from a value that is averaged over `axes` on its way to the output."""
 
-    def __init__(self, graph: InlinedGraph, dependence: Dependence) -> None:
+    def __init__(self, graph: InlinedGraph, dependence: Dependence, is_weight: Callable[[Value], bool]) -> None:
         self._graph = graph
         self._dependence = dependence
+        self._is_weight = is_weight
 
     def back(self, value: Value, axes: Axes) -> Iterator[WalkState | Mask | UnknownOp]:
         """Yield where the entries of a value come from, and the mask or the unknown op that its node is."""
@@ -92,16 +105,15 @@ class _Walk:
             yield from self._move(value, inputs, axes)
         elif op == "Einsum":
             yield from self._einsum(value, inputs, axes)
-        elif is_unknown(self._graph, op):
+        elif is_unknown(self._graph, frame, node):
             yield UnknownOp(frame, node)
+
+    def _is_random(self, value: Value) -> bool:
+        return self._dependence.mask(value) and not self._is_weight(value)
 
     def _copy(self, value: Value, originals: Sequence[Value], axes: Axes) -> Iterator[WalkState | Mask]:
         condition = self._graph.condition(value[0], value[1])
-        if (
-            condition is not None
-            and self._dependence.mask(condition)
-            and not all(map(self._dependence.images, originals))
-        ):
+        if condition is not None and self._is_random(condition) and not all(map(self._dependence.images, originals)):
             # At random, something that does not depend on the images replaces the whole result.
             yield Mask(value[0], value[1], condition)
         yield from ((source, axes) for source in originals)
@@ -119,7 +131,7 @@ class _Walk:
 
     def _is_branching(self, value: Value, inputs: Sequence[Value]) -> bool:
         """Return whether a random selection skips a branch of the network, as stochastic depth does."""
-        if len(inputs) != 3 or not self._dependence.mask(inputs[0]):
+        if len(inputs) != 3 or not self._is_random(inputs[0]):
             return False
         full = self._full(inputs[1:], shape(self._graph, value))
         return len(full) == 2 and not have_single_source(self._graph, self._dependence, full)
@@ -138,7 +150,7 @@ class _Walk:
                 if None in dims or any(size != 1 for size in dims[0] or ()) or all(size == 1 for size in dims[1] or ()):
                     return False
             elif frame.op(node) in _ARITHMETIC:
-                waiting += [source for source in inputs if self._dependence.mask(source)]
+                waiting += [source for source in inputs if self._is_random(source)]
             else:
                 return False
         return False
@@ -164,13 +176,13 @@ class _Walk:
         frame, node, _ = self._graph.see_through(product)
         factors = frame.inputs(node) if frame.op(node) in ew.PRODUCTS else []
         copies = map(self._graph.see_through, factors)
-        return any(map(self._dependence.mask, factors)) and self._graph.see_through(value) in copies
+        return any(map(self._is_random, factors)) and self._graph.see_through(value) in copies
 
     def _move(self, value: Value, inputs: Sequence[Value], axes: Axes) -> Iterator[WalkState | Mask]:
         frame, node, _ = value
         op = frame.op(node)
         indices = ew.SCATTERS.get(op)
-        if indices is not None and indices < len(inputs) and self._dependence.mask(inputs[indices]) and not axes:
+        if indices is not None and indices < len(inputs) and self._is_random(inputs[indices]) and not axes:
             yield Mask(frame, node, inputs[indices])
             return
         before = before_move(self._graph, value, axes)
@@ -196,7 +208,7 @@ class _Walk:
 
     def _is_mask(self, mask: Value, value: Value, result: Dims | None, axes: Axes) -> bool:
         """Return whether an operand is a mask, and still one after averaging: it must be constant along `axes`."""
-        if not self._dependence.mask(mask):
+        if not self._is_random(mask):
             return False
         if not axes:
             return True

@@ -11,7 +11,7 @@ SAME = frozenset(
     NextIteration RefNextIteration Switch RefSwitch Cast Bitcast DebugGradientIdentity
     FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel QuantizeAndDequantize
     QuantizeAndDequantizeV2 QuantizeAndDequantizeV3 QuantizeAndDequantizeV4 QuantizeV2 Dequantize XlaSharding
-    XlaOptimizationBarrier
+    XlaOptimizationBarrier TPUReplicatedInput TPUReplicatedOutput
     """.split()  # noqa: SIM905
 )
 """Each entry of the result is the same entry of input 0, up to its precision."""

@@ -14,13 +14,14 @@ class Argument(NamedTuple):
     """One input or output of an op: one tensor, or as many as the attribute `number` says, of type `dtype`.
 
     `dtype` is a dtype's name or the name of the attribute that holds it; `listed` says that this attribute is a list,
-    one type per tensor.
+    one type per tensor; `ref` says that it is a reference to a variable.
     """
 
     name: str
     dtype: str
     number: str | None = None
     listed: bool = False
+    ref: bool = False
 
 
 class OpDef(NamedTuple):
@@ -129,7 +130,7 @@ def _argument(text: str) -> Argument:
     """Parse `x:T`, `x:float32`, `x:N*T` (N of them) or `x:*Tlist` (a list of types), with `&` after a reference."""
     name, _, rest = text.partition(":")
     count, star, dtype = rest.removesuffix("&").rpartition("*")
-    return Argument(name, dtype, count or None, listed=bool(star) and not count)
+    return Argument(name, dtype, count or None, listed=bool(star) and not count, ref=rest.endswith("&"))
 
 
 def _from_proto(arg: Any) -> Argument:

@@ -19,6 +19,7 @@ _MISSING_KERNEL = re.compile(r"No OpKernel was registered to support Op '(\w+)'.
 _NO_KERNEL = re.compile(
     r"No OpKernel was registered to support Op '|Could not find device for node|Cannot assign a device for operation"
     r"|only supports? (?:the )?(?:NHWC|NDHWC|channels_last)|supports only the NHWC|only implemented on GPU"
+    r"|platform \w+ is not among the platforms"
     r"|[Nn]ot (?:yet )?(?:implemented|supported) (?:on|for) (?:the )?CPU|NCHW.{0,40}(?:on|for) (?:the )?CPU"
 )
 _PINNED = re.compile(

@@ -28,10 +28,15 @@ _FEW_PIXELS = 160 * 160
 
 
 def plan_steps(module: Module, contracts: Mapping[str, SignatureContract], *, larger_batch: int = 5) -> ModuleSteps:
-    """Plan to load every variant and to call the common signatures, the default signature and the callable's traces."""
+    """Plan to load every variant and to call the common signatures, the default signature and the callable's traces.
+
+    Variants for one kind of hardware are left out.
+    """
     variants: list[VariantSteps] = []
     not_run: list[NotRun] = []
     for variant in module.variants:
+        if variant.hardware is not None:
+            continue
         specs = list(target_specs(module, contracts, variant))
         not_run += [spec for spec in specs if isinstance(spec, NotRun)]
         # Training comes last, because it updates the moving averages of batch normalization that inference uses.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from hubcheck.graph.dataflow.constants import Constant, read_constant
+from hubcheck.graph.dataflow.constants import Constant
 from hubcheck.graph.dataflow.control_flow_v1 import MERGES, SWITCHES
 from hubcheck.graph.dataflow.dependence import Dependence
 from hubcheck.graph.dataflow.folding import INTEGERS
-from hubcheck.graph.dataflow.frame import MAX_SEARCH, CallFrame, Value
+from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.op_tables import elementwise as ew
+from hubcheck.graph.value_scale.partners import Partners
 
 _LAYERS = frozenset(
     """
@@ -30,8 +32,8 @@ _MAX_OUTPUTS = 4096
 """Outputs of a node that are looked at: a file can say that a Split has billions."""
 _MIN_LEVELS = 2
 """Fewer integers than this cannot tell pixels apart."""
-_MAX_IMAGE = 1 << 20
-"""Numbers in the constant image of a mean: 512 x 512 pixels, and some."""
+_EPSILON = 1e-4
+"""What a batch normalisation adds to the variance if it does not say so."""
 
 _Affine = tuple[float, float]
 """A scale and an offset."""
@@ -40,7 +42,8 @@ _Affine = tuple[float, float]
 class Arrival(NamedTuple):
     """A layer at which pixel p in [0, 1] arrives as `scale * p + offset` (averages over the channels).
 
-    `truncates` says that the node is not a layer, but a cast to so few integers that little is left of an image.
+    `truncates` says that the node is not a layer, but a cast to so few integers that little is left of an image,
+    `normalised` that it is a batch normalisation, which pixels leave in this range.
     """
 
     frame: CallFrame
@@ -48,9 +51,19 @@ class Arrival(NamedTuple):
     scale: float
     offset: float
     truncates: bool = False
+    normalised: bool = False
 
 
-def arrivals(graph: InlinedGraph, dependence: Dependence, images: Iterable[Value]) -> Iterator[Arrival]:
+class Unknown(NamedTuple):
+    """A node that combines pixels with variables whose values are not known."""
+
+    frame: CallFrame
+    node: int
+
+
+def arrivals(
+    graph: InlinedGraph, dependence: Dependence, partners: Partners, images: Iterable[Value]
+) -> Iterator[Arrival | Unknown]:
     """Yield where pixels arrive after constant scales and shifts alone; paths with other arithmetic are left out."""
     known: dict[Value, _Affine] = dict.fromkeys(images, (1.0, 0.0))
     waiting = list(known)
@@ -68,51 +81,74 @@ def arrivals(graph: InlinedGraph, dependence: Dependence, images: Iterable[Value
             inputs = frame.inputs(consumer)
             if value not in inputs:
                 continue
-            if _is_layer(graph, dependence, frame, consumer):
-                affine = next(known[source] for source in inputs if source in known)
-                yield Arrival(frame, consumer, *affine)
+            affine = next(known[source] for source in inputs if source in known)
+            layer = _layer(graph, dependence, partners, (frame, consumer), affine)
+            if layer is not None:
+                yield layer
             elif _is_integer_cast(frame, consumer) and abs(known[value][0]) < _MIN_LEVELS:
                 yield Arrival(frame, consumer, *known[value], truncates=True)
             else:
-                reached(_through(graph, dependence, frame, consumer, value, known))
+                reached(_through(graph, dependence, partners, frame, consumer, value, known))
         reached((result, known[value]) for result in _returned(frame, value))
 
 
-def _is_layer(graph: InlinedGraph, dependence: Dependence, frame: CallFrame, node: int) -> bool:
-    """Return whether a node applies learned values to its input: a layer, or arithmetic with a variable."""
-    op = frame.op(node)
+def _layer(
+    graph: InlinedGraph,
+    dependence: Dependence,
+    partners: Partners,
+    place: tuple[CallFrame, int],
+    affine: _Affine,
+) -> Arrival | Unknown | None:
+    """Return the arrival at a node that applies learned values to its input: a layer, or arithmetic with a variable."""
+    frame, node = place
+    op, inputs = frame.op(node), frame.inputs(node)
+    if op in ew.NORMALISATIONS and not _trains(frame, node) and len(inputs) == 5:
+        return _normalised(partners, place, affine)
     if op not in ew.PRODUCTS | ew.QUOTIENTS | ew.SUMS:
-        return op in _LAYERS
-    partners = [source for source in frame.inputs(node) if not dependence.images(source)]
-    return any(_is_learned(graph, p) and not dependence.random(p) for p in partners)
-
-
-def _is_learned(graph: InlinedGraph, value: Value) -> bool:
-    """Return whether a value is made from anything but constants."""
-    if _constant(graph, value) is not None:
-        return False
-    waiting, seen = [value], set[Value]()
-    while waiting and len(seen) < MAX_SEARCH:
-        value = graph.see_through(waiting.pop())
-        frame, node, _ = value
-        if value in seen or frame.op(node) == "Const":
+        return Arrival(frame, node, *affine) if op in _LAYERS else None
+    for source in inputs:
+        if dependence.images(source):
             continue
-        seen.add(value)
-        sources = graph.originals(value) or frame.inputs(node)
-        if not sources:
-            return True
-        waiting += sources
-    return bool(waiting)
+        partner = partners.of(source)
+        if partner.unknown and not dependence.random(source):
+            return Unknown(frame, node)
+        scales = op in ew.PRODUCTS | ew.QUOTIENTS
+        followed = partner.constant is not None and not (scales and _is_gain(partner.constant))
+        if partner.learned and not dependence.random(source):
+            composed = followed and _combined(op, affine, partner.constant, inputs[0] != source) is not None
+            return None if composed else Arrival(frame, node, *affine)
+    return None
 
 
-def _constant(graph: InlinedGraph, value: Value) -> Constant | None:
-    """Return the constant that a value is, even one as large as the image of a mean."""
-    constant = graph.constant(value)
-    if constant is None:
-        frame, node, _ = graph.see_through(value)
-        content = frame.body.attribute(node, "value") if frame.op(node) == "Const" else None
-        constant = read_constant(content.tensor, max_elements=_MAX_IMAGE) if content is not None else None
-    return constant
+def _is_gain(factors: Constant) -> bool:
+    """Return whether learned factors weigh channels, rather than scale pixels: they have different signs, or are 0."""
+    return min(factors.values, default=0) <= 0
+
+
+def _trains(frame: CallFrame, node: int) -> bool:
+    """Return whether a batch normalisation uses the statistics of the batch."""
+    training = frame.body.attribute(node, "is_training")
+    return frame.op(node).startswith("Fused") and (training is None or bool(training.b))
+
+
+def _normalised(partners: Partners, place: tuple[CallFrame, int], affine: _Affine) -> Arrival | Unknown:
+    """Return how pixels leave a batch normalisation, before its learned gain and shift."""
+    frame, node = place
+    fused = frame.op(node).startswith("Fused")
+    mean, variance = (partners.of(source) for source in frame.inputs(node)[slice(3, 5) if fused else slice(1, 3)])
+    if mean.unknown or variance.unknown:
+        return Unknown(frame, node)
+    if mean.constant is None or variance.constant is None or not mean.constant.values:
+        return Arrival(frame, node, *affine)
+    stated = frame.body.attribute(node, "epsilon" if fused else "variance_epsilon")
+    epsilon = stated.f if stated is not None else _EPSILON
+    if min(variance.constant.values, default=-1) + epsilon <= 0:
+        return Arrival(frame, node, *affine)
+    scale, offset = affine
+    inverses = [1 / math.sqrt(size + epsilon) for size in variance.constant.values]
+    offsets = [(offset - middle) * inverse for middle, inverse in zip(mean.constant.values, inverses, strict=False)]
+    average = scale * sum(inverses) / len(inverses)
+    return Arrival(frame, node, average, sum(offsets) / len(offsets), normalised=True)
 
 
 def _is_integer_cast(frame: CallFrame, node: int) -> bool:
@@ -121,7 +157,13 @@ def _is_integer_cast(frame: CallFrame, node: int) -> bool:
 
 
 def _through(
-    graph: InlinedGraph, dependence: Dependence, frame: CallFrame, node: int, value: Value, known: dict[Value, _Affine]
+    graph: InlinedGraph,
+    dependence: Dependence,
+    partners: Partners,
+    frame: CallFrame,
+    node: int,
+    value: Value,
+    known: dict[Value, _Affine],
 ) -> Iterator[tuple[Value, _Affine]]:
     """Yield the values that a node makes of pixels, if it treats all pixels alike."""
     op = frame.op(node)
@@ -150,7 +192,7 @@ def _through(
             yield from _outputs(frame, node, mean)
     elif len(inputs) == 2 and inputs[0] != inputs[1]:
         partner = inputs[1] if inputs[0] == value else inputs[0]
-        affine = _combined(op, known[value], _constant(graph, partner), inputs[0] == value)
+        affine = _combined(op, known[value], partners.of(partner).constant, inputs[0] == value)
         if affine is not None:
             yield from _outputs(frame, node, affine)
 
