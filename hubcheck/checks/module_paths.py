@@ -20,7 +20,7 @@ def stay_inside(context: Context) -> Iterator[CheckItem]:
             message = f"{{found}} {why}, so the archive was not unpacked"
             fix = "Pack only the module's own files and folders: `tar -czhf module.tar.gz -C module .`"
             yield Fault(Where(), name, "files and folders below the archive's root", message=message, fix=fix)
-    if module.format is None:
+    if not module.variants:
         yield Skip("needs module/readable", needs="module/readable")
     else:
         yield Checked()

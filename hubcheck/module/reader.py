@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hubcheck.module import from_proto, object_graph
 from hubcheck.module.assets import AssetLines, assets
@@ -16,12 +17,13 @@ from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
 from hubcheck.module.listing import files_below, links_out
 from hubcheck.module.proto import DecodeError, parse, parse_text
 from hubcheck.module.readmes import read_documents
-from hubcheck.module.types import Module, Problem, Variable, Variant
+from hubcheck.module.types import Module, ObjectGraph, Problem, Variable, Variant
 from hubcheck.module.v1_variables import collection_variables, restored_variables
 from hubcheck.module.variables_folder import LFS_FIX, LFS_POINTER, VariablesFolder
 
 _MAX_SCHEMA_VERSION = 1
 _BINARY, _TEXT, _CHUNKED, _MARKER = "saved_model.pb", "saved_model.pbtxt", "saved_model.cpb", "tfhub_module.pb"
+Value = TypeVar("Value")
 _EXPORT_AGAIN = "Export the module again, and copy all of its files."
 
 
@@ -63,11 +65,14 @@ class _Reader:
 
     def read(self) -> Module:
         name, proto = self._saved_model()
-        kind = self._format(proto)
-        files = files_below(self.root, self.limits.limit("files"))
         self._check_size(name, proto)
+        # Whatever is wrong beside the graphs, the rules of safety look at them.
+        kind = self._or_problem(lambda: self._format(name, proto), None)
+        files = self._or_problem(lambda: files_below(self.root, self.limits.limit("files")), tuple[str, ...]())
         graph = next((meta.object_graph_def for meta in proto.meta_graphs if meta.object_graph_def.nodes), None)
-        objects = object_graph.object_graph(graph, self.limits) if graph is not None else None
+        objects = None
+        if graph is not None:
+            objects = self._or_problem(lambda: object_graph.object_graph(graph, self.limits), ObjectGraph(graph))
         checkpoint = self.variables_folder.checkpoint
         variants = tuple(self._variant(meta, kind) for meta in proto.meta_graphs)
         metadata = self._keras_metadata()
@@ -86,6 +91,16 @@ class _Reader:
             limits=self.limits,
             opened_at=self.root,
         )
+
+    def _or_problem(self, read: Callable[[], Value], otherwise: Value) -> Value:
+        """Return what `read` returns; if that is impossible, note why."""
+        try:
+            return read()
+        except LimitExceeded as error:
+            self.problems.append(Problem(f"the module is too large to be read: {error}", error.fix))
+        except _Unreadable as error:
+            self.problems.append(error.problem)
+        return otherwise
 
     def has(self, name: str) -> bool:
         return os.path.lexists(self.root / name)
@@ -118,12 +133,6 @@ class _Reader:
         proto = self._parsed(name, data)
         if not proto.meta_graphs:
             raise _Unreadable(f"{name} holds no MetaGraph: truncated, or another kind of file", _EXPORT_AGAIN)
-        version = proto.saved_model_schema_version
-        if not 0 <= version <= _MAX_SCHEMA_VERSION:
-            raise _Unreadable(
-                f"{name} has schema version {version}; supported are 0 and {_MAX_SCHEMA_VERSION}",
-                "Export with a released version of TensorFlow.",
-            )
         return name, proto
 
     def _parsed(self, name: str, data: bytes) -> Any:
@@ -136,7 +145,13 @@ class _Reader:
         except (DecodeError, UnicodeDecodeError) as error:
             raise _Unreadable(f"{message} ({error})" if name == _TEXT else message, _EXPORT_AGAIN) from None
 
-    def _format(self, proto: Any) -> Format:
+    def _format(self, name: str, proto: Any) -> Format | None:
+        version = proto.saved_model_schema_version
+        if not 0 <= version <= _MAX_SCHEMA_VERSION:
+            raise _Unreadable(
+                f"{name} has schema version {version}; supported are 0 and {_MAX_SCHEMA_VERSION}",
+                "Export with a released version of TensorFlow.",
+            )
         if not self.has(_MARKER):
             has_objects = any(meta.object_graph_def.nodes for meta in proto.meta_graphs)
             return "tf2-saved-model" if has_objects else "tf1-saved-model"
@@ -174,7 +189,7 @@ class _Reader:
             pass
         return None
 
-    def _variant(self, meta: Any, kind: Format) -> Variant:
+    def _variant(self, meta: Any, kind: Format | None) -> Variant:
         tags = tuple(sorted(set(meta.meta_info_def.tags)))
         attachments = read_attachments(meta, ",".join(tags), self.problems)
         return Variant(
@@ -191,7 +206,7 @@ class _Reader:
             init_op=from_proto.init_op(meta),
         )
 
-    def _variables(self, meta: Any, kind: Format) -> tuple[Variable, ...]:
+    def _variables(self, meta: Any, kind: Format | None) -> tuple[Variable, ...]:
         if meta.object_graph_def.nodes:
             return object_graph.variables(meta.object_graph_def, self.variables_folder.object_graph)
         return collection_variables(meta) if kind == "tf1-hub" else restored_variables(meta)

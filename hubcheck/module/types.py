@@ -252,7 +252,8 @@ class Module:
 
     Args:
         path: the folder, archive or URI.
-        format: None, as `variants` are empty, if the module could not be read; `problems` has the reasons.
+        format: None if the module could not be read; `problems` has the reasons. There are `variants` even so if the
+            graphs could be parsed.
         file: the name of the proto that was read.
         variants: its MetaGraphs.
         objects: the object of a TF2 SavedModel.

@@ -23,6 +23,7 @@ from hubcheck.util.errors import ModuleUnavailable, UserError
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from hubcheck.probe.observations import Observations
     from hubcheck.probe.pool import Pool
 
 _STATIC_REASON = "not run: --static"
@@ -112,27 +113,38 @@ def _unread(source: ModuleSource, plan: ResolvedOptions, error: Exception, resou
 
 
 def _finish(pending: _Pending, plan: ResolvedOptions, no_pool: str | None = None) -> ModuleReport:
-    observations, reason, complete, crashed = None, no_pool or "not run", plan.options.static, False
     with pending.resources:
-        if pending.run is not None:
-            from hubcheck.probe.pool import ProbeError
+        try:
+            observations, results = _results(pending, plan, no_pool)
+            report = _report(pending, results, plan, observations)
+        except Exception as error:
+            failed = _unread(pending.source, plan, error, ExitStack())
+            return _report(failed, _results(failed, plan)[1], plan, None)
+        folder = plan.options.save_evidence
+        if folder is not None and observations is not None:
+            from hubcheck.probe.evidence import save_evidence
 
-            try:
-                observations = pending.run.result()
-            except ProbeError as error:
-                reason, complete, crashed = str(error), False, error.internal
-        if isinstance(pending.evaluation, Results):
-            results = pending.evaluation
-        elif observations is None:
-            results = pending.evaluation.without_run(reason, complete=complete, crashed=crashed)
-        else:
-            results = pending.evaluation.with_observations(observations)
-            folder = plan.options.save_evidence
-            if folder is not None:
-                from hubcheck.probe.evidence import save_evidence
+            save_evidence(folder, pending.context.module, plan.contracts, observations, plan.options.probe)
+        return report
 
-                save_evidence(folder, pending.context.module, plan.contracts, observations, plan.options.probe)
-        return _report(pending, results, plan, observations)
+
+def _results(
+    pending: _Pending, plan: ResolvedOptions, no_pool: str | None = None
+) -> tuple[Observations | None, Results]:
+    """Return what was observed when a module ran, if it was run, and what its rules decide."""
+    observations, reason, crashed = None, no_pool or "not run", False
+    if pending.run is not None:
+        from hubcheck.probe.pool import ProbeError
+
+        try:
+            observations = pending.run.result()
+        except ProbeError as error:
+            reason, crashed = str(error), error.internal
+    if isinstance(pending.evaluation, Results):
+        return observations, pending.evaluation
+    if observations is None:
+        return None, pending.evaluation.without_run(reason, complete=plan.options.static, crashed=crashed)
+    return observations, pending.evaluation.with_observations(observations)
 
 
 def _pool(plan: ResolvedOptions) -> tuple[Pool | None, str]:
@@ -155,7 +167,9 @@ def _pool(plan: ResolvedOptions) -> tuple[Pool | None, str]:
         return None, f"--sandbox required: {error}"
 
 
-def _report(pending: _Pending, results: Results, plan: ResolvedOptions, observations: Any) -> ModuleReport:
+def _report(
+    pending: _Pending, results: Results, plan: ResolvedOptions, observations: Observations | None
+) -> ModuleReport:
     shown, module = None, pending.context.module
     if plan.options.details:
         from hubcheck.report.details.build import module_details
