@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator
 
-from hubcheck.graph.dataflow.reach import Root
+from hubcheck.graph.dataflow.reach import SAVER, Root
 from hubcheck.graph.dataflow.view import GraphView
 from hubcheck.graph.path_origin import CallBinding, PathOrigin
 from hubcheck.module.proto import DecodeError, parse
@@ -48,7 +48,7 @@ def _roots(module: Module, variant: Variant, answering: Collection[str]) -> Iter
     saver = variant.saver
     for node in (saver.restore_op_name, saver.save_tensor_name, saver.filename_tensor_name):
         if node:
-            yield Root("the saver", node=node, feeds=True)
+            yield Root(SAVER, node=node, feeds=True)
 
 
 def training_updates(module: Module, variant: Variant) -> Iterator[str]:

@@ -11,6 +11,8 @@ from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.dataflow.calls import Call
 from hubcheck.graph.dataflow.view import GraphView
 
+SAVER = "the saver"
+"""The label of what saves and restores the checkpoint."""
 _IMPLEMENTS = "api_implements"
 """Grappler may replace a function by any other whose attribute of this name has the same value."""
 
