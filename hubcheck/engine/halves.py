@@ -69,13 +69,16 @@ def combine(static: Half, probe: Half = ABSENT) -> Decision:
     Where either half crashed, the rule has crashed; findings of the static half are kept. The probe half of a rule
     whose static half is blocked or crashed is not run. A rule that passed by its files alone is incomplete where an
     answer of the run was wanted and could not be had; the needs that a blocked half rests on are those of the rule,
-    unless it failed or there is nothing to check.
+    unless it failed or there is nothing to check. The same holds where the files show a warning or a note alone.
     """
     for half in (static, probe):
         if half.verdict == "crashed":
             return Decision("broken", None, half.reason, static.findings, False, half.rule_error)
     if static.verdict == "failed":
-        return Decision("failed", "static", None, (*_corroborated(static, probe), *probe.findings))
+        # A lesser finding leaves the module conforming, so that an answer of the run that is missing counts.
+        complete = probe.complete or any(finding.level == "error" for finding in static.findings)
+        reason = None if complete else probe.reason
+        return Decision("failed", "static", reason, (*_corroborated(static, probe), *probe.findings), complete)
     if probe.verdict == "failed":
         return Decision("failed", "probe", None, probe.findings)
     if static.verdict == "passed" and probe.verdict != "passed":

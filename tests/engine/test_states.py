@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,17 @@ def test_two_halves_combine_as_the_table_says(row, column, status, reason, compl
     assert list(decision.findings) == expected
     deciding = "static" if row == "failed" or (row == "passed" and column not in ("passed", "failed")) else "probe"
     assert decision.decided_by == (deciding if status in ("passed", "failed") else None)
+
+
+@pytest.mark.parametrize(
+    ("level", "column", "complete"),
+    [("error", "undecided", True), ("note", "undecided", False), ("warning", "could not be run", False),
+     ("note", "not run", True), ("note", "passed", True)],
+)  # fmt: skip
+def test_a_note_of_the_files_does_not_hide_that_the_run_has_no_answer(level, column, complete):
+    decision = combine(Half("failed", findings=(replace(IN_FILES, level=level),)), PROBE[column])
+    assert (decision.status, decision.complete) == ("failed", complete)
+    assert decision.reason == (None if complete else PROBE[column].reason)
 
 
 @pytest.mark.parametrize("half", [Half("blocked", "needs x/y"), Half("crashed", "Traceback")])
