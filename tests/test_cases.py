@@ -72,6 +72,7 @@ CASES = (
     Case("sharded_variable", "module/readable", "failed", "violates", "h/part_0 float32 [4, 16]"),
     Case("tpu_graph_beside_serve", "device/cpu", "passed", "conforms"),
     Case("tpu_graph_beside_serve", "device/pinned", "failed", "conforms", "for TPUs alone"),
+    Case("unsafe_behind_unreadable", "safety/file-access", "failed", "violates", "/etc/hostname"),
     Case("xla_must_compile", "module/servable", "failed", "conforms", "built without XLA refuses the call"),
 )
 """Sorted by name. Of reference_dtype, TensorFlow 2's loader refuses the signature with a reference; sessions run it."""

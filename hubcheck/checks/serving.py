@@ -38,10 +38,9 @@ def must_be_compiled(context: Context) -> Iterator[CheckItem]:
 
 def servable(context: Context, observations: Observations) -> Iterator[CheckItem]:
     """The session loader restores the inference variant, runs its signatures, and has the results of the object."""
-    ended = next((entry.reason for entry in observations.not_run if entry.target is None and entry.device), None)
     loads = [load for load in observations.loads if load.session]
     if not loads:
-        yield Skip(ended or "the session loader was not tried", incomplete=ended is not None)
+        yield _not_tried(context, observations)
     for load in loads:
         yield Checked()
         if load.failure is not None:
@@ -51,6 +50,19 @@ def servable(context: Context, observations: Observations) -> Iterator[CheckItem
         if run.target.session:
             yield from _faults(observations, run, allowed)
     yield from not_called(observations, "alone", "pictures", of=lambda target: target.session)
+
+
+def _not_tried(context: Context, observations: Observations) -> Skip:
+    """Return why the session loader was not tried."""
+    inference = context.module.inference
+    if inference is None:
+        return Skip("there is no inference variant for the session loader to restore")
+    if inference.hardware is not None:
+        return Skip(f"the inference variant is for a {inference.hardware} alone")
+    if not any(device.ran for device in observations.devices if device.name == "cpu"):
+        return Skip("the session loader is tried on a CPU alone, and the module was not run on one")
+    ended = next((entry.reason for entry in observations.not_run if entry.target is None and entry.device), None)
+    return Skip(ended or "the run ended before the session loader was tried", incomplete=True)
 
 
 def _faults(observations: Observations, run: Run, allowed: float) -> Iterator[Fault]:

@@ -241,7 +241,8 @@ def _evaluate(rule: Rule, check: str, context: Context, *observed: Observations)
     resting = [skip for skip in skips if skip.needs is not None]
     if resting:
         needs = tuple(dict.fromkeys(skip.needs for skip in resting if skip.needs is not None))
-        return Half("blocked", _reason(resting), blocks=any(skip.blocks for skip in resting), rests_on=needs)
+        complete, blocks = not any(skip.incomplete for skip in skips), any(skip.blocks for skip in resting)
+        return Half("blocked", _reason(resting), blocks=blocks, complete=complete, rests_on=needs)
     unanswered = [skip for skip in skips if skip.undecided or skip.incomplete]
     if unanswered:
         complete = not any(skip.incomplete for skip in unanswered)
