@@ -85,7 +85,7 @@ def test_a_module_of_another_project_gets_its_verdict(name: str, others: Mapping
 @pytest.mark.parametrize("name", ["public/keras2_dog_head", "public/keras2_rock_paper_scissors"])
 def test_forgotten_variables_are_not_called_corruption(name: str, others: Mapping[str, ModuleReport]) -> None:
     (finding,) = others[name].failures
-    assert "the folder variables/ was left out" in finding.message
+    assert "the folder variables/ is missing" in finding.message
 
 
 @pytest.mark.shared
@@ -93,7 +93,7 @@ def test_every_module_at_hand_is_in_the_tables(shared_modules: Path, data: Path)
     def names(folder: Path) -> set[str]:
         return {str(module.relative_to(folder)) for module in map(Path, _paths(folder))}
 
-    assert names(data) == set(OURS)
+    assert {name for name in names(data) if not name.startswith("cases/")} == set(OURS)
     assert names(shared_modules) == set(OTHERS) | {f"tf1-hub/{name}" for name in OURS}
 
 
