@@ -47,8 +47,9 @@ CASES = (
     Case("labels_with_unicode_separators", "classification/labels", "passed", "conforms"),
     Case("nchw_in_branch_not_taken", "device/channels-last", "passed", "conforms"),
     Case(
-        "opaque_cpu_only", "device/gpu-kernels", "failed", "conforms", "was compiled for CPU only, and fails on a GPU"
+        "opaque_cpu_only", "device/gpu-kernels", "failed", "violates", "was compiled for CPU only, and fails on a GPU"
     ),
+    Case("opaque_cpu_only", "module/trainable", "failed", "violates", "does not support gradients"),
     Case("opaque_logits", "classification/logits", "passed", "conforms"),
     Case("opaque_sigmoid", "classification/logits", "failed", "violates", "in [0, 1], as after a sigmoid"),
     Case("optimizer_slots_in_checkpoint", "module/unused-weights", "failed", "conforms", "132,828 of 199,228 bytes"),
@@ -57,6 +58,7 @@ CASES = (
     Case("partition_missing", "module/readable", "failed", "violates", "no [0:3, 0:3, 0:3, 6:8] of variable net/w"),
     Case("pinned_to_job", "device/cpu", "skipped", "violates", "needs device/pinned"),
     Case("pinned_to_job", "device/pinned", "failed", "violates", "/job:worker/task:1: 18 nodes"),
+    Case("prevent_gradient", "module/trainable", "failed", "violates", "PreventGradient has no gradient"),
     Case("random_only_for_logging", "behaviour/deterministic", "passed", "conforms"),
     Case("range_in_batch_norm", "image-input/value-range", "failed", "conforms", "[-2, -1.983]"),
     Case("range_in_variables", "image-input/value-range", "failed", "conforms", "[-1.992, -1.975]"),
@@ -68,8 +70,10 @@ CASES = (
     Case("refuses_black", "behaviour/runs", "failed", "violates", "it does not run on black images"),
     Case("refuses_black_batches", "behaviour/batch-size", "skipped", "violates", "needs behaviour/runs"),
     Case("refuses_black_batches", "behaviour/runs", "failed", "violates", "it does not run on black images"),
+    Case("resize_area", "module/trainable", "failed", "violates", "ResizeArea has no gradient"),
     Case("saver_with_cond", "safety/file-access", "passed", "conforms"),
     Case("sharded_variable", "module/readable", "failed", "violates", "h/part_0 float32 [4, 16]"),
+    Case("stopped_gradient", "module/trainable", "failed", "conforms", "no gradient for any of 2 variables"),
     Case("tpu_graph_beside_serve", "device/cpu", "passed", "conforms"),
     Case("tpu_graph_beside_serve", "device/pinned", "failed", "conforms", "for TPUs alone"),
     Case("unsafe_behind_unreadable", "safety/file-access", "failed", "violates", "/etc/hostname"),

@@ -38,7 +38,9 @@ def must_be_compiled(context: Context) -> Iterator[CheckItem]:
 
 def servable(context: Context, observations: Observations) -> Iterator[CheckItem]:
     """The session loader restores the inference variant, runs its signatures, and has the results of the object."""
-    loads = [load for load in observations.loads if load.session]
+    inference = context.module.inference
+    name = inference.name if inference is not None else None
+    loads = [load for load in observations.loads if load.session and load.variant == name]
     if not loads:
         yield _not_tried(context, observations)
     for load in loads:
@@ -47,7 +49,7 @@ def servable(context: Context, observations: Observations) -> Iterator[CheckItem
             yield failure_fault(Where(load.variant), load.failure, "a session that is restored")
     allowed = tolerance(context, SAME_VALUES)
     for run in observations.runs:
-        if run.target.session:
+        if run.target.session and run.purpose != "gradients":
             yield from _faults(observations, run, allowed)
     yield from not_called(observations, "alone", "pictures", of=lambda target: target.session)
 

@@ -83,7 +83,7 @@ def failure_fix(failure: Failure) -> str | None:
 def called(observations: Observations) -> list[ProbeTarget]:
     """Return what was called by the object loader on the judged device, in order."""
     runs = (run for run in observations.runs if run.device == observations.device and not run.target.session)
-    return list(dict.fromkeys(run.target for run in runs if run.purpose not in ("repeated", "loss")))
+    return list(dict.fromkeys(run.target for run in runs if run.purpose not in ("repeated", "loss", "gradients")))
 
 
 def is_for_training(context: Context, target: ProbeTarget) -> bool:

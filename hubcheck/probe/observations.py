@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-FailureKind = Literal["error", "op", "keras2", "kernel", "pinned", "memory", "signal", "deadline", "protocol"]
+FailureKind = Literal[
+    "error", "op", "keras2", "kernel", "pinned", "gradient", "memory", "signal", "deadline", "protocol"
+]
 """Why a load or a call has no result.
 
 error: TensorFlow raised. op: an op that this TensorFlow does not register. keras2: the object needs `tf_keras`.
-kernel: an op has no kernel for this device. pinned: an op is pinned to a device that is not here. memory, signal,
-deadline: how the worker ended. protocol: the worker sent an invalid result.
+kernel: an op has no kernel for this device. pinned: an op is pinned to a device that is not here. gradient: an op has
+no gradient. memory, signal, deadline: how the worker ended. protocol: the worker sent an invalid result.
 """
 
 Purpose = Literal[
@@ -30,6 +32,7 @@ Purpose = Literal[
     "before",
     "reloaded",
     "loss",
+    "gradients",
 ]
 """What a call is for, as `hubcheck replay --calls` names it; one call serves many rules.
 
@@ -38,7 +41,8 @@ of another batch. alone: the first of them, as a batch of one. copies: that imag
 images. black, gray, white: batches of one constant image. many: a large batch. again: `pictures` once more, after all
 others. resized: `pictures` at another height and width. repeated: one of many calls with the same images, for
 statistics. before: other images, the first that a second load is asked. reloaded: `pictures`, asked after these.
-loss: a regularization loss, which has no inputs.
+loss: a regularization loss, which has no inputs. gradients: those of the result for the variables, on black, white and
+other images; its outputs are the variables, whose dtype says whether the gradient is "finite", "not finite" or "none".
 """
 
 CONSTANT: tuple[Purpose, ...] = ("black", "gray", "white")

@@ -5,6 +5,9 @@ from __future__ import annotations
 VARIED = ("photo-0", "noise-0", "gradient-0", "checks", "photo-1", "noise-1", "photo-2", "gradient-1")
 """Images that have nothing in common, none of them constant; the first is a photograph."""
 
+WITH_CONSTANT = ("noise-0", "black", "white", "photo-0", "gradient-0")
+"""What gradients are computed on."""
+
 THREE = ("photo-2", "gradient-1", "noise-1")
 """Images that batches of up to five do not have."""
 

@@ -47,6 +47,18 @@ def dropout_module() -> author.ImageModule:
     return module
 
 
+def module_without_gradient() -> author.ImageModule:
+    net = Net()
+    module = author.ImageModule("Frozen", (HEIGHT, WIDTH))
+
+    @module.feature_vector
+    def features(images, training):
+        x = tf.reduce_mean(net.convolved(images), [1, 2])
+        return tf.raw_ops.PreventGradient(input=x, message="frozen") if training else x
+
+    return module
+
+
 def names(folder: Path) -> list[str]:
     return sorted(child.name for child in folder.iterdir())
 
@@ -62,6 +74,14 @@ def test_a_module_that_fails_a_rule_is_not_written(tmp_path, format):
         dropout_module().export(tmp_path / "m", format=format, probe=False)
     assert {finding.rule for finding in caught.value.findings} == {"output/no-dropout"}
     assert "output/no-dropout" in str(caught.value) and str(tmp_path / "m") in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("format", "probe"), [("tf2", False), ("tf2", True), ("tf1-hub", True)])
+def test_a_module_that_cannot_be_differentiated_is_not_written(tmp_path, format, probe):
+    with pytest.raises(author.ConformanceError) as caught:
+        module_without_gradient().export(tmp_path / "m", format=format, probe=probe)
+    assert {finding.rule for finding in caught.value.findings} == {"module/trainable"}
     assert not list(tmp_path.iterdir())
 
 

@@ -132,12 +132,13 @@ def test_inputs_that_cannot_be_made_are_reported(tensor, inputs, text):
     assert text in planned.not_run[0].reason
 
 
-def test_an_input_with_a_default_value_is_left_out():
+def test_an_input_with_a_default_value_is_an_input_all_the_same():
     made = module(images(None, 8, 8, 3), inputs={"rate": Tensor("float32", Shape(()))})
     (variant,) = made.variants
     signatures = {key: replace(value, defaults=frozenset({"rate"})) for key, value in variant.signatures.items()}
-    made = replace(made, variants=(replace(variant, signatures=signatures),))
-    assert set(by_purpose(plan_steps(made, CONTRACTS))["alone"].inputs) == {"images"}
+    planned = plan_steps(replace(made, variants=(replace(variant, signatures=signatures),)), CONTRACTS)
+    assert not by_purpose(planned)
+    assert '"rate"' in planned.not_run[0].reason
 
 
 def traced(*traces: Trace) -> Module:
@@ -153,7 +154,7 @@ def test_training_traces_are_repeated_and_come_last():
     planned = plan_steps(traced(trace(True, training=True), trace(False, training=False)), CONTRACTS)
     repeated = [step for step in calls(planned) if step.purpose == "repeated" and step.condition == "always"]
     assert [(step.target.trace, step.repeat, step.optional) for step in repeated] == [("training=True", 24, True)]
-    order = [step.purpose for step in calls(planned) if step.purpose not in ("before", "reloaded")]
+    order = [step.purpose for step in calls(planned) if step.purpose not in ("before", "reloaded", "gradients")]
     assert "repeated" not in order[: order.index("repeated")]
     assert all(purpose == "repeated" for purpose in order[order.index("repeated") :])
 
@@ -162,6 +163,20 @@ def test_a_training_flag_that_is_a_tensor_is_planned_with_both_values():
     planned = plan_steps(traced(trace(None, training=Tensor("bool", Shape(())))), CONTRACTS)
     flags = {step.target.trace: step.inputs["training"].flag for step in calls(planned) if step.target.trace}
     assert flags == {"training=False": False, "training=True": True}
+
+
+def test_gradients_are_computed_of_one_trace_for_inference_and_one_for_training():
+    steps = calls(plan_steps(traced(trace(True, training=True), trace(False, training=False)), CONTRACTS))
+    planned = [step for step in steps if step.purpose == "gradients"]
+    assert list(dict.fromkeys(step.target.trace for step in planned)) == ["training=False", "training=True"]
+    assert {step.images[:3] for step in planned if step.batch > 2} == {("noise-0", "black", "white")}
+
+
+def test_gradients_of_tf1_are_those_of_the_training_variant():
+    steps = plan_steps(read(DATA / "c_dropout_on_features_train"), CONTRACTS).for_one_worker()
+    targets = {step.target for step in steps if isinstance(step, CallStep) and step.purpose == "gradients"}
+    assert [(target.variant, target.session) for target in targets] == [("train", True)]
+    assert LoadStep(("train",), session=True) in steps
 
 
 def test_a_callable_of_two_tensors_is_not_called():

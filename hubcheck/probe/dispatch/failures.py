@@ -22,6 +22,8 @@ _NO_KERNEL = re.compile(
     r"|platform \w+ is not among the platforms"
     r"|[Nn]ot (?:yet )?(?:implemented|supported) (?:on|for) (?:the )?CPU|NCHW.{0,40}(?:on|for) (?:the )?CPU"
 )
+_NO_GRADIENT = re.compile(r"No gradient defined for operation ?'([^']*)' \(op type: (\w+)\)")
+_PREVENTED = re.compile(r"Gradient explicitly disabled. Reason: b?['\"]?(.*?)['\"]?$", re.S)
 _PINNED = re.compile(
     r"was explicitly assigned to|explicit device specification '[^']*' because (?!no supported kernel for CPU)"
 )
@@ -51,6 +53,12 @@ def failure_from_error(error: Mapping[str, Any]) -> Failure:
         types = ", ".join(sorted(set(re.findall(r"\w+=DT_\w+", missing[2])))[:4])
         text = f"the op {missing[1]} has no kernel for this device" + (f" with {types}" if types else "")
         return Failure("kernel", text, name)
+    missing = _NO_GRADIENT.search(message)
+    if missing:
+        return Failure("gradient", f"the op {missing[2]} has no gradient", one_line(missing[1], 200))
+    prevented = _PREVENTED.search(message)
+    if prevented:
+        return Failure("gradient", f"PreventGradient forbids it: {one_line(prevented[1], 200) or 'no reason is given'}")
     text = _without_traceback(message)
     if _PINNED.search(message):
         return Failure("pinned", text, name)

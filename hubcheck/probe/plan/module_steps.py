@@ -11,12 +11,16 @@ from hubcheck.probe.plan.steps import CallStep, LoadStep, Step
 
 @dataclass(frozen=True, slots=True)
 class VariantSteps:
-    """How to load a variant, its calls, its repeated calls, and those that follow in a second load."""
+    """How to load a variant, its calls, its repeated calls, those in a second load, and those that compute gradients.
+
+    Where `gradients` begins with a load, its calls need that; else any load of the variant.
+    """
 
     load: LoadStep
     calls: tuple[CallStep, ...]
     repeated: tuple[CallStep, ...]
     reloaded: tuple[CallStep, ...] = ()
+    gradients: tuple[Step, ...] = ()
 
     @property
     def second_load(self) -> tuple[Step, ...]:
@@ -36,7 +40,7 @@ class ModuleSteps:
         """All steps. Repeated calls come last in a variant, because training may change the loaded object."""
         steps: list[Step] = []
         for variant in self.variants:
-            steps += [variant.load, *variant.calls, *variant.repeated, *variant.second_load]
+            steps += [variant.load, *variant.calls, *variant.repeated, *variant.second_load, *variant.gradients]
         return (*steps, *self.serving)
 
     def for_two_workers(self) -> tuple[tuple[Step, ...], ...]:
@@ -51,6 +55,7 @@ class ModuleSteps:
                 repeated += [variant.load, *variant.reloaded, *always]
             else:
                 calls += variant.second_load
+            calls += variant.gradients
         others = (*repeated, *self.serving)
         return (tuple(calls), others) if others else (tuple(calls),)
 
@@ -79,12 +84,25 @@ class ModuleSteps:
         for variant in self.variants:
             steps = [step for step in (*variant.calls, *variant.repeated) if selected(step)]
             reloaded = tuple(step for step in variant.reloaded if selected(step))
-            if steps or reloaded or target is None:
+            gradients = tuple(step for step in variant.gradients if selected(step))
+            if steps or reloaded or gradients or target is None:
                 calls = tuple(
                     replace(step, condition="always", optional=False, keep=tuple(dict.fromkeys((*step.keep, *keep))))
                     for step in steps
                 )
-                variants.append(VariantSteps(variant.load, calls, (), reloaded))
+                variants.append(
+                    VariantSteps(
+                        variant.load,
+                        calls,
+                        (),
+                        reloaded,
+                        tuple(
+                            step
+                            for step in variant.gradients
+                            if step in gradients or (gradients and isinstance(step, LoadStep))
+                        ),
+                    )
+                )
         serving = tuple(step for step in self.serving if selected(step))
         if serving or (target is None and "load" in purposes):
             serving = (*(step for step in self.serving if isinstance(step, LoadStep)), *serving)

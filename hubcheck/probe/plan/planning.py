@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hubcheck.module.types import Module, Variant
@@ -51,7 +51,8 @@ def plan_steps(module: Module, contracts: Mapping[str, SignatureContract], *, la
         repeated = tuple(step for step in calls if step.purpose == "repeated")
         others = tuple(step for step in calls if step.purpose != "repeated")
         reloaded = tuple(step for spec in callable_specs for step in _reloaded(spec, larger_batch=larger_batch))
-        variants.append(VariantSteps(LoadStep(variant.tags), others, repeated, reloaded))
+        gradients = tuple(_gradients(module, variant, callable_specs, larger_batch=larger_batch))
+        variants.append(VariantSteps(LoadStep(variant.tags), others, repeated, reloaded, gradients))
     return ModuleSteps(tuple(variants), tuple(_serving(module, contracts)), tuple(not_run))
 
 
@@ -95,6 +96,23 @@ def _reloaded(spec: TargetSpec, *, larger_batch: int) -> Iterator[CallStep]:
         yield _call(spec, "reloaded", test_images.batch(spec.fixed_batch or larger_batch), condition="stateful")
 
 
+def _gradients(module: Module, variant: Variant, specs: Sequence[TargetSpec], *, larger_batch: int) -> Iterator[Step]:
+    """Yield the calls that compute gradients: of a trace for inference and one for training, or of TF1's training."""
+    if module.objects is not None:
+        traces = [spec for spec in specs if spec.target.trace is not None]
+        chosen = [next((spec for spec in traces if spec.role == role), None) for role in ("default", "training")]
+    elif variant is not module.inference:
+        yield LoadStep(variant.tags, session=True)
+        chosen = [replace(spec, target=replace(spec.target, session=True)) for spec in specs[:1]]
+    else:
+        chosen = []
+    for spec in chosen:
+        if spec is not None:
+            for size in (larger_batch, 2, 1, 3) if spec.fixed_batch is None else (spec.fixed_batch,):
+                images = (test_images.WITH_CONSTANT * size)[:size]
+                yield _call(replace(spec, keep=()), "gradients", images, condition="fits")
+
+
 def _losses(module: Module, variant: Variant) -> Iterator[CallStep]:
     losses = module.objects.regularization_losses if module.objects is not None else None
     for number, argument_counts in enumerate(losses or ()):
@@ -105,7 +123,7 @@ def _losses(module: Module, variant: Variant) -> Iterator[CallStep]:
 def _serving(module: Module, contracts: Mapping[str, SignatureContract]) -> Iterator[Step]:
     """Yield the steps that load the inference variant as TensorFlow Serving does and call each signature once."""
     variant = module.inference
-    if variant is None:
+    if variant is None or variant.hardware is not None:
         return
     yield LoadStep(variant.tags, session=True)
     for spec in target_specs(module, contracts, variant):

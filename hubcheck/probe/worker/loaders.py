@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from hubcheck.probe.plan.steps import CallStep
 
 Arrays = dict[str, Any]
+Gradient = tuple[str, tuple[int, ...], bool | None]
+"""A variable's name and shape, and whether its gradient is finite; None if it has none."""
 
 
 class LoadedModule(Protocol):
@@ -15,6 +17,9 @@ class LoadedModule(Protocol):
 
     def call(self, step: CallStep, arrays: Arrays) -> Arrays:
         """Call a step's target with arrays by input key; return tensors or arrays by output key."""
+
+    def gradients(self, step: CallStep, arrays: Arrays) -> list[Gradient]:
+        """Differentiate the result of a target; return the gradients of the trainable variables that it reads."""
 
     def may_change_state(self) -> bool:
         """Return whether a signature has an op that may write what a later call reads."""
@@ -48,6 +53,23 @@ class ObjectModule:
         if target.trace is None:
             return {"": self._object.regularization_losses[target.number]()}
         return _call_trace(self._object.__call__.concrete_functions[target.number], list(tensors.values()))
+
+    def gradients(self, step: CallStep, arrays: Arrays) -> list[Gradient]:
+        import tensorflow as tf
+
+        function = self._object.__call__.concrete_functions[step.target.number]
+        everything = [*(getattr(self._object, "trainable_variables", None) or ()), *function.graph.variables]
+        variables = list({id(v): v for v in everything if isinstance(v, tf.Variable) and v.trainable}.values())
+        if not variables:
+            return []
+        with tf.GradientTape() as tape:
+            floats = [result for result in self.call(step, arrays).values() if result.dtype.is_floating]
+            loss = tf.add_n([tf.reduce_sum(tf.cast(result, tf.float32)) for result in floats]) if floats else None
+        found = tape.gradient(loss, variables) if loss is not None else [None] * len(variables)
+        return [
+            (variable.name, tuple(variable.shape), None if gradient is None else bool(_is_finite(gradient)))
+            for variable, gradient in zip(variables, found, strict=True)
+        ]
 
     def may_change_state(self) -> bool:
         from tensorflow.python.framework import op_def_registry  # public nowhere
@@ -85,8 +107,37 @@ class SessionModule:
         fetches = {key: info.name for key, info in signature.outputs.items() if info.WhichOneof("encoding") == "name"}
         return dict(self._session.run(fetches, feeds))
 
+    def gradients(self, step: CallStep, arrays: Arrays) -> list[Gradient]:
+        import tensorflow as tf
+
+        v1 = tf.compat.v1
+        with self._session.graph.as_default():
+            v1.tables_initializer().run(session=self._session)
+            try:
+                self.call(step, arrays)
+            except tf.errors.OpError:
+                return []  # it does not run at all, which is another rule's fault
+            variables = v1.trainable_variables()
+            signature = self._meta_graph.signature_def[step.target.signature]
+            results = [self._session.graph.get_tensor_by_name(info.name) for info in signature.outputs.values()]
+            found = v1.gradients([result for result in results if result.dtype.is_floating], variables)
+            finite = {i: _is_finite(gradient) for i, gradient in enumerate(found) if gradient is not None}
+            feeds = {signature.inputs[key].name: array for key, array in arrays.items()}
+            values = self._session.run(finite, feeds)
+        return [
+            (variable.op.name, tuple(variable.shape), None if i not in values else bool(values[i]))
+            for i, variable in enumerate(variables)
+        ]
+
     def may_change_state(self) -> bool:
         return True
+
+
+def _is_finite(gradient: Any) -> Any:
+    import tensorflow as tf
+
+    values = gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
+    return tf.reduce_all(tf.math.is_finite(tf.cast(values, tf.float32)))
 
 
 def _call_trace(function: Any, tensors: list[Any]) -> Arrays:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import time
 import traceback
+from dataclasses import replace
 from typing import Any
 
 from hubcheck.probe.inputs import make_input
@@ -20,6 +21,12 @@ from hubcheck.util.numbers import difference
 _MAX_VALUES = 1 << 22
 _MAX_REPEATED = 1 << 16
 """Maximal numbers of one output that are sent; of wider outputs, evenly spaced columns."""
+
+_GRADIENT_FACTOR = 10.0
+"""How much longer than a call gradients take, most of it to build their graph."""
+
+_MAX_VARIABLES = 5_000
+"""Variables whose gradients are described."""
 
 _TOLERANCE = 1e-4
 """Results that differ by no more than this share of the largest value count as equal."""
@@ -79,7 +86,7 @@ class PlanRunner:
         if step.condition == "refused":
             return self._sizes.get(step.target, {}).get(step.batch) is False
         if step.condition == "fits":
-            fits = self._sizes.get(step.target, {}).get(step.batch, False)
+            fits = self._sizes.get(replace(step.target, session=False), {}).get(step.batch, False)
             return fits and (step.target, step.purpose) not in self._done
         if step.condition == "random":
             return step.target in self._random
@@ -101,7 +108,8 @@ class PlanRunner:
     def _needed(self, step: CallStep) -> float:
         """Return how many seconds one call probably takes: what the last one took, or more for more images."""
         seconds, batch = self._seconds.get(step.target, (0.0, step.batch))
-        return seconds * max(1.0, step.batch / max(1, batch))
+        factor = _GRADIENT_FACTOR if step.purpose == "gradients" else 1.0
+        return seconds * factor * max(1.0, step.batch / max(1, batch))
 
     def _load(self, number: int, step: LoadStep) -> None:
         self._send({"kind": "begin", "step": number})
@@ -123,7 +131,10 @@ class PlanRunner:
         kept: dict[str, Any] = {}
         try:
             arrays = {key: make_input(spec, self._plan.seed) for key, spec in step.inputs.items()}
-            results = self._loaded.call(step, arrays) if self._loaded is not None else {}
+            assert self._loaded is not None
+            if step.purpose == "gradients":
+                outputs = _described_gradients(self._loaded.gradients(step, arrays))
+            results = self._loaded.call(step, arrays) if step.purpose != "gradients" else {}
             for key, tensor in results.items():
                 outputs[key], values = _describe(tensor, keep=key in step.keep)
                 if values is not None:
@@ -165,6 +176,16 @@ def _describe(tensor: Any, *, keep: bool) -> tuple[dict[str, Any], Any]:
         if dtype in (tf.bfloat16, tf.float16):
             values = values.astype(np.float32)
     return {"dtype": dtype.name, "shape": shape}, values
+
+
+def _described_gradients(gradients: list[tuple[str, Any, Any]]) -> dict[str, Any]:
+    """Return the variables by name, with "none", "finite" or "not finite" as the dtype of their gradient."""
+    described: dict[str, Any] = {}
+    for name, shape, finite in gradients[:_MAX_VARIABLES]:
+        unique = name if name not in described else f"{name} ({len(described)})"
+        dtype = "none" if finite is None else "finite" if finite else "not finite"
+        described[unique] = {"dtype": dtype, "shape": list(shape)}
+    return described
 
 
 def _equal(one: Any, other: Any) -> bool:
