@@ -41,7 +41,9 @@ def _rows(module: ModuleReport) -> list[dict[str, Any]]:
         {
             "description": f"{module.key}: {text}",
             "check_name": row.need,
-            "fingerprint": hashlib.sha256(f"{module.key}\nunchecked\n{row.need}".encode()).hexdigest()[:32],
+            "fingerprint": hashlib.sha256(
+                f"{module.key}\nunchecked\n{row.need}".encode("utf-8", "surrogateescape")
+            ).hexdigest()[:32],
             "severity": "info" if row.accepted else "minor",
             "location": location_of_module,
         }
