@@ -1,7 +1,4 @@
-"""Whether a module behaves in inference: repeatable, finite results, for each row alone, that differ between images.
-
-Tolerances are relative to the largest value that is compared, since the outputs of an untrained network can be 1e-11.
-"""
+"""Whether a module behaves in inference: repeatable, finite results, for each row alone, that differ between images."""
 
 from __future__ import annotations
 
@@ -14,19 +11,11 @@ from hubcheck.checks.faults import Checked, CheckItem, Skip
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.targets import called_in_inference, not_called_in_inference, target_fault
 from hubcheck.probe.observations import CONSTANT, Observations, ProbeTarget, Purpose, Run
+from hubcheck.probe.tolerances import SAME_ANSWER, SAME_FEATURE, SAME_ROW
 from hubcheck.util.numbers import difference, percent
 
 if TYPE_CHECKING:
     import numpy as np
-
-SAME_ANSWER = 1e-4
-"""The order in which threads add up may change the last digits, about 1e-7."""
-
-SAME_ROW = 1e-3
-"""Kernels differ with the batch size; in deep networks that adds up to about 1e-5."""
-
-CHANGES = 1e-5
-"""A feature that changes by less than this share of its largest value does not distinguish images."""
 
 MAX_DEAD = 0.99
 """Features that never change are common; a warning is due only where hardly any other is left."""
@@ -84,10 +73,11 @@ def batch_independence(context: Context, observations: Observations) -> Iterator
             yield Checked()
             whole, rows = reference[key]
             positions = [whole.images.index(name) for name in run.images]
-            distance = max(_distance(values[row], rows[position]) for row, position in enumerate(positions))
+            same_shape = values.shape[1:] == rows.shape[1:]
+            distance = difference(values, rows[positions], beside=rows) if same_shape else float("inf")
             if distance > allowed:
                 found = (
-                    f"in a batch of {run.batch} a row differs by {percent(distance)} of its largest value"
+                    f"in a batch of {run.batch} a row differs by {percent(distance)} of the output's largest value"
                     f" from its result in a batch of {whole.batch}"
                 )
                 wanted = f"rows that differ by less than {percent(allowed)}"
@@ -171,7 +161,7 @@ def dead_share(rows: np.ndarray[Any, Any]) -> float:
 
     low, high = rows.min(axis=0), rows.max(axis=0)
     largest = numpy.maximum(numpy.abs(low), numpy.abs(high))
-    return float(numpy.mean(high - low <= CHANGES * largest))
+    return float(numpy.mean(high - low <= SAME_FEATURE * largest))
 
 
 def _values(

@@ -13,10 +13,8 @@ from hubcheck.checks.grouping import distinct
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.targets import failure_fault, is_for_training, not_called_in_inference, place_of, replay_of
 from hubcheck.probe.observations import CONSTANT, Observations, Purpose
+from hubcheck.probe.tolerances import SAME_DEVICE
 from hubcheck.util.numbers import difference, percent
-
-AGREEMENT = 1e-3
-"""Kernels of two devices add up in another order: about 1e-5 in deep networks, with TF32 off."""
 
 _COMPARED: tuple[Purpose, ...] = ("pictures", *CONSTANT, "resized")
 
@@ -68,7 +66,7 @@ def agreement(context: Context, observations: Observations) -> Iterator[CheckIte
         yield Skip("it takes a CPU and a GPU to compare")
         return
     yield Checked()
-    allowed = tolerance(context, AGREEMENT)
+    allowed = tolerance(context, SAME_DEVICE)
     for run in observations.runs:
         if run.device != "cpu" or run.purpose not in _COMPARED or run.failure is not None:
             continue

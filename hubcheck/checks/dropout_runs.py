@@ -9,6 +9,7 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Corroboration, Skip, Where
 from hubcheck.checks.targets import not_called, target_fault
 from hubcheck.probe.observations import Observations, ProbeTarget
+from hubcheck.probe.tolerances import MASKED_VALUE
 from hubcheck.util.numbers import percent
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ look masked, but the others take two values of which none is 0."""
 
 FEWEST_ENTRIES = 8
 """With fewer entries that are ever other than 0, a coincidence looks like a mask."""
-
-SAME_VALUE = 1e-4
-"""What a mask lets pass is one value, up to the order in which threads add up."""
 
 
 def dropout_seen(context: Context, observations: Observations) -> Iterator[CheckItem]:
@@ -116,7 +114,7 @@ def masked_share(runs: np.ndarray[Any, Any]) -> float:
     low = numpy.where(zero, numpy.inf, entries).min(axis=0)
     high = numpy.where(zero, -numpy.inf, entries).max(axis=0)
     with numpy.errstate(invalid="ignore"):  # infinities are another rule's business
-        one_value = high - low <= SAME_VALUE * numpy.maximum(numpy.abs(low), numpy.abs(high))
+        one_value = high - low <= MASKED_VALUE * numpy.maximum(numpy.abs(low), numpy.abs(high))
     often = (~zero).sum(axis=0) >= 2
     comes_and_goes = zero.any(axis=0)
     masked = comes_and_goes & often & one_value
@@ -127,4 +125,4 @@ def masked_share(runs: np.ndarray[Any, Any]) -> float:
 def _is_code(values: np.ndarray[Any, Any]) -> bool:
     """Return whether there is one value beside 0: that of a threshold or a choice, which may follow a dropout."""
     low, high = float(values.min()), float(values.max())
-    return high - low <= SAME_VALUE * max(abs(low), abs(high))
+    return high - low <= MASKED_VALUE * max(abs(low), abs(high))

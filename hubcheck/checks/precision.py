@@ -1,17 +1,16 @@
-"""Tolerances for rounding: a network with float32 outputs may compute in half precision."""
+"""Tolerances for rounding: a network with float32 outputs may compute with 16 bits."""
 
 from __future__ import annotations
 
 from hubcheck.checks.context import Context
+from hubcheck.probe.tolerances import SIXTEEN_BITS
 
-_COARSE = {14: 2.0**-8, 19: 2.0**-11}
-"""bfloat16 and half, by their enum numbers: the distance from 1 to the next number, halved."""
-_ROUNDINGS = 8
-"""Layers whose rounding errors add up; small kernels that add in another order differ by that much."""
+_SIXTEEN_BITS = frozenset({14, 19})
+"""bfloat16 and half, by their enum numbers."""
 
 
 def tolerance(context: Context, usual: float) -> float:
-    """Return the tolerance for float32, or a wider one if the module computes in a less precise type."""
+    """Return the tolerance for float32, or a wider one if the module computes with 16 bits."""
     inference = context.module.inference
     dtypes = context.analysis(inference).dtypes if inference is not None else ()
-    return max([usual, *(_ROUNDINGS * _COARSE[dtype] for dtype in dtypes if dtype in _COARSE)])
+    return usual if _SIXTEEN_BITS.isdisjoint(dtypes) else max(usual, SIXTEEN_BITS)

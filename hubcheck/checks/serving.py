@@ -10,11 +10,10 @@ from hubcheck.checks.precision import tolerance
 from hubcheck.checks.targets import failure_fault, failure_text, not_called, place_of, replay_of
 from hubcheck.graph.devices.xla import is_compiled, must_compile
 from hubcheck.probe.observations import Observations, ProbeTarget, Run
+from hubcheck.probe.tolerances import SAME_LOADER
 from hubcheck.util.numbers import difference, percent
 
 _ONLY_A_RUN = Skip("only a run shows whether the session loader takes it", undecided=True)
-SAME_VALUES = 1e-3
-"""Both loaders run the same graph; only its optimisation differs, by about 1e-6."""
 
 
 def must_be_compiled(context: Context) -> Iterator[CheckItem]:
@@ -47,7 +46,7 @@ def servable(context: Context, observations: Observations) -> Iterator[CheckItem
         yield Checked()
         if load.failure is not None:
             yield failure_fault(Where(load.variant), load.failure, "a session that is restored")
-    allowed = tolerance(context, SAME_VALUES)
+    allowed = tolerance(context, SAME_LOADER)
     for run in observations.runs:
         if run.target.session and run.purpose != "gradients":
             yield from _faults(observations, run, allowed)

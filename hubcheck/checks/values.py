@@ -12,13 +12,8 @@ from hubcheck.checks.precision import tolerance
 from hubcheck.checks.targets import called, is_for_training, not_called, place_of, replay_of
 from hubcheck.module.types import Shape
 from hubcheck.probe.observations import Observations, ProbeTarget
+from hubcheck.probe.tolerances import SAME_FUNCTION
 from hubcheck.util.numbers import difference, percent
-
-SAME_FUNCTION = 1e-3
-"""Two outputs are those of one function if they differ by at most this share of the largest value, in float32.
-
-Folding a batch normalisation into the weights moves values by about 1e-5, another function by much more.
-"""
 
 
 @corroborating

@@ -8,8 +8,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def difference(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
-    """Return the largest difference between two arrays of one shape, relative to their largest absolute value.
+def difference(
+    one: np.ndarray[Any, Any], other: np.ndarray[Any, Any], *, beside: np.ndarray[Any, Any] | None = None
+) -> float:
+    """Return the largest difference between two arrays of one shape, relative to the largest absolute value.
+
+    The largest value is looked for in both, and in `beside`, if given: the output that they are parts of.
 
     Equal infinities, and NaNs at the same positions, do not differ; others differ infinitely.
 
@@ -31,6 +35,8 @@ def difference(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
     if not (finite | same).all():
         return float("inf")
     scale = max(numpy.abs(a[finite]).max(), numpy.abs(b[finite]).max())
+    if beside is not None:
+        scale = max(scale, numpy.abs(beside[numpy.isfinite(beside)]).max(initial=0))
     return float(numpy.abs(a[~same] - b[~same]).max() / scale)
 
 

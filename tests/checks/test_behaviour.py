@@ -53,9 +53,15 @@ def test_another_answer_in_a_second_load_is_a_fault():
 
 @given(SIZES, st.floats(0.005, 10))
 def test_a_row_that_changes_with_its_company_is_a_fault_whatever_its_size(size, change):
-    alone = RESULT[:1] + change * np.abs(RESULT[:1]).max()
+    alone = RESULT[:1] + change * np.abs(RESULT).max()
     (fault,) = faults(behaviour.batch_independence(context(), whole(RESULT * size, alone=alone * size)))
     assert "batch of 1" in fault.found
+
+
+def test_small_rows_beside_large_ones_may_differ_by_a_share_of_the_output():
+    rows = RESULT.copy()
+    rows[0] *= 1e-6
+    assert faults(behaviour.batch_independence(context(), whole(rows, alone=rows[:1] * 1.1))) == []
 
 
 @pytest.mark.parametrize(("value", "kind"), [(np.nan, "NaN"), (np.inf, "infinite"), (-np.inf, "infinite")])

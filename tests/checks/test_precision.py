@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import tensorflow as tf
 
-from hubcheck.checks.behaviour import SAME_ROW
 from hubcheck.checks.context import Context
 from hubcheck.checks.precision import tolerance
+from hubcheck.probe.tolerances import SAME_ROW, SIXTEEN_BITS
 from hubcheck.rulebook.contract import load_contracts
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 
@@ -27,5 +27,5 @@ def tolerated(dtype: tf.DType, *, in_function: bool = False) -> float:
 @pytest.mark.parametrize("in_function", [False, True])
 def test_a_coarser_type_on_the_way_widens_the_tolerance(in_function: bool) -> None:
     assert tolerated(tf.float32, in_function=in_function) == SAME_ROW
-    assert SAME_ROW < tolerated(tf.float16, in_function=in_function) < 0.005
-    assert 0.02 < tolerated(tf.bfloat16, in_function=in_function) < 0.05
+    assert tolerated(tf.float16, in_function=in_function) == SIXTEEN_BITS
+    assert tolerated(tf.bfloat16, in_function=in_function) == SIXTEEN_BITS

@@ -14,6 +14,7 @@ from typing import Any
 from hubcheck.probe.inputs import make_input
 from hubcheck.probe.observations import ProbeTarget
 from hubcheck.probe.plan.steps import CallStep, LoadStep, ProbePlan
+from hubcheck.probe.tolerances import SAME_ANSWER
 from hubcheck.probe.wire.framing import encode
 from hubcheck.probe.worker.loaders import LoadedModule, ObjectModule, SessionModule
 from hubcheck.util.numbers import difference
@@ -27,9 +28,6 @@ _GRADIENT_FACTOR = 10.0
 
 _MAX_VARIABLES = 5_000
 """Variables whose gradients are described."""
-
-_TOLERANCE = 1e-4
-"""Results that differ by no more than this share of the largest value count as equal."""
 
 
 class PlanRunner:
@@ -189,7 +187,7 @@ def _described_gradients(gradients: list[tuple[str, Any, Any]]) -> dict[str, Any
 
 
 def _equal(one: Any, other: Any) -> bool:
-    return one.shape == other.shape and difference(one, other) <= _TOLERANCE
+    return one.shape == other.shape and difference(one, other) <= SAME_ANSWER
 
 
 def _all_equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
