@@ -42,7 +42,7 @@ def test_one_run_serves_every_rule(seen):
     runs = [run for run in seen.runs if run.target.variant == "" and not run.target.session]
     assert sum(run.batch for run in runs) == 2 * (6 + 3 + 2 + 1 + 3 * 2 + 33 + 6)
     assert all(run.failure is None for run in seen.runs)
-    assert [load.session for load in seen.loads] == [False, False, True]
+    assert [load.session for load in seen.loads] == [False, False, True, True]
 
 
 def test_the_same_images_have_the_same_results_in_another_worker(pool, seen):
