@@ -42,7 +42,7 @@ def test_a_form_is_compared_with_the_good_script_of_the_same_form() -> None:
     text = explained("output/no-dropout").output
     for pair in ("bad_hub.py\n+++ good_hub.py", "bad_mask.py\n+++ good.py", "bad_keras_spatial.py\n+++ good_keras.py"):
         assert f"--- {pair}" in text
-    assert text.count("def publish") == 3
+    assert text.count("def publish") == 4
     goods = ("good", "good_tf1", "good_tf1_deep")
     found = [counterpart(bad, goods) for bad in ("bad", "bad_tf1", "bad_tf1_deep_x", "bad_tf12")]
     assert found == ["good", "good_tf1", "good_tf1_deep", "good"]

@@ -10,6 +10,7 @@ from typing import Any
 PARTS = (
     "tests/author",
     "tests/checks",
+    "tests/config/test_unchecked_runs.py",
     "tests/graph",
     "tests/hub",
     "tests/interop",
