@@ -104,7 +104,7 @@ def why_conforming_is_wrong(report: hubcheck.ModuleReport, choice: Choice, truth
         if status[rule] == "broken":
             wrong.append(f"{rule} crashed")
         for need in failed_needs(rule, truth) if status[rule] == "skipped" else ():
-            if need not in choice.selected:
+            if need not in choice.selected and need not in rules_of(choice.ignore):
                 wrong.append(f"{rule} rests on {need}, which is not selected")
             elif need in ignored and need in BLANKET:
                 wrong.append(f"{rule} rests on {need}, which is blanket and ignored")
