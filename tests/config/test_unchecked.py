@@ -155,7 +155,7 @@ def test_conforms_is_a_promise(fixture_module: Callable[[str], Path]) -> None:
 
     holds()
     assert min(seen[verdict] for verdict in ("conforms", "violates", "incomplete")) > 10, seen
-    assert seen["conforms, and something was not checked"] > 5, seen
+    assert seen["conforms, and something was not checked"] > 2, seen
 
 
 TABLE = [
