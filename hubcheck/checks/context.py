@@ -9,7 +9,7 @@ from hubcheck.checks.faults import Where
 from hubcheck.graph.variant_analysis import VariantAnalysis
 from hubcheck.module.types import Module, Signature, Tensor, Variant
 from hubcheck.rulebook.contract import SignatureContract, TensorContract
-from hubcheck.rulebook.expectations import contracted_input
+from hubcheck.rulebook.expectations import contracted_inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,10 @@ class Context:
                 if key in variant.signatures:
                     yield variant, variant.signatures[key], contract
 
-    def contract_of_input(self, key: str) -> TensorContract | None:
-        """Return the contract of an input of the common signatures that the module has."""
-        return next((c.inputs[key] for _, _, c in self.common_signatures() if key in c.inputs), None)
+    def contract_of_images(self) -> TensorContract | None:
+        """Return the contract of the images of the common signatures that the module has; None if it has none."""
+        inputs = (promised for _, _, contract in self.common_signatures() for promised in contract.inputs.values())
+        return next((promised for promised in inputs if promised.is_image), None)
 
     def analysis(self, variant: Variant) -> VariantAnalysis:
         """Return what can be known of a variant's graph: one object, which all checks share.
@@ -55,7 +56,9 @@ class Context:
         return VariantAnalysis(self.module, variant, images, self.contracts.keys())
 
     def _image_input(self, signature: Signature) -> tuple[str, Tensor] | None:
-        """The input that is the images, by the signature's own contract or by that of any other."""
+        """The input that is the images, by the signature's own contract or by that of any other.
+
+        None if that cannot be told, or if the contract has several inputs: all of them count then.
+        """
         contract = self.contracts.get(signature.key) or next(iter(self.contracts.values()))
-        inputs = (contracted_input(signature, promised) for promised in contract.inputs.values())
-        return next((found for found in inputs if found is not None), None)
+        return next(iter(contracted_inputs(signature, contract).values()), None) if len(contract.inputs) == 1 else None

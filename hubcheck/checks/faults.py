@@ -44,6 +44,7 @@ class Fault:
         message: a clearer sentence than the rule's own.
         fix: a more specific one than the rule's own.
         level: another one than the rule's own, for a lesser fault.
+        source: where the requirement is specified, if not in the rule's own source.
         replay: the arguments of `hubcheck replay`, after the module's path, that show a fault of a run again.
         group: faults of a rule with the same group have one cause and are reported as one finding.
         secondary: it probably has the cause of another fault of the rule, and is reported only if there is none.
@@ -56,6 +57,7 @@ class Fault:
     message: str | None = None
     fix: str | None = None
     level: Level | None = None
+    source: str | None = None
     replay: tuple[str, ...] = ()
     group: Hashable = None
     secondary: bool = False

@@ -6,18 +6,17 @@ from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
-from hubcheck.checks.tensors import NO_COMMON_SIGNATURE
 from hubcheck.module.types import Variant
 from hubcheck.rulebook.contract import TensorContract
 from hubcheck.rulebook.expectations import Size, contracted_input, declared_size, expected_image_size
 
 
-def image_size(context: Context, *, key: str) -> Iterator[CheckItem]:
+def image_size(context: Context) -> Iterator[CheckItem]:
     """The expected size is known, and attachments, default and named signatures agree on it."""
     module = context.module
-    contract = context.contract_of_input(key)
+    contract = context.contract_of_images()
     if contract is None or module.inference is None:
-        yield Skip(NO_COMMON_SIGNATURE if contract is None else "there is no inference variant")
+        yield Skip("no common signature takes images" if contract is None else "there is no inference variant")
         return
     if module.default_signature not in module.inference.signatures and module.inference.image_size is None:
         yield Skip("there is no default signature to declare the size")

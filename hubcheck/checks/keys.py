@@ -7,53 +7,57 @@ from collections.abc import Iterable, Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
-from hubcheck.checks.tensors import NO_COMMON_SIGNATURE
+from hubcheck.checks.tensors import NO_COMMON_SIGNATURE, subject
 from hubcheck.module.types import Signature, Variant
-from hubcheck.rulebook.contract import TensorContract
-from hubcheck.rulebook.expectations import contracted_input
+from hubcheck.rulebook.expectations import contracted_inputs
 
 _PREFIXED = re.compile(r"[A-Za-z][\w.-]*(/[^/]+)+")
 
 
-def input_name(context: Context, *, key: str) -> Iterator[CheckItem]:
-    """The contract's input has the contract's name."""
+def input_name(context: Context) -> Iterator[CheckItem]:
+    """The contract's inputs have the names of the contract."""
     for variant, signature, contract in context.common_signatures():
-        if key in contract.inputs:
+        found = contracted_inputs(signature, contract)
+        for key, promised in contract.inputs.items():
             yield Checked()
-            name = _input_name(signature, contract.inputs[key])
             if key not in signature.inputs:
-                found = _quoted([name] if name is not None else signature.inputs) or "no input"
-                yield Fault(Where(variant.name, None, signature.key, "inputs", name), found, f'"{key}"')
+                name = found[key][0] if key in found else None
+                yield Fault(
+                    Where(variant.name, None, signature.key, "inputs", name),
+                    _quoted([name] if name is not None else signature.inputs) or "no input",
+                    f'"{key}"',
+                    {"tensor": subject("inputs", promised)},
+                    fix=f'Name the argument of the exported function "{key}".' if promised.own else None,
+                    source=promised.source,
+                )
     yield Skip(NO_COMMON_SIGNATURE)
 
 
-def sole_input(context: Context, *, key: str) -> Iterator[CheckItem]:
+def sole_input(context: Context) -> Iterator[CheckItem]:
     """A caller has to feed only the contract's inputs. TensorFlow insists on those with a default value, too."""
     for variant, signature, contract in context.common_signatures():
-        if key not in contract.inputs:
-            continue
         yield Checked()
-        known = {*contract.inputs, _input_name(signature, contract.inputs[key])}
+        known = {*contract.inputs, *(name for name, _ in contracted_inputs(signature, contract).values())}
         others = [name for name in signature.inputs if name not in known]
-        if others and len(signature.inputs) > 1:
+        if others and len(signature.inputs) > len(contract.inputs):
             where = Where(variant.name, None, signature.key, "inputs", others[0] if len(others) == 1 else None)
-            yield Fault(where, _quoted(signature.inputs), f'"{key}" alone', {"others": _quoted(others)})
+            source = next(iter(contract.inputs.values())).source
+            wanted = f"{_quoted(contract.inputs)} alone"
+            yield Fault(where, _quoted(signature.inputs), wanted, {"others": _quoted(others)}, source=source)
     yield Skip(NO_COMMON_SIGNATURE)
-
-
-def _input_name(signature: Signature, contract: TensorContract) -> str | None:
-    found = contracted_input(signature, contract)
-    return found[0] if found is not None else None
 
 
 def contracted_outputs(context: Context) -> Iterator[CheckItem]:
     """Every output of the contract is among the signature's outputs."""
     for variant, signature, contract in context.common_signatures():
         yield Checked()
-        for key in contract.outputs:
+        for key, promised in contract.outputs.items():
             if key not in signature.outputs:
                 where = Where(variant.name, None, signature.key, "outputs", key)
-                yield Fault(where, _quoted(signature.outputs) or "no output", f'"{key}" among them', {"key": key})
+                found, fix = _quoted(signature.outputs) or "no output", None
+                if promised.own:
+                    fix = f'Return a dict with the key "{key}" from the exported function.'
+                yield Fault(where, found, f'"{key}" among them', {"key": key}, fix=fix, source=promised.source)
     yield Skip(NO_COMMON_SIGNATURE)
 
 
@@ -88,7 +92,10 @@ def _signatures(context: Context) -> Iterator[tuple[Variant, Signature, set[str]
     for variant in context.module.variants:
         default = variant.signatures.get(context.module.default_signature)
         if default is not None and default.key not in context.contracts and len(default.outputs) > 1:
-            yield variant, default, {"default"}
+            named = {
+                key for name in variant.signatures.keys() & context.contracts for key in context.contracts[name].outputs
+            }
+            yield variant, default, {"default", *named}
 
 
 def _quoted(names: Iterable[str]) -> str:

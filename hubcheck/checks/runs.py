@@ -27,6 +27,9 @@ _FIX_CONSTANT = (
 _VARIED: tuple[Purpose, ...] = ("pictures", "three", "swapped", "alone", "copies", "many", "again", "repeated")
 """All calls with images of the expected size that are not constant."""
 
+_ROUNDING = 1e-5
+"""The share of its range by which a rounded value may leave it."""
+
 
 def loads(context: Context, observations: Observations) -> Iterator[CheckItem]:
     """TensorFlow's object loader restores every variant."""
@@ -147,7 +150,7 @@ def declared_shape(context: Context, observations: Observations) -> Iterator[Che
                 continue
             yield Checked()
             if run.failure is None:
-                faults = list(_differences(context, run, declared))
+                faults = [*_differences(context, run, declared), *_out_of_range(context, run)]
                 yield from faults
                 if faults:
                     break
@@ -160,7 +163,7 @@ def declared_shape(context: Context, observations: Observations) -> Iterator[Che
 
 
 def _differences(context: Context, run: Run, declared: dict[str, Tensor]) -> Iterator[Fault]:
-    promised = {key for contract in context.contracts.values() for key in contract.outputs}
+    promised = _promised(context, run.target)
     for key, tensor in declared.items():
         output = run.outputs.get(key)
         if output is None or tensor.encoding != "dense":
@@ -169,7 +172,7 @@ def _differences(context: Context, run: Run, declared: dict[str, Tensor]) -> Ite
         found = f"{output.dtype} {shape}" + (f" for images of {_size(run)}" if run.purpose == "resized" else "")
         if output.dtype != tensor.dtype or not shape.compatible(tensor.shape):
             wanted = str(tensor)
-        elif key in (promised if run.target.trace is None else {""}) and output.shape[:1] != (run.batch,):
+        elif (key or "default") in promised and output.shape[:1] != (run.batch,):
             found += f" for a batch of {run.batch}"
             wanted = f"{tensor.dtype} {Shape((run.batch, *(tensor.shape.dims or (None, None))[1:]))}"
         else:
@@ -178,6 +181,45 @@ def _differences(context: Context, run: Run, declared: dict[str, Tensor]) -> Ite
         yield target_fault(
             context, run.target, [run.purpose], found, wanted, side="outputs", key=key or None, details=details
         )
+
+
+def _out_of_range(context: Context, run: Run) -> Iterator[Fault]:
+    contract = context.contracts.get(run.target.signature or "")
+    for key, promised in contract.outputs.items() if contract is not None else ():
+        output = run.outputs.get(key)
+        if promised.low is None or promised.high is None or output is None or output.values is None:
+            continue
+        if output.dtype in ("string", "bool") or not output.values.size:
+            continue
+        low, high = float(output.values.min()), float(output.values.max())
+        margin = _ROUNDING * (promised.high - promised.low)
+        if low < promised.low - margin or high > promised.high + margin:
+            found, wanted = f"values in [{low:.4g}, {high:.4g}]", f"[{promised.low:g}, {promised.high:g}]"
+            message = f'the output "{key}" has {{found}}; they must be in {{wanted}}'
+            fix, source = f"Keep the values of the output within {wanted}.", promised.source
+            yield target_fault(
+                context,
+                run.target,
+                [run.purpose],
+                found,
+                wanted,
+                side="outputs",
+                key=key,
+                message=message,
+                fix=fix,
+                source=source,
+            )
+
+
+def _promised(context: Context, target: ProbeTarget) -> set[str]:
+    """Return the outputs of which a contract says that they have a row for each row of the input."""
+    own = context.contracts.get(target.signature or "")
+    return {
+        key
+        for contract in ([own] if own is not None else context.contracts.values())
+        for key, output in contract.outputs.items()
+        if any(output.shape[:1] == given.shape[:1] for given in contract.inputs.values())
+    }
 
 
 def _declared(context: Context, target: ProbeTarget) -> dict[str, Tensor]:

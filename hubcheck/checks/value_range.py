@@ -7,37 +7,46 @@ from collections.abc import Iterator
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.checks.graphs import node_of
-from hubcheck.checks.tensors import NO_COMMON_SIGNATURE
+from hubcheck.checks.tensors import NO_COMMON_SIGNATURE, subject
 from hubcheck.graph.dataflow.layer_names import layer_name
 from hubcheck.graph.entry_points import EntryPoint
 from hubcheck.graph.value_scale.arrivals import Arrival, Unknown, arrivals
 from hubcheck.module.types import Variant
+from hubcheck.rulebook.contract import SignatureContract, TensorContract
+
+_IMAGES = "images in [0, 1]"
 
 
 def value_range(context: Context, *, least_scale: float, most_offset: float) -> Iterator[CheckItem]:
-    """In the common signatures, pixels in [0, 1] have a plausible range when they reach the first layer.
+    """Inputs for which a contract names a range, such as pixels in [0, 1], reach the first layer in a plausible one.
 
     Args:
         least_scale: a narrower range at the first layer is a sign of one division too many.
         most_offset: a larger offset, in units of the range, is the mean of pixels in 0..255.
     """
-    has_task = arrived = False
+    has_task = has_range = arrived = False
     unknown = ""
     for variant in context.module.variants:
         analysis = context.analysis(variant)
         for entry in analysis.entries:
-            if entry.signature not in context.contracts:
+            contract = context.contracts.get(entry.signature or "")
+            if contract is None:
                 continue
             has_task = True
+            promised = _range(contract)
+            if promised is None:
+                continue
+            has_range = True
             for found in arrivals(analysis.graph, analysis.dependence, analysis.partners, entry.images):
                 if isinstance(found, Unknown):
                     unknown = unknown or layer_name(found.frame, found.node) or node_of(found.frame, found.node).name
                     continue
-                arrived = arrived or not found.truncates
-                if found.scale and _is_wrong(found, least_scale, most_offset):
-                    yield _fault(variant, entry, found)
-    if not has_task:
-        yield Skip(NO_COMMON_SIGNATURE)
+                arrival = _of_range(found, promised)
+                arrived = arrived or not arrival.truncates
+                if arrival.scale and _is_wrong(arrival, least_scale, most_offset):
+                    yield _fault(variant, entry, arrival, promised)
+    if not has_range:
+        yield Skip("no contract names the range of an input" if has_task else NO_COMMON_SIGNATURE)
     elif unknown:
         reason = f"the images are combined with variables in {unknown}, whose values the files do not tell"
         yield Skip(reason, undecided=True)
@@ -47,24 +56,49 @@ def value_range(context: Context, *, least_scale: float, most_offset: float) -> 
         yield Checked()
 
 
+def _range(contract: SignatureContract) -> TensorContract | None:
+    """Return an input of the contract with the range of its inputs; None if they have none, or different ones."""
+    ranges = {(promised.low, promised.high) for promised in contract.inputs.values()}
+    promised = next(iter(contract.inputs.values()))
+    return promised if len(ranges) == 1 and promised.low is not None and promised.high is not None else None
+
+
+def _of_range(found: Arrival, promised: TensorContract) -> Arrival:
+    """Return how the values of a range arrive, measured from its lower end in units of its width.
+
+    Rounding destroys the values of a narrow range only.
+    """
+    low, high = promised.low or 0.0, promised.high or 0.0
+    width = high - low
+    return found._replace(
+        scale=found.scale * width, offset=found.offset + found.scale * low, truncates=found.truncates and width <= 2
+    )
+
+
 def _is_wrong(found: Arrival, least_scale: float, most_offset: float) -> bool:
     return found.truncates or abs(found.scale) < least_scale or abs(found.offset) > most_offset * abs(found.scale)
 
 
-def _fault(variant: Variant, entry: EntryPoint, found: Arrival) -> Fault:
+def _fault(variant: Variant, entry: EntryPoint, found: Arrival, promised: TensorContract) -> Fault:
     low, high = sorted((found.offset, found.offset + found.scale))
     node = node_of(found.frame, found.node)
     where = Where(variant.name, None, entry.signature, "inputs", entry.images_key, node)
-    rounded = "images in [0, 1] are rounded to whole numbers in the range {found}: hardly anything is left of them"
-    statistics = (
-        "the statistics in {layer} do not fit images in [0, 1], which leave it in the range {found}: "
-        "the module seems to expect pixels in [0, 255]"
-    )
+    values = f"{subject('inputs', promised)} in [{promised.low:g}, {promised.high:g}]" if promised.own else _IMAGES
+    expected = "values of another range" if promised.own else "pixels in [0, 255]"
+    if found.truncates:
+        message = f"{values} are rounded to whole numbers in the range {{found}}: hardly anything is left of them"
+    elif found.normalised:
+        message = f"the statistics in {{layer}} do not fit {values}, which leave it in the range {{found}}: "
+        message += f"the module seems to expect {expected}"
+    else:
+        message = f"{values} reach {{layer}} in the range {{found}}: the module seems to expect {expected}"
     return Fault(
         where=where,
         found=f"[{low:.4g}, {high:.4g}]",
-        wanted="a range meant for pixels in [0, 1]",
+        wanted=f"a range meant for {values if promised.own else 'pixels in [0, 1]'}",
         details={"layer": layer_name(found.frame, found.node) or node.name},
-        message=rounded if found.truncates else statistics if found.normalised else None,
+        message=message,
+        fix="Scale the input in the module to the range that the first layer expects." if promised.own else None,
+        source=promised.source,
         group=(round(found.scale, 9), round(found.offset, 9)),
     )

@@ -34,7 +34,7 @@ def build_finding(rule: Rule, fault: Fault, module: Module, settings: tuple[str,
         found=printable(fault.found),
         wanted=printable(fault.wanted),
         fix=printable(fault.fix or rule.fix),
-        source=rule.source,
+        source=fault.source or rule.source,
         replay=shlex.join(command),
     )
 

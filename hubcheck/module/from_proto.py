@@ -29,7 +29,9 @@ def tensor(info: Any) -> Tensor:
         return Tensor(dtype, static, "sparse", triple)
     if encoding == "composite_tensor":
         parts = tuple(name for part in info.composite_tensor.components for name in tensor(part).components)
-        return Tensor(dtype, static, "composite", parts)
+        spec = _composite(info.composite_tensor.type_spec)
+        named = dtype if info.dtype else spec.dtype
+        return Tensor(named, static if info.HasField("tensor_shape") else spec.shape, "composite", parts)
     return Tensor(dtype, static, "dense", (info.name,))
 
 

@@ -23,6 +23,8 @@ class TensorContract:
         encoding: "dense", or "sparse" or "composite".
         low: the smallest value that it may have.
         high: the largest value that it may have.
+        source: of the requirement, for findings.
+        own: whether a file of the user requires it, not the convention.
     """
 
     key: str
@@ -31,6 +33,13 @@ class TensorContract:
     encoding: str = "dense"
     low: float | None = None
     high: float | None = None
+    source: str = ""
+    own: bool = False
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is a batch of images, of a height and a width that the module chooses."""
+        return {"height", "width"} <= set(self.shape)
 
     @property
     def rank(self) -> int:
@@ -63,7 +72,7 @@ def load_contracts(*folders: Path) -> LazyRegistry[SignatureContract]:
     for file in (file for folder in folders for file in _files(folder)):
         data = read_toml(file)
         validate_schema(file, data, "signature")
-        contract = _contract(data)
+        contract = _contract(data, own=True)
         if contract.name in shipped or contract.name in own:
             raise DataFileError(file, "name", f"signature {contract.name!r} is defined already")
         own[contract.name] = contract
@@ -74,16 +83,26 @@ def _files(folder: Path) -> list[Path]:
     return sorted((folder / "signatures").glob("*.toml"))
 
 
-def _contract(data: Mapping[str, Any]) -> SignatureContract:
+def _contract(data: Mapping[str, Any], *, own: bool = False) -> SignatureContract:
+    source = data["source"]
     return SignatureContract(
         name=data["name"],
         title=data["title"],
-        source=data["source"],
-        inputs={key: _tensor(key, value) for key, value in data["inputs"].items()},
-        outputs={key: _tensor(key, value) for key, value in data["outputs"].items()},
+        source=source,
+        inputs={key: _tensor(key, value, source, own=own) for key, value in data["inputs"].items()},
+        outputs={key: _tensor(key, value, source, own=own) for key, value in data["outputs"].items()},
     )
 
 
-def _tensor(key: str, data: Mapping[str, Any]) -> TensorContract:
+def _tensor(key: str, data: Mapping[str, Any], source: str, *, own: bool) -> TensorContract:
     low, high = data.get("range", (None, None))
-    return TensorContract(key, data["dtype"], tuple(data["shape"]), data.get("encoding", "dense"), low, high)
+    return TensorContract(
+        key=key,
+        dtype=data["dtype"],
+        shape=tuple(data["shape"]),
+        encoding=data.get("encoding", "dense"),
+        low=low,
+        high=high,
+        source=data.get("source", source),
+        own=own,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hubcheck.module.types import Module, Signature, Tensor
-from hubcheck.rulebook.contract import TensorContract
+from hubcheck.rulebook.contract import SignatureContract, TensorContract
 
 Size = tuple[int, int]
 """Height and width, in pixels."""
@@ -26,13 +26,32 @@ def contracted_input(signature: Signature, contract: TensorContract) -> tuple[st
     return candidates[0] if len(candidates) == 1 else None
 
 
+def contracted_inputs(signature: Signature, contract: SignatureContract) -> dict[str, tuple[str, Tensor]]:
+    """Return the inputs that a contract is about, by their keys in the contract: the name of each, and the tensor.
+
+    They are those with the names in the contract. One that is missing is the only other input, or else the only other
+    one of its encoding and rank.
+    """
+    found = {key: (key, signature.inputs[key]) for key in contract.inputs if key in signature.inputs}
+    missing = [key for key in contract.inputs if key not in found]
+    for key in missing:
+        promised, taken = contract.inputs[key], {name for name, _ in found.values()}
+        others = [(name, tensor) for name, tensor in signature.inputs.items() if name not in taken]
+        if len(others) > 1 or len(missing) > 1:
+            kind = (promised.encoding, promised.rank)
+            others = [(name, tensor) for name, tensor in others if (tensor.encoding, tensor.shape.rank) == kind]
+        if len(others) == 1:
+            found[key] = others[0]
+    return found
+
+
 def declared_size(signature: Signature, contract: TensorContract) -> Size | None:
     """Return the image size that the input of a signature declares; None if it leaves height or width open."""
     found = contracted_input(signature, contract)
     dims = found[1].shape.dims if found is not None else None
     if dims is None or len(dims) != contract.rank:
         return None
-    height, width = dims[1], dims[2]
+    height, width = (dims[contract.shape.index(name)] for name in ("height", "width"))
     return None if height is None or width is None else (height, width)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -171,3 +172,100 @@ def test_a_signature_breaks_exactly_the_rules_that_the_convention_says(drawn):
     found = {finding.rule for finding in report.findings} - OTHER
     described = {**drawn, "input_dtype": dtype_name(drawn["input_dtype"])}
     assert found == expected(drawn), described
+
+
+STRING, INT64 = 7, 9
+NAMES = {FLOAT32: "float32", INT64: "int64", STRING: "string"}
+
+promises = st.lists(st.one_of(st.just("batch?"), st.integers(1, 4), st.sampled_from(["a", "b"])), max_size=3)
+own_dims = st.one_of(st.just(-1), st.integers(1, 4))
+
+
+@st.composite
+def own_tensors(draw, keys: list[str]) -> dict[str, dict]:
+    """Inputs or outputs of a signature file, and what a module has of each."""
+    tensors = {}
+    for key in keys[: draw(st.integers(1, len(keys)))]:
+        shape, dtype = draw(promises), draw(st.sampled_from(list(NAMES)))
+        kept = [draw(own_dims) if isinstance(want, str) and want in "ab" else want for want in shape]
+        kept = [-1 if want == "batch?" else want for want in kept]
+        found = draw(st.one_of(st.just(kept), st.just(kept), st.none(), st.lists(own_dims, max_size=3)))
+        found_dtype = draw(st.sampled_from([dtype, dtype, *NAMES]))
+        tensors[key] = {"dtype": dtype, "shape": shape, "found": found, "found_dtype": found_dtype}
+    return tensors
+
+
+def own_faults(inputs: dict[str, dict], outputs: dict[str, dict]) -> set[str]:
+    """The rules that a module breaks by such a file and the table of needs."""
+    faults: set[str] = set()
+    sizes: dict[str, int] = {}
+    rules = {
+        "image-input": ("image-input/batch-size", "image-input/channels", "image-input/image-size"),
+        "output": ("output/batch-size", "output/width", "output/width"),
+    }
+    for group, tensors in (("image-input", inputs), ("output", outputs)):
+        unknown, number, name = rules[group]
+        found: set[str] = set()
+        for tensor in tensors.values():
+            if tensor["found_dtype"] != tensor["dtype"]:
+                faults.add(f"{group}/dtype")
+            if _rank(tensor["found"]) != len(tensor["shape"]):
+                found.add(f"{group}/rank")
+                continue
+            for want, size in zip(tensor["shape"], tensor["found"], strict=True):
+                if want == "batch?":
+                    found |= {unknown} if size != -1 else set()
+                elif isinstance(want, int):
+                    found |= {number} if size != want else set()
+                elif size == -1 or sizes.setdefault(want, size) != size:
+                    found.add(name)
+        all_encoded = all(t["found_dtype"] == STRING != t["dtype"] for t in tensors.values())
+        if f"{group}/rank" in found or all_encoded:
+            faults |= set() if all_encoded else {f"{group}/rank"}
+            faults |= {"no batch"} if group == "image-input" else set()
+        else:
+            faults |= found
+    if faults & {"no batch", "image-input/batch-size"}:
+        faults -= {"output/batch-size"}
+    return faults - {"no batch"}
+
+
+def publish_own(inputs: dict[str, dict], outputs: dict[str, dict], folder: Path) -> tuple[Path, Path]:
+    """A module with such a signature, and the folder with the signature file."""
+    module, rules = folder / "m", folder / "rules" / "signatures"
+    shutil.copytree(GOOD, module)
+    rules.mkdir(parents=True)
+    lines = ['name = "own_task"', 'title = "Own"', 'source = "House rules"']
+    for side, tensors in (("inputs", inputs), ("outputs", outputs)):
+        for key, tensor in tensors.items():
+            lines += [
+                f"[{side}.{key}]",
+                f'dtype = "{NAMES[tensor["dtype"]]}"',
+                f"shape = {json.dumps(tensor['shape'])}",
+            ]
+    (rules / "own.toml").write_text("\n".join(lines), encoding="utf-8")
+    file = module / "saved_model.pb"
+    proto = parse("SavedModel", file.read_bytes())
+    for meta in proto.meta_graphs:
+        del meta.signature_def["image_feature_vector"]
+        for signature in (meta.signature_def["default"], meta.signature_def["own_task"]):
+            signature.Clear()
+            for infos, tensors in ((signature.inputs, inputs), (signature.outputs, outputs)):
+                for key, tensor in tensors.items():
+                    _placeholder(meta.graph_def, f"own_{key}", tensor["found_dtype"], tensor["found"])
+                    _info(infos[key], f"own_{key}:0", tensor["found_dtype"], tensor["found"])
+    file.write_bytes(proto.SerializeToString())
+    return module, rules.parent
+
+
+@settings(max_examples=150, deadline=None)
+@given(own_tensors(["x", "y"]), own_tensors(["default", "extra"]))
+def test_a_signature_file_of_ones_own_holds_each_of_its_inputs_and_outputs(inputs, outputs):
+    with tempfile.TemporaryDirectory() as folder:
+        module, rules = publish_own(inputs, outputs, Path(folder))
+        report = hubcheck.validate(module, static=True, rules=[rules]).modules[0]
+    broken = [outcome for outcome in report.outcomes if outcome.status == "broken"]
+    assert not broken, broken
+    found = {f.rule for f in report.findings if f.rule.partition("/")[0] in ("image-input", "output")} - OTHER
+    assert found == own_faults(inputs, outputs)
+    assert {f.source for f in report.findings if f.rule in found} <= {"House rules"}

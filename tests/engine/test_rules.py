@@ -73,7 +73,7 @@ id = "house/known-classes"
 title = "Ten classes"
 level = "error"
 check = "tensors:dimension"
-params = { side = "outputs", key = "default", axis = 1 }
+params = { side = "outputs", sizes = ["name"] }
 message = "dimension {axis} is {dim}"
 why = "Ours have ten."
 fix = "Train with ten."
@@ -115,7 +115,7 @@ BROKEN = {
     "predicate": (OWN_RULE.replace("tensors:dimension", "no.such.module:check"), "no.such.module:check"),
     "shipped predicate": (OWN_RULE.replace("tensors:dimension", "tensors:nothing"), "tensors:nothing"),
     "probe": (OWN_RULE.replace('check = "tensors', 'probe = "tensors'), "too many positional arguments"),
-    "parameter": (OWN_RULE.replace("axis = 1", "axes = 1"), "params"),
+    "parameter": (OWN_RULE.replace("sizes", "size"), "params"),
 }
 
 

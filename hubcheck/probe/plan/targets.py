@@ -11,7 +11,7 @@ from hubcheck.module.types import Module, Signature, Tensor, Trace, Variant
 from hubcheck.probe.observations import NotRun, ProbeTarget
 from hubcheck.probe.test_images import DTYPES
 from hubcheck.rulebook.contract import SignatureContract, TensorContract
-from hubcheck.rulebook.expectations import contracted_input, expected_image_size
+from hubcheck.rulebook.expectations import contracted_inputs, expected_image_size
 
 TargetRole = Literal["task", "default", "training"]
 """task: a task signature in inference. default: another target in inference. training: a target that trains."""
@@ -74,11 +74,8 @@ def _of_signature(
     module: Module, variant: Variant, signature: Signature, contract: SignatureContract, role: TargetRole
 ) -> TargetSpec | NotRun:
     target = ProbeTarget(variant.name, signature.key)
-    tensors: dict[str, tuple[Tensor, TensorContract]] = {}
-    for wanted in contract.inputs.values():
-        match = contracted_input(signature, wanted)
-        if match is not None:
-            tensors[match[0]] = (match[1], wanted)
+    found = contracted_inputs(signature, contract)
+    tensors = {name: (tensor, contract.inputs[key]) for key, (name, tensor) in found.items()}
     missing = [key for key in signature.inputs if key not in tensors]
     if missing:
         return NotRun(target, "", f"it also needs {_quoted(missing)}, which hubcheck has no values for")
@@ -162,7 +159,7 @@ def _dims(module: Module, tensor: Tensor, wanted: TensorContract) -> tuple[int |
     declared = tensor.shape.dims
     if declared is None:
         declared = (None,) * wanted.rank
-    expected = expected_image_size(module, wanted) if wanted.rank == 4 else None
+    expected = expected_image_size(module, wanted) if wanted.is_image else None
     size = dict(zip((1, 2), expected or (_UNKNOWN_SIZE, _UNKNOWN_SIZE), strict=True))
     filled: list[int | None] = list(declared[:1])
     for axis, dim in enumerate(declared[1:], start=1):
