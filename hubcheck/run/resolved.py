@@ -74,9 +74,11 @@ class ResolvedOptions:
     def apply_policy(self, report: ModuleReport) -> ModuleReport:
         """Return a module's report with its key, after ignores, expected failures and the baseline are applied."""
         report = replace(report, key=module_key(report.path, self.project_root))
+        ignored = self.ignored
         if self.policy is not None:
             report = self.policy.apply(report)
-        return with_unchecked(report, self.rules, self.ignored)
+            ignored = self.policy.selected(report.key, ignored)
+        return with_unchecked(report, self.rules, ignored)
 
     def report(self, modules: Iterable[ModuleReport], *, interrupted: bool = False) -> Report:
         """Return the report of a finished run; an interrupted one does not update the baseline."""

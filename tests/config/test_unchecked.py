@@ -104,7 +104,7 @@ def why_conforming_is_wrong(report: hubcheck.ModuleReport, choice: Choice, truth
         if status[rule] == "broken":
             wrong.append(f"{rule} crashed")
         for need in failed_needs(rule, truth) if status[rule] == "skipped" else ():
-            if need not in choice.selected and need not in rules_of(choice.ignore):
+            if need not in choice.selected:
                 wrong.append(f"{rule} rests on {need}, which is not selected")
             elif need in ignored and need in BLANKET:
                 wrong.append(f"{rule} rests on {need}, which is blanket and ignored")
@@ -139,7 +139,7 @@ def choices(truth: hubcheck.ModuleReport) -> st.SearchStrategy[Choice]:
 def test_conforms_is_a_promise(fixture_module: Callable[[str], Path]) -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=300, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=450, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def holds(data: st.DataObject) -> None:
         module = fixture_module(
@@ -155,7 +155,7 @@ def test_conforms_is_a_promise(fixture_module: Callable[[str], Path]) -> None:
 
     holds()
     assert min(seen[verdict] for verdict in ("conforms", "violates", "incomplete")) > 10, seen
-    assert seen["conforms, and something was not checked"] > 2, seen
+    assert seen["conforms, and something was not checked"] > 5, seen
 
 
 TABLE = [

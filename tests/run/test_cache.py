@@ -102,7 +102,7 @@ def test_rules_with_code_of_their_own_are_checked_every_time(
     rule.write_text(
         OWN_RULE.replace("house/known-classes", "house/asked")
         .replace('"tensors:dimension"', '"cached_house.checks:asked"')
-        .replace('params = { side = "outputs", key = "default", axis = 1 }', "")
+        .replace('params = { side = "outputs", sizes = ["name"] }', "")
     )
     (rule.parents[1] / "checks.py").write_text("def asked(context):\n    return iter(())\n")
     for _ in range(2):
@@ -121,7 +121,7 @@ def test_a_changed_rule_file_makes_another_key(
     check(asked, module)
     check(asked, module)
     assert len(reads) == 2
-    rule.write_text(OWN_RULE.replace("axis = 1", "axis = 0"), encoding="utf-8")
+    rule.write_text(OWN_RULE.replace('["name"]', '["unknown"]'), encoding="utf-8")
     check(asked, module)
     assert len(reads) == 3
 
