@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from hubcheck.checks.faults import Where
 from hubcheck.graph.variant_analysis import VariantAnalysis
 from hubcheck.module.types import Module, Signature, Tensor, Variant
-from hubcheck.rulebook.contract import SignatureContract, TensorContract
-from hubcheck.rulebook.expectations import contracted_inputs
+from hubcheck.rulebook.contract import SignatureContract, TensorContract, contracted_inputs
 
 
 @dataclass(frozen=True, slots=True)

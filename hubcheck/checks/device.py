@@ -13,7 +13,7 @@ from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.dataflow.unknown_ops import runs_unknown_code
 from hubcheck.graph.devices.device_path import DevicePath
 from hubcheck.graph.devices.kernel_attributes import Texts
-from hubcheck.graph.devices.xla import is_compiled, platforms
+from hubcheck.graph.devices.placement import is_compiled, platforms
 from hubcheck.graph.op_tables import kernels, ops
 
 _NOTHING_TO_CHECK = Skip("no common signature, default signature or callable leads from images to an output")

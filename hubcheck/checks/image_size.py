@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.module.types import Variant
-from hubcheck.rulebook.contract import TensorContract
-from hubcheck.rulebook.expectations import Size, contracted_input, declared_size, expected_image_size
+from hubcheck.rulebook.contract import Size, TensorContract, contracted_input, declared_size, expected_image_size
 
 
 def image_size(context: Context) -> Iterator[CheckItem]:

@@ -9,7 +9,7 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.checks.tensors import NO_COMMON_SIGNATURE, subject
 from hubcheck.module.types import Signature, Variant
-from hubcheck.rulebook.expectations import contracted_inputs
+from hubcheck.rulebook.contract import contracted_inputs
 
 _PREFIXED = re.compile(r"[A-Za-z][\w.-]*(/[^/]+)+")
 

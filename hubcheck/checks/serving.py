@@ -8,7 +8,7 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.targets import failure_fault, failure_text, not_called, place_of, replay_of
-from hubcheck.graph.devices.xla import is_compiled, must_compile
+from hubcheck.graph.devices.placement import is_compiled, must_compile
 from hubcheck.probe.observations import Observations, ProbeTarget, Run
 from hubcheck.probe.tolerances import SAME_LOADER
 from hubcheck.util.numbers import difference, percent

@@ -8,8 +8,7 @@ from typing import Literal
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Side, Skip, Where
 from hubcheck.module.types import Tensor, Trace, Variant
-from hubcheck.rulebook.contract import TensorContract
-from hubcheck.rulebook.expectations import contracted_inputs
+from hubcheck.rulebook.contract import TensorContract, contracted_inputs
 from hubcheck.rulebook.levels import Level
 
 NO_COMMON_SIGNATURE = "the module has none of the common signatures"

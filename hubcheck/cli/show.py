@@ -101,7 +101,7 @@ def _name(variant: Variant) -> str:
 
 
 def _size(module: Module) -> str:
-    from hubcheck.rulebook.expectations import expected_image_size
+    from hubcheck.rulebook.contract import expected_image_size
 
     contract = next(c.inputs["images"] for c in load_contracts().values() if "images" in c.inputs)
     size = expected_image_size(module, contract)

@@ -13,8 +13,7 @@ from typing import Literal
 from hubcheck.diff.changes import KINDS, Change, Kind
 from hubcheck.module.bounded_read import read_file
 from hubcheck.module.types import INIT_OP_SIGNATURE, Module, Shape, Signature, Tensor, Trace, Variant
-from hubcheck.rulebook.contract import SignatureContract
-from hubcheck.rulebook.expectations import expected_image_size
+from hubcheck.rulebook.contract import SignatureContract, expected_image_size
 
 _MAX_ASSET_BYTES = 64 << 20
 

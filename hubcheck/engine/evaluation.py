@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, Corroboration, Fault, Skip
 from hubcheck.checks.grouping import distinct
-from hubcheck.engine.build_findings import build_finding
-from hubcheck.engine.findings import Finding, Outcome
+from hubcheck.engine.findings import Finding, Outcome, build_finding
 from hubcheck.engine.halves import ABSENT, Half, HalfName, combine
 from hubcheck.engine.predicates import author_error, predicate
 from hubcheck.rulebook.levels import LEVELS

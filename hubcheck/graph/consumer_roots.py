@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Iterator
 
 from hubcheck.graph.dataflow.reach import SAVER, Root
 from hubcheck.graph.dataflow.view import GraphView
 from hubcheck.graph.path_origin import CallBinding, PathOrigin
-from hubcheck.module.proto import DecodeError, parse
+from hubcheck.module.proto import parse_collection
 from hubcheck.module.types import Module, ObjectGraph, Variant
 
 _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op", "table_initializer")
@@ -64,10 +63,8 @@ def _collection(variant: Variant, name: str) -> Iterator[str]:
 
 def _local_initializers(variant: Variant) -> Iterator[str]:
     """Yield what TF2's loader runs of a TF1 SavedModel without an init op: see load_v1_in_v2.py."""
-    if "local_variables" in variant.collections:
-        for data in variant.collections["local_variables"].bytes_list.value:
-            with contextlib.suppress(DecodeError):
-                yield parse("VariableDef", data).initializer_name
+    for definition in filter(None, parse_collection(variant.collections, "local_variables", "VariableDef")):
+        yield definition.initializer_name
 
 
 def _exposed(objects: ObjectGraph) -> Iterator[Root]:

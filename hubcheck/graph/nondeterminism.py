@@ -14,7 +14,7 @@ from hubcheck.graph.dataflow.randomness import randomness_of
 from hubcheck.graph.dataflow.state import VARIABLES, Seeds, changes_state, handle_inputs, states_of
 from hubcheck.graph.dataflow.unknown_ops import HOST_CODE, runs_unknown_code
 from hubcheck.graph.op_tables.elementwise import SAME
-from hubcheck.graph.op_tables.random_ops import random_ops
+from hubcheck.graph.op_tables.ops import random_ops
 
 
 class RandomNode(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.dataflow.reach import SAVER, Reach
-from hubcheck.module.proto import DecodeError, parse
+from hubcheck.module.proto import parse_collection
 from hubcheck.module.types import Module, Variant
 
 VARIABLE_OPS = ("VariableV2", "Variable", "VarHandleOp")
@@ -61,12 +61,7 @@ def _read_by_names(variant: Variant, reach: Reach) -> set[str]:
     """Return the entries of a variant in TF1 Hub format, in which variables are stored under their own names."""
     main = reach.view.main
     names = {name for index in _reached(reach, VARIABLE_OPS) for name in _names(main, index)}
-    definitions = variant.collections["variables"].bytes_list.value if "variables" in variant.collections else ()
-    for data in definitions:
-        try:
-            definition = parse("VariableDef", data)
-        except DecodeError:
-            continue
+    for definition in filter(None, parse_collection(variant.collections, "variables", "VariableDef")):
         if definition.variable_name.partition(":")[0] in names:
             names.add(definition.save_slice_info_def.full_name)
     return names

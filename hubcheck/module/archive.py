@@ -13,9 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from hubcheck.module.archive_members import CHUNK, BadArchive, Member, as_bad_archive, members
-from hubcheck.module.file_names import MODULE_FILES
+from hubcheck.module.file_names import MODULE_FILES, is_too_long, leads_out
 from hubcheck.module.limits import LimitExceeded, ReadLimits
-from hubcheck.module.safe_names import is_too_long, leads_out
 from hubcheck.module.types import Archive
 from hubcheck.util.locks import private_folder
 

@@ -15,7 +15,8 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any, NamedTuple, Protocol
+from functools import partial
+from typing import IO, Any, NamedTuple
 
 from hubcheck.module.limits import GIB, LimitExceeded, ReadLimits
 
@@ -35,18 +36,12 @@ class BadArchive(Exception):
     """The file is not an archive, or cannot be read as one; the message says why."""
 
 
-class Content(Protocol):
-    """The content of a member."""
-
-    def read(self, size: int, /) -> bytes: ...
-
-
 class Member(NamedTuple):
     """One entry: its name as stored; "file", "folder" or what else it is; and a function that opens its content."""
 
     name: str
     kind: str
-    open: Callable[[], Content]
+    open: Callable[[], Any]
 
 
 class _Budget:
@@ -105,7 +100,7 @@ def _tar(file: IO[bytes], budget: _Budget) -> Iterator[Member]:
     stream: Any = _Forward(gzip.GzipFile(fileobj=file), budget)
     with tarfile.open(fileobj=stream, mode="r:", errorlevel=2) as tar:
         for info in tar:
-            yield Member(info.name, _tar_kind(info), lambda info=info: _content(tar, info))  # type: ignore[misc]
+            yield Member(info.name, _tar_kind(info), partial(tar.extractfile, info))
             tar.members.clear()  # type: ignore[attr-defined]
 
 
@@ -115,12 +110,6 @@ def _tar_kind(info: tarfile.TarInfo) -> str:
     kinds = (("file", info.isreg()), ("folder", info.isdir()), ("symbolic link", info.issym()),
              ("hard link", info.islnk()), ("pipe", info.isfifo()), ("device", info.isdev()))  # fmt: skip
     return next((kind for kind, holds in kinds if holds), "member of unknown kind")
-
-
-def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
-    found = tar.extractfile(info)
-    assert found is not None
-    return found
 
 
 class _Forward:

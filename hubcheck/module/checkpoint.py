@@ -1,4 +1,4 @@
-"""The index of a V2 checkpoint, and the object graph in TF2 checkpoints.
+"""The index of a V2 checkpoint, the object graph in TF2 checkpoints, and the bytes of small tensors.
 
 Source: tensorflow/core/util/tensor_bundle/tensor_bundle.cc and naming.cc; trackable_object_graph.proto.
 """
@@ -17,7 +17,7 @@ from hubcheck.module.from_proto import shape
 from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
 from hubcheck.module.proto import DecodeError, parse
 from hubcheck.module.tensor_slices import slice_key, slice_of
-from hubcheck.module.types import Checkpoint, CheckpointEntry
+from hubcheck.module.types import Checkpoint, CheckpointEntry, Module
 
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
@@ -108,3 +108,18 @@ def read_object_graph(checkpoint: Checkpoint, folder: Path, prefix: str, limits:
         raise
     except (OSError, OverflowError, ValueError, StopIteration, DecodeError):
         return None
+
+
+def stored_bytes(module: Module, entry: CheckpointEntry, *, most: int) -> bytes | None:
+    """Return a tensor as it is stored; None if it has more than `most` bytes, is partitioned, or its file is not there.
+
+    Small tensors are all that a static check reads of the weights; archives and modules on servers come without them.
+    """
+    if module.opened_at is None or module.checkpoint is None or entry.slices or not 0 < entry.size <= most:
+        return None
+    file = module.opened_at / "variables" / shard_name("variables", entry.shard, module.checkpoint.shards)
+    try:
+        content = read_file(file, offset=entry.offset, size=entry.size)
+    except (OSError, OverflowError, ValueError):
+        return None
+    return content if len(content) == entry.size else None

@@ -1,14 +1,17 @@
-"""Converting protobuf messages to facts."""
+"""Converting protobuf messages to facts: of a MetaGraph, and what TF1 Hub modules attach to one by key."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hubcheck.module.dtypes import dtype_name
-from hubcheck.module.types import INIT_OP_SIGNATURE, Shape, Signature, Tensor
+from hubcheck.module.proto import DecodeError, parse, parse_collection
+from hubcheck.module.types import INIT_OP_SIGNATURE, Problem, Shape, Signature, Tensor
 
 UNKNOWN_RANK = Shape(None)
+ATTACHMENTS = "hub_module_attachments"
+IMAGE_MODULE_INFO = "image_module_info"
 
 
 def shape(proto: Any) -> Shape:
@@ -52,15 +55,15 @@ def signatures(proto: Any) -> dict[str, Signature]:
 
 def init_op(proto: Any) -> str | None:
     """Return what the init-op pseudo-signature of a MetaGraphDef names."""
-    if INIT_OP_SIGNATURE not in proto.signature_def:
-        return None
-    outputs = proto.signature_def[INIT_OP_SIGNATURE].outputs
+    known = INIT_OP_SIGNATURE in proto.signature_def
+    outputs = proto.signature_def[INIT_OP_SIGNATURE].outputs if known else {}
     return str(outputs[INIT_OP_SIGNATURE].name) if INIT_OP_SIGNATURE in outputs else None
 
 
 def structured(value: Any, path: str = "") -> Iterator[tuple[str, Tensor | bool | int | float | str | None]]:
     """Yield the leaves of a StructuredValue with their paths: "" for a lone leaf, "a/0" inside structures."""
     kind = value.WhichOneof("kind")
+    below: Iterable[tuple[str, Any]] = ()
     match kind:
         case "tensor_spec_value" | "bounded_tensor_spec_value":
             spec = getattr(value, kind)
@@ -68,27 +71,23 @@ def structured(value: Any, path: str = "") -> Iterator[tuple[str, Tensor | bool 
         case "type_spec_value":
             yield path, _composite(value.type_spec_value)
         case "list_value" | "tuple_value":
-            for i, item in enumerate(getattr(value, kind).values):
-                yield from structured(item, _join(path, str(i)))
+            below = ((str(i), item) for i, item in enumerate(getattr(value, kind).values))
         case "dict_value":
-            for key, item in sorted(value.dict_value.fields.items()):
-                yield from structured(item, _join(path, key))
+            below = sorted(value.dict_value.fields.items())
         case "named_tuple_value":
-            for pair in value.named_tuple_value.values:
-                yield from structured(pair.value, _join(path, pair.key))
+            below = ((pair.key, pair.value) for pair in value.named_tuple_value.values)
         case "bool_value" | "int64_value" | "float64_value" | "string_value":
             yield path, getattr(value, kind)
         case _:
             yield path, None
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}/{name}" if path else name
+    for name, item in below:
+        yield from structured(item, f"{path}/{name}" if path else name)
 
 
 def _composite(spec: Any) -> Tensor:
     dtype, static = "unspecified", UNKNOWN_RANK
-    for item in _type_state(spec.type_state):
+    state = spec.type_state.WhichOneof("kind")
+    for item in getattr(spec.type_state, state).values if state in ("tuple_value", "list_value") else ():
         if item.WhichOneof("kind") == "tensor_dtype_value":
             dtype = dtype_name(item.tensor_dtype_value)
         elif item.WhichOneof("kind") == "tensor_shape_value":
@@ -97,6 +96,27 @@ def _composite(spec: Any) -> Tensor:
     return Tensor(dtype, static, "sparse" if sparse else "composite")
 
 
-def _type_state(state: Any) -> list[Any]:
-    kind = state.WhichOneof("kind")
-    return list(getattr(state, kind).values) if kind in ("tuple_value", "list_value") else []
+def read_attachments(meta: Any, variant: str, problems: list[Problem]) -> dict[str, bytes]:
+    """Return the attached messages, serialized, by their keys."""
+    attached = {}
+    for attachment in parse_collection(meta.collection_def, ATTACHMENTS, "ModuleAttachment"):
+        if attachment is None:
+            message = f"an entry of collection {ATTACHMENTS} is not a ModuleAttachment"
+            fix = "Attach messages with the library that writes the module; do not edit the collection."
+            problems.append(Problem(message, fix, variant))
+        else:
+            attached[attachment.key] = attachment.value
+    return attached
+
+
+def image_size(attachments: dict[str, bytes], variant: str, problems: list[Problem]) -> tuple[int, int] | None:
+    """Return the height and width in the attached ImageModuleInfo, or None."""
+    if IMAGE_MODULE_INFO not in attachments:
+        return None
+    try:
+        size = parse("ImageModuleInfo", attachments[IMAGE_MODULE_INFO]).default_image_size
+    except DecodeError:
+        fix = "Attach an ImageModuleInfo message with the module's height and width."
+        problems.append(Problem(f"attachment {IMAGE_MODULE_INFO} is not an ImageModuleInfo", fix, variant))
+        return None
+    return (size.height, size.width)

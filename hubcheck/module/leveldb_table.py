@@ -13,7 +13,6 @@ import struct
 from collections.abc import Iterator
 
 from hubcheck.module.limits import LIMITS, Limit, LimitExceeded
-from hubcheck.module.snappy import SnappyError, decompress
 
 _DEFAULT_LIMIT = LIMITS.limit("index_bytes")
 _MAGIC = 0xDB4775248B80FB57
@@ -83,10 +82,7 @@ def read_block(data: bytes, handle: tuple[int, int], max_bytes: int) -> bytes:
         raise TableError("a block does not match its checksum")
     if data[end] not in (0, 1):
         raise TableError(f"a block has the unknown compression {data[end]}")
-    try:
-        return decompress(data[offset:end], max_bytes) if data[end] else data[offset:end]
-    except SnappyError as error:
-        raise TableError(str(error)) from None
+    return decompress(data[offset:end], max_bytes) if data[end] else data[offset:end]
 
 
 def block_entries(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -130,3 +126,51 @@ def masked_crc32c(data: bytes) -> int:
         crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
     crc ^= 0xFFFFFFFF
     return (((crc >> 15) | (crc << 17)) + _CRC_MASK) & 0xFFFFFFFF
+
+
+def decompress(data: bytes, max_bytes: int) -> bytes:
+    """Return the bytes of a stream in Snappy's raw format, whose header may declare `max_bytes`.
+
+    Raises:
+        TableError: the stream is truncated, refers to missing bytes, or declares too many.
+
+    Source: google/snappy, format_description.txt.
+    """
+    length, position = _varint(data, 0)
+    if length > max_bytes:
+        raise TableError("a compressed block declares more bytes than a block can have")
+    try:
+        out = bytearray()
+        while position < len(data):
+            tag = data[position]
+            position += 1
+            if tag & 3 == 0:
+                size = (tag >> 2) + 1
+                if size > 60:
+                    extra = size - 60
+                    size = int.from_bytes(data[position : position + extra], "little") + 1
+                    position += extra
+                out += data[position : position + size]
+                position += size
+            else:
+                size, offset, position = _copy(data, tag, position)
+                if not 0 < offset <= len(out):
+                    raise TableError("a copy in a compressed block refers to bytes before the start")
+                # The copy may overlap the bytes it writes, which repeats them.
+                piece = bytes(out[len(out) - offset : len(out) - offset + size])
+                out += (piece * (size // len(piece) + 1))[:size]
+            if len(out) > length:
+                break
+    except IndexError:
+        raise TableError("a compressed block is truncated") from None
+    if len(out) != length:
+        raise TableError("a compressed block has fewer or more bytes than its header says")
+    return bytes(out)
+
+
+def _copy(data: bytes, tag: int, position: int) -> tuple[int, int, int]:
+    if tag & 3 == 1:
+        return ((tag >> 2) & 7) + 4, (tag >> 5) << 8 | data[position], position + 1
+    width = 2 if tag & 3 == 2 else 4
+    offset = int.from_bytes(data[position : position + width], "little")
+    return (tag >> 2) + 1, offset, position + width

@@ -1,4 +1,4 @@
-"""The files in a module's folder."""
+"""The files in a module's folder, links that lead out of it, and the documents for people in or beside it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from hubcheck.module.bounded_read import read_file
 from hubcheck.module.limits import Limit, LimitExceeded
+
+DOCUMENT_NAMES = ("MODULE.md", "README.md")
+MAX_DOCUMENT_BYTES = 1 << 20
 
 
 def files_below(root: Path, limit: Limit) -> tuple[str, ...]:
@@ -39,3 +43,22 @@ def _walk(root: Path) -> Iterator[str]:
         children.sort()
         for name in sorted(names):
             yield os.path.relpath(os.path.join(folder, name), root)  # noqa: PTH118
+
+
+def documents_beside(module: str) -> tuple[str, ...]:
+    """Return the names that a document beside a module of this name may have."""
+    return (*DOCUMENT_NAMES, *(f"{module}.{suffix}" for suffix in ("md", *DOCUMENT_NAMES)))
+
+
+def read_documents(root: Path) -> dict[str, str]:
+    """Return the texts of the documents in and beside a module's folder, or beside its archive, by relative path."""
+    absolute = root.absolute()
+    candidates = {name: root / name for name in DOCUMENT_NAMES}
+    candidates |= {f"../{name}": absolute.parent / name for name in documents_beside(absolute.name)}
+    found = {}
+    for name, file in candidates.items():
+        try:
+            found[name] = read_file(file, max_bytes=MAX_DOCUMENT_BYTES).decode("utf-8")
+        except (OSError, ValueError):
+            continue
+    return found

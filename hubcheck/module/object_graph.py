@@ -18,14 +18,15 @@ def object_graph(proto: Any, limits: ReadLimits = LIMITS) -> ObjectGraph:
         LimitExceeded: the callable has too many traces.
     """
     call = _child(proto, 0, "__call__")
+    functions = _concrete_functions(proto.nodes[call]) if call is not None else []
     limit = limits.limit("traces")
-    if call is not None and len(_concrete_functions(proto.nodes[call])) > limit.value:
+    if len(functions) > limit.value:
         raise LimitExceeded(limit, "traces are of the callable")
     losses = _child(proto, 0, "regularization_losses")
     return ObjectGraph(
         proto=proto,
-        traces=tuple(_traces(proto, call)) if call is not None else (),
-        callable=call is not None and bool(_concrete_functions(proto.nodes[call])),
+        traces=tuple(_traces(proto, proto.nodes[call])) if call is not None else (),
+        callable=bool(functions),
         variables=_listed_variables(proto, "variables"),
         trainable_variables=_listed_variables(proto, "trainable_variables"),
         regularization_losses=None
@@ -87,19 +88,13 @@ def _listed_variables(proto: Any, name: str) -> frozenset[int] | None:
 
 
 def _concrete_functions(node: Any) -> list[str]:
-    match node.WhichOneof("kind"):
-        case "function":
-            return list(node.function.concrete_functions)
-        case "bare_concrete_function":
-            return [node.bare_concrete_function.concrete_function_name]
-        case _:
-            return []
+    if node.WhichOneof("kind") == "bare_concrete_function":
+        return [node.bare_concrete_function.concrete_function_name]
+    return list(node.function.concrete_functions)
 
 
-def _traces(proto: Any, number: int) -> Iterator[Trace]:
-    node = proto.nodes[number]
-    spec = node.function.function_spec if node.WhichOneof("kind") == "function" else None
-    names = _parameter_names(spec) if spec is not None else []
+def _traces(proto: Any, node: Any) -> Iterator[Trace]:
+    names = _parameter_names(node.function.function_spec)
     for name in _concrete_functions(node):
         if name not in proto.concrete_functions:
             continue

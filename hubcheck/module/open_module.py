@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
+from hubcheck.module.listing import read_documents
 from hubcheck.module.locate import NotAModule, find_modules, is_archive
 from hubcheck.module.reader import read
-from hubcheck.module.readmes import read_documents
 from hubcheck.module.types import Archive, Module, Problem
 
 if TYPE_CHECKING:

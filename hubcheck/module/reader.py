@@ -12,11 +12,10 @@ from hubcheck.module.assets import AssetLines, assets
 from hubcheck.module.bounded_read import read_within
 from hubcheck.module.field_count import check_fields
 from hubcheck.module.formats import Format
-from hubcheck.module.hub_attachments import image_size, read_attachments
+from hubcheck.module.from_proto import image_size, read_attachments
 from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
-from hubcheck.module.listing import files_below, links_out
+from hubcheck.module.listing import files_below, links_out, read_documents
 from hubcheck.module.proto import DecodeError, parse, parse_text
-from hubcheck.module.readmes import read_documents
 from hubcheck.module.types import Module, ObjectGraph, Problem, Variable, Variant
 from hubcheck.module.v1_variables import collection_variables, restored_variables
 from hubcheck.module.variables_folder import LFS_FIX, LFS_POINTER, VariablesFolder
@@ -29,7 +28,6 @@ _EXPORT_AGAIN = "Export the module again, and copy all of its files."
 
 class _Unreadable(Exception):
     def __init__(self, message: str, fix: str) -> None:
-        super().__init__(message)
         self.problem = Problem(message, fix)
 
 
@@ -38,20 +36,13 @@ def read(path: str | os.PathLike[str], limits: ReadLimits = LIMITS) -> Module:
 
     Nothing is raised for what is in the files: what makes them unreadable is in `Module.problems`, and `format` is None
     if nothing could be read.
-
-    Args:
-        path: the module's folder.
-        limits: bounds on what is read.
     """
     reader = _Reader(Path(path), limits)
-    try:
-        return reader.read()
-    except LimitExceeded as error:
-        problem = Problem(f"the module is too large to be read: {error}", error.fix)
-    except _Unreadable as error:
-        problem = error.problem
+    module = reader.or_problem(reader.read, None)
+    if module is not None:
+        return module
     name = next((name for name in (_BINARY, _TEXT, _CHUNKED, _MARKER) if reader.has(name)), _BINARY)
-    return Module(path=reader.root, format=None, file=name, problems=(problem,), opened_at=reader.root)
+    return Module(path=reader.root, format=None, file=name, problems=(reader.problems[-1],), opened_at=reader.root)
 
 
 class _Reader:
@@ -67,12 +58,12 @@ class _Reader:
         name, proto = self._saved_model()
         self._check_size(name, proto)
         # Whatever is wrong beside the graphs, the rules of safety look at them.
-        kind = self._or_problem(lambda: self._format(name, proto), None)
-        files = self._or_problem(lambda: files_below(self.root, self.limits.limit("files")), tuple[str, ...]())
+        kind = self.or_problem(lambda: self._format(name, proto), None)
+        files = self.or_problem(lambda: files_below(self.root, self.limits.limit("files")), tuple[str, ...]())
         graph = next((meta.object_graph_def for meta in proto.meta_graphs if meta.object_graph_def.nodes), None)
         objects = None
         if graph is not None:
-            objects = self._or_problem(lambda: object_graph.object_graph(graph, self.limits), ObjectGraph(graph))
+            objects = self.or_problem(lambda: object_graph.object_graph(graph, self.limits), ObjectGraph(graph))
         checkpoint = self.variables_folder.checkpoint
         variants = tuple(self._variant(meta, kind) for meta in proto.meta_graphs)
         metadata = self._keras_metadata()
@@ -92,7 +83,7 @@ class _Reader:
             opened_at=self.root,
         )
 
-    def _or_problem(self, read: Callable[[], Value], otherwise: Value) -> Value:
+    def or_problem(self, read: Callable[[], Value], otherwise: Value) -> Value:
         """Return what `read` returns; if that is impossible, note why."""
         try:
             return read()
@@ -173,11 +164,9 @@ class _Reader:
         limit = self.limits.limit("variants")
         if len(proto.meta_graphs) > limit.value:
             raise LimitExceeded(limit, f"MetaGraphs are in {name}")
-        nodes = 0
-        for meta in proto.meta_graphs:
-            nodes += len(meta.graph_def.node)
-            nodes += sum(len(function.node_def) for function in meta.graph_def.library.function)
-        if nodes > self.limits.nodes:
+        graphs = [meta.graph_def for meta in proto.meta_graphs]
+        functions = [function for graph in graphs for function in graph.library.function]
+        if sum(len(graph.node) for graph in graphs) + sum(len(f.node_def) for f in functions) > self.limits.nodes:
             raise LimitExceeded(self.limits.limit("nodes"), f"nodes are in {name}")
 
     def _keras_metadata(self) -> bytes | None:

@@ -6,11 +6,13 @@ from typing import Any
 
 from hubcheck.module.dtypes import dtype_name
 from hubcheck.module.from_proto import UNKNOWN_RANK, shape
-from hubcheck.module.proto import DecodeError, parse
+from hubcheck.module.proto import parse_collection
 from hubcheck.module.tensor_slices import parse_spec
 from hubcheck.module.types import Shape, Slice, Variable
 
-_RESTORE_OPS = {"RestoreV2": 1, "Restore": 1, "RestoreSlice": 1}
+_RESTORE_OPS = {"RestoreV2", "Restore", "RestoreSlice"}
+_NAMES = 1
+"""The input of a restore op that has the names of its outputs in the checkpoint."""
 _VARIABLE_OPS = {"VariableV2", "Variable", "VarHandleOp"}
 
 
@@ -18,11 +20,7 @@ def collection_variables(meta: Any) -> tuple[Variable, ...]:
     """Return the variables in the collection `variables`, for which the loader of TF1 Hub format makes a saver."""
     nodes = {node.name: node for node in meta.graph_def.node if node.op in _VARIABLE_OPS}
     found: dict[str, Variable] = {}
-    for data in meta.collection_def["variables"].bytes_list.value if "variables" in meta.collection_def else ():
-        try:
-            definition = parse("VariableDef", data)
-        except DecodeError:
-            continue
+    for definition in filter(None, parse_collection(meta.collection_def, "variables", "VariableDef")):
         name = definition.variable_name.partition(":")[0]
         part = definition.save_slice_info_def
         dtype, static = _declared(nodes.get(name))
@@ -30,7 +28,11 @@ def collection_variables(meta: Any) -> tuple[Variable, ...]:
             extents = tuple(zip(part.var_offset, part.var_shape, strict=False))
             _add(found, part.full_name, dtype, Shape(tuple(part.full_shape)), extents)
         else:
-            key = _checkpoint_name(nodes.get(name), name)
+            # A resource variable is saved under its shared name, which differs from its own in graphs that were
+            # imported with a scope.
+            node = nodes.get(name)
+            shared = node.attr["shared_name"].s if node is not None and node.op == "VarHandleOp" else b""
+            key = shared.decode("utf-8", "backslashreplace") or name
             found[key] = Variable(name, dtype, static, key)
     return tuple(found.values())
 
@@ -49,8 +51,8 @@ def restored_variables(meta: Any) -> tuple[Variable, ...]:
         seen.add(name)
         node = nodes[name]
         todo.extend(node.input)
-        if node.op in _RESTORE_OPS and len(node.input) > _RESTORE_OPS[node.op]:
-            names = nodes.get(_node_name(node.input[_RESTORE_OPS[node.op]]))
+        if node.op in _RESTORE_OPS and len(node.input) > _NAMES:
+            names = nodes.get(_node_name(node.input[_NAMES]))
             if names is None or names.op != "Const":
                 continue
             slices = nodes.get(_node_name(node.input[2])) if len(node.input) > 2 else None
@@ -88,11 +90,3 @@ def _declared(node: Any | None) -> tuple[str, Shape]:
     if node is None or node.op not in _VARIABLE_OPS:
         return "unspecified", UNKNOWN_RANK
     return dtype_name(node.attr["dtype"].type), shape(node.attr["shape"].shape)
-
-
-def _checkpoint_name(node: Any | None, name: str) -> str:
-    """Return the name under which a variable is saved: for a resource variable its shared name, which differs from its
-    own in graphs that were imported with a scope."""
-    if node is not None and node.op == "VarHandleOp" and node.attr["shared_name"].s:
-        return str(node.attr["shared_name"].s.decode("utf-8", "backslashreplace"))
-    return name

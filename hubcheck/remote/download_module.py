@@ -11,13 +11,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from hubcheck.module import readmes
 from hubcheck.module.assets import MAX_ASSET_BYTES
 from hubcheck.module.checkpoint import OBJECT_GRAPH_KEY, CheckpointError, read_index, shard_name
-from hubcheck.module.file_names import MODULE_FILES
+from hubcheck.module.file_names import MODULE_FILES, is_safe
 from hubcheck.module.limits import LimitExceeded
+from hubcheck.module.listing import DOCUMENT_NAMES, MAX_DOCUMENT_BYTES
 from hubcheck.module.reader import read
-from hubcheck.module.safe_names import is_safe
 from hubcheck.module.types import CheckpointEntry
 from hubcheck.remote.download_session import DownloadSession
 from hubcheck.remote.remote_folder import FileInfo, SizeExceeded
@@ -33,7 +32,7 @@ _SIZE_LIMITS = {
     _INDEX: "index_bytes",
 }
 """The files that the reader parses, with the limits on their sizes."""
-_USUAL_FILES = (*MODULE_FILES, "keras_metadata.pb", "fingerprint.pb", _INDEX, *readmes.NAMES)
+_USUAL_FILES = (*MODULE_FILES, "keras_metadata.pb", "fingerprint.pb", _INDEX, *DOCUMENT_NAMES)
 """The files that are requested where a server lists no folders."""
 
 
@@ -66,7 +65,7 @@ def download_documents(session: DownloadSession, folder: Path, names: Iterable[s
     download = _ModuleDownload(session, folder, weights=False)
     with suppress(Unreachable):
         for name, info in existing_files(session.remote, names).items():
-            download.bounded(name, info, readmes.MAX_BYTES)
+            download.bounded(name, info, MAX_DOCUMENT_BYTES)
 
 
 class _ModuleDownload:
@@ -88,8 +87,8 @@ class _ModuleDownload:
                 self.bounded(name, info, self._limits.limit(_SIZE_LIMITS[name]).value)
             elif self._weights and is_complete:
                 self._whole(name, info)
-            elif name in readmes.NAMES:
-                self.bounded(name, info, readmes.MAX_BYTES)
+            elif name in DOCUMENT_NAMES:
+                self.bounded(name, info, MAX_DOCUMENT_BYTES)
             elif is_complete and name.startswith("assets/"):
                 self.bounded(name, info, MAX_ASSET_BYTES)
             elif not (name.startswith("variables/") and ".data-" in name):

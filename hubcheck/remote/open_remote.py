@@ -11,13 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from hubcheck.module.file_names import is_archive_name
+from hubcheck.module.file_names import is_archive_name, is_safe
 from hubcheck.module.limits import LimitExceeded
+from hubcheck.module.listing import documents_beside
 from hubcheck.module.locate import NotAModule, find_modules
 from hubcheck.module.open_module import archive_content, open_module
 from hubcheck.module.reader import read
-from hubcheck.module.readmes import documents_beside
-from hubcheck.module.safe_names import is_safe
 from hubcheck.module.types import Module, Problem
 from hubcheck.module.uri import Uri
 from hubcheck.remote import handles

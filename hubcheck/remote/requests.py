@@ -9,8 +9,8 @@ from multiprocessing.pool import ThreadPool
 from time import sleep
 from typing import TypeVar
 
+from hubcheck.module.file_names import is_safe
 from hubcheck.module.limits import LimitExceeded, ReadLimits
-from hubcheck.module.safe_names import is_safe
 from hubcheck.module.uri import Uri
 from hubcheck.remote.remote_folder import AccessDenied, FileInfo, Listing, RemoteFolder, join
 from hubcheck.util.errors import Unreachable, UserError

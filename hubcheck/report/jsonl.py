@@ -9,8 +9,7 @@ from typing import Any
 
 from hubcheck._version import __version__
 from hubcheck.engine.module_report import ModuleReport
-from hubcheck.engine.reports import Report
-from hubcheck.engine.summary import Summary
+from hubcheck.engine.reports import Report, Summary
 from hubcheck.report.describe import run_notices
 from hubcheck.report.json import module_document
 

@@ -12,8 +12,7 @@ import click
 
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.module_report import ModuleReport, Verdict
-from hubcheck.engine.reports import Report
-from hubcheck.engine.summary import Summary
+from hubcheck.engine.reports import Report, Summary
 from hubcheck.report.describe import (
     FORMAT_NAMES,
     SUPPRESSIONS,

@@ -18,8 +18,8 @@ from typing import Any
 from hubcheck._version import __version__
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.limits import LIMITS, ReadLimits
+from hubcheck.module.listing import read_documents
 from hubcheck.module.locate import is_archive
-from hubcheck.module.readmes import read_documents
 from hubcheck.run.report_codec import report_from, report_text
 from hubcheck.util import resources
 from hubcheck.util.atomic import replacing

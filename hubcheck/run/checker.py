@@ -92,7 +92,7 @@ def _start(source: ModuleSource, plan: ResolvedOptions, pool: Pool | None) -> _P
         found = open_source(source, plan.fetch, weights=pool is not None)
         context = Context(resources.enter_context(found), plan.contracts)
         selected = plan.selected_for(context.module.path)
-        evaluation = evaluate(context, plan.rules, selected=selected, assume_passed=plan.waived)
+        evaluation = evaluate(context, plan.rules, selected=selected, assume_passed=plan.assume_passed)
         run = None
         if pool is not None and evaluation.awaits_run():
             run = pool.submit(context.module, plan.contracts, plan.options.probe)

@@ -11,8 +11,7 @@ from hubcheck.config.rule_folders import rule_folders
 from hubcheck.config.unchecked import with_unchecked
 from hubcheck.engine.identity import module_key, project_root
 from hubcheck.engine.module_report import ModuleReport
-from hubcheck.engine.reports import Report
-from hubcheck.engine.summary import summarize
+from hubcheck.engine.reports import Report, summarize
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.uri import ModuleSource
 from hubcheck.remote.fetch_options import FetchOptions
@@ -37,7 +36,7 @@ class ResolvedOptions:
         own: the rules and contracts that do not ship with hubcheck.
         selected: the rules to report.
         ignored: the rules that an option leaves out.
-        waived: rules whose failure does not keep others from being checked.
+        assume_passed: rules whose failure does not keep others from being checked.
         limits: how much of a module is read at most.
         project_root: the folder that modules' keys are relative to.
         policy: ignores, expected failures and the baseline, if there are any.
@@ -51,7 +50,7 @@ class ResolvedOptions:
     own: tuple[Rule | SignatureContract, ...]
     selected: set[str]
     ignored: set[str]
-    waived: frozenset[str]
+    assume_passed: frozenset[str]
     limits: ReadLimits
     project_root: Path
     policy: Policy | None = None
@@ -128,7 +127,7 @@ def resolve(options: Options) -> ResolvedOptions:
         own=(*rules.own.values(), *contracts.own.values()),
         selected=selected - ignored,
         ignored=selected & ignored,
-        waived=frozenset(matching("safety", rules)) if options.run_unsafe else frozenset(),
+        assume_passed=frozenset(matching("safety", rules)) if options.run_unsafe else frozenset(),
         limits=options.limits or LIMITS,
         project_root=options.config.folder if options.config else project_root(),
         policy=policy,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import IO, overload
 
 from hubcheck.engine.module_report import ModuleReport
-from hubcheck.engine.summary import Summary
+from hubcheck.engine.reports import Summary
 
 _MAX_IN_MEMORY = 64
 

@@ -70,8 +70,7 @@ def _size(module: str | os.PathLike[str] | Module | Size) -> Size:
     if isinstance(module, tuple):
         return module
     from hubcheck.remote.sources import read
-    from hubcheck.rulebook.contract import load_contracts
-    from hubcheck.rulebook.expectations import declared_size, expected_image_size
+    from hubcheck.rulebook.contract import declared_size, expected_image_size, load_contracts
 
     facts = module if isinstance(module, Module) else read(module)
     contracts = [contract for contract in load_contracts().values() if "images" in contract.inputs]

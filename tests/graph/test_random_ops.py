@@ -6,8 +6,7 @@ import pytest
 import tensorflow as tf
 
 from hubcheck.graph.dataflow.unknown_ops import runs_unknown_code
-from hubcheck.graph.op_tables.ops import is_stock, tensorflow_version
-from hubcheck.graph.op_tables.random_ops import random_ops
+from hubcheck.graph.op_tables.ops import is_stock, random_ops, tensorflow_version
 from tools import make_tables
 
 

@@ -14,7 +14,7 @@ import hubcheck
 from hubcheck.checks.faults import Node, Where
 from hubcheck.engine.details import DiagramStep, Histogram, InputImage, ModuleDetails, SignatureDetails
 from hubcheck.engine.findings import Finding
-from hubcheck.engine.summary import summarize
+from hubcheck.engine.reports import summarize
 from hubcheck.report.formats import pieces, render
 from hubcheck.run.options import Options
 from hubcheck.run.resolved import resolve

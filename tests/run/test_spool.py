@@ -8,7 +8,7 @@ import pytest
 
 from hubcheck.engine.details import Histogram, InputImage
 from hubcheck.engine.module_report import ModuleReport, Suppressed
-from hubcheck.engine.summary import summarize
+from hubcheck.engine.reports import summarize
 from hubcheck.run.options import Options
 from hubcheck.run.report_codec import report_from, report_text
 from hubcheck.run.resolved import resolve

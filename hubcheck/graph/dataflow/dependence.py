@@ -8,7 +8,7 @@ from hubcheck.graph.dataflow.body import Port
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.dataflow.randomness import randomness_of
-from hubcheck.graph.op_tables.random_ops import random_ops
+from hubcheck.graph.op_tables.ops import random_ops
 
 IMAGES, RANDOM = 1, 2
 

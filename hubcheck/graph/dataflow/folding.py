@@ -1,4 +1,4 @@
-"""Constant folding for conditions, axes and scales."""
+"""Constant folding for conditions, axes and scales: arithmetic, and ops that rearrange small constants."""
 
 from __future__ import annotations
 
@@ -8,9 +8,68 @@ from functools import partial
 from typing import Any
 
 from hubcheck.graph.dataflow.body import Port
-from hubcheck.graph.dataflow.constant_shuffles import SHUFFLES, shuffled
-from hubcheck.graph.dataflow.constants import Constant, Number, read_constant
+from hubcheck.graph.dataflow.constants import MAX_ELEMENTS, Constant, Number, read_constant
 from hubcheck.graph.dataflow.frame import CallFrame, Value
+
+_SHUFFLES = frozenset(
+    {"Pack", "ConcatV2", "StridedSlice", "ReverseV2", "Fill", "Tile", "BroadcastTo", "OnesLike", "ZerosLike"}
+)
+
+
+def _shuffled(op: str, operands: Sequence[Constant], attribute: Callable[[str], Any]) -> Constant | None:
+    """Return the constant that one of `_SHUFFLES` makes; None if it is large, or in a form that is not supported."""
+    first, *others = operands
+    values = list(first.values)
+    match op:
+        case "Pack":
+            return _small((len(operands),), [value for operand in operands for value in operand.values])
+        case "OnesLike" | "ZerosLike":
+            return _small(first.shape, [int(op == "OnesLike")] * len(values))
+        case "ConcatV2" if others:
+            parts = operands[:-1]
+            if operands[-1].scalar not in (0, -1) or any(len(part.shape) != 1 for part in parts):
+                return None
+            joined = [value for part in parts for value in part.values]
+            return _small((len(joined),), joined)
+        case "Fill" if others:
+            scalar, shape = others[0].scalar, _shape(values)
+            return None if scalar is None or shape is None else _small(shape, [scalar], math.prod(shape))
+        case "BroadcastTo" if others:
+            shape = _shape(others[0].values)
+            if shape is None or not (len(values) == 1 or shape[len(shape) - len(first.shape) :] == first.shape):
+                return None
+            return _small(shape, values, math.prod(shape) // len(values) if values else 0)
+        case "Tile" if others and len(first.shape) == 1 and others[0].scalar is not None:
+            times = int(others[0].scalar)
+            return _small((len(values) * times,), values, times)
+        case "ReverseV2" if others and len(first.shape) == 1:
+            return _small(first.shape, values[::-1] if others[0].values else values)
+        case "StridedSlice" if len(others) == 3 and len(first.shape) == 1:
+            return _sliced(values, others, attribute)
+    return None
+
+
+def _sliced(values: list[Number], bounds: Sequence[Constant], attribute: Callable[[str], Any]) -> Constant | None:
+    begin, end, stride = (bound.scalar for bound in bounds)
+    masks = {
+        name: (mask.i if (mask := attribute(f"{name}_mask")) is not None else 0)
+        for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
+    }
+    if begin is None or end is None or not stride or masks["ellipsis"] or masks["new_axis"]:
+        return None
+    if masks["shrink_axis"] & 1:
+        return Constant((), (values[int(begin)],)) if -len(values) <= begin < len(values) else None
+    part = values[None if masks["begin"] & 1 else int(begin) : None if masks["end"] & 1 else int(end) : int(stride)]
+    return _small((len(part),), part)
+
+
+def _shape(values: Sequence[Number]) -> tuple[int, ...] | None:
+    return tuple(map(int, values)) if all(value >= 0 for value in values) else None
+
+
+def _small(shape: tuple[int, ...], values: list[Number], times: int = 1) -> Constant | None:
+    return Constant(shape, tuple(values * times)) if 0 <= len(values) * times <= MAX_ELEMENTS else None
+
 
 Fold = tuple[str | Constant, list[Value]]
 """An op, or "constant", or "same" (a copy of one of several values), and its operands; or a constant."""
@@ -104,9 +163,9 @@ def _evaluate(op: str, operands: Sequence[Constant | None], attribute: Callable[
     if first is None or op not in _FOLDED:
         return None
     try:
-        if op in SHUFFLES:
+        if op in _SHUFFLES:
             known = [operand for operand in operands if operand is not None]
-            return shuffled(op, known, attribute) if len(known) == len(operands) else None
+            return _shuffled(op, known, attribute) if len(known) == len(operands) else None
         if op == "Cast":
             target = attribute("DstT")
             number = _CASTS.get(target.type, float) if target is not None else float
@@ -135,4 +194,4 @@ def _broadcast(function: Callable[[Number, Number], Number], a: Constant, b: Con
     return None
 
 
-_FOLDED = _SAME | _RESHAPES | _UNARY.keys() | _BINARY.keys() | SHUFFLES | {"constant", "Cast", "AddN"}
+_FOLDED = _SAME | _RESHAPES | _UNARY.keys() | _BINARY.keys() | _SHUFFLES | {"constant", "Cast", "AddN"}

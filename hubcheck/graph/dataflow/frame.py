@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from hubcheck.graph.dataflow.body import Body, Port
-from hubcheck.graph.dataflow.calls import Call
 from hubcheck.graph.dataflow.constants import Constant
+from hubcheck.graph.dataflow.view import Call
 
 
 class CallFrame:

@@ -9,13 +9,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from hubcheck.graph.dataflow.body import ARGUMENT, Port
-from hubcheck.graph.dataflow.calls import Call
 from hubcheck.graph.dataflow.constant_randomness import MASK_OPS, is_constant_draw
 from hubcheck.graph.dataflow.constants import Constant, Number
 from hubcheck.graph.dataflow.control_flow_v1 import MERGES, SWITCHES, conditional_depth, predicate
 from hubcheck.graph.dataflow.folding import Fold, fold
 from hubcheck.graph.dataflow.frame import MAX_CHAIN, CallFrame, Value
-from hubcheck.graph.dataflow.view import GraphView
+from hubcheck.graph.dataflow.view import Call, GraphView
 from hubcheck.graph.op_tables import ops
 from hubcheck.graph.op_tables.elementwise import SAME, SELECTS
 

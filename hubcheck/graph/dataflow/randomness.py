@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hubcheck.graph.dataflow.body import Body
-from hubcheck.graph.op_tables.random_ops import Randomness, random_ops
+from hubcheck.graph.op_tables.ops import Randomness, random_ops
 
 
 def randomness_of(body: Body, index: int) -> Randomness | None:

@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from hubcheck.graph.dataflow.body import Body
-from hubcheck.graph.dataflow.calls import Call
-from hubcheck.graph.dataflow.view import GraphView
+from hubcheck.graph.dataflow.view import Call, GraphView
 
 SAVER = "the saver"
 """The label of what saves and restores the checkpoint."""

@@ -10,7 +10,7 @@ from hubcheck.graph.dataflow.execution import Execution
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.op_tables import ops
-from hubcheck.graph.op_tables.random_ops import CLOCKS
+from hubcheck.graph.op_tables.ops import CLOCKS
 
 VARIABLES = frozenset({"Variable", "VariableV2"})
 """Reference variables of TF1, whose output is the state itself."""

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 
 from hubcheck.graph.dataflow.body import ARGUMENT, Body, Port
-from hubcheck.graph.dataflow.calls import Call
 from hubcheck.graph.dataflow.control_flow_v1 import MERGES
 from hubcheck.graph.dataflow.execution import Execution
-from hubcheck.graph.dataflow.view import GraphView
+from hubcheck.graph.dataflow.view import Call, GraphView
 from hubcheck.graph.devices.kernel_attributes import KernelAttributes, Texts
 from hubcheck.graph.op_tables import kernels, ops
 

@@ -9,7 +9,7 @@ from hubcheck.graph.dataflow.frame import MAX_SEARCH, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.dropout.masks import Mask
 from hubcheck.graph.op_tables import elementwise as ew
-from hubcheck.graph.op_tables.random_ops import random_ops
+from hubcheck.graph.op_tables.ops import random_ops
 
 _ABOVE = frozenset({"GreaterEqual", "Greater"})
 _BELOW = frozenset({"LessEqual", "Less"})

@@ -1,13 +1,20 @@
-"""The ops of stock TensorFlow, from `rules/data/ops.tsv`; `make tables` writes it."""
+"""The ops of stock TensorFlow, from `ops.tsv` and `random-ops.tsv` in `rules/data`; `make tables` writes them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from hubcheck.module.dtypes import DTYPES, dtype_name
 from hubcheck.util import resources
+
+Randomness = Literal["stateful", "stateless"]
+
+CLOCKS = frozenset({"Timestamp"})
+"""Ops that are not random, but return another value each time they run."""
+_MAX_TENSORS = 1 << 20
+"""More outputs than any node has: a file can claim a larger number to exhaust memory."""
 
 
 class Argument(NamedTuple):
@@ -122,10 +129,6 @@ def _flat(argument: Argument, attrs: Mapping[str, Any], defaults: Mapping[str, s
     return [dtype] * count if 0 <= count <= _MAX_TENSORS else None
 
 
-_MAX_TENSORS = 1 << 20
-"""More outputs than any node has: a file can claim a larger number to exhaust memory."""
-
-
 def _argument(text: str) -> Argument:
     """Parse `x:T`, `x:float32`, `x:N*T` (N of them) or `x:*Tlist` (a list of types), with `&` after a reference."""
     name, _, rest = text.partition(":")
@@ -140,10 +143,17 @@ def _from_proto(arg: Any) -> Argument:
 
 
 @cache
-def _lines() -> list[str]:
-    return (resources.folder("rules") / "data" / "ops.tsv").read_text(encoding="utf-8").splitlines()
+def _lines(table: str = "ops.tsv") -> list[str]:
+    return (resources.folder("rules") / "data" / table).read_text(encoding="utf-8").splitlines()
 
 
 @cache
 def _rows() -> dict[str, str]:
     return dict(line.split("\t", 1) for line in _lines()[1:])
+
+
+@cache
+def random_ops() -> Mapping[str, Randomness]:
+    """Return the random ops: `stateful` ones differ from run to run, `stateless` ones follow from their inputs."""
+    rows = (line.split("\t") for line in _lines("random-ops.tsv")[1:])
+    return {op: "stateful" if kind == "stateful" else "stateless" for op, kind in rows}

@@ -12,9 +12,9 @@ from hubcheck.graph.dataflow.execution import Execution
 from hubcheck.graph.dataflow.frame import MAX_SEARCH, CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.dataflow.state import READS, VARIABLES, changes_state, states_of
+from hubcheck.module.checkpoint import stored_bytes
 from hubcheck.module.dtypes import NUMBERS
 from hubcheck.module.types import Module, Variant
-from hubcheck.module.weights import stored_bytes
 
 Stored = Constant | Literal["large", "unknown"]
 """A variable's value; "large" if it has more elements than statistics have, "unknown" if it cannot be told."""

@@ -6,6 +6,7 @@ The schema has a descriptor pool of its own: in protobuf's default pool, its `te
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from google.protobuf.message import DecodeError, Message
 
-__all__ = ["DecodeError", "Message", "message_class", "parse", "parse_text"]
+__all__ = ["DecodeError", "Message", "message_class", "parse", "parse_collection", "parse_text"]
 
 _DESCRIPTORS = Path(__file__).with_name("saved_model.desc")
 
@@ -43,6 +44,15 @@ def parse(name: str, data: bytes) -> Any:
         DecodeError: the bytes are not such a message.
     """
     return message_class(name).FromString(data)
+
+
+def parse_collection(collections: Mapping[str, Any], key: str, name: str) -> Iterator[Any | None]:
+    """Yield the entries of a collection of messages `tensorflow.<name>`; None for one that is no such message."""
+    for data in collections[key].bytes_list.value if key in collections else ():
+        try:
+            yield parse(name, data)
+        except DecodeError:
+            yield None
 
 
 def parse_text(name: str, text: str) -> Any:

@@ -10,8 +10,7 @@ from typing import Literal
 from hubcheck.module.types import Module, Signature, Tensor, Trace, Variant
 from hubcheck.probe.observations import NotRun, ProbeTarget
 from hubcheck.probe.test_images import DTYPES
-from hubcheck.rulebook.contract import SignatureContract, TensorContract
-from hubcheck.rulebook.expectations import contracted_inputs, expected_image_size
+from hubcheck.rulebook.contract import SignatureContract, TensorContract, contracted_inputs, expected_image_size
 
 TargetRole = Literal["task", "default", "training"]
 """task: a task signature in inference. default: another target in inference. training: a target that trains."""
