@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
-from hubcheck.checks.graphs import node_of, where_in
+from hubcheck.checks.places import layer_name, node_of, where_in
 from hubcheck.graph.dataflow.frame import Value
 from hubcheck.graph.dataflow.inlining import MAX_DEPTH
-from hubcheck.graph.dataflow.layer_names import layer_name
 from hubcheck.graph.dataflow.unknown_ops import UnknownOp
 from hubcheck.graph.dropout.drawn_weights import Draw, fixed_draws
 from hubcheck.graph.dropout.drop_rate import drop_rate

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from hubcheck.checks.context import Context
 from hubcheck.checks.corroboration import corroborating
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
-from hubcheck.checks.graphs import node_of, where_in
+from hubcheck.checks.places import node_of, where_in
 from hubcheck.checks.targets import failure_fault, not_called, place_of, replay_of
 from hubcheck.graph.gradients import blocking_nodes
 from hubcheck.probe.observations import Observations, Run

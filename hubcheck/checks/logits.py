@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
-from hubcheck.checks.graphs import node_of, where_in
+from hubcheck.checks.places import node_of, where_in
 from hubcheck.graph.activations.final_activation import final_activation
 from hubcheck.graph.dataflow.unknown_ops import UnknownOp
 from hubcheck.graph.entry_points import DEFAULT

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
-from hubcheck.checks.graphs import node_of, where_in
+from hubcheck.checks.places import layer_name, node_of, where_in
 from hubcheck.graph.dataflow.frame import Value
-from hubcheck.graph.dataflow.layer_names import layer_name
 from hubcheck.graph.nondeterminism import RandomNode, random_nodes
 from hubcheck.module.types import Variant
 from hubcheck.util.gc_paused import gc_paused

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
-from hubcheck.checks.graphs import node_of
+from hubcheck.checks.places import layer_name, node_of
 from hubcheck.checks.tensors import NO_COMMON_SIGNATURE, subject
-from hubcheck.graph.dataflow.layer_names import layer_name
 from hubcheck.graph.entry_points import EntryPoint
 from hubcheck.graph.value_scale.arrivals import Arrival, Unknown, arrivals
 from hubcheck.module.types import Variant

@@ -17,10 +17,7 @@ _CONSUMER_COLLECTIONS = ("update_ops", "regularization_losses")
 def consumer_roots(module: Module, variant: Variant, answering: Collection[str]) -> list[Root]:
     """Return what a consumer of a variant can run: signatures, functions, init ops, the saver.
 
-    Args:
-        module: the module.
-        variant: one of its variants.
-        answering: the keys of the signatures whose results the convention is about.
+    `answering` are the keys of the signatures whose results the convention is about.
     """
     return sorted(_roots(module, variant, answering), key=lambda root: (root.feeds, not root.answers))
 
@@ -40,9 +37,10 @@ def _roots(module: Module, variant: Variant, answering: Collection[str]) -> Iter
         yield Root(f'the gradient of "{gradient.registered_op_type}"', function=gradient.gradient_func)
     if variant.init_op is not None:
         yield Root("the init op", node=variant.init_op, feeds=True)
-    for name in _INIT_COLLECTIONS:
-        yield from (Root("the init op", node=node, feeds=True) for node in _collection(variant, name))
-    for node in _local_initializers(variant):
+    # TF2's loader initializes the local variables of a TF1 SavedModel without an init op: see load_v1_in_v2.py.
+    local = filter(None, parse_collection(variant.collections, "local_variables", "VariableDef"))
+    nodes = [node for name in _INIT_COLLECTIONS for node in _collection(variant, name)]
+    for node in (*nodes, *(definition.initializer_name for definition in local)):
         yield Root("the init op", node=node, feeds=True)
     saver = variant.saver
     for node in (saver.restore_op_name, saver.save_tensor_name, saver.filename_tensor_name):
@@ -59,12 +57,6 @@ def training_updates(module: Module, variant: Variant) -> Iterator[str]:
 def _collection(variant: Variant, name: str) -> Iterator[str]:
     if name in variant.collections:
         yield from variant.collections[name].node_list.value
-
-
-def _local_initializers(variant: Variant) -> Iterator[str]:
-    """Yield what TF2's loader runs of a TF1 SavedModel without an init op: see load_v1_in_v2.py."""
-    for definition in filter(None, parse_collection(variant.collections, "local_variables", "VariableDef")):
-        yield definition.initializer_name
 
 
 def _exposed(objects: ObjectGraph) -> Iterator[Root]:

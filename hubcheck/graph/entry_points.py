@@ -40,11 +40,8 @@ def signature_entry(
 ) -> EntryPoint:
     """Return the entry point of a signature.
 
-    Args:
-        graph: the variant's graph.
-        signature: the signature.
-        images: its input that is the images, None if that cannot be told.
-        default_output: whether an only output is known as "default", whatever its key.
+    `images` is its input that is the images, None if that cannot be told; with `default_output`, an only output is
+    known as "default", whatever its key.
     """
     inputs = [images[1]] if images is not None else signature.inputs.values()
     renamed = default_output and len(signature.outputs) == 1

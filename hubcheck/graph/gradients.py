@@ -30,11 +30,7 @@ def blocking_nodes(
 ) -> list[tuple[CallFrame, int]]:
     """Return the nodes that certainly raise when the outputs are differentiated, in the order of the search.
 
-    Args:
-        graph: the graph.
-        outputs: the values to differentiate.
-        images: the values that are images.
-        blocking: the ops for which TensorFlow has no gradient.
+    `blocking` are the ops for which TensorFlow has no gradient.
     """
     _, found = _search(graph, outputs, frozenset(), blocking)
     ends = frozenset((frame, node) for frame, node, _ in images)

@@ -10,7 +10,6 @@ from hubcheck.graph.dataflow.dependence import SHAPES_ONLY
 from hubcheck.graph.dataflow.execution import Execution
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
-from hubcheck.graph.dataflow.randomness import randomness_of
 from hubcheck.graph.dataflow.state import VARIABLES, Seeds, changes_state, handle_inputs, states_of
 from hubcheck.graph.dataflow.unknown_ops import HOST_CODE, runs_unknown_code
 from hubcheck.graph.op_tables.elementwise import SAME
@@ -51,7 +50,7 @@ def random_nodes(graph: InlinedGraph, outputs: Iterable[Value]) -> list[RandomNo
     drawn = [
         RandomNode(frame, node, not (frame.conditional or conditional_depth(graph, (frame, node, 0)) > 0))
         for frame, node in needed.random
-        if randomness_of(frame.body, node) != "stateless" or seeds.depend_on_state(frame, node)
+        if frame.body.randomness(node) != "stateless" or seeds.depend_on_state(frame, node)
     ]
     return [*drawn, *(RandomNode(frame, node, False) for frame, node in hidden)]
 
@@ -125,7 +124,7 @@ class _Needed:
                 self._unknown[op] = runs_unknown_code(op, self._graph.view.library)
             if self._unknown[op]:
                 self.hidden.append((frame, node))
-            elif op in self._random_ops and randomness_of(body, node):
+            elif op in self._random_ops and body.randomness(node):
                 self.random.append((frame, node))
             elif op in VARIABLES or handle_inputs(op):
                 self.states.update(states_of(self._graph, frame, node))

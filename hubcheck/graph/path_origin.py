@@ -22,7 +22,6 @@ _STRING = 7
 _BUDGET = 1_000_000
 """Tensors that are visited for all paths of a graph; after that, every path counts as the graph's own choice."""
 
-
 CallBinding = Sequence[PathOrigin]
 """How a function is called from outside the graph: who chooses each of its arguments."""
 
@@ -36,12 +35,10 @@ class _Source(NamedTuple):
 
 
 class PathOrigins:
-    """The origins of paths in one graph.
+    """The origins of paths in what can run of one graph.
 
-    Args:
-        reach: what can run.
-        fed: tensors of the main graph that loaders feed where they restore and initialise ("saver_filename:0").
-        bindings: for functions that the restored object exposes, how it calls them.
+    `fed` are the tensors of the main graph that loaders feed where they restore and initialise ("saver_filename:0"),
+    `bindings` says how the restored object calls the functions that it exposes.
     """
 
     def __init__(self, reach: Reach, fed: Iterable[str], bindings: Mapping[str, CallBinding]) -> None:

@@ -22,9 +22,7 @@ _PART = re.compile(r"^(.+)/part_\d+$", re.DOTALL)
 def read_entries(module: Module, reaches: Mapping[tuple[str, ...], Reach]) -> set[str] | None:
     """Return the names of the entries that are read, and of those that may be; None if the files do not tell.
 
-    Args:
-        module: a module with a checkpoint.
-        reaches: what a consumer can run of each variant, by its tags.
+    `reaches` is what a consumer can run of each variant, by its tags.
     """
     entries = module.checkpoint.entries if module.checkpoint is not None else {}
     if module.objects is not None:
@@ -45,9 +43,8 @@ def _read_by_functions(module: Module, entries: Collection[str]) -> set[str]:
     A sharded variable is stored as a whole and in parts: what captures any of these reads all.
     """
     assert module.objects is not None
-    captured = {
-        number for function in module.objects.proto.concrete_functions.values() for number in function.bound_inputs
-    }
+    functions = module.objects.proto.concrete_functions.values()
+    captured = {number for function in functions for number in function.bound_inputs}
     (variant,) = module.variants
     read = [variable for variable in variant.variables if variable.node in captured]
     sharded = {match[1] for variable in variant.variables if (match := _PART.fullmatch(variable.name))}

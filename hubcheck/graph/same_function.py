@@ -18,19 +18,13 @@ Origin = tuple[object, ...]
 def origin(graph: InlinedGraph, tensor: str, inputs: Mapping[str, str]) -> Origin:
     """Return where a tensor of the main graph is computed; equal for two tensors that are the same function.
 
-    Args:
-        graph: the graph.
-        tensor: "node:0".
-        inputs: for each tensor that the caller feeds ("images:0"), a name by which it is known.
+    `inputs` has, for each tensor that the caller feeds ("images:0"), a name by which it is known.
     """
     port = graph.view.tensor(tensor)
     if port is None:
         return (tensor,)
-    names = {
-        (graph.main, *fed): name
-        for component, name in inputs.items()
-        if (fed := graph.view.tensor(component)) is not None
-    }
+    fed = ((graph.view.tensor(component), name) for component, name in inputs.items())
+    names = {(graph.main, *input_port): name for input_port, name in fed if input_port is not None}
     value = _follow(graph, (graph.main, *port), names)
     caller = value[0].caller
     arguments = caller.inputs(value[0].site) if caller is not None else []

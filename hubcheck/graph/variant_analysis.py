@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 
 from hubcheck.graph.consumer_roots import call_bindings, consumer_roots, training_updates
-from hubcheck.graph.dataflow.body import Body, Port
+from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.dataflow.dependence import Dependence
 from hubcheck.graph.dataflow.execution import CONDITIONALS, Execution
 from hubcheck.graph.dataflow.inlining import InlinedGraph
-from hubcheck.graph.dataflow.randomness import has_random_op
 from hubcheck.graph.dataflow.reach import Reach
 from hubcheck.graph.dataflow.state import Seeds
 from hubcheck.graph.dataflow.unknown_ops import runs_unknown_code
 from hubcheck.graph.dataflow.view import GraphView
 from hubcheck.graph.devices.device_path import DevicePath
 from hubcheck.graph.entry_points import DEFAULT, EntryPoint, signature_entry, trace_entries
+from hubcheck.graph.op_tables.ops import random_ops
 from hubcheck.graph.path_origin import PathOrigins
 from hubcheck.graph.value_scale.partners import Partners
 from hubcheck.graph.value_scale.stored_variables import StoredVariables
@@ -29,8 +29,6 @@ class VariantAnalysis:
     Checks get it from `Context.analysis(variant)`, so that all of them share one.
 
     Args:
-        module: the module.
-        variant: one of its variants.
         images: the signatures to analyse, by key: each with its input that is the images (name and tensor), None if
             that cannot be told.
         tasks: the keys of the common signatures. Of another signature, an only output is known as "default".
@@ -39,10 +37,7 @@ class VariantAnalysis:
     def __init__(
         self, module: Module, variant: Variant, images: Mapping[str, tuple[str, Tensor] | None], tasks: Collection[str]
     ) -> None:
-        self._module = module
-        self._variant = variant
-        self._images = images
-        self._tasks = tasks
+        self._module, self._variant, self._images, self._tasks = module, variant, images, tasks
 
     @cached_property
     def view(self) -> GraphView:
@@ -87,13 +82,15 @@ class VariantAnalysis:
     @cached_property
     def may_be_random(self) -> bool:
         """Whether the graph has a random op, or one that may hide some: most have none, and need no closer look."""
-        return has_random_op(self.bodies) or any(runs_unknown_code(op, self.view.library) for op in self.kinds)
+        has_random_op = not random_ops().keys().isdisjoint(self.kinds)
+        return has_random_op or any(runs_unknown_code(op, self.view.library) for op in self.kinds)
 
     @cached_property
     def execution(self) -> Execution:
         """What runs when the outputs of the entry points are computed; in training, the updates of collections too."""
         values = [value for entry in self.entries for value in entry.outputs.values()]
-        return Execution(self.graph, [*values, *((self.graph.main, *port) for port in self._updates)])
+        updates = map(self.view.tensor, training_updates(self._module, self._variant))
+        return Execution(self.graph, [*values, *((self.graph.main, *port) for port in updates if port is not None)])
 
     @cached_property
     def partners(self) -> Partners:
@@ -118,14 +115,6 @@ class VariantAnalysis:
         objects = self._module.objects
         bindings = call_bindings(objects, self.view) if objects is not None else {}
         return PathOrigins(self.reach, filter(None, fed), bindings)
-
-    @property
-    def _updates(self) -> Iterator[Port]:
-        """The nodes that a consumer runs in each step of training, beside the outputs."""
-        for name in training_updates(self._module, self._variant):
-            port = self.view.tensor(name)
-            if port is not None:
-                yield port
 
     @cached_property
     def device_path(self) -> DevicePath:

@@ -42,9 +42,8 @@ class Body:
         self.function: str | None = function.signature.name if function is not None else None
         self._nodes = nodes
         self._outputs = outputs_of
-        self.names: list[str] = (
-            [argument.name for argument in function.signature.input_arg] if function is not None else []
-        )
+        arguments = function.signature.input_arg if function is not None else ()
+        self.names: list[str] = [argument.name for argument in arguments]
         self.arguments = len(self.names)
         self.ops = [ARGUMENT] * self.arguments
         known_ops: dict[str, str] = {}
@@ -79,9 +78,16 @@ class Body:
         # Reading a missing key of a protobuf map of messages would add it.
         return node.attr[name] if node is not None and name in node.attr else None
 
+    def randomness(self, index: int) -> ops.Randomness | None:
+        """Return in which way a node makes random values, None if it makes none."""
+        kind = ops.random_ops().get(self.ops[index])
+        # Fractional pooling has an attribute that fixes its regions.
+        fixed = self.attribute(index, "deterministic") if kind is not None else None
+        return None if fixed is not None and fixed.b else kind
+
     def inputs(self, index: int) -> tuple[Port, ...]:
         """Return the ports that feed the node's data inputs, in order."""
-        inputs = self._inputs
+        inputs = self._edges.inputs
         return inputs[index] if index < len(inputs) else ()
 
     def input(self, index: int, position: int) -> Port | None:
@@ -164,10 +170,6 @@ class Body:
             else:
                 offset += 1
         return 0
-
-    @cached_property
-    def _inputs(self) -> list[tuple[Port, ...]]:
-        return self._edges.inputs
 
     @cached_property
     def _edges(self) -> _Edges:

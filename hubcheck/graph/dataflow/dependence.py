@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from hubcheck.graph.dataflow.body import Port
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
-from hubcheck.graph.dataflow.randomness import randomness_of
 from hubcheck.graph.op_tables.ops import random_ops
 
 IMAGES, RANDOM = 1, 2
@@ -15,8 +14,6 @@ IMAGES, RANDOM = 1, 2
 SHAPES_ONLY = frozenset({"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike", "TensorListElementShape",
                          "TensorListLength", "TensorArraySizeV3"})  # fmt: skip
 """Ops whose results depend on no more of their inputs than sizes."""
-
-
 _MAX_MASK_NODES = 60
 """Nodes that make a mask by hand; a layer's statistics depend on the whole network."""
 _NOTHING: dict[int, int] = {}
@@ -28,10 +25,8 @@ class _Visit:
     __slots__ = ("bits", "frame", "known", "low", "number", "others", "ports")
 
     def __init__(self, frame: CallFrame, known: dict[int, int], number: int, bits: int) -> None:
-        self.frame = frame
-        self.known = known
+        self.frame, self.known, self.bits = frame, known, bits
         self.number = self.low = number
-        self.bits = bits
         self.ports: Iterator[Port] = iter(())
         self.others: list[Value] = []
 
@@ -48,10 +43,6 @@ class Dependence:
 
     Each value is visited once, in the order of the data. Loops make cycles: all values of a cycle depend on the same
     things, so they are found together (Tarjan's strongly connected components).
-
-    Args:
-        graph: the graph.
-        images: the values that are images.
     """
 
     def __init__(self, graph: InlinedGraph, images: Iterable[Value]) -> None:
@@ -142,7 +133,7 @@ class Dependence:
             visit.bits |= RANDOM if self._runs_randomness(frame, node) else 0
             visit.others = self._copied((frame, node, number))
         elif op not in SHAPES_ONLY:
-            visit.bits |= RANDOM if op in self._random_ops and randomness_of(body, node) else 0
+            visit.bits |= RANDOM if op in self._random_ops and body.randomness(node) else 0
             visit.ports = iter(body.inputs(node))
             if op == "ReadVariableOp":
                 visit.others = self._drawn_into(frame, node)
@@ -168,7 +159,7 @@ class Dependence:
         while waiting and len(seen) < _MAX_MASK_NODES:
             frame, node, _ = waiting.pop()
             op = frame.body.ops[node]
-            drawn = drawn or (op in self._random_ops and randomness_of(frame.body, node) is not None)
+            drawn = drawn or (op in self._random_ops and frame.body.randomness(node) is not None)
             if (frame, node) in self._images or op == "ReadVariableOp":
                 return False
             for source in [] if op in SHAPES_ONLY else frame.inputs(node):

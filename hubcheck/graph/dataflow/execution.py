@@ -16,13 +16,9 @@ _BRANCHES = frozenset({"then", "else", "branch"})
 
 
 class Execution:
-    """The nodes that run, by frame: in the main graph what the values need, in functions every node.
+    """The nodes that run to compute values, by frame: in the main graph what they need, in functions every node.
 
     Of a conditional whose predicate is a constant, only the branch that is taken runs.
-
-    Args:
-        graph: the graph.
-        values: what is computed.
     """
 
     def __init__(self, graph: InlinedGraph, values: Iterable[Value]) -> None:
@@ -31,9 +27,9 @@ class Execution:
         self._frames: defaultdict[Body, list[CallFrame]] = defaultdict(list)
         self._taken: defaultdict[tuple[Body, int], set[str]] = defaultdict(set)
         self._unknown: set[Body] = set()
-        starts: dict[CallFrame, list[int]] = {}
+        starts: defaultdict[CallFrame, list[int]] = defaultdict(list)
         for frame, node, _ in values:
-            starts.setdefault(frame, []).append(node)
+            starts[frame].append(node)
         waiting: list[CallFrame] = []
         for frame, nodes in starts.items():
             waiting += self._enter(frame, _behind(frame.body, nodes) if frame is graph.main else frame.body)

@@ -120,10 +120,7 @@ _ABSORBING = {"LogicalAnd": False, "LogicalOr": True}
 def fold(target: Value, step: Callable[[Value], Fold], memo: Memo = lambda frame: frame.constants) -> Constant | None:
     """Return the constant that a value is in every run; None if it varies, is large, or is made by other ops.
 
-    Args:
-        target: the value.
-        step: the op that computes a value, and its operands.
-        memo: where results are kept.
+    `step` returns the op that computes a value, and its operands; `memo` keeps results.
     """
     waiting = [target]
     steps: dict[tuple[int, int, int], Fold] = {}

@@ -24,10 +24,7 @@ class InlinedGraph:
 
     `copying_ops` are the ops for which `originals` may return something. `exhausted` says why not all calls were
     followed: their depth or the size of it all; None if all were.
-
-    Args:
-        view: the graph.
-        fed: nodes of the main graph that a signature feeds, which are never constant.
+    `fed` are the nodes of the main graph that a signature feeds, which are never constant.
     """
 
     def __init__(self, view: GraphView, *, fed: Collection[int] = ()) -> None:
@@ -127,9 +124,7 @@ class InlinedGraph:
             return "same", originals
         if op == "Const":
             return "constant", []
-        if op == "PlaceholderWithDefault" and (frame is not self.main or node not in self._fed):
-            return "same", inputs
-        if op in SWITCHES:
+        if op in SWITCHES or (op == "PlaceholderWithDefault" and (frame is not self.main or node not in self._fed)):
             return "same", inputs[:1]
         return op, inputs
 

@@ -46,10 +46,7 @@ class Reach:
     any function that TensorFlow can put in its place. Linear in nodes and edges.
 
     `bodies` are the main graph and the functions reached, `sites` the nodes that run each function.
-
-    Args:
-        view: the graph.
-        roots: roots that answer first, roots that the loader feeds last: the first root of a node says what it is.
+    Roots that answer come first, roots that the loader feeds last: the first root of a node says what it is.
     """
 
     def __init__(self, view: GraphView, roots: Sequence[Root]) -> None:
@@ -98,8 +95,7 @@ class Reach:
             first[index] = number
             if self.view.is_call(main.ops[index]):
                 functions += self._calls(main, index)
-            waiting += [source for source in main.sources(index) if first[source] < 0]
-            waiting += [source for source in main.controls(index) if first[source] < 0]
+            waiting += [node for node in (*main.sources(index), *main.controls(index)) if first[node] < 0]
         return functions
 
     def _enter(self, functions: list[str], number: int) -> None:

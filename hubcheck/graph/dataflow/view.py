@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from hubcheck.graph.dataflow.body import Body, Port
-from hubcheck.graph.dataflow.randomness import has_random_op
 from hubcheck.graph.op_tables import ops
 
 Role = Literal["call", "then", "else", "branch", "condition", "loop", "element", "gradient"]
@@ -46,7 +45,7 @@ _CALLS = {
 """The first and last data inputs that ops of plain calls pass to their function."""
 
 
-def calls_of(op: str, node: Any) -> Iterator[Call]:
+def _calls_of(op: str, node: Any) -> Iterator[Call]:
     """Yield the functions in a NodeDef's attributes, sorted by attribute name; branches stay in order."""
     for name, function in _functions(node):
         if op in _CONDITIONALS:
@@ -89,7 +88,7 @@ class GraphView:
         self.library: dict[str, Any] = {function.signature.name: function for function in graph.library.function}
         self.gradients = {entry.function_name: entry.gradient_func for entry in graph.library.gradient}
         self._bodies: dict[str, Body] = {}
-        self._calls: dict[tuple[Body, int], Sequence[Call]] = {}
+        self._calls: dict[tuple[Body, int], list[Call]] = {}
         self.main = Body(None, graph.node, self._outputs)
 
     @property
@@ -119,19 +118,13 @@ class GraphView:
         # Reading a node's attributes is slow, and every rule needs every call.
         calls = self._calls.get((body, index))
         if calls is None:
-            calls = self._read_calls(body, index)
+            node = body.node(index)
+            calls = list(_calls_of(op, node)) if node is not None else []
+            if op == "SymbolicGradient":
+                gradients = [self.gradients[call.function] for call in calls if call.function in self.gradients]
+                calls += [Call(name, "gradient", bound=False, returns=False) for name in gradients]
             if calls:
                 self._calls[body, index] = calls
-        return calls
-
-    def _read_calls(self, body: Body, index: int) -> Sequence[Call]:
-        op, node = body.ops[index], body.node(index)
-        if node is None:
-            return ()
-        calls = list(calls_of(op, node))
-        if op == "SymbolicGradient":
-            gradients = [self.gradients[call.function] for call in calls if call.function in self.gradients]
-            calls += [Call(name, "gradient", bound=False, returns=False) for name in gradients]
         return calls
 
     def reachable(self, bodies: Iterable[Body]) -> list[Body]:
@@ -162,7 +155,7 @@ class GraphView:
         for name in self.library:
             body = self.function(name)
             assert body is not None
-            if has_random_op([body]):
+            if not ops.random_ops().keys().isdisjoint(body.kinds):
                 random[name] = None
             for index in body:
                 for call in self.calls(body, index):

@@ -18,13 +18,8 @@ class DevicePath:
     """The nodes that pass data of the images on to the outputs.
 
     A shape is not data of the images: what TensorFlow keeps in host memory ends the path. Two callers of one function
-    are not told apart, so everything is linear in nodes and edges.
-
-    Args:
-        view: the graph.
-        images: the nodes that are images.
-        outputs: where the path ends.
-        branches: which branches of conditionals are taken; None if all are.
+    are not told apart, so everything is linear in nodes and edges. `branches` says which branches of conditionals are
+    taken; None if all are.
     """
 
     def __init__(
@@ -38,8 +33,7 @@ class DevicePath:
         self._branches = branches
         self._call_ops = ops.function_ops() | view.library.keys()
         self._sites: defaultdict[str, dict[tuple[Body, int], list[Call]]] = defaultdict(dict)
-        self._needed = _Marks()
-        self._changed = _Marks()
+        self._needed, self._changed = _Marks(), _Marks()
         self._positions: dict[tuple[Body, int | None], dict[int, list[int]]] = {}
         self._in_loop: dict[Body, bool] = {}
         self._unbound: set[Body | tuple[Body, int]] = set()

@@ -17,11 +17,7 @@ _UNNAMED = "-"
 
 
 class KernelAttributes:
-    """The attributes of a graph's nodes.
-
-    Args:
-        sites: for each function, the nodes that run it.
-    """
+    """The attributes of a graph's nodes; `sites` has, for each function, the nodes that run it."""
 
     def __init__(self, sites: Mapping[str, Collection[tuple[Body, int]]]) -> None:
         self._sites = sites

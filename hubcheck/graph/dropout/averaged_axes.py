@@ -16,13 +16,8 @@ Axes = tuple[int, ...]
 def before_reduction(graph: InlinedGraph, value: Value, axes: Axes) -> Axes | None:
     """Return the axes of a reduction's input that it and later ops average over, those of size 1 aside.
 
-    Args:
-        graph: the graph.
-        value: the result of a Mean, Sum, Max or Min.
-        axes: those of the result that later ops average over.
-
-    Returns:
-        None where the graph does not say.
+    `value` is the result of a Mean, Sum, Max or Min, `axes` are those of it that later ops average over. The result is
+    None where the graph does not say.
     """
     frame, node, _ = value
     inputs = frame.inputs(node)

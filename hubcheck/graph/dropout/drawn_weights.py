@@ -7,7 +7,6 @@ from typing import NamedTuple
 from hubcheck.graph.dataflow.constants import Constant
 from hubcheck.graph.dataflow.frame import MAX_SEARCH, CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
-from hubcheck.graph.dataflow.randomness import randomness_of
 from hubcheck.graph.dataflow.state import Seeds
 
 
@@ -28,7 +27,7 @@ def fixed_draws(graph: InlinedGraph, seeds: Seeds, value: Value) -> frozenset[Dr
         current = waiting.pop()
         frame, node, _ = current
         if graph.originals(current) is None:
-            kind = randomness_of(frame.body, node)
+            kind = frame.body.randomness(node)
             if kind == "stateful" or (kind == "stateless" and seeds.depend_on_state(frame, node)):
                 return None
             if seeds.is_written(frame, node):

@@ -40,11 +40,7 @@ def masks(
 ) -> Iterator[Mask | UnknownOp]:
     """Yield the masks on the outputs, each node once, and nodes that hide whether there are more.
 
-    Args:
-        graph: the graph.
-        dependence: what depends on the images and on random numbers.
-        outputs: where to begin.
-        is_weight: says which random values that do not depend on the images are weights, and so no masks.
+    `is_weight` says which random values that do not depend on the images are weights, and so no masks.
     """
     walk = _Walk(graph, dependence, is_weight)
     waiting: list[WalkState] = [(output, ()) for output in outputs]
@@ -71,19 +67,22 @@ class _Walk:
     """One step back from a value that is averaged over `axes` on its way to the output."""
 
     def __init__(self, graph: InlinedGraph, dependence: Dependence, is_weight: Callable[[Value], bool]) -> None:
-        self._graph = graph
-        self._dependence = dependence
-        self._is_weight = is_weight
+        self._graph, self._dependence, self._is_weight = graph, dependence, is_weight
 
     def back(self, value: Value, axes: Axes) -> Iterator[WalkState | Mask | UnknownOp]:
         """Yield where the entries of a value come from, and the mask or the unknown op that its node is."""
         if not self._dependence.images(value):
             return
+        frame, node, _ = value
         originals = self._graph.originals(value)
         if originals is not None:
-            yield from self._copy(value, originals, axes)
+            condition = self._graph.condition(frame, node)
+            kept = all(map(self._dependence.images, originals))
+            if condition is not None and not kept and self._is_random(condition):
+                # At random, something that does not depend on the images replaces the whole result.
+                yield Mask(frame, node, condition)
+            yield from ((source, axes) for source in originals)
             return
-        frame, node, _ = value
         op = frame.op(node)
         inputs = frame.inputs(node)
         if op in ew.SAME or op in ew.UNARY or op in ew.NORMALISATIONS:
@@ -99,8 +98,7 @@ class _Walk:
             yield from self._sum(value, inputs, axes)
         elif op in ew.REDUCTIONS:
             before = before_reduction(self._graph, value, axes)
-            if before is not None:
-                yield inputs[0], before
+            yield from [(inputs[0], before)] if before is not None else []
         elif op in ew.MOVES:
             yield from self._move(value, inputs, axes)
         elif op == "Einsum":
@@ -110,13 +108,6 @@ class _Walk:
 
     def _is_random(self, value: Value) -> bool:
         return self._dependence.mask(value) and not self._is_weight(value)
-
-    def _copy(self, value: Value, originals: Sequence[Value], axes: Axes) -> Iterator[WalkState | Mask]:
-        condition = self._graph.condition(value[0], value[1])
-        if condition is not None and self._is_random(condition) and not all(map(self._dependence.images, originals)):
-            # At random, something that does not depend on the images replaces the whole result.
-            yield Mask(value[0], value[1], condition)
-        yield from ((source, axes) for source in originals)
 
     def _product(
         self, value: Value, factors: Sequence[Value], operands: Sequence[Value], axes: Axes
@@ -159,13 +150,11 @@ class _Walk:
         frame, node, _ = value
         op = frame.op(node)
         dims = shape(self._graph, value)
-        if op in ew.CAPS:
-            for operand in operands:
-                if self._is_mask(operand, value, dims, axes):
-                    yield Mask(frame, node, operand)
-                    return
+        masks = [o for o in operands if op in ew.CAPS and self._is_mask(o, value, dims, axes)]
         if op == "Sub" and len(operands) == 2 and not axes and self._is_masked_copy(operands[1], operands[0]):
-            yield Mask(frame, node, operands[1])
+            masks = [operands[1]]
+        if masks:
+            yield Mask(frame, node, masks[0])
             return
         full = self._full(operands, dims)
         if len(full) == 1 or have_single_source(self._graph, self._dependence, full):
@@ -202,9 +191,8 @@ class _Walk:
 
     def _full(self, operands: Sequence[Value], result: Dims | None) -> list[Value]:
         """Return the operands that depend on the images and have the full shape of the result."""
-        return [
-            o for o in dict.fromkeys(operands) if self._dependence.images(o) and is_full(shape(self._graph, o), result)
-        ]
+        dependent = filter(self._dependence.images, dict.fromkeys(operands))
+        return [operand for operand in dependent if is_full(shape(self._graph, operand), result)]
 
     def _is_mask(self, mask: Value, value: Value, result: Dims | None, axes: Axes) -> bool:
         """Return whether an operand is a mask, and still one after averaging: it must be constant along `axes`."""

@@ -17,7 +17,6 @@ _OMITTED = frozenset({"Identity", "IdentityN", "StopGradient", "ReadVariableOp"}
 _MAX_SOURCES = 16
 """Steps that feed one step: a merge of merges could have any number."""
 
-
 Spot = tuple[str | None, str]
 """A node: its function (None: the main graph) and its name."""
 
@@ -110,16 +109,14 @@ def outline(
 ) -> list[Line]:
     """Return the nodes between images and outputs, collapsed by scope.
 
-    Args:
-        graph: the graph.
-        dependence: what its values depend on.
-        outputs: the outputs by key.
-        marks: notes on nodes; scopes are opened down to these.
-        lines: scopes are opened, level by level, as long as there are no more lines than this.
+    Scopes are opened down to the nodes with `marks` (notes), and level by level as long as there are no more than
+    `lines` lines.
     """
     steps = _data_path(graph, dependence, outputs.values())
     scopes = Scopes()
-    nodes = [scopes.add(step.frame, step.node, _marks_on(step, marks or {})) for step in steps]
+    spots = [(step.frame.body.function, step.frame.body.names[step.node]) for step in steps]
+    notes = [list((marks or {}).get(spot, ())) for spot in spots]
+    nodes = [scopes.add(step.frame, step.node, noted) for step, noted in zip(steps, notes, strict=True)]
     scopes.add_up()
     for key, value in outputs.items():
         scopes.note_output(graph, key, value)
@@ -134,10 +131,6 @@ def outline(
         closed = list(_rows(graph, top, 0, level - 1))
         rows = closed if len(closed) * _MIN_FILL >= lines else rows
     return _connected(_shortened(rows, lines), steps, nodes)
-
-
-def _marks_on(step: PathStep, marks: Mapping[Spot, Iterable[str]]) -> list[str]:
-    return list(marks.get((step.frame.body.function, step.frame.body.names[step.node]), ()))
 
 
 def _shortened(rows: list[_ScopeLine], lines: int) -> list[_ScopeLine]:
@@ -159,10 +152,7 @@ def _folded(gap: list[_ScopeLine]) -> list[_ScopeLine]:
     """Return one line for many that are left out."""
     if len(gap) < 2:
         return gap
-    ops: Counter[str] = Counter()
-    for line, _ in gap:
-        if not line.opened:
-            ops.update(line.ops)
+    ops = sum((Counter(line.ops) for line, _ in gap if not line.opened), Counter[str]())
     folded = Line(gap[0][0].depth, f"... {len(gap):,} more", dict(ops), gap[-1][0].dims)
     return [(folded, [scope for _, scopes in gap for scope in scopes])]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Literal
@@ -26,14 +27,7 @@ _MAX_BYTES = MAX_ELEMENTS * 8
 
 
 class StoredVariables:
-    """The variables of a variant as they are restored.
-
-    Args:
-        module: the module.
-        variant: one of its variants.
-        graph: its graph.
-        execution: returns what runs of it, training included.
-    """
+    """The variables of a variant as they are restored; `execution` returns what runs of it, training included."""
 
     def __init__(
         self, module: Module, variant: Variant, graph: InlinedGraph, execution: Callable[[], Execution]
@@ -74,14 +68,10 @@ class StoredVariables:
         objects = self._module.objects
         if frame.op(node) != ARGUMENT or frame.caller is not None or objects is None:
             return None
-        function = frame.body.function or ""
-        bound = objects.proto.concrete_functions[function].bound_inputs if self._is_known(function) else ()
+        functions, name = objects.proto.concrete_functions, frame.body.function or ""
+        bound = functions[name].bound_inputs if name in functions else ()
         position = node - (frame.body.arguments - len(bound))
         return self._keys_of_objects.get(bound[position]) if 0 <= position < len(bound) else None
-
-    def _is_known(self, function: str) -> bool:
-        objects = self._module.objects
-        return objects is not None and function in objects.proto.concrete_functions
 
     @cached_property
     def _keys_of_objects(self) -> dict[int, str]:
@@ -153,7 +143,4 @@ class StoredVariables:
 def _is_large(state: Value | None) -> bool:
     """Return whether a variable states a shape with more elements than statistics have."""
     shape = state[0].body.attribute(state[1], "shape") if state is not None else None
-    count = 1
-    for dim in shape.shape.dim if shape is not None else ():
-        count *= max(dim.size, 0)
-    return count > MAX_ELEMENTS
+    return shape is not None and math.prod(max(dim.size, 0) for dim in shape.shape.dim) > MAX_ELEMENTS
