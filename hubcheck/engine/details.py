@@ -1,4 +1,4 @@
-"""Records of what the HTML report shows beside the findings; `hubcheck.report.details.build` makes them."""
+"""Records of what the HTML report shows beside the findings; `hubcheck.report.details` makes them."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ FORMAT_NAMES: dict[Format | None, str] = {
 }
 _DISPLAY_NAMES = {"conforms": "passed", "violates": "failed", "broken": "crashed"}
 _STATUSES: tuple[Status, ...] = ("passed", "failed", "skipped", "ignored", "broken")
+_LABELS = ("found", "wanted", "fix", "spec", "again")
 
 
 def display_name(word: str) -> str:
@@ -95,14 +96,8 @@ def annotated_file(module: ModuleReport) -> str:
 
 def finding_rows(finding: Finding) -> list[tuple[str, str]]:
     """Return the rows below a finding's message: label and text."""
-    rows = (
-        ("found", finding.found),
-        ("wanted", finding.wanted),
-        ("fix", finding.fix),
-        ("spec", finding.source),
-        ("again", finding.replay),
-    )
-    return [(label, text) for label, text in rows if text]
+    texts = (finding.found, finding.wanted, finding.fix, finding.source, finding.replay)
+    return [(label, text) for label, text in zip(_LABELS, texts, strict=True) if text]
 
 
 def finding_text(module: ModuleReport, finding: Finding) -> str:
@@ -112,14 +107,14 @@ def finding_text(module: ModuleReport, finding: Finding) -> str:
 
 
 def counts(outcomes: Iterable[Outcome], *, always: Iterable[str] = ("passed", "skipped")) -> str:
-    """Return how many rules have each status: "20 passed, 1 failed, 5 skipped".
-
-    Args:
-        outcomes: of rules on one module.
-        always: statuses that are listed even if no rule has them.
-    """
+    """Return how many rules have each status: "20 passed, 1 failed, 5 skipped"; those in `always` even if it is 0."""
     found = Counter(outcome.status for outcome in outcomes)
     return ", ".join(f"{found[s]} {display_name(s)}" for s in _STATUSES if found[s] or s in always)
+
+
+def crashes(module: ModuleReport) -> list[Outcome]:
+    """Return the outcomes of the rules whose check raised an error."""
+    return [outcome for outcome in module.outcomes if outcome.status == "broken"]
 
 
 def checked_by(rule: Rule) -> str:

@@ -37,20 +37,15 @@ def document(diff: Diff) -> str:
 
 def markdown(diff: Diff) -> str:
     """Return the verdict, a table of the changes and the comparison of values as Markdown."""
-    lines = [
-        f"## {_SIGNS[diff.verdict]} {diff.verdict}: `{code(diff.old)}` to `{code(diff.new)}`",
-        "",
-        f"{_MEANINGS[diff.verdict].capitalize()}.",
-        "",
-    ]
+    title = f"## {_SIGNS[diff.verdict]} {diff.verdict}: `{code(diff.old)}` to `{code(diff.new)}`"
+    lines = [title, "", f"{_MEANINGS[diff.verdict].capitalize()}.", ""]
     if diff.changes:
         lines += ["| change | where | what | old | new |", "|---|---|---|---|---|"]
         for change in diff.changes:
             values = (f"`{code(value)}`" if value else "" for value in (change.old, change.new))
             where = escaped(printable(change.where))
-            lines.append(
-                f"| {' | '.join((f'{_SIGNS[change.kind]} {change.kind}', where, escaped(change.message), *values))} |"
-            )
+            cells = (f"{_SIGNS[change.kind]} {change.kind}", where, escaped(change.message), *values)
+            lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     lines += [f"- `{code(_where(row))}`: {escaped(_result(row))}" for row in diff.agreements]
     if diff.incomplete:

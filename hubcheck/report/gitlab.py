@@ -24,29 +24,17 @@ def render(report: Report) -> Iterator[str]:
     yield "\n"
 
 
-def _rows(module: ModuleReport) -> list[dict[str, Any]]:
+def _rows(module: ModuleReport) -> Iterator[dict[str, Any]]:
+    def row(text: str, rule: str, fingerprint: str, severity: str) -> dict[str, Any]:
+        place = {"path": annotated_file(module), "lines": {"begin": 1}}
+        named = {"description": f"{module.key}: {text}".strip(), "check_name": rule, "fingerprint": fingerprint}
+        return {**named, "severity": severity, "location": place}
+
     prints = fingerprints(module, module.key)
-    location_of_module = {"path": annotated_file(module), "lines": {"begin": 1}}
-    findings = [
-        {
-            "description": f"{module.key}: {location(finding.where)}: {finding.message}. {finding.fix}".strip(),
-            "check_name": finding.rule,
-            "fingerprint": prints[finding],
-            "severity": _SEVERITIES[finding.level],
-            "location": location_of_module,
-        }
-        for finding in module.findings
-    ]
-    unchecked = [
-        {
-            "description": f"{module.key}: {text}",
-            "check_name": row.need,
-            "fingerprint": hashlib.sha256(
-                f"{module.key}\nunchecked\n{row.need}".encode("utf-8", "surrogateescape")
-            ).hexdigest()[:32],
-            "severity": "info" if row.accepted else "minor",
-            "location": location_of_module,
-        }
-        for row, (_, text) in zip(module.unchecked, unchecked_lines(module), strict=True)
-    ]
-    return findings + unchecked
+    for finding in module.findings:
+        text = f"{location(finding.where)}: {finding.message}. {finding.fix}"
+        yield row(text, finding.rule, prints[finding], _SEVERITIES[finding.level])
+    for unchecked, (_, text) in zip(module.unchecked, unchecked_lines(module), strict=True):
+        identity = f"{module.key}\nunchecked\n{unchecked.need}".encode("utf-8", "surrogateescape")
+        severity = "info" if unchecked.accepted else "minor"
+        yield row(text, unchecked.need, hashlib.sha256(identity).hexdigest()[:32], severity)

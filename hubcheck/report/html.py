@@ -35,13 +35,8 @@ def render(report: Report) -> Iterator[str]:
 @cache
 def environment() -> Environment:
     """Return the templates, with the functions that they call."""
-    made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    loader = FileSystemLoader(TEMPLATES)
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters.update(
         base64=lambda data: base64.b64encode(data).decode(),
         csp_hash=_csp_hash,
@@ -68,7 +63,6 @@ def _csp_hash(text: str) -> str:
 
 
 def _groups(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
-    """Return outcomes by group of their rule."""
     groups: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         groups.setdefault(outcome.rule.partition("/")[0], []).append(outcome)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
 
 from hubcheck._version import __version__
 from hubcheck.engine.module_report import ModuleReport
-from hubcheck.engine.reports import Report, Summary
+from hubcheck.engine.reports import Report
 from hubcheck.report.describe import run_notices
 from hubcheck.report.json import module_document
 
@@ -27,17 +26,8 @@ def module_line(module: ModuleReport) -> str:
 
 def last_line(report: Report) -> str:
     """Return the line of the whole run: the exit code, and counts over all modules."""
-    whole = {
-        "hubcheck": __version__,
-        "exit_code": report.exit_code,
-        "notices": run_notices(report),
-        "summary": _summary(report.summary),
-    }
-    return json.dumps(whole, ensure_ascii=False) + "\n"
-
-
-def _summary(summary: Summary) -> dict[str, Any]:
-    return {
+    summary = report.summary
+    counts = {
         "modules": summary.modules,
         "known": summary.cached,
         "unchecked": summary.unchecked,
@@ -46,3 +36,5 @@ def _summary(summary: Summary) -> dict[str, Any]:
         "rules": [asdict(row) for row in summary.rules],
         "worst": [{"path": module.path, "errors": module.errors, "others": module.others} for module in summary.worst],
     }
+    run = {"exit_code": report.exit_code, "notices": run_notices(report), "summary": counts}
+    return json.dumps({"hubcheck": __version__, **run}, ensure_ascii=False) + "\n"

@@ -17,8 +17,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def render(report: Report) -> Iterator[str]:
     """Yield the document. Findings below `fail_on` are in the system-out of their test case."""
     yield '<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="hubcheck">\n'
-    notices = run_notices(report)
-    if notices:
+    if notices := run_notices(report):
         properties = Element("properties")
         for notice in notices:
             SubElement(properties, "property", name="notice", value=_xml(notice))
@@ -34,25 +33,24 @@ def _written(element: Element) -> str:
 
 
 def _suite(module: ModuleReport) -> Element:
-    suite = Element("testsuite")
     key = _xml(module.key)
-    failed = {finding.rule for finding in module.failures}
-    suite.attrib = {
-        "name": key,
-        "tests": str(len(module.outcomes)),
-        "failures": str(len(failed)),
-        "errors": str(module.count("broken")),
-        "skipped": str(module.count("skipped") + module.count("ignored")),
-        "time": f"{module.elapsed_s:.3f}",
-    }
+    suite = Element(
+        "testsuite",
+        name=key,
+        tests=str(len(module.outcomes)),
+        failures=str(len({finding.rule for finding in module.failures})),
+        errors=str(module.count("broken")),
+        skipped=str(module.count("skipped") + module.count("ignored")),
+        time=f"{module.elapsed_s:.3f}",
+    )
     properties = SubElement(suite, "properties")
     values = {"verdict": module.verdict, "counts": counts(module.outcomes), "file": annotated_file(module)}
     for name, value in [*values.items(), *(("unchecked", text) for _, text in unchecked_lines(module))]:
         SubElement(properties, "property", name=name, value=_xml(value))
-    for number, outcome in enumerate(module.outcomes):
-        time = suite.attrib["time"] if number == 0 else "0.000"
-        case = SubElement(suite, "testcase", classname=key, name=outcome.rule, time=time)
-        _case(case, outcome, module)
+    time = suite.attrib["time"]
+    for outcome in module.outcomes:
+        _case(SubElement(suite, "testcase", classname=key, name=outcome.rule, time=time), outcome, module)
+        time = "0.000"
     return suite
 
 

@@ -5,19 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hubcheck.engine.findings import Finding
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report
-from hubcheck.report.describe import (
-    FORMAT_NAMES,
-    counts,
-    display_name,
-    finding_rows,
-    grouped_reasons,
-    location,
-    run_notices,
-    unchecked_lines,
-)
+from hubcheck.report import describe
 from hubcheck.util.text import plural
 
 _SIGNS = {"conforms": "✅", "violates": "❌", "incomplete": "⚠️", "error": "❌", "warning": "⚠️", "note": "ℹ️"}
@@ -26,57 +16,41 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
 
 def render(report: Report) -> Iterator[str]:
     """Yield a table of the modules, then a section for each."""
-    yield from (line + "\n" for line in _lines(report))
-
-
-def _lines(report: Report) -> Iterator[str]:
-    yield "## hubcheck"
-    yield ""
-    yield from (f"> {escaped(notice)}\n>" for notice in run_notices(report))
-    yield from ("", "| module | format | verdict | rules |", "|---|---|---|---|")
+    yield "## hubcheck\n\n"
+    yield from (f"> {escaped(notice)}\n>\n" for notice in describe.run_notices(report))
+    yield "\n| module | format | verdict | rules |\n|---|---|---|---|\n"
     for module in report.modules:
-        cells = (f"`{code(module.key)}`", FORMAT_NAMES[module.format], _verdict(module), counts(module.outcomes))
-        yield f"| {' | '.join(cells)} |"
+        verdict, counts = _verdict(module), describe.counts(module.outcomes)
+        yield f"| `{code(module.key)}` | {describe.FORMAT_NAMES[module.format]} | {verdict} | {counts} |\n"
     for module in report.modules:
-        yield ""
-        yield from _section(module)
+        yield from (line + "\n" for line in _section(module))
 
 
 def _verdict(module: ModuleReport) -> str:
-    return f"{_SIGNS[module.verdict]} {display_name(module.verdict)}"
+    return f"{_SIGNS[module.verdict]} {describe.display_name(module.verdict)}"
 
 
 def _section(module: ModuleReport) -> Iterator[str]:
     found = plural(len(module.findings), "finding") if module.findings else "no findings"
-    yield f"### {_verdict(module)}: `{code(module.key)}`, {found}"
-    yield ""
+    yield f"\n### {_verdict(module)}: `{code(module.key)}`, {found}\n"
     for finding in module.findings:
-        yield from _finding(finding)
-    for outcome in module.outcomes:
-        if outcome.status == "broken":
-            yield f"**{outcome.crash_title}.**"
-            yield ""
-    for word, text in unchecked_lines(module):
-        yield f"- {word}: {escaped(text)}"
+        where = escaped(describe.location(finding.where))
+        yield f"- {_SIGNS[finding.level]} **{finding.level} `{finding.rule}`** {where}  "
+        yield f"  {escaped(finding.message)}"
+        for label, text in describe.finding_rows(finding):
+            shown = f"`{code(text)}`" if label in ("found", "wanted", "again") else escaped(text)
+            yield f"  - {label}: {shown}"
+        yield ""
+    for outcome in describe.crashes(module):
+        yield f"**{outcome.crash_title}.**\n"
     if module.unchecked:
+        yield from (f"- {word}: {escaped(text)}" for word, text in describe.unchecked_lines(module))
         yield ""
-    not_decided = grouped_reasons(module)
-    if not_decided:
-        yield "<details><summary>Suppressed and skipped rules</summary>"
-        yield ""
+    if not_decided := describe.grouped_reasons(module):
+        yield "<details><summary>Suppressed and skipped rules</summary>\n"
         for word, reason, rules in not_decided:
             yield f"- {word}: {', '.join(f'`{rule}`' for rule in rules)}: {escaped(reason)}"
-        yield ""
-        yield "</details>"
-
-
-def _finding(finding: Finding) -> Iterator[str]:
-    yield f"- {_SIGNS[finding.level]} **{finding.level} `{finding.rule}`** {escaped(location(finding.where))}  "
-    yield f"  {escaped(finding.message)}"
-    for label, text in finding_rows(finding):
-        shown = f"`{code(text)}`" if label in ("found", "wanted", "again") else escaped(text)
-        yield f"  - {label}: {shown}"
-    yield ""
+        yield "\n</details>"
 
 
 def escaped(text: str) -> str:

@@ -13,29 +13,13 @@ import click
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.module_report import ModuleReport, Verdict
 from hubcheck.engine.reports import Report, Summary
-from hubcheck.report.describe import (
-    FORMAT_NAMES,
-    SUPPRESSIONS,
-    counts,
-    display_name,
-    finding_rows,
-    grouped_reasons,
-    location,
-    run_notices,
-    unchecked_lines,
-)
+from hubcheck.report import describe
 from hubcheck.rulebook.levels import LEVELS
 from hubcheck.util.text import plural, printable
 
 WIDTH = 80
-_COLOURS = {
-    "error": "red",
-    "warning": "yellow",
-    "note": "blue",
-    "conforms": "green",
-    "violates": "red",
-    "incomplete": "yellow",
-}
+_LEVEL_COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
+_VERDICT_COLOURS = {"conforms": "green", "violates": "red", "incomplete": "yellow"}
 _LABEL = 9
 _MIN_FOR_TABLES = 10
 """Number of modules from which the summary has tables of rules and modules."""
@@ -50,25 +34,24 @@ def render(report: Report, *, width: int = WIDTH) -> Iterator[str]:
 
 def module_lines(module: ModuleReport, *, width: int = WIDTH) -> Iterator[str]:
     """Yield one module: its verdict, findings, skipped rules and counts, styled for a terminal."""
-    verdict = click.style(display_name(module.verdict), fg=_COLOURS[module.verdict], bold=True)
+    verdict = click.style(describe.display_name(module.verdict), fg=_VERDICT_COLOURS[module.verdict], bold=True)
     path = click.style(printable(module.path), bold=True)
-    yield f"{path}  {click.style(FORMAT_NAMES[module.format], dim=True)}  {verdict}"
+    yield f"{path}  {click.style(describe.FORMAT_NAMES[module.format], dim=True)}  {verdict}"
     for finding in module.findings:
         yield from finding_lines(finding, width)
     for label, text in _remarks(module):
         yield from labelled(label, text, indent=2, width=width)
-    for outcome in module.outcomes:
-        if outcome.status == "broken":
-            yield click.style(f"  {outcome.crash_title}:", fg="red", bold=True)
-            yield textwrap.indent(outcome.reason or "", "    ")
+    for outcome in describe.crashes(module):
+        yield click.style(f"  {outcome.crash_title}:", fg="red", bold=True)
+        yield textwrap.indent(outcome.reason or "", "    ")
     when = "(cached)" if module.from_cache else f"in {module.elapsed_s:.2f} s"
-    yield click.style(f"  {counts(module.outcomes)} {when}", dim=True)
+    yield click.style(f"  {describe.counts(module.outcomes)} {when}", dim=True)
     yield ""
 
 
 def summary_lines(report: Report) -> Iterator[str]:
     """Yield the last lines: why the run is incomplete, tables for many modules, and the verdicts of all."""
-    for notice in run_notices(report):
+    for notice in describe.run_notices(report):
         yield click.style(notice, fg="yellow", bold=True)
     summary = report.summary
     if summary.modules < 2:
@@ -77,7 +60,7 @@ def summary_lines(report: Report) -> Iterator[str]:
         yield from _tables(summary)
     verdicts: tuple[Verdict, ...] = ("conforms", "violates", "incomplete")
     shown = [
-        click.style(f"{count} {display_name(verdict)}", fg=_COLOURS[verdict], bold=True)
+        click.style(f"{count} {describe.display_name(verdict)}", fg=_VERDICT_COLOURS[verdict], bold=True)
         for verdict in verdicts
         if (count := summary.verdicts[verdict])
     ]
@@ -92,7 +75,7 @@ def _tables(summary: Summary) -> Iterator[str]:
     if summary.rules:
         yield click.style(f"{'modules':>9} {'findings':>9}  rule", bold=True)
         for row in summary.rules:
-            level = click.style(row.level, fg=_COLOURS[row.level])
+            level = click.style(row.level, fg=_LEVEL_COLOURS[row.level])
             yield f"{row.modules:9} {row.findings:9}  {level} {row.rule}"
         yield ""
     if summary.worst:
@@ -116,8 +99,8 @@ def labelled(label: str, text: str, *, indent: int, width: int = WIDTH) -> Itera
 
 def finding_lines(finding: Finding, width: int = WIDTH) -> Iterator[str]:
     """Yield one finding: level, rule and location; what is wrong; found, wanted, fix, source."""
-    level = click.style(finding.level, fg=_COLOURS[finding.level], bold=True)
-    head, where = f"  {level} {click.style(finding.rule, bold=True)}", location(finding.where)
+    level = click.style(finding.level, fg=_LEVEL_COLOURS[finding.level], bold=True)
+    head, where = f"  {level} {click.style(finding.rule, bold=True)}", describe.location(finding.where)
     if len(click.unstyle(head)) + 3 + len(where) <= width:
         yield f"{head}   {click.style(where, dim=True)}"
     else:
@@ -127,7 +110,7 @@ def finding_lines(finding: Finding, width: int = WIDTH) -> Iterator[str]:
     yield from textwrap.wrap(
         finding.message, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
     )
-    for label, text in finding_rows(finding):
+    for label, text in describe.finding_rows(finding):
         # A command is not wrapped, so that it can be copied.
         room = max(width, len(text) + 20) if label == "again" else width
         yield from labelled(label, text, indent=4, width=room)
@@ -135,11 +118,11 @@ def finding_lines(finding: Finding, width: int = WIDTH) -> Iterator[str]:
 
 def _remarks(module: ModuleReport) -> Iterator[tuple[str, str]]:
     """Yield label and text of what a report says below the findings."""
-    for word, reason, rules in grouped_reasons(module):
+    for word, reason, rules in describe.grouped_reasons(module):
         everything = word == "skipped" and len(rules) == len(module.outcomes) > 1
         text = f"all {len(rules)} rules" if everything else ", ".join(rules)
-        yield word, f"{text}: {reason}" if word in SUPPRESSIONS.values() else f"{reason}: {text}"
-    yield from unchecked_lines(module)
+        yield word, f"{text}: {reason}" if word in describe.SUPPRESSIONS.values() else f"{reason}: {text}"
+    yield from describe.unchecked_lines(module)
     for device in module.devices:
         if not device.ran and device.reason and not device.reason.startswith("not run"):
             yield device.name, f"not run: {device.reason}"

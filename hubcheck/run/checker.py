@@ -172,7 +172,7 @@ def _report(
 ) -> ModuleReport:
     shown, module = None, pending.context.module
     if plan.options.details:
-        from hubcheck.report.details.build import module_details
+        from hubcheck.report.details import module_details
 
         shown = module_details(pending.context, results.findings, observations)
     if observations is not None:

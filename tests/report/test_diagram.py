@@ -13,7 +13,7 @@ from hubcheck.checks.faults import Node, Where
 from hubcheck.engine.details import SignatureDetails
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.module_report import ModuleReport
-from hubcheck.report.details.signatures import signature_details
+from hubcheck.report.details import module_details
 from hubcheck.report.diagram import diagram
 from hubcheck.report.html import environment
 from hubcheck.rulebook.contract import load_contracts
@@ -46,7 +46,8 @@ def details_of(build: Callable[[tf.Tensor], Mapping[str, tf.Tensor]], *findings:
         names.update({key: tensor.name for key, tensor in build(images()).items()})
 
     graph = graph_of(make)
-    (signature,) = signature_details(Context(module_of(variant_of(graph, names)), load_contracts()), findings)
+    context = Context(module_of(variant_of(graph, names)), load_contracts())
+    (signature,) = module_details(context, findings, None).signatures
     return signature
 
 
