@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
@@ -26,23 +26,18 @@ class RuleFailed(Exception):
 
 def module_file(path: Path, parent: pytest.Collector) -> ModuleFile | None:
     """Return the collector of a module's main file or archive, if it was requested."""
-    is_archive = is_archive_name(path.name)
+    is_archive, config = is_archive_name(path.name), parent.config
     if path.name not in MODULE_FILES and not is_archive:
         return None
     if not is_archive and any((path.parent / name).exists() for name in MODULE_FILES[: MODULE_FILES.index(path.name)]):
         return None
-    if not parent.session.isinitpath(path) and not any(
-        root == path or root in path.parents for root in _roots(parent.config)
-    ):
+    roots = (*config.getoption("--hubcheck"), *config.getini("hubcheck_paths"))
+    below = any(path.is_relative_to(config.invocation_params.dir / root) for root in roots)
+    if not below and not parent.session.isinitpath(path):
         return None
-    if is_archive and not run_state(parent.config).session.is_module(path):
+    if is_archive and not run_state(config).session.is_module(path):
         return None
     return ModuleFile.from_parent(parent, path=path)
-
-
-def _roots(config: pytest.Config) -> Iterator[Path]:
-    for path in (*config.getoption("--hubcheck"), *config.getini("hubcheck_paths")):
-        yield config.invocation_params.dir / path
 
 
 class ModuleFile(pytest.File):
@@ -57,7 +52,7 @@ class ModuleFile(pytest.File):
         """Yield a test for each rule that is selected for the module."""
         session = run_state(self.config).session
         for rule in session.rules_of(self.module):
-            item = RuleItem.from_parent(self, name=rule)
+            item = RuleItem.from_parent(self, name=rule, module=self.module)
             reason = session.expected_to_fail(self.module, rule)
             if reason is not None:
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=True, raises=RuleFailed))
@@ -67,11 +62,9 @@ class ModuleFile(pytest.File):
 class RuleItem(pytest.Item):
     """The check of one rule on one module, as a test."""
 
-    @property
-    def module(self) -> Path:
-        """The module's folder or archive."""
-        assert isinstance(self.parent, ModuleFile)
-        return self.parent.module
+    def __init__(self, *, module: Path, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.module = module
 
     def runtest(self) -> None:
         """Fail with the findings of the rule, or skip with the reason why it is not decided."""

@@ -66,7 +66,6 @@ def pytest_deselected(items: Iterable[pytest.Item]) -> None:
     """Note that some of the collected tests are not run."""
     for item in items:
         run_state(item.config).is_partial = True
-        return
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -94,11 +93,8 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print which entries of the configuration and of the baseline can be removed."""
     state = run_state(config)
-    policy = state.session.policy if state.has_session else None
-    if policy is None:
-        return
     partial = state.is_partial or config.getoption("lf", False) or any("::" in argument for argument in config.args)
-    notices = list(policy.notices(whole=not partial))
+    notices = list(state.policy.notices(whole=not partial)) if state.policy is not None else []
     if notices:
         terminalreporter.section("hubcheck")
         for notice in notices:

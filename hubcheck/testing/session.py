@@ -59,7 +59,6 @@ class CheckSession:
         return [rule for rule in self._plan.rules if rule in selected]
 
     def is_module(self, archive: Path) -> bool:
-        """Whether an archive holds a module, or cannot be read."""
         return names_module(archive, self._plan.limits)
 
     def expected_to_fail(self, module: Path, rule: str) -> str | None:
@@ -69,10 +68,10 @@ class CheckSession:
 
     def findings(self, report: ModuleReport, rule: str) -> tuple[list[Finding], list[Finding]]:
         """Return the findings of a rule that fail, expected failures included, and those that do not."""
-        expected = [item.finding for item in report.suppressed if item.kind == "xfail" and item.finding.rule == rule]
         failing = [finding for finding in report.failures if finding.rule == rule]
         lesser = [finding for finding in report.findings if finding.rule == rule and finding not in failing]
-        return failing + expected, lesser
+        failing += [item.finding for item in report.suppressed if item.kind == "xfail" and item.finding.rule == rule]
+        return failing, lesser
 
     def report(self, module: Path, remaining: Mapping[Path, set[str]]) -> ModuleReport:
         """Return the report of a module.
@@ -84,10 +83,9 @@ class CheckSession:
             module: where it is.
             remaining: the rules that the test run still has to check, by module.
         """
+        if self._shared is not None and module not in self._reports:
+            self._reports[module] = self._shared_report(self._shared, module, remaining)
         while module not in self._reports:
-            if self._shared is not None:
-                self._reports[module] = self._shared_report(module, remaining)
-                continue
             if self._coming is None:
                 order = list(remaining)
                 following = order[order.index(module) :] if module in order else [module]
@@ -110,15 +108,8 @@ class CheckSession:
     ) -> Report:
         """Return a report of modules that a test has made."""
         options = self._plan.options
-        plan = resolve(
-            replace(
-                options,
-                static=static or options.static,
-                select=tuple(select),
-                ignore=tuple(ignore),
-                fail_on=fail_on or options.fail_on,
-            )
-        )
+        static, fail_on = static or options.static, fail_on or options.fail_on
+        plan = resolve(replace(options, static=static, select=tuple(select), ignore=tuple(ignore), fail_on=fail_on))
         return plan.report(self._check(modules_at(paths, plan), plan))
 
     def close(self) -> None:
@@ -144,10 +135,9 @@ class CheckSession:
             self._checkers[static] = Checker(plan).__enter__()
         return map(plan.apply_policy, self._checkers[static].reports(modules, plan))
 
-    def _shared_report(self, module: Path, remaining: Mapping[Path, set[str]]) -> ModuleReport:
+    def _shared_report(self, shared: Path, module: Path, remaining: Mapping[Path, set[str]]) -> ModuleReport:
         """Return the report that another worker of the run has made, or make it for all of them."""
-        assert self._shared is not None
-        name = self._shared / hashlib.sha256(str(module).encode()).hexdigest()
+        name = shared / hashlib.sha256(str(module).encode()).hexdigest()
         file = name.with_suffix(".json")
         with locked(name.with_suffix(".lock")):
             if not file.exists():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from hubcheck.config.policy import Policy
     from hubcheck.testing.session import CheckSession
 
 _SHARED = "hubcheck_shared"
@@ -32,9 +33,9 @@ class RunState:
         self.is_partial = False
 
     @property
-    def has_session(self) -> bool:
-        """Whether there was a module."""
-        return self._session is not None
+    def policy(self) -> Policy | None:
+        """Ignores, expected failures and the baseline, if there are any, and a module."""
+        return self._session.policy if self._session is not None else None
 
     @property
     def session(self) -> CheckSession:
@@ -67,8 +68,7 @@ class RunState:
     def send(self, workeroutput: dict[str, Any]) -> None:
         """Send what this worker observed to the main process."""
         if self._session is not None:
-            policy = self._session.policy
-            workeroutput[_OBSERVED] = (policy and policy.observed(), self.is_partial)
+            workeroutput[_OBSERVED] = (self.policy and self.policy.observed(), self.is_partial)
 
     def receive(self, workeroutput: dict[str, Any], error: object) -> None:
         """Take what a worker observed; of one that died, nothing is known."""

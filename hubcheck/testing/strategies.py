@@ -59,11 +59,8 @@ def images(height: int, width: int) -> SearchStrategy[Image]:
     channel = st.floats(0, 1, width=32)
     colour = st.tuples(channel, channel, channel)
     # Hypothesis shrinks towards fewer choices and earlier samples: all kinds draw the same, and the first is plain.
-    kinds = st.sampled_from((_plain, _gradient, _checkerboard, _noise))
-    return st.builds(
-        lambda kind, one, other, number: kind(one, other, number, height, width),
-        *(kinds, colour, colour, st.integers(0, 2**16)),
-    )
+    kinds = st.sampled_from(("plain", "gradient", "checkerboard", "noise"))
+    return st.builds(_image, kinds, colour, colour, st.integers(0, 2**16), st.just((height, width)))
 
 
 def _size(module: str | os.PathLike[str] | Module | Size) -> Size:
@@ -89,32 +86,21 @@ def _stack(batch: list[Image]) -> Image:
     return np.stack(batch)
 
 
-def _plain(one: Colour, other: Colour, number: int, height: int, width: int) -> Image:
+def _image(kind: str, one: Colour, other: Colour, number: int, size: Size) -> Image:
+    """Return an image of two colours; `number` is the direction of a gradient, the side of squares, or a seed."""
     import numpy as np
 
-    return np.full((height, width, 3), one, np.float32)
-
-
-def _gradient(one: Colour, other: Colour, number: int, height: int, width: int) -> Image:
-    import numpy as np
-
-    upright = number % 2 == 1
-    steps = np.linspace(0, 1, height if upright else width, dtype=np.float32)
-    share = steps[:, None, None] if upright else steps[None, :, None]
-    start, end = np.array(one, np.float32), np.array(other, np.float32)
-    image = np.clip(start * (1 - share) + end * share, 0, 1)
-    return np.broadcast_to(image, (height, width, 3)).astype(np.float32)
-
-
-def _checkerboard(one: Colour, other: Colour, number: int, height: int, width: int) -> Image:
-    import numpy as np
-
-    side = 1 + number % max(height, width)
-    odd = (np.arange(height)[:, None] // side + np.arange(width)[None, :] // side) % 2 == 1
-    return np.where(odd[:, :, None], np.array(other, np.float32), np.array(one, np.float32))
-
-
-def _noise(one: Colour, other: Colour, number: int, height: int, width: int) -> Image:
-    import numpy as np
-
-    return np.random.default_rng(number).random((height, width, 3), dtype=np.float32)
+    if kind == "noise":
+        return np.random.default_rng(number).random((*size, 3), dtype=np.float32)
+    if kind == "plain":
+        share = np.zeros(size)
+    elif kind == "gradient":
+        steps = np.linspace(0, 1, size[0 if number % 2 else 1], dtype=np.float32)
+        share = steps[:, None] if number % 2 else steps[None, :]
+    else:
+        side = 1 + number % max(size)
+        rows, columns = np.ogrid[: size[0], : size[1]]
+        share = (rows // side + columns // side) % 2
+    share = share[:, :, None].astype(np.float32)
+    image = np.array(one, np.float32) * (1 - share) + np.array(other, np.float32) * share
+    return np.broadcast_to(np.clip(image, 0, 1), (*size, 3)).astype(np.float32)
