@@ -93,7 +93,7 @@ def _image(kind: str, one: Colour, other: Colour, number: int, size: Size) -> Im
     if kind == "noise":
         return np.random.default_rng(number).random((*size, 3), dtype=np.float32)
     if kind == "plain":
-        share = np.zeros(size)
+        share: Image = np.zeros(size)
     elif kind == "gradient":
         steps = np.linspace(0, 1, size[0 if number % 2 else 1], dtype=np.float32)
         share = steps[:, None] if number % 2 else steps[None, :]
