@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from hubcheck.cli.echo import echo
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS
 from hubcheck.util.errors import UserError
 
@@ -96,14 +97,14 @@ def command(
                 tf1_compat=tf1_compat,
             )
         except ConformanceError as error:
-            click.echo(str(error), err=True)
+            echo(str(error), err=True)
             return EXIT_FINDINGS
         except FileExistsError as error:
             raise UserError(str(error).replace("overwrite=True", "--overwrite")) from error
     for text in dict.fromkeys([*result.notes, *(str(warning.message) for warning in caught)]):
-        click.echo(text)
+        echo(text)
     for path in (*result.modules.values(), *result.archives):
-        click.echo(f"wrote {path}")
+        echo(f"wrote {path}")
     return EXIT_CONFORMS
 
 

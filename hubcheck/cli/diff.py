@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hubcheck.cli import options
+from hubcheck.cli.echo import echo
 from hubcheck.cli.project import nearest_project
 from hubcheck.diff.changes import Agreement, Diff
 from hubcheck.diff.compare import compare
@@ -69,7 +70,7 @@ def command(
 
                 rows, incomplete = compare_values(first, second, contracts, sandbox=sandbox)
     result = Diff(old, new, tuple(changes), tuple(rows), incomplete)
-    click.echo(RENDERERS[style](result), nl=False)
+    echo(RENDERERS[style](result), nl=False)
     for target in targets:
         write_atomic(target.file, [click.unstyle(RENDERERS[target.format](result))])
     if result.verdict == "breaking":

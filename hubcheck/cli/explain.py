@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from hubcheck.cli import options
+from hubcheck.cli.echo import echo
 from hubcheck.cli.project import nearest_project
 from hubcheck.engine.reports import EXIT_CONFORMS
 from hubcheck.rulebook.examples import Example, counterpart, examples
@@ -34,7 +35,7 @@ def command(name: str, *, rules: Sequence[Path]) -> int:
     else:
         for rule in known.values():
             if rule.id in selected:
-                click.echo(f"{rule.id}: {rule.title}")
+                echo(f"{rule.id}: {rule.title}")
     return EXIT_CONFORMS
 
 
@@ -42,14 +43,14 @@ def _print_rule(rule: Rule) -> None:
     from hubcheck.report.describe import checked_by
     from hubcheck.report.text import labelled
 
-    click.echo(f"{click.style(rule.id, bold=True)}  {rule.level}, checked by: {checked_by(rule)}")
-    click.echo(rule.title)
+    echo(f"{click.style(rule.id, bold=True)}  {rule.level}, checked by: {checked_by(rule)}")
+    echo(rule.title)
     rows = [("why", rule.why), ("fix", rule.fix), ("spec", f"{rule.source}: {rule.requirement}")]
     if rule.needs or rule.run_needs:
         rows.append(("needs", ", ".join(dict.fromkeys((*rule.needs, *rule.run_needs)))))
     for label, text in rows:
         for line in labelled(label, text, indent=2):
-            click.echo(line)
+            echo(line)
     scripts = examples(rule.id)
     goods = {example.file.stem: example for example in scripts if example.good}
     bads: dict[str | None, list[Example]] = {}
@@ -72,17 +73,17 @@ def _print_difference(bad: Example, good: Example) -> None:
         return
     _print_title(bad)
     for line in diff:
-        click.secho(line, fg=_COLOURS.get(line[:1]), bold=line.startswith(("---", "+++")))
+        echo(click.style(line, fg=_COLOURS.get(line[:1]), bold=line.startswith(("---", "+++"))))
 
 
 def _print_script(example: Example) -> None:
     _print_title(example)
-    click.echo(_highlighted(example.code) if sys.stdout.isatty() else example.code.rstrip())
+    echo(_highlighted(example.code) if sys.stdout.isatty() else example.code.rstrip())
 
 
 def _print_title(example: Example) -> None:
-    click.echo()
-    click.secho(f"{example.name}: {example.title}", fg="green" if example.good else "red", bold=True)
+    echo()
+    echo(click.style(f"{example.name}: {example.title}", fg="green" if example.good else "red", bold=True))
 
 
 def _highlighted(code: str) -> str:

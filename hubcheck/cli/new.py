@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from hubcheck.cli.echo import echo
 from hubcheck.engine.reports import EXIT_CONFORMS
 
 
@@ -21,5 +22,5 @@ def command(name: Path) -> int:
     from hubcheck.templates.create import create
 
     folder = create(name)
-    click.echo(f"wrote {folder}: publish.py writes the module, `python -m pytest` checks it; see README.md")
+    echo(f"wrote {folder}: publish.py writes the module, `python -m pytest` checks it; see README.md")
     return EXIT_CONFORMS

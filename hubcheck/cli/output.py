@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from hubcheck.report.formats import Output, pieces
 from hubcheck.run.resolved import ResolvedOptions
 from hubcheck.run.spool import ReportSpool
 from hubcheck.util.atomic import write_atomic
+from hubcheck.util.text import printable_lines
 
 if TYPE_CHECKING:
     from hubcheck.cli.progress import Bar
@@ -71,7 +72,7 @@ def _module_printer(style: str, bar: Bar | None) -> Callable[[ModuleReport], Non
 
         width = _width()
         print_lines = bar.print_above if bar is not None and bar.on_stdout else _print
-        return lambda report: print_lines("\n".join(text.module_lines(report, width=width)))
+        return lambda report: print_lines(_styled(text.module_lines(report, width=width)))
     if style == "jsonl":
         from hubcheck.report import jsonl
 
@@ -84,12 +85,16 @@ def _remainder(report: Report, style: str) -> Iterator[str]:
     if style == "text":
         from hubcheck.report import text
 
-        return (line + "\n" for line in text.summary_lines(report))
+        return (f"{_styled([line])}\n" for line in text.summary_lines(report))
     if style == "jsonl":
         from hubcheck.report import jsonl
 
         return iter((jsonl.last_line(report),))
     return pieces(report, style)
+
+
+def _styled(lines: Iterable[str]) -> str:
+    return printable_lines("\n".join(lines), styled=True)
 
 
 def _has_terminal(total: int, style: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hubcheck.cli import options
+from hubcheck.cli.echo import echo
 from hubcheck.cli.project import nearest_project
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
 from hubcheck.remote.sources import find_one_source, open_source
@@ -70,7 +71,7 @@ def command(
     selection = select_devices(device)
     reason = cannot_run() or selection.missing
     if reason is not None:
-        click.echo(f"cannot run the module: {reason}", err=True)
+        echo(f"cannot run the module: {reason}", err=True)
         return EXIT_INCOMPLETE
     project = nearest_project(rules)
     contracts = load_contracts(*project.rule_folders)
@@ -81,12 +82,12 @@ def command(
             with Pool(jobs=1, sandbox=sandbox, devices=selection.devices) as pool:
                 observations = replay(module, contracts, request, pool=pool, options=probe)
         except (ProbeError, SandboxUnavailable) as error:
-            click.echo(f"cannot run the module: {error}", err=True)
+            echo(f"cannot run the module: {error}", err=True)
             return EXIT_INCOMPLETE
         for line in describe(observations):
-            click.echo(line)
+            echo(line)
         if save_evidence is not None:
             for file in evidence.save_evidence(save_evidence, module, contracts, observations, probe):
-                click.echo(f"wrote {printable(str(file))}")
+                echo(f"wrote {printable(str(file))}")
     failed = any(load.failure for load in observations.loads) or any(run.failure for run in observations.runs)
     return EXIT_FINDINGS if failed else EXIT_CONFORMS

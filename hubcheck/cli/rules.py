@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from hubcheck.cli import options
+from hubcheck.cli.echo import echo
 from hubcheck.cli.project import nearest_project
 from hubcheck.engine.reports import EXIT_CONFORMS
 from hubcheck.report.describe import checked_by
@@ -26,10 +27,10 @@ def command(*, rules: Sequence[Path], style: str) -> int:
     """
     listed = load_rules(*nearest_project(rules).rule_folders).values()
     if style == "json":
-        import json
+        from hubcheck.report.json import json_text
 
         rows = [{"rule": r.id, "level": r.level, "phase": r.phase, "title": r.title, "needs": r.needs} for r in listed]
-        click.echo(json.dumps(rows, indent=1))
+        echo(json_text(rows))
         return EXIT_CONFORMS
     from rich.console import Console
     from rich.table import Table

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hubcheck.cli.echo import echo
 from hubcheck.cli.project import nearest_project
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS
 from hubcheck.module.types import Module, Shape, Tensor, Variant
@@ -37,7 +38,7 @@ def command(paths: Sequence[str], *, graph: str | None) -> int:
             if module.format is None or module.problems:
                 code = EXIT_FINDINGS
             for line in summary_lines(module) if graph is None else _graph_lines(module, graph, rule_folders):
-                click.echo(line)
+                echo(line)
     return code
 
 

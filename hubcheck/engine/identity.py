@@ -46,5 +46,5 @@ def fingerprints(module: ModuleReport, key: str) -> dict[Finding, str]:
         graph = (_COUNTERS.sub("", node.name), node.op, _COUNTERS.sub("", node.function or "")) if node else ()
         text = "\n".join([key, finding.rule, *(name or "" for name in (*names, *graph))])
         seen[text] = seen.get(text, 0) + 1
-        named[finding] = hashlib.sha256(f"{text}\n{seen[text]}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        named[finding] = hashlib.sha256(f"{text}\n{seen[text]}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return named

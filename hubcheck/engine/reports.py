@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.module_report import ModuleReport, Verdict
 from hubcheck.rulebook.levels import Level
+from hubcheck.util.text import printable_lines
 
 if TYPE_CHECKING:
     from hubcheck.rulebook.rules import Rule
@@ -166,7 +167,7 @@ class Report:
         """
         if self.exit_code != EXIT_CONFORMS:
             failures = tuple(finding for module in self.modules for finding in module.failures)
-            raise FindingsError("\n" + "\n".join(self._failure_lines()), failures)
+            raise FindingsError(printable_lines("\n" + "\n".join(self._failure_lines())), failures)
 
     def _failure_lines(self) -> Iterator[str]:
         if self.incomplete:

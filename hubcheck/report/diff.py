@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -11,9 +10,10 @@ import click
 
 from hubcheck._version import __version__
 from hubcheck.diff.changes import Agreement, Diff
+from hubcheck.report.json import json_text
 from hubcheck.report.markdown import code, escaped
 from hubcheck.report.text import WIDTH, labelled
-from hubcheck.util.text import printable
+from hubcheck.util.text import printable, printable_lines
 
 _COLOURS = {"breaking": "red", "additive": "yellow", "note": "blue", "compatible": "green"}
 _SIGNS = {"breaking": "❌", "additive": "➕", "note": "ℹ️", "compatible": "✅"}
@@ -26,13 +26,13 @@ _MEANINGS = {
 
 def text(diff: Diff) -> str:
     """Return the verdict, the changes and the comparison of values as text."""
-    return "\n".join(_text_lines(diff)) + "\n"
+    return "".join(printable_lines(line, styled=True) + "\n" for line in _text_lines(diff))
 
 
 def document(diff: Diff) -> str:
     """Return one JSON document."""
     data = {"hubcheck": __version__, "old": diff.old, "new": diff.new, "verdict": diff.verdict, **asdict(diff)}
-    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    return json_text(data) + "\n"
 
 
 def markdown(diff: Diff) -> str:
@@ -50,7 +50,7 @@ def markdown(diff: Diff) -> str:
     lines += [f"- `{code(_where(row))}`: {escaped(_result(row))}" for row in diff.agreements]
     if diff.incomplete:
         lines.append(f"- incomplete: {escaped(diff.incomplete)}")
-    return "\n".join(lines) + "\n"
+    return printable_lines("\n".join(lines)) + "\n"
 
 
 RENDERERS: Mapping[str, Callable[[Diff], str]] = {"text": text, "json": document, "markdown": markdown}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hubcheck.engine.reports import Report
 from hubcheck.report import describe
+from hubcheck.util.text import printable_lines
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 _IN_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
@@ -33,5 +34,5 @@ def _command(name: str, text: str, **properties: str) -> str:
 
     Source: GitHub's toolkit, packages/core/src/command.ts: what is escaped in data and in properties.
     """
-    shown = ",".join(f"{key}={value.translate(_IN_PROPERTY)}" for key, value in properties.items())
-    return f"::{name} {shown}::{text.translate(_IN_DATA)}\n"
+    shown = ",".join(f"{key}={printable_lines(value).translate(_IN_PROPERTY)}" for key, value in properties.items())
+    return f"::{name} {shown}::{printable_lines(text).translate(_IN_DATA)}\n"

@@ -20,7 +20,7 @@ from hubcheck.engine.findings import Outcome
 from hubcheck.engine.reports import Report
 from hubcheck.report import describe
 from hubcheck.report.diagram import diagram
-from hubcheck.util.text import plural
+from hubcheck.util.text import plural, printable_lines
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -37,6 +37,7 @@ def environment() -> Environment:
     """Return the templates, with the functions that they call."""
     loader = FileSystemLoader(TEMPLATES)
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.finalize = lambda value: printable_lines(value) if type(value) is str else value
     made.filters.update(
         base64=lambda data: base64.b64encode(data).decode(),
         csp_hash=_csp_hash,

@@ -12,6 +12,7 @@ from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report
 from hubcheck.report.describe import run_notices
+from hubcheck.util.text import printable_json
 
 
 def render(report: Report) -> Iterator[str]:
@@ -33,8 +34,13 @@ def array(rows: Iterable[Any], *, depth: int = 0) -> Iterator[str]:
     yield "[]" if between == "[" else f"\n{margin}]"
 
 
+def json_text(value: Any, *, indent: int | None = 1) -> str:
+    """Return a value as JSON that is safe to print; paths and names are the same once it is parsed."""
+    return printable_json(json.dumps(value, indent=indent, ensure_ascii=False))
+
+
 def _text(value: Any, *, margin: str = "") -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False).replace("\n", "\n" + margin)
+    return json_text(value).replace("\n", "\n" + margin)
 
 
 def module_document(module: ModuleReport) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -10,7 +9,7 @@ from hubcheck._version import __version__
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report
 from hubcheck.report.describe import run_notices
-from hubcheck.report.json import module_document
+from hubcheck.report.json import json_text, module_document
 
 
 def render(report: Report) -> Iterator[str]:
@@ -21,7 +20,7 @@ def render(report: Report) -> Iterator[str]:
 
 def module_line(module: ModuleReport) -> str:
     """Return the line of one module."""
-    return json.dumps(module_document(module), ensure_ascii=False) + "\n"
+    return json_text(module_document(module), indent=None) + "\n"
 
 
 def last_line(report: Report) -> str:
@@ -37,4 +36,4 @@ def last_line(report: Report) -> str:
         "worst": [{"path": module.path, "errors": module.errors, "others": module.others} for module in summary.worst],
     }
     run = {"exit_code": report.exit_code, "notices": run_notices(report), "summary": counts}
-    return json.dumps({"hubcheck": __version__, **run}, ensure_ascii=False) + "\n"
+    return json_text({"hubcheck": __version__, **run}, indent=None) + "\n"

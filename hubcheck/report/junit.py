@@ -10,6 +10,7 @@ from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report
 from hubcheck.report.describe import annotated_file, counts, finding_rows, location, run_notices, unchecked_lines
+from hubcheck.util.text import printable_lines
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -79,4 +80,4 @@ def _text(finding: Finding) -> str:
 
 
 def _xml(text: str) -> str:
-    return _NOT_XML.sub("�", text)
+    return _NOT_XML.sub("�", printable_lines(text))

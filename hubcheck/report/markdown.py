@@ -8,22 +8,24 @@ from collections.abc import Iterator
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report
 from hubcheck.report import describe
-from hubcheck.util.text import plural
+from hubcheck.util.text import plural, printable, printable_lines
 
 _SIGNS = {"conforms": "✅", "violates": "❌", "incomplete": "⚠️", "error": "❌", "warning": "⚠️", "note": "ℹ️"}
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
+_LINKED = re.compile(r"://|www\.|[@#]\w|\b(?:mailto|xmpp):|\bGH-\d|\b[0-9a-f]{7,40}\b", re.IGNORECASE)
 
 
 def render(report: Report) -> Iterator[str]:
     """Yield a table of the modules, then a section for each."""
     yield "## hubcheck\n\n"
-    yield from (f"> {escaped(notice)}\n>\n" for notice in describe.run_notices(report))
+    yield from (printable_lines(f"> {escaped(notice)}\n>\n") for notice in describe.run_notices(report))
     yield "\n| module | format | verdict | rules |\n|---|---|---|---|\n"
     for module in report.modules:
         verdict, counts = _verdict(module), describe.counts(module.outcomes)
-        yield f"| `{code(module.key)}` | {describe.FORMAT_NAMES[module.format]} | {verdict} | {counts} |\n"
+        row = f"| `{code(module.key)}` | {describe.FORMAT_NAMES[module.format]} | {verdict} | {counts} |\n"
+        yield printable_lines(row)
     for module in report.modules:
-        yield from (line + "\n" for line in _section(module))
+        yield from (printable_lines(line) + "\n" for line in _section(module))
 
 
 def _verdict(module: ModuleReport) -> str:
@@ -54,10 +56,15 @@ def _section(module: ModuleReport) -> Iterator[str]:
 
 
 def escaped(text: str) -> str:
-    """Return text with all markup escaped: names of a module may be hostile."""
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    """Return text with all markup escaped: names of a module may be hostile.
+
+    Escapes do not keep services from linking addresses, people and issues; code spans do.
+    """
+    words = printable(" ".join(text.split()), max_length=len(text)).split(" ")
+    return " ".join(f"`{code(word)}`" if _LINKED.search(word) else _MARKUP.sub(r"\\\1", word) for word in words)
 
 
 def code(text: str) -> str:
-    """Return text that can be between backticks, in a table too."""
-    return " ".join(text.split()).replace("`", "'").replace("|", "\\|")
+    """Return text that can be between backticks, in a table too: there a backslash escapes the bar after it."""
+    text = printable(" ".join(text.split()), max_length=len(text)).replace("`", "'").replace("\\|", r"\\x7c")
+    return text.replace("|", "\\|") or " "

@@ -5,7 +5,6 @@ Paths are relative to the checkout, as GitHub requires. Suppressed findings are 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -21,6 +20,7 @@ from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import EXIT_INTERNAL, EXIT_INTERRUPTED, Report
 from hubcheck.module.uri import Uri, parse_source
 from hubcheck.report import describe
+from hubcheck.report.json import json_text
 from hubcheck.rulebook.rules import Rule
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -53,7 +53,9 @@ def render(report: Report) -> Iterator[str]:
     invocation = {
         "executionSuccessful": report.exit_code not in (EXIT_INTERNAL, EXIT_INTERRUPTED),
         "exitCode": report.exit_code,
-        "toolExecutionNotifications": [{"level": "warning", "message": {"text": text}} for text in notifications],
+        "toolExecutionNotifications": [
+            {"level": "warning", "message": {"text": _without_links(text)}} for text in notifications
+        ],
     }
     run = {
         "tool": {"driver": driver},
@@ -64,7 +66,7 @@ def render(report: Report) -> Iterator[str]:
         "properties": {"modules": [_summary(module) for module in report.modules]},
     }
     log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
-    yield json.dumps(log, indent=1, ensure_ascii=False) + "\n"
+    yield json_text(log) + "\n"
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
@@ -95,7 +97,7 @@ def _results(module: ModuleReport, report: Report) -> Iterator[dict[str, Any]]:
         return {
             "ruleId": finding.rule,
             "level": finding.level,
-            "message": {"text": describe.finding_text(module, finding)},
+            "message": {"text": _without_links(describe.finding_text(module, finding))},
             "locations": [{"physicalLocation": place, "logicalLocations": names}],
             "partialFingerprints": {"primaryLocationLineHash": f"{prints[finding]}:1"},
             "properties": {"module": module.key, "message": finding.message, "where": where, **rows},
@@ -105,6 +107,11 @@ def _results(module: ModuleReport, report: Report) -> Iterator[dict[str, Any]]:
     for item in module.suppressed:
         reason = {"kind": "external", "status": "accepted", "justification": f"{item.kind}: {item.reason}"}
         yield result(item.finding) | {"suppressions": [reason]}
+
+
+def _without_links(text: str) -> str:
+    """Return text without links: SARIF has them in plain text too, as `[name](address)` (section 3.11.6)."""
+    return text.replace("](", r"]\x28")
 
 
 def _artifact(module: ModuleReport, report: Report) -> dict[str, Any]:

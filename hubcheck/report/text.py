@@ -15,7 +15,7 @@ from hubcheck.engine.module_report import ModuleReport, Verdict
 from hubcheck.engine.reports import Report, Summary
 from hubcheck.report import describe
 from hubcheck.rulebook.levels import LEVELS
-from hubcheck.util.text import plural, printable
+from hubcheck.util.text import plural, printable, printable_lines
 
 WIDTH = 80
 _LEVEL_COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
@@ -28,8 +28,13 @@ _MIN_FOR_TABLES = 10
 def render(report: Report, *, width: int = WIDTH) -> Iterator[str]:
     """Yield the whole report as plain text."""
     for module in report.modules:
-        yield from (click.unstyle(line) + "\n" for line in module_lines(module, width=width))
-    yield from (click.unstyle(line) + "\n" for line in summary_lines(report))
+        yield from map(plain, module_lines(module, width=width))
+    yield from map(plain, summary_lines(report))
+
+
+def plain(lines: str) -> str:
+    """Return styled lines as plain text that is safe to print, with a line end."""
+    return printable_lines(click.unstyle(lines)) + "\n"
 
 
 def module_lines(module: ModuleReport, *, width: int = WIDTH) -> Iterator[str]:
@@ -43,7 +48,7 @@ def module_lines(module: ModuleReport, *, width: int = WIDTH) -> Iterator[str]:
         yield from labelled(label, text, indent=2, width=width)
     for outcome in describe.crashes(module):
         yield click.style(f"  {outcome.crash_title}:", fg="red", bold=True)
-        yield textwrap.indent(outcome.reason or "", "    ")
+        yield textwrap.indent(printable_lines(outcome.reason or ""), "    ")
     when = "(cached)" if module.from_cache else f"in {module.elapsed_s:.2f} s"
     yield click.style(f"  {describe.counts(module.outcomes)} {when}", dim=True)
     yield ""
@@ -52,7 +57,7 @@ def module_lines(module: ModuleReport, *, width: int = WIDTH) -> Iterator[str]:
 def summary_lines(report: Report) -> Iterator[str]:
     """Yield the last lines: why the run is incomplete, tables for many modules, and the verdicts of all."""
     for notice in describe.run_notices(report):
-        yield click.style(notice, fg="yellow", bold=True)
+        yield click.style(printable_lines(notice), fg="yellow", bold=True)
     summary = report.summary
     if summary.modules < 2:
         return
@@ -90,7 +95,7 @@ def labelled(label: str, text: str, *, indent: int, width: int = WIDTH) -> Itera
     margin = " " * (indent + max(_LABEL, len(label) + 1))
     lines = [
         line
-        for part in text.splitlines() or [""]
+        for part in printable_lines(text).split("\n")
         for line in textwrap.wrap(part, max(width - len(margin), 20), break_on_hyphens=False) or [""]
     ]
     yield f"{' ' * indent}{click.style(label, dim=True)}{margin[indent + len(label) :]}{lines[0]}".rstrip()
@@ -100,7 +105,7 @@ def labelled(label: str, text: str, *, indent: int, width: int = WIDTH) -> Itera
 def finding_lines(finding: Finding, width: int = WIDTH) -> Iterator[str]:
     """Yield one finding: level, rule and location; what is wrong; found, wanted, fix, source."""
     level = click.style(finding.level, fg=_LEVEL_COLOURS[finding.level], bold=True)
-    head, where = f"  {level} {click.style(finding.rule, bold=True)}", describe.location(finding.where)
+    head, where = f"  {level} {click.style(finding.rule, bold=True)}", printable_lines(describe.location(finding.where))
     if len(click.unstyle(head)) + 3 + len(where) <= width:
         yield f"{head}   {click.style(where, dim=True)}"
     else:
@@ -108,7 +113,7 @@ def finding_lines(finding: Finding, width: int = WIDTH) -> Iterator[str]:
         for line in textwrap.wrap(where, width - 4, break_on_hyphens=False):
             yield f"    {click.style(line, dim=True)}"
     yield from textwrap.wrap(
-        finding.message, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
+        printable_lines(finding.message), width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
     )
     for label, text in describe.finding_rows(finding):
         # A command is not wrapped, so that it can be copied.

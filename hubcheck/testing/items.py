@@ -11,6 +11,7 @@ import pytest
 
 from hubcheck.module.file_names import MODULE_FILES, is_archive_name
 from hubcheck.testing.state import run_state
+from hubcheck.util.text import printable, printable_lines
 
 if TYPE_CHECKING:
     from hubcheck.engine.findings import Finding
@@ -78,11 +79,11 @@ class RuleItem(pytest.Item):
             else:
                 self.add_report_section("call", "hubcheck", _text(finding))
         if outcome.status == "broken":
-            raise RuleFailed(f"{outcome.crash_title}:\n{outcome.reason}")
+            raise RuleFailed(f"{outcome.crash_title}:\n{printable_lines(outcome.reason or '')}")
         if failures:
             raise RuleFailed("\n".join(map(_text, failures)))
         if outcome.status in ("skipped", "ignored"):
-            pytest.skip(outcome.reason or "no reason given")
+            pytest.skip(printable(outcome.reason or "no reason given"))
 
     def _remaining(self) -> dict[Path, set[str]]:
         """The rules of this run by module; deselected ones are not checked."""
@@ -100,12 +101,10 @@ class RuleItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return the module's file, which has no lines to point at."""
-        return self.path, 0, f"{self.module.name}: {self.name}"
+        return self.path, 0, f"{printable(self.module.name)}: {self.name}"
 
 
 def _text(finding: Finding) -> str:
-    from click import unstyle
+    from hubcheck.report.text import finding_lines, plain
 
-    from hubcheck.report.text import finding_lines
-
-    return unstyle(dedent("\n".join(finding_lines(finding))))
+    return plain(dedent("\n".join(finding_lines(finding)))).removesuffix("\n")

@@ -18,6 +18,7 @@ import pytest
 
 from hubcheck.testing.items import RuleItem, module_file
 from hubcheck.testing.state import run_state
+from hubcheck.util.text import printable_lines
 
 if TYPE_CHECKING:
     from hubcheck.engine.reports import Report
@@ -98,7 +99,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if notices:
         terminalreporter.section("hubcheck")
         for notice in notices:
-            terminalreporter.line(notice)
+            terminalreporter.line(printable_lines(notice))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,8 +1,18 @@
-"""Text: lines of files, lists of names, counted nouns, and untrusted text that is safe to print."""
+"""Text: lines of files, lists of names, counted nouns, and untrusted text that is safe to print.
+
+What modules, servers and file names say is untrusted. It may hold control characters, which steer terminals, marks that
+reverse the direction of text, lone surrogates, which no encoding has, or commands to the CI service that reads a log.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+_STYLE_OR_UNUSUAL = re.compile(r"\x1b\[[\d;]*m|[^\n\x20-\x7e]")
+_LOG_COMMAND = re.compile(r"^((?: |\x1b\[[\d;]*m)*):(?=:)|#(?=#\w*\[)", re.MULTILINE)
+"""GitHub reads `::command::` after any indentation and `##[command]` anywhere in a line, Azure Pipelines `##vso[`,
+TeamCity `##teamcity[`. Sources: actions/runner, ActionCommand.cs; microsoft/azure-pipelines-agent, Command.cs."""
 
 
 def text_lines(text: str) -> list[str]:
@@ -39,6 +49,33 @@ def printable(text: str, *, max_length: int = 600) -> str:
     if len(text) > max_length:
         half = (max_length - 3) // 2
         text = f"{text[:half]}...{text[-half:]}"
-    if text.isprintable():
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def printable_lines(text: str, *, styled: bool = False) -> str:
+    """Return the text with Python escapes for what is not printable, except line ends, and for the first character of
+    what a CI service would execute as a command.
+
+    Args:
+        text: any number of lines.
+        styled: keep the sequences of `click.style`; what is not hubcheck's own must have been made printable before.
+    """
+    if styled:
+        text = _STYLE_OR_UNUSUAL.sub(lambda found: found[0] if len(found[0]) > 1 else _visible(found[0]), text)
+    elif not text.replace("\n", "").isprintable():
+        text = "".join(char if char == "\n" else _visible(char) for char in text)
+    return _LOG_COMMAND.sub(lambda found: rf"{found[1]}\x3a" if found[1] is not None else r"\x23", text)
+
+
+def printable_json(text: str) -> str:
+    """Return a JSON document with the escapes of JSON for what `printable_lines` escapes: its values are the same."""
+    if text.replace("\n", "").isprintable() and "##" not in text:
         return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    import json
+
+    text = "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
+    return _LOG_COMMAND.sub(lambda found: r"\u0023" if found[1] is None else found[0], text)
+
+
+def _visible(char: str) -> str:
+    return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
