@@ -43,6 +43,7 @@ class Fault:
         details: values for the `{names}` in the rule's message, in addition to {found} and {wanted}.
         message: a clearer sentence than the rule's own.
         fix: a more specific one than the rule's own.
+        command: the arguments of a command that is another way to fix it.
         level: another one than the rule's own, for a lesser fault.
         source: where the requirement is specified, if not in the rule's own source.
         replay: the arguments of `hubcheck replay`, after the module's path, that show a fault of a run again.
@@ -56,6 +57,7 @@ class Fault:
     details: Mapping[str, object] = field(default_factory=dict)
     message: str | None = None
     fix: str | None = None
+    command: tuple[str, ...] = ()
     level: Level | None = None
     source: str | None = None
     replay: tuple[str, ...] = ()

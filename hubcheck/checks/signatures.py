@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
+from hubcheck.checks.adapting import adaptation
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.graph.same_function import origin
@@ -12,6 +13,14 @@ from hubcheck.module.types import Signature, Variant
 from hubcheck.rulebook.contract import SignatureContract
 
 _DEFAULT = "default"
+_HOW_TO_ADD = {
+    "tf1-hub": "Add it in the module function: "
+    'hub.add_signature("image_feature_vector", {"images": images}, {"default": features}).',
+    "tf1-saved-model": "Pass the signature of the features (or logits) under that name too: "
+    'builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": s, "image_feature_vector": s}).',
+    "tf2-saved-model": "Export the function that computes the features (or logits) under that name too: "
+    'tf.saved_model.save(obj, path, signatures={"serving_default": f, "image_feature_vector": f}).',
+}
 
 
 def task_signature(context: Context) -> Iterator[CheckItem]:
@@ -20,6 +29,11 @@ def task_signature(context: Context) -> Iterator[CheckItem]:
     if any(context.common_signatures()):
         return
     names = sorted({key for variant in context.module.variants for key in variant.signatures})
+    adapted = adaptation(context)
+    advice = f"`hubcheck adapt` cannot make a conforming module of it: {adapted.obstacle}."
+    if adapted.command:
+        advice = "Or let `hubcheck adapt` make a conforming module of it."
+        advice += "".join(f" {note[0].upper()}{note[1:]}." for note in adapted.unsure)
     inference = context.module.inference or next(iter(context.module.variants), None)
     near = [name for name in names if difflib.get_close_matches(name.lower(), context.contracts, n=1, cutoff=0.8)]
     hint = f"; rename {near[0]!r}" if near else ""
@@ -28,6 +42,8 @@ def task_signature(context: Context) -> Iterator[CheckItem]:
         ", ".join(names) or "no signature",
         " or ".join(context.contracts),
         {"hint": hint},
+        fix=f"{_HOW_TO_ADD[context.module.format or 'tf2-saved-model']} {advice}",
+        command=adapted.command,
     )
 
 

@@ -42,7 +42,7 @@ def value_range(context: Context, *, least_scale: float, most_offset: float) -> 
                     continue
                 arrival = _of_range(found, promised)
                 arrived = arrived or not arrival.truncates
-                if arrival.scale and _is_wrong(arrival, least_scale, most_offset):
+                if arrival.scale and takes_bytes(arrival, least_scale, most_offset):
                     yield _fault(variant, entry, arrival, promised)
     if not has_range:
         yield Skip("no contract names the range of an input" if has_task else NO_COMMON_SIGNATURE)
@@ -74,7 +74,8 @@ def _of_range(found: Arrival, promised: TensorContract) -> Arrival:
     )
 
 
-def _is_wrong(found: Arrival, least_scale: float, most_offset: float) -> bool:
+def takes_bytes(found: Arrival, least_scale: float, most_offset: float) -> bool:
+    """Return whether the range in which pixels in [0, 1] arrive is meant for pixels in [0, 255]."""
     return found.truncates or abs(found.scale) < least_scale or abs(found.offset) > most_offset * abs(found.scale)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -24,7 +25,7 @@ Status = Literal["passed", "failed", "skipped", "ignored", "broken"]
 class Finding:
     """A fault as it is reported: `source` cites the text that the rule stands on.
 
-    `replay` is the command that shows it again, if it was seen in a run.
+    `command` is one that fixes it, if there is any; `replay` shows it again, if it was seen in a run.
     """
 
     rule: str
@@ -35,6 +36,7 @@ class Finding:
     wanted: str
     fix: str
     source: str
+    command: str = ""
     replay: str = ""
 
     @property
@@ -80,7 +82,7 @@ def build_finding(rule: Rule, fault: Fault, module: Module, settings: tuple[str,
     """
     fields = {"found": fault.found, "wanted": fault.wanted, **fault.details}
     template = fault.message or rule.message
-    command = ("hubcheck", "replay", str(module.path), *fault.replay, *settings) if fault.replay else ()
+    replay = ("hubcheck", "replay", str(module.path), *fault.replay, *settings) if fault.replay else ()
     return Finding(
         rule=rule.id,
         level=fault.level or rule.level,
@@ -90,8 +92,14 @@ def build_finding(rule: Rule, fault: Fault, module: Module, settings: tuple[str,
         wanted=printable(fault.wanted),
         fix=printable(fault.fix or rule.fix),
         source=fault.source or rule.source,
-        replay=shlex.join(command),
+        command=_command(fault.command),
+        replay=_command(replay),
     )
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """Return a command to paste into a shell, whole: half of it would be another one."""
+    return printable(line := shlex.join(arguments), max_length=len(line))
 
 
 def _printable(where: Where) -> Where:

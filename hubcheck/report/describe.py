@@ -23,7 +23,7 @@ FORMAT_NAMES: dict[Format | None, str] = {
 }
 _DISPLAY_NAMES = {"conforms": "passed", "violates": "failed", "broken": "crashed"}
 _STATUSES: tuple[Status, ...] = ("passed", "failed", "skipped", "ignored", "broken")
-_LABELS = ("found", "wanted", "fix", "spec", "again")
+_LABELS = ("found", "wanted", "fix", "or run", "spec", "again")
 
 
 def display_name(word: str) -> str:
@@ -96,7 +96,7 @@ def annotated_file(module: ModuleReport) -> str:
 
 def finding_rows(finding: Finding) -> list[tuple[str, str]]:
     """Return the rows below a finding's message: label and text."""
-    texts = (finding.found, finding.wanted, finding.fix, finding.source, finding.replay)
+    texts = (finding.found, finding.wanted, finding.fix, finding.command, finding.source, finding.replay)
     return [(label, text) for label, text in zip(_LABELS, texts, strict=True) if text]
 
 

@@ -32,7 +32,8 @@ def _rows(module: ModuleReport) -> Iterator[dict[str, Any]]:
 
     prints = fingerprints(module, module.key)
     for finding in module.findings:
-        text = f"{location(finding.where)}: {finding.message}. {finding.fix}"
+        command = f" Or run: {finding.command}" if finding.command else ""
+        text = f"{location(finding.where)}: {finding.message}. {finding.fix}{command}"
         yield row(text, finding.rule, prints[finding], _SEVERITIES[finding.level])
     for unchecked, (_, text) in zip(module.unchecked, unchecked_lines(module), strict=True):
         identity = f"{module.key}\nunchecked\n{unchecked.need}".encode("utf-8", "surrogateescape")

@@ -77,9 +77,9 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    """Return a finding; the command that reproduces it, if a run showed it, is at the end of the fix."""
+    """Return a finding; the command that fixes or reproduces it, if there is one, is at the end of the fix."""
     document = asdict(finding)
-    replay = document.pop("replay")
-    if replay:
-        document["fix"] = f"{finding.fix} See it again: {replay}"
+    command, replay = document.pop("command"), document.pop("replay")
+    document["fix"] += f" Or run: {command}" if command else ""
+    document["fix"] += f" See it again: {replay}" if replay else ""
     return document

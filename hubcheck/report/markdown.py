@@ -40,7 +40,7 @@ def _section(module: ModuleReport) -> Iterator[str]:
         yield f"- {_SIGNS[finding.level]} **{finding.level} `{finding.rule}`** {where}  "
         yield f"  {escaped(finding.message)}"
         for label, text in describe.finding_rows(finding):
-            shown = f"`{code(text)}`" if label in ("found", "wanted", "again") else escaped(text)
+            shown = f"`{code(text)}`" if label in ("found", "wanted", "or run", "again") else escaped(text)
             yield f"  - {label}: {shown}"
         yield ""
     for outcome in describe.crashes(module):

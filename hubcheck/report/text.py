@@ -117,7 +117,7 @@ def finding_lines(finding: Finding, width: int = WIDTH) -> Iterator[str]:
     )
     for label, text in describe.finding_rows(finding):
         # A command is not wrapped, so that it can be copied.
-        room = max(width, len(text) + 20) if label == "again" else width
+        room = max(width, len(text) + 20) if label in ("again", "or run") else width
         yield from labelled(label, text, indent=4, width=room)
 
 
