@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hubcheck.util import resources
-from hubcheck.util.atomic import replacing
 from hubcheck.util.data_files import DataFileError, validate_schema
+from hubcheck.util.sealed import SealedFolder
 
 
 def check_configuration(file: Path, content: bytes, data: Any, *, use_cache: bool) -> None:
@@ -26,10 +25,10 @@ def check_configuration(file: Path, content: bytes, data: Any, *, use_cache: boo
 
     text = (resources.folder("rules") / "schema" / "config.schema.json").read_bytes()
     digest = hashlib.sha256(text + content).digest()
-    record = resources.cache_folder("configurations") / hashlib.sha256(bytes(file.absolute())).hexdigest()[:32]
-    with suppress(OSError):
-        if use_cache and record.read_bytes() == digest:
-            return
+    name = hashlib.sha256(bytes(file.absolute())).hexdigest()[:32]
+    records = SealedFolder(resources.cache_folder("configurations"), "configuration")
+    if use_cache and records.read(name) == digest:
+        return
     if not isinstance(data, dict):
         raise DataFileError(file, "tool.hubcheck", "must be a table")
     schema = json.loads(text)
@@ -41,10 +40,7 @@ def check_configuration(file: Path, content: bytes, data: Any, *, use_cache: boo
     _check_keys(file, data.get("limits"), schema["properties"]["limits"], "limits.")
     validate_schema(file, data, "config")
     if use_cache:
-        with suppress(OSError):
-            record.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with replacing(record) as draft:
-                draft.write_bytes(digest)
+        records.write(name, digest)
 
 
 def _check_keys(file: Path, table: Any, schema: Mapping[str, Any], prefix: str) -> None:

@@ -1,7 +1,8 @@
 """A cache of downloads: `objects/` holds files named by their SHA-256, `records/` the object and validator of each URI.
 
 Files are written atomically, so several processes may share a cache. The digest of an object is checked at each use; a
-damaged one is removed and downloaded again. Errors of the cache never fail a check.
+damaged one is removed and downloaded again. A record that somebody else has written counts as missing (util/sealed.py).
+Errors of the cache never fail a check.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 
 from hubcheck.util.atomic import replacing
 from hubcheck.util.locks import lock_file
+from hubcheck.util.sealed import SealedFolder, is_own_file, is_own_folder
 
 _KEPT_SHARE = 0.9
 """The share of the size limit that is kept when old files are removed."""
@@ -32,22 +35,27 @@ class DownloadCache:
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder, self._max_bytes = folder, max_bytes
+        self._records = SealedFolder(folder, "download")
         self._has_new_objects = False
 
     def scratch_parent(self) -> Path | None:
-        """Return a folder for private folders on the file system of the cache, so that objects can be hard-linked."""
+        """Return a folder for private folders on the file system of the cache, so that objects can be hard-linked.
+
+        None if somebody else could exchange what is in it.
+        """
         folder = self._folder / "open"
         with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if os.access(folder, os.W_OK):
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.mkdir(exist_ok=True, mode=0o700)
+            if is_own_folder(self._folder) and is_own_folder(folder) and os.access(folder, os.W_OK):
                 return folder
         return None
 
     def restore(self, uri: str, validator: str, target: Path) -> bool:
         """Put the download of a URI at `target`; return False unless it is cached, undamaged, with this validator."""
-        record = self._record(uri)
+        record = _record(uri)
         try:
-            fields = json.loads(record.read_bytes())
+            fields = json.loads(self._records.read(record) or b"")
             digest, size = str(fields["object"]), int(fields["size"])
             if fields["validator"] != validator:
                 return False
@@ -59,7 +67,7 @@ class DownloadCache:
         if target.stat().st_size == size and _digest(target) == digest:
             with suppress(OSError):
                 os.utime(file)
-                os.utime(record)
+                os.utime(self._folder / record)
             return True
         target.unlink()
         with suppress(OSError):
@@ -79,10 +87,7 @@ class DownloadCache:
                 self._has_new_objects = True
             if validator is not None:
                 fields = {"uri": uri, "validator": validator, "object": digest, "size": size}
-                record = self._record(uri)
-                record.parent.mkdir(parents=True, exist_ok=True)
-                with replacing(record) as draft:
-                    draft.write_text(json.dumps(fields), encoding="utf-8")
+                self._records.write(_record(uri), json.dumps(fields).encode())
 
     def evict(self) -> None:
         """Remove the files that were not used for longest if new ones made the cache larger than its limit."""
@@ -109,9 +114,10 @@ class DownloadCache:
             raise ValueError("not a SHA-256 digest")
         return self._folder / "objects" / digest[:2] / digest[2:]
 
-    def _record(self, uri: str) -> Path:
-        digest = hashlib.sha256(uri.encode("utf-8", "surrogateescape")).hexdigest()
-        return self._folder / "records" / digest[:2] / digest[2:]
+
+def _record(uri: str) -> str:
+    digest = hashlib.sha256(uri.encode("utf-8", "surrogateescape")).hexdigest()
+    return f"records/{digest[:2]}/{digest[2:]}"
 
 
 def _digest(file: Path) -> str:
@@ -120,10 +126,16 @@ def _digest(file: Path) -> str:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Make a hard link, or a copy where the file system has no links."""
+    """Make a hard link, or a copy where the file system has no links, or somebody else could change the file later."""
+    if not stat.S_ISREG(source.lstat().st_mode):
+        raise OSError(f"{source} is no regular file")
     try:
         os.link(source, target)
+        if is_own_file(target):
+            return
+        target.unlink()
     except FileNotFoundError:
         raise
     except OSError:
-        shutil.copyfile(source, target)
+        pass
+    shutil.copyfile(source, target)

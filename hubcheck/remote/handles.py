@@ -13,7 +13,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from hubcheck.module.uri import Uri
 from hubcheck.remote.fetch_options import FetchOptions
 from hubcheck.util.errors import Unreachable, UserError
 from hubcheck.util.locks import private_folder
-from hubcheck.util.resources import child_environment
+from hubcheck.util.resources import cache_folder, child_environment
 
 _TIMEOUT_S = 3600
 """The clients have no limit of their own that could be set."""
@@ -52,7 +51,7 @@ class Client:
     default_cache: Path
 
 
-_TFHUB = Client("tensorflow-hub", "tensorflow_hub", "TFHUB_CACHE_DIR", Path(tempfile.gettempdir()) / "tfhub_modules")
+_TFHUB = Client("tensorflow-hub", "tensorflow_hub", "TFHUB_CACHE_DIR", cache_folder("tfhub"))
 _KAGGLE = Client("kagglehub", "kagglehub", "KAGGLEHUB_CACHE", Path.home() / ".cache" / "kagglehub")
 
 

@@ -1,7 +1,7 @@
 """Reports on disk, by a digest of everything that they depend on.
 
 A key covers the module's files, the rules and contracts, the options, hubcheck's own code and TensorFlow's release.
-Entries are written atomically, and a damaged one counts as missing.
+Entries are written atomically. One that is damaged, or written by somebody else, counts as missing (util/sealed.py).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -20,15 +21,16 @@ from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.listing import read_documents
 from hubcheck.module.locate import is_archive
-from hubcheck.run.report_lines import report_from, report_text
+from hubcheck.run.report_codec import report_from, report_text
 from hubcheck.util import resources
-from hubcheck.util.atomic import replacing
+from hubcheck.util.sealed import SealedFolder
 
-_FORMAT_VERSION = 3
+_FORMAT_VERSION = 4
 """Increased when the format of entries changes."""
 _MAX_ENTRIES = 64
 """Entries in each of the 256 folders; when there are more, the oldest are evicted."""
 _MAX_ENTRY_BYTES = 16 << 20
+_ENTRY = re.compile("[0-9a-f]{62}")
 
 
 class Cache:
@@ -42,6 +44,7 @@ class Cache:
 
     def __init__(self, folder: Path, settings: Iterable[str], *, static: bool) -> None:
         self._folder, self._static = folder, static
+        self._files = SealedFolder(folder, "report")
         digest = hashlib.blake2b(digest_size=32)
         for part in (str(_FORMAT_VERSION), __version__, *_own_code(), *settings):
             _add(digest, part.encode("utf-8", "surrogateescape"))
@@ -59,26 +62,18 @@ class Cache:
         return digest.hexdigest()
 
     def get(self, key: str) -> ModuleReport | None:
-        """Return the report with this key, if there is an undamaged one."""
+        """Return the report with this key, if there is one that this user has kept."""
+        text = self._files.read(_name(key), _MAX_ENTRY_BYTES)
         try:
-            with self._file(key).open("rb") as file:
-                checksum, _, text = file.read(_MAX_ENTRY_BYTES).partition(b"\n")
-            return report_from(text) if checksum == _checksum(text) else None
-        except (OSError, ValueError):
+            return report_from(text) if text is not None else None
+        except ValueError:
             return None
 
     def put(self, key: str, report: ModuleReport) -> None:
         """Keep a report, unless the cache cannot be written."""
-        text = report_text(report)
-        file = self._file(key)
         with suppress(OSError):
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _evict(file.parent)
-            with replacing(file) as draft:
-                draft.write_bytes(_checksum(text) + b"\n" + text)
-
-    def _file(self, key: str) -> Path:
-        return self._folder / key[:2] / key[2:]
+            _evict(self._folder / key[:2])
+        self._files.write(_name(key), report_text(report))
 
 
 class _NotCacheable(Exception):
@@ -90,8 +85,8 @@ def _add(digest: Any, part: bytes) -> None:
     digest.update(part)
 
 
-def _checksum(text: bytes) -> bytes:
-    return hashlib.blake2b(text, digest_size=16).hexdigest().encode()
+def _name(key: str) -> str:
+    return f"{key[:2]}/{key[2:]}"
 
 
 def _content(path: Path, limits: ReadLimits, *, static: bool) -> Iterator[bytes]:
@@ -160,7 +155,8 @@ def tensorflow_releases() -> Iterator[str]:
 
 
 def _evict(bucket: Path) -> None:
-    entries = [entry for entry in os.scandir(bucket) if entry.is_file()]
+    # The folder may be a link to another one, if somebody else can write to the cache.
+    entries = [entry for entry in os.scandir(bucket) if _ENTRY.fullmatch(entry.name)]
     if len(entries) >= _MAX_ENTRIES:
         for entry in sorted(entries, key=lambda entry: entry.stat().st_mtime)[: _MAX_ENTRIES // 4]:
             Path(entry).unlink(missing_ok=True)

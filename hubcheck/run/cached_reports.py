@@ -36,11 +36,12 @@ def cached_or_checked(
     """
     cached = CachedReports(plan, environment)
     ahead: deque[tuple[ModuleSource, ModuleReport | None]] = deque()
-    found = ((source, cached.get(source)) for source in modules)
+    remaining = iter(modules)
 
     def unknown() -> Iterator[ModuleSource]:
         yield ahead[0][0]
-        for source, report in found:
+        for source in remaining:
+            report = cached.get(source)
             ahead.append((source, report))
             if report is None:
                 yield source
@@ -50,7 +51,8 @@ def cached_or_checked(
             yield ahead[0][1]
             ahead.popleft()
 
-    for source, report in found:
+    for source in remaining:
+        report = cached.get(source)
         if report is None:
             ahead.append((source, None))
             break

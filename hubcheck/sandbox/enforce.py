@@ -29,10 +29,7 @@ def enforce(policy: SandboxPolicy) -> Protections:
         reason = reason or layer.unavailable()
         if reason is None:
             try:
-                applied = tuple(layer.apply(policy))
-                enforced += applied
-                partly = [protection for protection in layer.protects if protection not in applied]
-                missing += [f"{protection}: {layer.limitation(policy)}" for protection in partly]
+                enforced += layer.apply(policy)
             except OSError as error:
                 reason = error.strerror or str(error)
         if reason is not None:

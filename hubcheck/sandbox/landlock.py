@@ -109,14 +109,4 @@ def _call(number: int, *arguments: object) -> int:
     return result
 
 
-def _limitation(policy: SandboxPolicy) -> str:
-    return (
-        "it is allowed"
-        if policy.network and version() >= _SCOPES_SINCE
-        else f"the kernel's Landlock is version {version()}"
-    )
-
-
-LAYER = Layer(
-    "landlock", ("files (Landlock)", "TCP (Landlock)", "signals (Landlock)"), _unavailable, _apply, _limitation
-)
+LAYER = Layer("landlock", ("files (Landlock)",), _unavailable, _apply)

@@ -1,0 +1,141 @@
+"""Processes that check one module after the other.
+
+A process that dies takes only its module with it: that one is checked once more by a new process, and then reported.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from hubcheck.module.uri import parse_source
+from hubcheck.run.options import Options
+from hubcheck.run.report_codec import report_text
+from hubcheck.util.errors import ModuleUnavailable
+from hubcheck.util.resources import child_environment
+
+_NOT_VISIBLE = b"not visible\n"
+_T = TypeVar("_T")
+
+
+class WorkerDied(RuntimeError):
+    """The process that checked a module died, twice."""
+
+
+class WorkerProcesses:
+    """One worker process for each thread that calls `check`. All methods are thread-safe.
+
+    Args:
+        options: what to check, and how. Policies are applied by the caller.
+        folder: the folder that relative paths start from.
+    """
+
+    def __init__(self, options: Options, folder: Path) -> None:
+        config = options.config and replace(options.config, baseline=None)
+        options = replace(
+            options, jobs=1, cache=None, cluster=None, config=config, baseline=None, update_baseline=False
+        )
+        self._setup = pickle.dumps((options, str(folder)))
+        self._thread = threading.local()
+        self._lock = threading.Lock()
+        self._workers: list[subprocess.Popen[bytes]] = []
+        self._closed = False
+
+    def check(self, path: str) -> bytes:
+        """Return a module's report as a line of JSON, made by this thread's worker.
+
+        Raises:
+            WorkerDied: the worker died, and so did the next one.
+            ModuleUnavailable: this machine does not see the module's folder.
+        """
+        for _ in range(2):
+            worker = self._worker()
+            try:
+                assert worker.stdin is not None
+                assert worker.stdout is not None
+                worker.stdin.write(os.fsencode(path).hex().encode() + b"\n")
+                worker.stdin.flush()
+                line = worker.stdout.readline()
+            except OSError:
+                line = b""
+            if line == _NOT_VISIBLE:
+                raise ModuleUnavailable(
+                    f"not checked: {os.uname().nodename} does not see the folder; share it, or give a URI"
+                )
+            if line.endswith(b"\n"):
+                return line
+            self._thread.worker = None
+            worker.kill()
+            worker.wait()
+        raise WorkerDied(f"the process that checked it died twice, the last time with exit code {worker.returncode}")
+
+    def _worker(self) -> subprocess.Popen[bytes]:
+        worker: subprocess.Popen[bytes] | None = getattr(self._thread, "worker", None)
+        if worker is None:
+            with self._lock:
+                if self._closed:
+                    raise WorkerDied("the run is over")
+                command = [sys.executable, "-c", "from hubcheck.run.worker_processes import work; work()"]
+                environment = child_environment()
+                worker = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
+                )
+                self._workers = [one for one in self._workers if one.poll() is None] + [worker]
+            assert worker.stdin is not None
+            worker.stdin.write(b"%d\n" % len(self._setup) + self._setup)
+            self._thread.worker = worker
+        return worker
+
+    def close(self) -> None:
+        """End all workers."""
+        with self._lock:
+            self._closed = True
+            for worker in self._workers:
+                worker.kill()
+        for worker in self._workers:
+            worker.wait()
+
+
+def in_order(started: Iterable[_T], *, ahead: int) -> Iterator[_T]:
+    """Yield the items of `started` in their order, keeping up to `ahead` later ones drawn (and so started)."""
+    waiting: deque[_T] = deque()
+    for item in started:
+        waiting.append(item)
+        if len(waiting) > ahead:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def work() -> None:
+    """Run a worker: read paths from standard input and write reports to standard output, until that is closed."""
+    from hubcheck.run.checker import Checker
+    from hubcheck.run.resolved import resolve
+
+    requests, out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # so that nothing else is printed between reports
+    size = requests.readline()
+    if not size.endswith(b"\n"):
+        return  # the process that started this one was killed before it sent the options
+    options, folder = pickle.loads(requests.read(int(size)))  # from the process that started this one
+    if Path(folder).is_dir():
+        os.chdir(folder)
+    plan = resolve(options)
+    # The process that started this one may be killed while a module is checked.
+    with suppress(BrokenPipeError), Checker(plan) as checker:
+        for line in requests:
+            source = parse_source(os.fsdecode(bytes.fromhex(line.decode())))
+            if isinstance(source, Path) and not source.exists():
+                out.write(_NOT_VISIBLE)
+            else:
+                (report,) = checker.reports([source], plan)
+                out.write(report_text(report) + b"\n")
+            out.flush()
