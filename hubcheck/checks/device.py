@@ -11,10 +11,11 @@ from hubcheck.checks.faults import Checked, CheckItem, Skip
 from hubcheck.checks.graph_groups import Group, group_fault, judged_variants
 from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.dataflow.unknown_ops import runs_unknown_code
+from hubcheck.graph.devices import kernels
 from hubcheck.graph.devices.device_path import DevicePath
-from hubcheck.graph.devices.kernel_attributes import Texts
+from hubcheck.graph.devices.kernels import Texts
 from hubcheck.graph.devices.placement import is_compiled, platforms
-from hubcheck.graph.op_tables import kernels, ops
+from hubcheck.graph.op_tables import ops
 
 _NOTHING_TO_CHECK = Skip("no common signature, default signature or callable leads from images to an output")
 _ONLY_A_RUN = Skip("only a run shows whether each op has a kernel that works", undecided=True)

@@ -9,15 +9,15 @@ from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
 from hubcheck.checks.places import layer_name, node_of, where_in
 from hubcheck.graph.dataflow.frame import Value
 from hubcheck.graph.dataflow.inlining import MAX_DEPTH
+from hubcheck.graph.dataflow.state import Draw, fixed_draws
 from hubcheck.graph.dataflow.unknown_ops import UnknownOp
-from hubcheck.graph.dropout.drawn_weights import Draw, fixed_draws
 from hubcheck.graph.dropout.drop_rate import drop_rate
 from hubcheck.graph.dropout.masks import Mask, masks
 from hubcheck.graph.entry_points import DEFAULT, EntryPoint
 from hubcheck.graph.variant_analysis import VariantAnalysis
 from hubcheck.module.types import Variant
 from hubcheck.rulebook.levels import Level
-from hubcheck.util.gc_paused import gc_paused
+from hubcheck.util.walk import gc_paused
 
 
 def no_dropout(context: Context) -> Iterator[CheckItem]:

@@ -8,8 +8,8 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Node, Where
 from hubcheck.checks.graph_groups import Group, group_fault, judged_variants, nodes_fault
 from hubcheck.graph.dataflow.body import Body
+from hubcheck.graph.devices import kernels
 from hubcheck.graph.devices.placement import read_placement
-from hubcheck.graph.op_tables import kernels
 from hubcheck.module.types import Module
 from hubcheck.rulebook.levels import Level
 

@@ -10,7 +10,7 @@ from hubcheck.checks.places import layer_name, node_of, where_in
 from hubcheck.graph.dataflow.frame import Value
 from hubcheck.graph.nondeterminism import RandomNode, random_nodes
 from hubcheck.module.types import Variant
-from hubcheck.util.gc_paused import gc_paused
+from hubcheck.util.walk import gc_paused
 
 
 def deterministic(context: Context) -> Iterator[CheckItem]:

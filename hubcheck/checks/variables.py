@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from hubcheck.checks.faults import Fault, Where
-from hubcheck.module.tensor_slices import uncovered
+from hubcheck.module.checkpoint import uncovered
 from hubcheck.module.types import CheckpointEntry, Module, Slice, Variable, Variant
 from hubcheck.util.text import listed
 

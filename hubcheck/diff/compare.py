@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Literal
 
 from hubcheck.diff.changes import KINDS, Change, Kind
-from hubcheck.module.bounded_read import read_file
-from hubcheck.module.types import INIT_OP_SIGNATURE, Module, Shape, Signature, Tensor, Trace, Variant
+from hubcheck.module.limits import read_file
+from hubcheck.module.types import Module, Shape, Signature, Tensor, Trace, Variant
 from hubcheck.rulebook.contract import SignatureContract, expected_image_size
 
 _MAX_ASSET_BYTES = 64 << 20
@@ -63,10 +63,7 @@ def _variants(old: Module, new: Module) -> Iterator[Change]:
 
 
 def _signatures(old: Variant, new: Variant) -> Iterator[Change]:
-    before, after = (
-        {key: signature for key, signature in variant.signatures.items() if key != INIT_OP_SIGNATURE}
-        for variant in (old, new)
-    )
+    before, after = old.signatures, new.signatures
     for key in dict.fromkeys((*before, *after)):
         if key not in after:
             yield Change("breaking", key, "the signature was removed")

@@ -9,15 +9,9 @@ from dataclasses import dataclass, field
 class DiagramStep:
     """One step on the data path from the images to the outputs: a node, or a name scope around the steps below it.
 
-    Attributes:
-        depth: number of scopes around the step.
-        name: the node's or scope's name.
-        ops: the ops in it, as text.
-        shape: shape of its result, "" if not known.
-        notes: the findings on it, in brief.
-        outputs: keys of the signature's outputs that it computes.
-        sources: indices of the steps whose results it takes.
-        is_scope: whether the steps below it are its content.
+    `depth` is the number of scopes around it, `shape` that of its result, "" if not known; `notes` are the findings on
+    it, `outputs` the keys of the signature's outputs that it computes, `sources` the indices of the steps whose results
+    it takes. The steps below one that `is_scope` are its content.
     """
 
     depth: int
@@ -52,10 +46,7 @@ class SignatureDetails:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Counts of output values in equal bins from `low` to `high`.
-
-    `constant_share` is the share of output entries that are the same for all images.
-    """
+    """Counts of output values in equal bins; `constant_share` is the share of entries that are equal for all images."""
 
     signature: str
     device: str

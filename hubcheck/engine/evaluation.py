@@ -19,7 +19,7 @@ from hubcheck.engine.halves import ABSENT, Half, HalfName, combine
 from hubcheck.engine.predicates import author_error, predicate
 from hubcheck.rulebook.levels import LEVELS
 from hubcheck.rulebook.rules import Rule, matching
-from hubcheck.util.gc_paused import gc_paused
+from hubcheck.util.walk import gc_paused
 
 if TYPE_CHECKING:
     from hubcheck.probe.observations import Observations
@@ -85,8 +85,8 @@ class RuleSelection:
 
     def first(self, ordered: Iterable[Rule]) -> str:
         """Return the first rule that is reported, to report an internal error of hubcheck for."""
-        rules = list(ordered)
-        return next((rule.id for rule in rules if rule.id in self.selected), rules[0].id)
+        ids = [rule.id for rule in ordered]
+        return next(filter(self.selected.__contains__, ids), ids[0])
 
     def in_order_of_needs(self) -> list[Rule]:
         """Return all rules, each after those that it needs."""
@@ -166,8 +166,6 @@ def evaluate(
     """Evaluate the static halves of all rules on a module.
 
     Args:
-        context: the module and the contracts.
-        rules: all rules by id.
         selected: the ids to report, by default all; the others are evaluated only as needs.
         assume_passed: the ids that block no other rule, even if they fail.
     """
@@ -223,7 +221,6 @@ def _blocked(needs: Iterable[str]) -> Half | None:
 
 
 def _evaluate(rule: Rule, check: str, context: Context, *observed: Observations) -> Half:
-    """Evaluate one half of a rule."""
     try:
         items = list(distinct(predicate(check)(context, *observed, **rule.params), context.module))
     except Exception as error:
@@ -237,14 +234,14 @@ def _evaluate(rule: Rule, check: str, context: Context, *observed: Observations)
         own_level = any(fault.level in (None, "error") for fault in faults)
         return Half("failed", None, findings, corroborations, blocks=own_level)
     skips = list(dict.fromkeys(item for item in items if isinstance(item, Skip)))
+    complete = not any(skip.incomplete for skip in skips)
     resting = [skip for skip in skips if skip.needs is not None]
     if resting:
         needs = tuple(dict.fromkeys(skip.needs for skip in resting if skip.needs is not None))
-        complete, blocks = not any(skip.incomplete for skip in skips), any(skip.blocks for skip in resting)
+        blocks = any(skip.blocks for skip in resting)
         return Half("blocked", _reason(resting), blocks=blocks, complete=complete, rests_on=needs)
     unanswered = [skip for skip in skips if skip.undecided or skip.incomplete]
     if unanswered:
-        complete = not any(skip.incomplete for skip in unanswered)
         return Half("undecided", _reason(unanswered), complete=complete)
     if corroborations or any(isinstance(item, Checked) for item in items):
         return Half("passed", corroborations=corroborations)

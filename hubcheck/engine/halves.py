@@ -96,8 +96,5 @@ def combine(static: Half, probe: Half = ABSENT) -> Decision:
 
 def _corroborated(static: Half, probe: Half) -> tuple[Finding, ...]:
     """Return the findings of the static half with what the run says about them."""
-    notes = {item.where: item.text for item in probe.corroborations}
-    return tuple(
-        replace(finding, message=f"{finding.message} ({notes[finding.where]})") if finding.where in notes else finding
-        for finding in static.findings
-    )
+    notes = {item.where: f" ({item.text})" for item in probe.corroborations}
+    return tuple(replace(f, message=f"{f.message}{notes.get(f.where, '')}") for f in static.findings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from pathlib import Path
 
 from hubcheck.engine.findings import Finding
@@ -38,13 +39,13 @@ def fingerprints(module: ModuleReport, key: str) -> dict[Finding, str]:
     import hashlib
 
     named: dict[Finding, str] = {}
-    seen: dict[str, int] = {}
+    seen: Counter[str] = Counter()
     everything = [*module.findings, *(suppressed.finding for suppressed in module.suppressed)]
     for finding in sorted(everything, key=lambda f: (f.rule, str(f.where), f.found, f.message)):
         where, node = finding.where, finding.where.node
         names = (where.variant, where.trace, where.signature, where.side, where.key)
         graph = (_COUNTERS.sub("", node.name), node.op, _COUNTERS.sub("", node.function or "")) if node else ()
         text = "\n".join([key, finding.rule, *(name or "" for name in (*names, *graph))])
-        seen[text] = seen.get(text, 0) + 1
+        seen[text] += 1
         named[finding] = hashlib.sha256(f"{text}\n{seen[text]}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return named

@@ -47,11 +47,8 @@ class Suppressed:
 class Unchecked:
     """The rules that a fault kept from being checked, wholly or in part, although the fault itself does not count.
 
-    Attributes:
-        need: the rule with the fault.
-        why: why the fault does not count.
-        accepted: whether the verdict stands without these rules; else it is incomplete.
-        rules: the ids of the rules.
+    `need` is the rule with the fault; the verdict stands without these rules if this is `accepted`, else it is
+    incomplete.
     """
 
     need: str

@@ -15,14 +15,9 @@ from hubcheck.module.types import Variant
 def signature_outline(
     context: Context, variant: Variant, signature: str, findings: Iterable[Finding] = (), *, lines: int = 40
 ) -> list[Line]:
-    """The way from the images to each output of a signature of a variant.
+    """Return the way from the images to each output of a signature of a variant, in about so many lines.
 
-    Args:
-        context: the module and the contracts.
-        variant: one of the module's variants.
-        signature: a key of the variant's signatures.
-        findings: those that name a node on the way are marked there.
-        lines: about how many lines there may be.
+    Findings that name a node on the way are marked there.
 
     Raises:
         KeyError: the variant has no such signature.
@@ -37,7 +32,7 @@ def signature_outline(
 def entry_outline(
     analysis: VariantAnalysis, entry: EntryPoint, findings: Iterable[Finding] = (), *, lines: int = 40
 ) -> list[Line]:
-    """The same for one of the entries of a variant's dataflow: a signature, or a trace of the callable."""
+    """Return the same for one of the entries of a variant's dataflow: a signature, or a trace of the callable."""
     marks: dict[Spot, dict[str, None]] = {}
     for finding in findings:
         node = finding.where.node

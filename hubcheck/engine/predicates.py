@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import traceback
 from collections.abc import Callable, Iterator
 
 from hubcheck.checks.faults import Checked, Corroboration, Fault, Skip
@@ -20,8 +21,7 @@ class UnknownPredicate(UserError):
 def predicate(name: str) -> Predicate:
     """Return the function "module:function", from hubcheck.checks or, with a dotted module name, from any module.
 
-    Raises:
-        UnknownPredicate: it cannot be imported.
+    Raise UnknownPredicate if it cannot be imported.
     """
     module, _, function = name.partition(":")
     path = module if "." in module else f"hubcheck.checks.{module}"
@@ -41,22 +41,14 @@ def author_error(name: str, error: Exception) -> str | None:
         code = predicate(name).__code__
     except (UnknownPredicate, AttributeError):
         return message
-    file, line = code.co_filename, code.co_firstlineno
-    trace = error.__traceback__
-    while trace is not None:
-        # The innermost line of the author's file, not of a library that it calls.
-        if trace.tb_frame.f_code.co_filename == file:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return f"{message} ({file}, line {line})"
+    # The innermost line of the author's file, not of a library that it calls.
+    frames = traceback.walk_tb(error.__traceback__)
+    lines = [line for frame, line in frames if frame.f_code.co_filename == code.co_filename]
+    return f"{message} ({code.co_filename}, line {(lines or [code.co_firstlineno])[-1]})"
 
 
 def check_predicates(rule: Rule) -> None:
-    """Check that the predicates of a rule exist and take its parameters. Rules that users write need that.
-
-    Raises:
-        DataFileError: they do not.
-    """
+    """Raise DataFileError unless a user's rule names predicates that exist and take its parameters."""
     import inspect
 
     for key, name in (("check", rule.check), ("probe", rule.probe)):

@@ -147,17 +147,14 @@ class Report:
     @property
     def exit_code(self) -> int:
         """0 conforms, 1 findings, 2 an error in a user's rule, 3 incomplete, 70 an internal error, 130 interrupted."""
-        if self.summary.broken:
-            return EXIT_INTERNAL
-        if self.interrupted:
-            return EXIT_INTERRUPTED
-        if self.summary.rule_errors:
-            return EXIT_USAGE
-        if self.summary.failing:
-            return EXIT_FINDINGS
-        if self.incomplete or self.summary.verdicts["incomplete"]:
-            return EXIT_INCOMPLETE
-        return EXIT_CONFORMS
+        by_precedence = (
+            (self.summary.broken, EXIT_INTERNAL),
+            (self.interrupted, EXIT_INTERRUPTED),
+            (self.summary.rule_errors, EXIT_USAGE),
+            (self.summary.failing, EXIT_FINDINGS),
+            (self.incomplete or self.summary.verdicts["incomplete"], EXIT_INCOMPLETE),
+        )
+        return next((code for holds, code in by_precedence if holds), EXIT_CONFORMS)
 
     def raise_for_findings(self) -> None:
         """Raise unless every module conforms.

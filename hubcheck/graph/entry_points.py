@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from hubcheck.graph.dataflow.body import Port
+from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
-from hubcheck.graph.dataflow.view import GraphView
 from hubcheck.module.types import ObjectGraph, Signature, Tensor, Trace
 
 DEFAULT = "default"
@@ -68,38 +67,31 @@ def _values(graph: InlinedGraph, components: tuple[str, ...]) -> Iterator[Value]
 def trace_entries(graph: InlinedGraph, objects: ObjectGraph) -> Iterator[EntryPoint]:
     """Yield the entry points of the traces of the callable whose function is in the graph."""
     for trace in objects.traces:
-        frame = graph.root(trace.function, _captured_constants(objects, trace, graph.view))
-        if frame is not None:
-            yield _trace_entry(trace, frame)
+        body, argument = graph.view.function(trace.function), trace.image_argument
+        if body is None:
+            continue
+        frame = CallFrame(body)
+        frame.bindings = _captured_constants(graph, objects, trace, body)
+        keys = [key or DEFAULT for key in trace.outputs]
+        yield EntryPoint(
+            signature=None,
+            trace=trace,
+            outputs={key: (frame, *port) for key, port in zip(keys, body.results, strict=False)},
+            images=tuple(
+                (frame, position, 0)
+                for position, name in enumerate(trace.tensors)
+                if position < body.arguments and (argument is None or name == argument[0])
+            ),
+            images_key=argument[0] if argument is not None else None,
+        )
 
 
-def _trace_entry(trace: Trace, frame: CallFrame) -> EntryPoint:
-    argument = trace.image_argument
-    keys = [key or DEFAULT for key in trace.outputs]
-    return EntryPoint(
-        signature=None,
-        trace=trace,
-        outputs={key: (frame, *port) for key, port in zip(keys, frame.body.results, strict=False)},
-        images=tuple(
-            (frame, position, 0)
-            for position, name in enumerate(trace.tensors)
-            if position < frame.body.arguments and (argument is None or name == argument[0])
-        ),
-        images_key=argument[0] if argument is not None else None,
-    )
-
-
-def _captured_constants(objects: ObjectGraph, trace: Trace, view: GraphView) -> dict[int, Port]:
-    """Return which arguments of a trace's function stand for constants of the main graph."""
-    body = view.function(trace.function)
-    if body is None:
-        return {}
+def _captured_constants(graph: InlinedGraph, objects: ObjectGraph, trace: Trace, body: Body) -> dict[int, Value]:
+    """Return the constants of the main graph that arguments of a trace's function stand for."""
     bound = objects.proto.concrete_functions[trace.function].bound_inputs
-    ports: dict[int, Port] = {}
+    constants: dict[int, Value] = {}
     for argument, number in enumerate(bound, body.arguments - len(bound)):
         node = objects.proto.nodes[number] if 0 <= number < len(objects.proto.nodes) else None
         if argument >= 0 and node is not None and node.WhichOneof("kind") == "constant":
-            port = view.tensor(node.constant.operation)
-            if port is not None:
-                ports[argument] = port
-    return ports
+            constants.update((argument, value) for value in _values(graph, (node.constant.operation,)))
+    return constants

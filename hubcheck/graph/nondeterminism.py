@@ -38,12 +38,9 @@ def random_nodes(graph: InlinedGraph, outputs: Iterable[Value]) -> list[RandomNo
     execution = Execution(graph, outputs)
     needed = _Needed(graph, outputs)
     writers = list(execution.nodes(changes_state))
-    changed = True
-    while changed:
-        changing = [place for place in writers if not needed.states.isdisjoint(states_of(graph, *place))]
+    while changing := [place for place in writers if not needed.states.isdisjoint(states_of(graph, *place))]:
         writers = [place for place in writers if place not in changing]
         needed.add(value for place in changing for value in _written(graph, *place))
-        changed = bool(changing)
     library = graph.view.library
     hidden = dict.fromkeys([*needed.hidden, *execution.nodes(lambda op: runs_unknown_code(op, library))])
     seeds = Seeds(graph, execution)
@@ -64,8 +61,7 @@ def _written(graph: InlinedGraph, frame: CallFrame, node: int) -> Iterator[Value
             yield from frame.inputs(source[0])
     around = frame
     while around.caller is not None:
-        condition = graph.condition(around.caller, around.site)
-        yield from [condition] if condition is not None else []
+        yield from filter(None, [graph.condition(around.caller, around.site)])
         if around.role == "loop":
             yield from around.caller.inputs(around.site)
         around = around.caller
@@ -140,11 +136,9 @@ class _Needed:
     def _visit_copy(self, value: Value) -> None:
         frame, node, _ = value
         callees = self._graph.callees(frame, node)
-        for callee in callees or ():
-            if callee.role == "condition":
-                self._wait_for((callee, *result) for result in callee.body.results)
-        condition = self._graph.condition(frame, node)
-        self._wait_for([condition] if condition is not None else [])
+        conditions = (callee for callee in callees or () if callee.role == "condition")
+        self._wait_for((callee, *result) for callee in conditions for result in callee.body.results)
+        self._wait_for(filter(None, [self._graph.condition(frame, node)]))
         if callees is None and (frame.op(node) in HOST_CODE or self._graph.view.calls_random(frame.body, node)):
             self.hidden.append((frame, node))
         self._wait_for(self._graph.sources(value))

@@ -81,7 +81,9 @@ class PathOrigins:
         if op == "Placeholder":
             return ["caller"]
         if op == "Const":
-            return ["graph"] if _is_text(body, node) and (begins or _leaves_folder(body, node, "value")) else []
+            dtype = body.attribute(node, "dtype")
+            is_text = dtype is None or dtype.type == _STRING
+            return ["graph"] if is_text and (begins or _leaves_folder(body, node, "value")) else []
         sources = _parts(body, port) or [(source, True) for source in self._assigned(body, port)]
         if sources:
             return [_Source(body, source, begins and first) for source, first in sources]
@@ -154,11 +156,6 @@ def _parts(body: Body, port: Port) -> list[tuple[Port, bool]]:
     elif op not in _ALL_INPUTS:
         return []
     return [(source, True) for source in inputs]
-
-
-def _is_text(body: Body, node: int) -> bool:
-    dtype = body.attribute(node, "dtype")
-    return dtype is None or dtype.type == _STRING
 
 
 def _shared_name(body: Body, node: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.locate import NotAModule, is_archive, is_module
-from hubcheck.module.types import INIT_OP_SIGNATURE, Module, Signature, Tensor, Variant
+from hubcheck.module.types import Module, Signature, Tensor, Variant
 from hubcheck.module.uri import parse_source
 from hubcheck.remote.fetch_options import FetchOptions, user_cache
 from hubcheck.remote.sources import open_source
@@ -117,7 +117,7 @@ class ModuleSpec:
 
     def get_signature_names(self, tags: Iterable[str] | None = None) -> list[str]:
         """Return the names of the signatures in a graph variant."""
-        return [name for name in self.variant(tags).signatures if name != INIT_OP_SIGNATURE]
+        return list(self.variant(tags).signatures)
 
     def get_input_info_dict(
         self, signature: str | None = None, tags: Iterable[str] | None = None

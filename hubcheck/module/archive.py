@@ -6,6 +6,7 @@ An archive is safe if its members are files and folders below its root, one of e
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -103,7 +104,5 @@ def _refusal(member: Member, name: str, names: dict[str, bool]) -> str | None:
 
 def _copy(member: Member, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    content = member.open()
     with target.open("xb") as out:
-        while data := content.read(CHUNK):
-            out.write(data)
+        shutil.copyfileobj(member.open(), out, CHUNK)

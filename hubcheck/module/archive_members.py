@@ -48,15 +48,10 @@ class _Budget:
     """Counts the bytes that are unpacked of an archive."""
 
     def __init__(self, packed: int, limits: ReadLimits) -> None:
-        self._packed, self._limits = packed, limits
-        self._unpacked = 0
+        self._packed, self._limits, self._unpacked = packed, limits, 0
 
     def spend(self, size: int) -> None:
-        """Add unpacked bytes.
-
-        Raises:
-            LimitExceeded: there are too many, in all or for the size of the archive.
-        """
+        """Add unpacked bytes; raise LimitExceeded if there are too many, in all or for the size of the archive."""
         self._unpacked += size
         if self._unpacked > self._limits.archive_bytes:
             raise LimitExceeded(self._limits.limit("archive_bytes"), "bytes are in the archive")

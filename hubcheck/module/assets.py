@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hubcheck.module.bounded_read import read_file
+from hubcheck.module.limits import read_file
 from hubcheck.module.proto import DecodeError, parse
 from hubcheck.module.types import Asset, Problem
 from hubcheck.util.text import text_lines
@@ -55,12 +55,8 @@ def assets(meta: Any, lines: AssetLines, problems: list[Problem]) -> Iterator[As
                 problems.append(Problem("an entry of collection saved_model_assets is not an AssetFileDef", fix))
     for definition in definitions:
         name = definition.filename
-        inside = _stays_inside(name)
+        inside = not name.startswith("/") and ".." not in name.split("/") and "\0" not in name
         if inside and not lines.exists(name):
             fix = "Copy the assets folder from where the module was exported."
             problems.append(Problem(f"asset assets/{name} is missing", fix))
         yield Asset(name, definition.tensor_info.name, lines.count(name) if inside else None)
-
-
-def _stays_inside(name: str) -> bool:
-    return not name.startswith("/") and ".." not in name.split("/") and "\0" not in name

@@ -1,25 +1,30 @@
 """The index of a V2 checkpoint, the object graph in TF2 checkpoints, and the bytes of small tensors.
 
-Source: tensorflow/core/util/tensor_bundle/tensor_bundle.cc and naming.cc; trackable_object_graph.proto.
+Source: tensorflow/core/util/tensor_bundle/tensor_bundle.cc and naming.cc; trackable_object_graph.proto; for slices of
+partitioned variables, util/saved_tensor_slice_util.cc (EncodeTensorNameSlice), lib/strings/ordered_code.cc,
+tensor_slice.cc, and util/tensor_slice_set.cc (QueryMeta) for what a restore needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from hubcheck.module import leveldb_table
-from hubcheck.module.bounded_read import read_file, read_within
 from hubcheck.module.dtypes import dtype_name
-from hubcheck.module.field_count import check_fields
+from hubcheck.module.field_count import parse_within
 from hubcheck.module.from_proto import shape
-from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
+from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits, read_file, read_within
 from hubcheck.module.proto import DecodeError, parse
-from hubcheck.module.tensor_slices import slice_key, slice_of
-from hubcheck.module.types import Checkpoint, CheckpointEntry, Module
+from hubcheck.module.types import Checkpoint, CheckpointEntry, Module, Shape, Slice
 
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_MAX_COMPARISONS = 1_000_000
+_SIGNED_HEADERS = (0x0, 0x8000, 0xC000, 0xE000, 0xF000, 0xF800, 0xFC00, 0xFE00, 0xFF00, 0xFF80, 0xFFC0)
+"""By length of the encoded number, in bytes."""
 
 
 class CheckpointError(ValueError):
@@ -68,8 +73,8 @@ def _entry(name: bytes, proto: Any, protos: Mapping[bytes, Any]) -> CheckpointEn
     static = shape(proto.shape)
     slices = []
     for part in proto.slices:
-        stored = protos.get(slice_key(name, part))
-        slices.append((slice_of(part, static), None if stored is None else _whole(stored)))
+        stored = protos.get(_slice_key(name, part))
+        slices.append((_slice_of(part, static), None if stored is None else _whole(stored)))
     whole = _whole(proto)
     return whole._replace(
         slices=tuple(slices), size=sum(part.size for _, part in slices if part is not None) if slices else whole.size
@@ -80,6 +85,49 @@ def _whole(proto: Any) -> CheckpointEntry:
     return CheckpointEntry(
         dtype_name(proto.dtype), shape(proto.shape), proto.shard_id, proto.offset, proto.size, proto.crc32c
     )
+
+
+def _slice_of(proto: Any, shape: Shape) -> Slice:
+    """Convert a TensorSliceProto; an extent without length is the whole dimension."""
+    sizes = zip_longest(proto.extent, (shape.dims or ())[: len(proto.extent)])
+    return tuple((e.start, e.length) if e.HasField("length") else (0, size or 0) for e, size in sizes)
+
+
+def _slice_key(name: bytes, proto: Any) -> bytes:
+    """Return the key in the checkpoint's index of a part of a variable, a TensorSliceProto."""
+    key = b"\0" + name.replace(b"\xff", b"\xff\0").replace(b"\0", b"\0\xff") + b"\0\1" + _unsigned(len(proto.extent))
+    for extent in proto.extent:
+        whole = not extent.HasField("length")
+        key += _signed(0 if whole else extent.start) + _signed(-1 if whole else extent.length)
+    return key
+
+
+def _unsigned(number: int) -> bytes:
+    length = (number.bit_length() + 7) // 8
+    return bytes([length]) + number.to_bytes(length, "big")
+
+
+def _signed(number: int) -> bytes:
+    length = (~number if number < 0 else number).bit_length() // 7 + 1
+    data = bytearray(number.to_bytes(10, "big", signed=True)[-length:])
+    for i, byte in enumerate(_SIGNED_HEADERS[length].to_bytes(2, "big")[:length]):
+        data[i] ^= byte
+    return bytes(data)
+
+
+def uncovered(wanted: Iterable[Slice], stored: Iterable[Slice]) -> list[Slice]:
+    """Return which of the wanted slices the stored ones do not cover. Stored slices do not overlap."""
+    there = set(stored)
+    missing = [part for part in wanted if part not in there]
+    if len(missing) * len(there) > _MAX_COMPARISONS:
+        return []
+    return [part for part in missing if sum(_overlap(part, other) for other in there) < _overlap(part, part)]
+
+
+def _overlap(one: Slice, other: Slice) -> int:
+    if len(one) != len(other):
+        return 0
+    return math.prod(max(0, min(a + m, b + n) - max(a, b)) for (a, m), (b, n) in zip(one, other, strict=True))
 
 
 def read_object_graph(checkpoint: Checkpoint, folder: Path, prefix: str, limits: ReadLimits = LIMITS) -> Any | None:
@@ -101,9 +149,7 @@ def read_object_graph(checkpoint: Checkpoint, folder: Path, prefix: str, limits:
             folder / shard_name(prefix, entry.shard, checkpoint.shards), offset=entry.offset, size=entry.size
         )
         start = next(i for i, byte in enumerate(stored) if byte < 0x80) + 1 + 4
-        message = stored[start:]
-        check_fields("TrackableObjectGraph", message, limits)
-        return parse("TrackableObjectGraph", message)
+        return parse_within("TrackableObjectGraph", stored[start:], limits)
     except LimitExceeded:
         raise
     except (OSError, OverflowError, ValueError, StopIteration, DecodeError):

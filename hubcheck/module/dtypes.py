@@ -10,11 +10,7 @@ _NAMES: Final = (
     *("variant", "uint32", "uint64", "float8_e5m2", "float8_e4m3fn", "float8_e4m3fnuz"),
     *("float8_e4m3b11fnuz", "float8_e5m2fnuz", "int4", "uint4", "int2", "uint2", "float4_e2m1fn"),
 )
-"""By number."""
-
 NUMBERS: Final = {name: number for number, name in enumerate(_NAMES)}
-"""Their numbers, by name."""
-
 DTYPES: Final = frozenset(_NAMES[1:])
 """Every dtype that a tensor can have."""
 

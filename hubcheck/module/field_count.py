@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from hubcheck.module.limits import LimitExceeded, ReadLimits
-from hubcheck.module.proto import message_class
+from hubcheck.module.proto import message_class, parse
 
 _VARINT, _LENGTH = 0, 2
 _FIXED = {1: 8, 5: 4, 3: 0, 4: 0}
@@ -61,15 +61,17 @@ def more_fields(name: str, data: bytes, count: int) -> bool:
     return False
 
 
-def check_fields(name: str, data: bytes, limits: ReadLimits) -> None:
-    """Count the fields of a message that is large enough for their number to matter.
+def parse_within(name: str, data: bytes, limits: ReadLimits) -> Any:
+    """Parse wire bytes as message `tensorflow.<name>`.
 
     Raises:
-        LimitExceeded: there are too many.
+        LimitExceeded: it has too many fields.
+        DecodeError: the bytes are not such a message.
     """
     limit = limits.limit("proto_fields")
     if len(data) > _UNCOUNTED_BYTES and more_fields(name, data, limit.value):
         raise LimitExceeded(limit, f"fields are in the {name}")
+    return parse(name, data)
 
 
 @cache

@@ -7,9 +7,11 @@ from typing import Any
 
 from hubcheck.module.dtypes import dtype_name
 from hubcheck.module.proto import DecodeError, parse, parse_collection
-from hubcheck.module.types import INIT_OP_SIGNATURE, Problem, Shape, Signature, Tensor
+from hubcheck.module.types import Problem, Shape, Signature, Tensor
 
 UNKNOWN_RANK = Shape(None)
+_INIT_OP = "__saved_model_init_op"
+"""A pseudo-signature in which TF2 exporters store the init op; consumers do not call it."""
 ATTACHMENTS = "hub_module_attachments"
 IMAGE_MODULE_INFO = "image_module_info"
 
@@ -49,15 +51,14 @@ def signatures(proto: Any) -> dict[str, Signature]:
             defaults=frozenset(definition.defaults),
         )
         for key, definition in sorted(proto.signature_def.items())
-        if key != INIT_OP_SIGNATURE
+        if key != _INIT_OP
     }
 
 
 def init_op(proto: Any) -> str | None:
     """Return what the init-op pseudo-signature of a MetaGraphDef names."""
-    known = INIT_OP_SIGNATURE in proto.signature_def
-    outputs = proto.signature_def[INIT_OP_SIGNATURE].outputs if known else {}
-    return str(outputs[INIT_OP_SIGNATURE].name) if INIT_OP_SIGNATURE in outputs else None
+    outputs = proto.signature_def[_INIT_OP].outputs if _INIT_OP in proto.signature_def else {}
+    return str(outputs[_INIT_OP].name) if _INIT_OP in outputs else None
 
 
 def structured(value: Any, path: str = "") -> Iterator[tuple[str, Tensor | bool | int | float | str | None]]:

@@ -52,9 +52,7 @@ def index_handle(data: bytes) -> tuple[int, int]:
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
     result = shift = 0
-    while shift < 64:
-        if position >= len(data):
-            break
+    while shift < 64 and position < len(data):
         byte = data[position]
         position += 1
         result |= (byte & 0x7F) << shift

@@ -7,19 +7,14 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from hubcheck.module.bounded_read import read_file
-from hubcheck.module.limits import Limit, LimitExceeded
+from hubcheck.module.limits import Limit, LimitExceeded, read_file
 
 DOCUMENT_NAMES = ("MODULE.md", "README.md")
 MAX_DOCUMENT_BYTES = 1 << 20
 
 
 def files_below(root: Path, limit: Limit) -> tuple[str, ...]:
-    """Return the paths of all files in a folder and those below it, relative to it.
-
-    Raises:
-        LimitExceeded: there are too many.
-    """
+    """Return the paths of all files in and below a folder, relative to it; raise LimitExceeded for too many."""
     found = tuple(islice(_walk(root), limit.value + 1))
     if len(found) > limit.value:
         raise LimitExceeded(limit, "files are in the folder")

@@ -53,14 +53,14 @@ def find_modules(path: Path, limits: ReadLimits = LIMITS) -> list[Path]:
             found.append(Path(folder))
             children.clear()
         else:
-            found += _archives(Path(folder), files, limits)
+            found += _archives([Path(folder, name) for name in files], limits)
     if not found:
         raise NotAModule(f"{path}: no module here or below; a module is a folder with saved_model.pb in it")
     return sorted(found)
 
 
-def _archives(folder: Path, files: list[str], limits: ReadLimits) -> list[Path]:
-    archives = [folder / name for name in files if is_archive(folder / name)]
+def _archives(files: list[Path], limits: ReadLimits) -> list[Path]:
+    archives = list(filter(is_archive, files))
     if not archives:
         return []
     from hubcheck.module.archive import names_module

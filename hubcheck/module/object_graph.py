@@ -52,31 +52,26 @@ def variables(proto: Any, checkpoint_graph: Any | None) -> tuple[Variable, ...]:
         node = proto.nodes[number]
         stored = stored_nodes[match] if match is not None and 0 <= match < len(stored_nodes) else None
         if node.WhichOneof("kind") == "variable":
-            key = None
-            if stored is not None:
-                key = next((a.checkpoint_key for a in stored.attributes if a.name == "VARIABLE_VALUE"), None)
+            attributes = stored.attributes if stored is not None else ()
+            key = next((a.checkpoint_key for a in attributes if a.name == "VARIABLE_VALUE"), None)
             variable = node.variable
             found[number] = Variable(variable.name, dtype_name(variable.dtype), shape(variable.shape), key, node=number)
         matches = {c.local_name: c.node_id for c in stored.children} if stored is not None else {}
-        for child in node.children:
-            if 0 <= child.node_id < len(proto.nodes):
-                todo.append((child.node_id, matches.get(child.local_name)))
+        todo += [(child.node_id, matches.get(child.local_name)) for child in _children(proto, number)]
     return tuple(found[number] for number in sorted(found))
 
 
+def _children(proto: Any, number: int) -> list[Any]:
+    children = proto.nodes[number].children if number < len(proto.nodes) else ()
+    return [child for child in children if 0 <= child.node_id < len(proto.nodes)]
+
+
 def _child(proto: Any, number: int, name: str) -> int | None:
-    if number >= len(proto.nodes):
-        return None
-    for child in proto.nodes[number].children:
-        if child.local_name == name and 0 <= child.node_id < len(proto.nodes):
-            return int(child.node_id)
-    return None
+    return next((int(child.node_id) for child in _children(proto, number) if child.local_name == name), None)
 
 
-def _items(proto: Any, number: int) -> Iterator[Any]:
-    for child in proto.nodes[number].children:
-        if child.local_name.isdigit() and 0 <= child.node_id < len(proto.nodes):
-            yield child
+def _items(proto: Any, number: int) -> list[Any]:
+    return [child for child in _children(proto, number) if child.local_name.isdigit()]
 
 
 def _listed_variables(proto: Any, name: str) -> frozenset[int] | None:
@@ -132,8 +127,5 @@ def _arguments(concrete: Any, names: list[str]) -> dict[str, Any]:
 
 
 def _argument_counts(proto: Any, node: Any) -> tuple[int, ...]:
-    return tuple(
-        len(_arguments(proto.concrete_functions[name], []))
-        for name in _concrete_functions(node)
-        if name in proto.concrete_functions
-    )
+    names = filter(proto.concrete_functions.__contains__, _concrete_functions(node))
+    return tuple(len(_arguments(proto.concrete_functions[name], [])) for name in names)

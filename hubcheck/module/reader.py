@@ -9,13 +9,12 @@ from typing import Any, TypeVar
 
 from hubcheck.module import from_proto, object_graph
 from hubcheck.module.assets import AssetLines, assets
-from hubcheck.module.bounded_read import read_within
-from hubcheck.module.field_count import check_fields
+from hubcheck.module.field_count import parse_within
 from hubcheck.module.formats import Format
 from hubcheck.module.from_proto import image_size, read_attachments
-from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
+from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits, read_within
 from hubcheck.module.listing import files_below, links_out, read_documents
-from hubcheck.module.proto import DecodeError, parse, parse_text
+from hubcheck.module.proto import DecodeError, parse_text
 from hubcheck.module.types import Module, ObjectGraph, Problem, Variable, Variant
 from hubcheck.module.v1_variables import collection_variables, restored_variables
 from hubcheck.module.variables_folder import LFS_FIX, LFS_POINTER, VariablesFolder
@@ -131,8 +130,7 @@ class _Reader:
         try:
             if name == _TEXT:
                 return parse_text("SavedModel", data.decode("utf-8"))
-            check_fields("SavedModel", data, self.limits)
-            return parse("SavedModel", data)
+            return parse_within("SavedModel", data, self.limits)
         except (DecodeError, UnicodeDecodeError) as error:
             raise _Unreadable(f"{message} ({error})" if name == _TEXT else message, _EXPORT_AGAIN) from None
 
@@ -148,9 +146,8 @@ class _Reader:
             return "tf2-saved-model" if has_objects else "tf1-saved-model"
         fix = f"Write the two bytes 08 03 into {_MARKER}; all TF1 Hub modules have them."
         data = self._bytes(_MARKER, "metadata_bytes")
-        check_fields("ModuleDef", data, self.limits)
         try:
-            definition = parse("ModuleDef", data)
+            definition = parse_within("ModuleDef", data, self.limits)
         except DecodeError:
             raise _Unreadable(f"{_MARKER} is not a ModuleDef: truncated, or another kind of file", fix) from None
         if definition.format != 3:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +14,6 @@ from hubcheck.module.uri import ModuleSource
 from hubcheck.util.errors import UserError
 
 Encoding = Literal["dense", "sparse", "composite"]
-
-INIT_OP_SIGNATURE = "__saved_model_init_op"
-"""A pseudo-signature in which TF2 exporters store the init op; consumers do not call it."""
 
 
 class Shape(NamedTuple):
@@ -31,14 +29,13 @@ class Shape(NamedTuple):
         """Return whether one tensor could have both shapes."""
         if self.dims is None or other.dims is None:
             return True
-        return len(self.dims) == len(other.dims) and all(
-            a is None or b is None or a == b for a, b in zip(self.dims, other.dims, strict=True)
-        )
+        pairs = zip(self.dims, other.dims, strict=False)
+        return len(self.dims) == len(other.dims) and all(a == b or None in (a, b) for a, b in pairs)
 
     def __str__(self) -> str:
         if self.dims is None:
             return "of unknown rank"
-        return "[" + ", ".join("?" if dim is None else str(dim) for dim in self.dims) + "]"
+        return f"[{', '.join('?' if dim is None else str(dim) for dim in self.dims)}]"
 
 
 Slice = tuple[tuple[int, int], ...]
@@ -58,16 +55,11 @@ class Tensor(NamedTuple):
     components: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        prefix = "" if self.encoding == "dense" else f"{self.encoding} "
-        return f"{prefix}{self.dtype} {self.shape}"
+        return f"{self.encoding} {self.dtype} {self.shape}".removeprefix("dense ")
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """A SignatureDef: named inputs and outputs; `defaults` are the inputs that have a default value.
-
-    TensorFlow 2.21 insists on them all the same.
-    """
+class Signature(NamedTuple):
+    """A SignatureDef; `defaults` are the inputs with a default value, on which TensorFlow 2.21 insists all the same."""
 
     key: str
     method_name: str
@@ -105,9 +97,7 @@ class Variable(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Variant:
-    """One MetaGraph. `graph` is its GraphDef, `saver` its SaverDef; `init_op` names the tensor or node that loaders run
-    after restoring.
-    """
+    """A MetaGraph: a GraphDef, a SaverDef; `init_op` names the tensor or node that loaders run after restoring."""
 
     tags: tuple[str, ...]
     signatures: Mapping[str, Signature]
@@ -123,7 +113,7 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """The tag set as users write it: tags joined by commas, "" for none."""
+        """The tags as users write them: joined by commas, "" for none."""
         return ",".join(self.tags)
 
     @property
@@ -133,12 +123,11 @@ class Variant:
 
 
 class Trace(NamedTuple):
-    """One concrete function of the root's `__call__`.
+    """One concrete function of the root's `__call__`; `function` is its name in the graph's library.
 
     `arguments` maps each parameter (flattened, "x/0" inside structures) to a Tensor, or to the Python value that it was
     traced with. `outputs` maps the paths in the structure of the result to tensors; the path of a lone tensor is "".
-    `function` is its name in the graph's library. `training` is the value traced for the parameter of that name; None
-    if there is no such parameter, or it is a tensor.
+    `training` is the value traced for the parameter of that name; None if there is none, or it is a tensor.
     """
 
     function: str
@@ -206,10 +195,7 @@ class CheckpointEntry(NamedTuple):
 
     @property
     def elements(self) -> int:
-        count = 1
-        for dim in self.shape.dims or ():
-            count *= dim or 0
-        return count
+        return math.prod(dim or 0 for dim in self.shape.dims or ())
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -250,22 +236,10 @@ class Archive(NamedTuple):
 class Module:
     """The facts about a module that are known before it runs.
 
-    Args:
-        path: the folder, archive or URI.
-        format: None if the module could not be read; `problems` has the reasons. There are `variants` even so if the
-            graphs could be parsed.
-        file: the name of the proto that was read.
-        variants: its MetaGraphs.
-        objects: the object of a TF2 SavedModel.
-        checkpoint: the index of its weights.
-        files: the paths of its files, relative to its folder.
-        documents: the texts of MODULE.md and README.md in or beside it, by relative path.
-        symlinks: the links in it that lead out of its folder, each with its target.
-        keras_metadata: the content of keras_metadata.pb.
-        problems: why it is not, or not entirely, readable.
-        archive: the names in the archive, if it comes as one.
-        limits: the bounds it was read with, which also bound what is analysed later.
-        opened_at: the folder with its files, see `folder`.
+    `format` is None if the module could not be read; `problems` has the reasons, and `variants` are there even so if
+    the graphs could be parsed. `file` is the name of the proto that was read, `files` are the paths of all files
+    relative to the module's folder, `symlinks` the links that lead out of it, each with its target; `documents` are the
+    texts of MODULE.md and README.md in or beside it, by relative path. `limits` also bound what is analysed later.
     """
 
     path: ModuleSource

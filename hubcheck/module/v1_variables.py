@@ -7,7 +7,6 @@ from typing import Any
 from hubcheck.module.dtypes import dtype_name
 from hubcheck.module.from_proto import UNKNOWN_RANK, shape
 from hubcheck.module.proto import parse_collection
-from hubcheck.module.tensor_slices import parse_spec
 from hubcheck.module.types import Shape, Slice, Variable
 
 _RESTORE_OPS = {"RestoreV2", "Restore", "RestoreSlice"}
@@ -76,10 +75,20 @@ def _add(found: dict[str, Variable], name: str, dtype: str, full: Shape, part: S
 
 
 def _spec(text: bytes) -> tuple[Shape, Slice | None]:
+    """Parse one of the `shape_and_slices` of a restore op: "8 16 0,4:-" is rows 0 to 3 of shape [8, 16], "" a whole
+    tensor; anything else is a slice of nothing."""
+    if not text:
+        return UNKNOWN_RANK, None
+    *sizes, extents = text.split(b" ")
+    part: list[tuple[int, int]] = []
     try:
-        return parse_spec(text.decode("ascii"))
+        dims = tuple(map(int, sizes))
+        for extent, size in zip(extents.split(b":"), dims, strict=True):
+            start, length = (0, size) if extent == b"-" else map(int, extent.split(b","))
+            part.append((start, length))
     except ValueError:
         return UNKNOWN_RANK, ()
+    return Shape(dims), tuple(part)
 
 
 def _node_name(edge: str) -> str:

@@ -8,9 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hubcheck.module.bounded_read import read_file
 from hubcheck.module.checkpoint import OBJECT_GRAPH_KEY, CheckpointError, read_index, read_object_graph, shard_name
-from hubcheck.module.limits import LimitExceeded, ReadLimits
+from hubcheck.module.limits import LimitExceeded, ReadLimits, read_file
 from hubcheck.module.types import Checkpoint, Problem
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -20,13 +19,7 @@ _COPY_AGAIN = "Copy all files of the variables folder from where the module was 
 
 
 class VariablesFolder:
-    """Reads the folder when needed.
-
-    Args:
-        root: the module's folder.
-        limits: bounds on what is read.
-        problems: where to add what is wrong.
-    """
+    """Reads the folder in that of a module when needed, and adds what is wrong to `problems`."""
 
     def __init__(self, root: Path, limits: ReadLimits, problems: list[Problem]) -> None:
         self._root, self._limits, self._problems = root, limits, problems

@@ -18,7 +18,7 @@ from hubcheck.engine.outlines import entry_outline
 from hubcheck.graph.entry_points import DEFAULT, EntryPoint
 from hubcheck.graph.outline.outline import Line
 from hubcheck.graph.variant_analysis import VariantAnalysis
-from hubcheck.module.types import INIT_OP_SIGNATURE, Shape, Signature, Tensor, Trace, Variant
+from hubcheck.module.types import Shape, Signature, Tensor, Trace, Variant
 from hubcheck.probe.observations import Observations, Run
 from hubcheck.util.text import printable
 
@@ -71,9 +71,8 @@ def _signatures(context: Context, findings: Sequence[Finding]) -> Iterator[Signa
         entries = analysis.entries if analysis is not None else ()
         by_key = {entry.signature: entry for entry in entries if entry.signature}
         for signature in variant.signatures.values():
-            if signature.key != INIT_OP_SIGNATURE:
-                plain, entry = _tensors_only(variant, signature), by_key.get(signature.key)
-                yield plain if analysis is None or entry is None else _with_steps(plain, analysis, entry, relevant)
+            plain, entry = _tensors_only(variant, signature), by_key.get(signature.key)
+            yield plain if analysis is None or entry is None else _with_steps(plain, analysis, entry, relevant)
         traces = {finding.where.trace for finding in relevant}
         for entry in entries:
             if analysis is not None and entry.trace is not None and entry.trace.name in traces:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hubcheck.module.types import Module, Signature, Tensor
 from hubcheck.util import resources
@@ -15,18 +14,14 @@ Size = tuple[int, int]
 """Height and width, in pixels."""
 
 
-@dataclass(frozen=True, slots=True)
-class TensorContract:
+class TensorContract(NamedTuple):
     """What a common signature requires of one input or output.
 
     Attributes:
-        key: its name in the signature.
-        dtype: TensorFlow's name of its type.
         shape: a size for each dimension. A number is exactly that size; a name that ends in "?" is unknown when the
             graph is built; any other name is a constant that the module chooses, the same for each use of the name.
         encoding: "dense", or "sparse" or "composite".
-        low: the smallest value that it may have.
-        high: the largest value that it may have.
+        low, high: the smallest and the largest value that it may have.
         source: of the requirement, for findings.
         own: whether a file of the user requires it, not the convention.
     """
@@ -54,8 +49,7 @@ class TensorContract:
         return f"{self.dtype} [{', '.join(dims)}]"
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureContract:
+class SignatureContract(NamedTuple):
     """A common signature: its inputs, its outputs, and the source in the convention."""
 
     name: str
@@ -88,28 +82,17 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _contract(data: Mapping[str, Any], *, own: bool = False) -> SignatureContract:
-    source = data["source"]
-    return SignatureContract(
-        name=data["name"],
-        title=data["title"],
-        source=source,
-        inputs={key: _tensor(key, value, source, own=own) for key, value in data["inputs"].items()},
-        outputs={key: _tensor(key, value, source, own=own) for key, value in data["outputs"].items()},
+    inputs, outputs = (
+        {key: _tensor(key, value, data["source"], own=own) for key, value in data[side].items()}
+        for side in ("inputs", "outputs")
     )
+    return SignatureContract(data["name"], data["title"], data["source"], inputs, outputs)
 
 
 def _tensor(key: str, data: Mapping[str, Any], source: str, *, own: bool) -> TensorContract:
     low, high = data.get("range", (None, None))
-    return TensorContract(
-        key=key,
-        dtype=data["dtype"],
-        shape=tuple(data["shape"]),
-        encoding=data.get("encoding", "dense"),
-        low=low,
-        high=high,
-        source=data.get("source", source),
-        own=own,
-    )
+    encoding, stated = data.get("encoding", "dense"), data.get("source", source)
+    return TensorContract(key, data["dtype"], tuple(data["shape"]), encoding, low, high, stated, own)
 
 
 def contracted_input(signature: Signature, contract: TensorContract) -> tuple[str, Tensor] | None:

@@ -19,11 +19,8 @@ _MAX_CHANGED = 0.75
 class Example:
     """A publishing script.
 
-    Attributes:
-        file: the script.
-        title: the first line of its docstring.
-        code: the script without its docstring and its constant FINDINGS.
-        findings: the rules that its module fails; none for a good example.
+    `title` is the first line of its docstring, `code` the script without this and its constant FINDINGS, `findings` are
+    the rules that its module fails; none for a good example.
     """
 
     file: Path

@@ -27,14 +27,11 @@ class Rule:
 
     Attributes:
         id: "group/name".
-        file: its TOML file.
         title: what holds if a module passes, in one line.
         level: of its findings, unless a finding has a lower one.
         message: what is wrong, with fields in braces.
-        why: the reason for the rule.
         fix: what to do about a finding.
         source: the document and section of the requirement.
-        requirement: its text in short.
         check: the predicate that decides it from files, as "module:function".
         probe: the predicate that decides it from a run; a rule has `check`, `probe` or both.
         params: keyword arguments of the predicates.
@@ -99,11 +96,7 @@ def matching(pattern: str, rules: Iterable[str]) -> list[str]:
 
 
 def select(patterns: Iterable[str], rules: Mapping[str, Rule]) -> set[str]:
-    """Return the ids that any of the patterns selects.
-
-    Raises:
-        UnknownRule: a pattern selects nothing.
-    """
+    """Return the ids that any of the patterns selects; raise UnknownRule for one that selects nothing."""
     chosen: set[str] = set()
     for pattern in patterns:
         found = matching(pattern, rules)
@@ -131,13 +124,8 @@ def _rule(file: Path, data: Mapping[str, Any]) -> Rule:
     needs = () if data.get("even_if_unreadable") else _ALWAYS_NEEDED
     run_needs = _ALWAYS_NEEDED_TO_RUN if "probe" in data else ()
     return Rule(
-        id=data["id"],
+        **{key: data[key] for key in ("id", "title", "level", "message", "why", "fix")},
         file=file,
-        title=data["title"],
-        level=data["level"],
-        message=data["message"],
-        why=data["why"],
-        fix=data["fix"],
         source=f'{source.get("document", "Common Signatures for Images")}, "{source["section"]}"',
         requirement=source["requirement"],
         check=data.get("check"),

@@ -6,7 +6,7 @@ import errno
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from hubcheck.util.errors import UserError
@@ -41,18 +41,12 @@ def write_atomic(file: Path, pieces: Iterable[str]) -> None:
         UserError: the file cannot be written.
     """
     try:
-        if file.exists() and not file.is_file():
-            _write(file, pieces)
-            return
-        with replacing(file.resolve() if file.is_symlink() else file) as draft:
-            _write(draft, pieces)
+        direct = file.exists() and not file.is_file()
+        target = nullcontext(file) if direct else replacing(file.resolve() if file.is_symlink() else file)
+        with target as draft, draft.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.writelines(pieces)
     except OSError as error:
         raise UserError(f"{file}: cannot be written: {error.strerror}") from None
-
-
-def _write(file: Path, pieces: Iterable[str]) -> None:
-    with file.open("w", encoding="utf-8", errors="backslashreplace") as stream:
-        stream.writelines(pieces)
 
 
 @contextmanager

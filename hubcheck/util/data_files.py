@@ -20,13 +20,10 @@ class DataFileError(UserError):
 
 
 class LazyRegistry(Mapping[str, T], Generic[T]):
-    """The objects in data files, by name. A file that ships with hubcheck is read when its object is first used; a run
-    whose reports are all cached reads none.
+    """The objects in data files, by name: in `shipped` files, and `own` objects of users.
 
-    Args:
-        shipped: the files that ship with hubcheck, by the names of their objects.
-        read: reads the object in such a file.
-        own: the objects in users' files, by name.
+    `read` reads a file that ships with hubcheck when its object is first used; a run whose reports are all cached reads
+    none.
     """
 
     def __init__(self, shipped: Mapping[str, Path], read: Callable[[Path], T], own: Mapping[str, T]) -> None:
@@ -47,11 +44,7 @@ class LazyRegistry(Mapping[str, T], Generic[T]):
 
 
 def read_toml(file: Path) -> dict[str, Any]:
-    """Return the content of a TOML file.
-
-    Raises:
-        DataFileError: it is not valid TOML.
-    """
+    """Return the content of a TOML file; raise DataFileError if it is not valid TOML."""
     import tomllib
 
     try:

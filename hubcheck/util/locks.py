@@ -18,15 +18,10 @@ _LOCK = ".lock"
 
 
 def lock_file(file: IO[Any], *, wait: bool = True) -> bool:
-    """Take an exclusive lock on an open file.
+    """Take an exclusive lock on a file that is open for writing; return whether it is held.
 
-    Args:
-        file: any file, opened for writing.
-        wait: wait until no other process holds the lock.
-
-    Returns:
-        Whether the lock is held. Where the platform has no such locks (Windows), the answer is `wait`: what must not
-        run twice at a time runs unprotected, and what may be left out is left out.
+    With `wait`, wait until no other process holds it. Where the platform has no such locks (Windows), the answer is
+    `wait`: what must not run twice at a time runs unprotected, and what may be left out is left out.
     """
     try:
         import fcntl
@@ -53,12 +48,8 @@ def private_folder(
 ) -> Iterator[Path]:
     """Yield a new folder that only this user can read, with nothing in it but a lock file.
 
-    Folders with the same parent and prefix whose processes are gone are removed first.
-
-    Args:
-        parent: the folder to make it in; by default, the one for temporary files.
-        prefix: the start of its name.
-        rescue: called with each abandoned folder before it is removed.
+    It is made in `parent`, by default the folder for temporary files. Folders with the same parent and prefix whose
+    processes are gone are removed first; `rescue` is called with each of them before.
     """
     parent = parent or Path(tempfile.gettempdir())
     for abandoned in parent.glob(f"{glob.escape(prefix)}*"):

@@ -13,9 +13,8 @@ def difference(
 ) -> float:
     """Return the largest difference between two arrays of one shape, relative to the largest absolute value.
 
-    The largest value is looked for in both, and in `beside`, if given: the output that they are parts of.
-
-    Equal infinities, and NaNs at the same positions, do not differ; others differ infinitely.
+    The largest value is looked for in both, and in `beside`, if given: the output that they are parts of. Equal
+    infinities, and NaNs at the same positions, do not differ; others differ infinitely.
 
     Returns:
         A number from 0 to 2, or inf.

@@ -12,11 +12,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 @cache
 def folder(name: str) -> Path:
-    """Return the folder `rules` or `fixtures`, in the wheel or in a checkout.
-
-    Raises:
-        FileNotFoundError: the installation is incomplete.
-    """
+    """Return the folder `rules` or `fixtures`, in the wheel or in a checkout; raise FileNotFoundError without one."""
     for candidate in (_PACKAGE / "data" / name, _PACKAGE.parent / name):
         if candidate.is_dir():
             return candidate

@@ -43,9 +43,8 @@ def plural(count: int, noun: str) -> str:
 
 
 def printable(text: str, *, max_length: int = 600) -> str:
-    """Return the text in one line, with Python escapes for what is not printable, such as the control characters that
-    could control a terminal. The middle of a text that is too long is left out.
-    """
+    """Return the text in one line, without the middle if it is too long, and with Python escapes for what is not
+    printable, such as the characters that control a terminal."""
     if len(text) > max_length:
         half = (max_length - 3) // 2
         text = f"{text[:half]}...{text[-half:]}"

@@ -23,7 +23,7 @@ from hubcheck.module.limits import LIMITS
 from hubcheck.module.reader import read
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.rulebook.rules import load_rules
-from hubcheck.util.gc_paused import gc_paused
+from hubcheck.util.walk import gc_paused
 
 SIZES = (100_000, 1_000_000)
 SECONDS, MEGABYTES = 20, 3000

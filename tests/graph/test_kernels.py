@@ -6,7 +6,8 @@ import itertools
 
 import pytest
 
-from hubcheck.graph.op_tables import kernels, ops
+from hubcheck.graph.devices import kernels
+from hubcheck.graph.op_tables import ops
 from hubcheck.module.dtypes import dtype_name
 
 

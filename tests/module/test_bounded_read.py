@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hubcheck.module.bounded_read import read_file
+from hubcheck.module.limits import read_file
 
 
 def test_a_file_is_read_whole_or_in_part(tmp_path: Path) -> None:

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubcheck.module import leveldb_table
-from hubcheck.module.checkpoint import CheckpointError, read_index
+from hubcheck.module.checkpoint import CheckpointError, read_index, uncovered
 from hubcheck.module.reader import read
-from hubcheck.module.tensor_slices import uncovered
 from tests.paths import modules_at_hand
 
 WITH_WEIGHTS = [path for path in modules_at_hand() if (path / "variables" / "variables.index").exists()]

@@ -60,9 +60,6 @@ class Body:
         _ = self._edges  # finds the missing nodes
         return len(self.names)
 
-    def __repr__(self) -> str:
-        return f"Body({self.function or 'main graph'}, {len(self)} nodes)"
-
     def find(self, name: str) -> int | None:
         """Return the index of the node or argument of that name, None if there is none."""
         return self._indices.get(name)

@@ -36,9 +36,8 @@ def read_constant(tensor: Any, *, max_elements: int = MAX_ELEMENTS) -> Constant 
     """Return the value of a TensorProto; None if it is large, not numeric, or inconsistent with its own shape."""
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     count = math.prod(shape)
-    if tensor.dtype not in _FORMATS or tensor.tensor_shape.unknown_rank:
-        return None
-    if count > max_elements or min(shape, default=0) < 0:
+    is_small = count <= max_elements and min(shape, default=0) >= 0
+    if tensor.dtype not in _FORMATS or tensor.tensor_shape.unknown_rank or not is_small:
         return None
     if tensor.tensor_content:
         return constant_from_bytes(tensor.dtype, shape, tensor.tensor_content)

@@ -8,6 +8,7 @@ from hubcheck.graph.dataflow.body import Port
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.op_tables.ops import random_ops
+from hubcheck.util.walk import closure
 
 IMAGES, RANDOM = 1, 2
 
@@ -130,8 +131,11 @@ class Dependence:
         known[key] = ~visit.number
         stack.append((known, key))
         if copies:
-            visit.bits |= RANDOM if self._runs_randomness(frame, node) else 0
-            visit.others = self._copied((frame, node, number))
+            if not self._graph.callees(frame, node) and self._graph.view.calls_random(body, node):
+                visit.bits |= RANDOM  # of a call that cannot be followed
+            originals, condition = self._graph.originals((frame, node, number)), self._graph.condition(frame, node)
+            visit.others = frame.inputs(node) if originals is None else [*originals]
+            visit.others += [condition] if originals is not None and condition is not None else []
         elif op not in SHAPES_ONLY:
             visit.bits |= RANDOM if op in self._random_ops and body.randomness(node) else 0
             visit.ports = iter(body.inputs(node))
@@ -155,27 +159,9 @@ class Dependence:
 
     def _is_drawn(self, value: Value) -> bool:
         """Return whether a few ops make a value from random numbers alone."""
-        waiting, seen, drawn = [value], {value}, False
-        while waiting and len(seen) < _MAX_MASK_NODES:
-            frame, node, _ = waiting.pop()
-            op = frame.body.ops[node]
-            drawn = drawn or (op in self._random_ops and frame.body.randomness(node) is not None)
-            if (frame, node) in self._images or op == "ReadVariableOp":
-                return False
-            for source in [] if op in SHAPES_ONLY else frame.inputs(node):
-                if source not in seen:
-                    seen.add(source)
-                    waiting.append(source)
-        return drawn and not waiting
-
-    def _copied(self, value: Value) -> list[Value]:
-        """Return the sources of a value of a copying op, and the condition that chooses between them."""
-        originals = self._graph.originals(value)
-        if originals is None:
-            return value[0].inputs(value[1])
-        condition = self._graph.condition(*value[:2])
-        return [*originals] if condition is None else [*originals, condition]
-
-    def _runs_randomness(self, frame: CallFrame, node: int) -> bool:
-        """Return whether a node that cannot be followed runs a function with a random op."""
-        return not self._graph.callees(frame, node) and self._graph.view.calls_random(frame.body, node)
+        made_of = closure(
+            [value], lambda v: () if v[0].op(v[1]) in SHAPES_ONLY else v[0].inputs(v[1]), most=_MAX_MASK_NODES
+        )
+        if any(value[:2] in self._images or value[0].op(value[1]) == "ReadVariableOp" for value in made_of):
+            return False
+        return len(made_of) < _MAX_MASK_NODES and any(frame.body.randomness(node) for frame, node, _ in made_of)

@@ -9,6 +9,7 @@ from hubcheck.graph.dataflow.body import Body, Port
 from hubcheck.graph.dataflow.control_flow_v1 import SWITCHES, conditional_depth
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
+from hubcheck.util.walk import closure
 
 CONDITIONALS = frozenset({"If", "StatelessIf", "_If", "XlaIf", "Case", "StatelessCase", *SWITCHES})
 """The ops of conditionals."""
@@ -93,12 +94,4 @@ class Execution:
 
 def _behind(body: Body, nodes: Iterable[int]) -> list[int]:
     """Return nodes and all that they need in their body, by data and by control."""
-    waiting = list(nodes)
-    seen = dict.fromkeys(waiting)
-    while waiting:
-        node = waiting.pop()
-        for source in (*body.sources(node), *body.controls(node)):
-            if source not in seen:
-                seen[source] = None
-                waiting.append(source)
-    return list(seen)
+    return closure(nodes, lambda node: (*body.sources(node), *body.controls(node)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -87,8 +88,7 @@ _UNARY: dict[str, Callable[[Number], Number]] = {
     "Square": lambda x: x * x,
     "Sqrt": math.sqrt,
     "Rsqrt": lambda x: 1 / math.sqrt(x),
-    "Reciprocal": lambda x: 1 / x,
-    "Inv": lambda x: 1 / x,
+    **dict.fromkeys(("Reciprocal", "Inv"), lambda x: 1 / x),
 }
 _BINARY: dict[str, Callable[[Number, Number], Number]] = {
     "LogicalAnd": lambda a, b: bool(a and b),
@@ -99,12 +99,10 @@ _BINARY: dict[str, Callable[[Number, Number], Number]] = {
     "GreaterEqual": lambda a, b: a >= b,
     "Less": lambda a, b: a < b,
     "LessEqual": lambda a, b: a <= b,
-    "Add": lambda a, b: a + b,
-    "AddV2": lambda a, b: a + b,
-    "Sub": lambda a, b: a - b,
-    "Mul": lambda a, b: a * b,
-    "RealDiv": lambda a, b: a / b,
-    "Div": lambda a, b: a / b,
+    **dict.fromkeys(("Add", "AddV2", "AddN"), operator.add),
+    "Sub": operator.sub,
+    "Mul": operator.mul,
+    **dict.fromkeys(("RealDiv", "Div"), operator.truediv),
     "Pow": lambda a, b: float(a) ** b,
     "Maximum": max,
     "Minimum": min,
@@ -173,7 +171,7 @@ def _evaluate(op: str, operands: Sequence[Constant | None], attribute: Callable[
         for operand in operands[1:]:
             if result is None or operand is None:
                 return None
-            result = _broadcast(_BINARY["Add" if op == "AddN" else op], result, operand)
+            result = _broadcast(_BINARY[op], result, operand)
         return result
     except (ArithmeticError, ValueError, TypeError):
         return None
@@ -191,4 +189,4 @@ def _broadcast(function: Callable[[Number, Number], Number], a: Constant, b: Con
     return None
 
 
-_FOLDED = _SAME | _RESHAPES | _UNARY.keys() | _BINARY.keys() | _SHUFFLES | {"constant", "Cast", "AddN"}
+_FOLDED = _SAME | _RESHAPES | _UNARY.keys() | _BINARY.keys() | _SHUFFLES | {"constant", "Cast"}

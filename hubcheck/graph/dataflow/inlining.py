@@ -5,10 +5,10 @@ So a value can be followed through calls, branches and loops, and two callers of
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
-from hubcheck.graph.dataflow.body import ARGUMENT, Port
+from hubcheck.graph.dataflow.body import ARGUMENT
 from hubcheck.graph.dataflow.constant_randomness import MASK_OPS, is_constant_draw
 from hubcheck.graph.dataflow.constants import Constant, Number
 from hubcheck.graph.dataflow.control_flow_v1 import MERGES, SWITCHES, conditional_depth, predicate
@@ -38,15 +38,6 @@ class InlinedGraph:
         self._budget = _MIN_BUDGET + _BUDGET_PER_NODE * view.size
         self._deciding = 0
 
-    def root(self, function: str, bindings: Mapping[int, Port]) -> CallFrame | None:
-        """Return a frame for a function that is called from outside, None if the graph has no such function."""
-        body = self.view.function(function)
-        if body is None:
-            return None
-        frame = CallFrame(body)
-        frame.bindings = {argument: (self.main, *port) for argument, port in bindings.items()}
-        return frame
-
     def originals(self, value: Value) -> list[Value] | None:
         """Return the values of which this one is an unchanged copy, of one or the other; None if its node computes it.
 
@@ -65,7 +56,9 @@ class InlinedGraph:
         if op in MERGES:
             return [source for source in frame.inputs(node) if conditional_depth(self, source) >= 0]
         if op in SELECTS:
-            return self._selected(frame, node)
+            inputs = frame.inputs(node)
+            condition = self.scalar(inputs[0]) if len(inputs) == 3 else None
+            return None if condition is None else [inputs[1] if condition else inputs[2]]
         if op in MASK_OPS:
             return [] if is_constant_draw(self, value) else None
         return self._returned(frame, node, number)
@@ -141,11 +134,6 @@ class InlinedGraph:
             return [passed]
         turns = [callee for callee in frame.caller.callees[frame.site] or () if callee.role == "loop"]
         return [passed, *(result for result in _results(turns, argument) if not _is_argument(result, argument))]
-
-    def _selected(self, frame: CallFrame, node: int) -> list[Value] | None:
-        inputs = frame.inputs(node)
-        condition = self.scalar(inputs[0]) if len(inputs) == 3 else None
-        return None if condition is None else [inputs[1] if condition else inputs[2]]
 
     def _returned(self, frame: CallFrame, node: int, number: int) -> list[Value] | None:
         callees = self.callees(frame, node)

@@ -1,16 +1,22 @@
-"""State that outlives a run: variables, tables and generators, and the nodes that change them."""
+"""State that outlives a run: variables, tables and generators, the nodes that change them, seeds that follow from it.
+
+Weights that a graph draws instead of storing them are random values whose seeds are the same in every run.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from typing import NamedTuple
 
+from hubcheck.graph.dataflow.constants import Constant
 from hubcheck.graph.dataflow.dependence import SHAPES_ONLY
 from hubcheck.graph.dataflow.execution import Execution
-from hubcheck.graph.dataflow.frame import CallFrame, Value
+from hubcheck.graph.dataflow.frame import MAX_SEARCH, CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.op_tables import ops
 from hubcheck.graph.op_tables.ops import CLOCKS
+from hubcheck.util.walk import closure
 
 VARIABLES = frozenset({"Variable", "VariableV2"})
 """Reference variables of TF1, whose output is the state itself."""
@@ -19,8 +25,8 @@ _NO_CHANGES = READS | {
     "VarIsInitializedOp", "VariableShape", "DisableCopyOnRead", "IsVariableInitialized", "LookupTableFind",
     "LookupTableFindV2", "LookupTableSize", "LookupTableSizeV2", "LookupTableExport", "LookupTableExportV2",
 }  # fmt: skip
-_COUNTERS = frozenset({"RngReadAndSkip"})
-"""Ops that read and change a generator's state in one."""
+_CHANGING = CLOCKS | {"RngReadAndSkip"}
+"""Ops whose result is another one each time, such as those that read and change a generator's state in one."""
 
 
 @cache
@@ -61,10 +67,11 @@ class Seeds:
         seen = set(waiting)
         while waiting:
             value = waiting.pop()
-            if self._changes(value):
+            place, op = value[:2], value[0].op(value[1])
+            if op in _CHANGING or place in self._changing or changes_state(op) or self.is_written(*place):
                 self._changing.add((frame, node))
                 return True
-            if value[0].op(value[1]) in SHAPES_ONLY or value in self._fixed:
+            if op in SHAPES_ONLY or value in self._fixed:
                 continue
             for source in self._graph.sources(value):
                 if source not in seen:
@@ -73,16 +80,42 @@ class Seeds:
         self._fixed |= seen
         return False
 
-    def _changes(self, value: Value) -> bool:
-        frame, node, _ = value
-        op = frame.op(node)
-        if op in _COUNTERS or op in CLOCKS or (frame, node) in self._changing or changes_state(op):
-            return True
-        return self.is_written(frame, node)
-
     def is_written(self, frame: CallFrame, node: int) -> bool:
         """Return whether a node reads a variable that the same run writes."""
         op = frame.op(node)
         return (op in READS or op in VARIABLES) and any(
             state in self._written for state in states_of(self._graph, frame, node)
         )
+
+
+class Draw(NamedTuple):
+    """A stateless random op, and the constants from which its seed and its shape are made."""
+
+    op: str
+    constants: frozenset[Constant]
+
+
+def fixed_draws(graph: InlinedGraph, seeds: Seeds, value: Value) -> frozenset[Draw] | None:
+    """Return the draws that a value is made of, if they are the same in every run; None if not, or if there is none."""
+    draws: dict[tuple[CallFrame, int], Draw] = {}
+    made_of = closure([value], graph.sources, most=MAX_SEARCH + 1)
+    if len(made_of) > MAX_SEARCH:
+        return None
+    for current in made_of:
+        frame, node, _ = current
+        if graph.originals(current) is None:
+            kind = frame.body.randomness(node)
+            hidden = graph.callees(frame, node) is None and graph.view.calls_random(frame.body, node)
+            if kind == "stateful" or (kind == "stateless" and seeds.depend_on_state(frame, node)):
+                return None
+            if seeds.is_written(frame, node) or hidden:
+                return None
+            if kind == "stateless":
+                draws[frame, node] = Draw(frame.op(node), _constants(graph, frame.inputs(node)))
+    return frozenset(draws.values()) or None
+
+
+def _constants(graph: InlinedGraph, values: list[Value]) -> frozenset[Constant]:
+    """Return the constants from which values are made."""
+    behind = closure(values, lambda v: graph.sources(v) if graph.constant(v) is None else (), most=MAX_SEARCH)
+    return frozenset(constant for constant in map(graph.constant, behind) if constant is not None)

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from hubcheck.graph.dataflow.body import Body, Port
 from hubcheck.graph.op_tables import ops
+from hubcheck.util.walk import closure
 
 Role = Literal["call", "then", "else", "branch", "condition", "loop", "element", "gradient"]
 
@@ -31,16 +32,12 @@ class Call(NamedTuple):
 _CONDITIONALS = {"If", "StatelessIf", "_If", "XlaIf"}
 _CASES = {"Case", "StatelessCase"}
 _LOOPS = {"While", "StatelessWhile", "_While", "XlaWhile", "RiscWhile"}
+_ALL: tuple[int, int | None] = (0, None)
 _CALLS = {
-    "PartitionedCall": (0, None),
-    "StatefulPartitionedCall": (0, None),
+    **dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall", "BatchFunction", "MapDefun"), _ALL),
+    **dict.fromkeys(("XlaLaunch", "XlaLaunchV2", "_TPUReplicate"), _ALL),
     "RemoteCall": (1, None),
     "TPUPartitionedCall": (0, -1),
-    "BatchFunction": (0, None),
-    "MapDefun": (0, None),
-    "XlaLaunch": (0, None),
-    "XlaLaunchV2": (0, None),
-    "_TPUReplicate": (0, None),
 }
 """The first and last data inputs that ops of plain calls pass to their function."""
 
@@ -72,8 +69,7 @@ def _functions(node: Any) -> Iterator[tuple[str, str]]:
         if kind == "func" and value.func.name:
             yield name, value.func.name
         elif kind == "list":
-            for function in value.list.func:
-                yield name, function.name
+            yield from ((name, function.name) for function in value.list.func)
 
 
 class GraphView:
@@ -129,19 +125,16 @@ class GraphView:
 
     def reachable(self, bodies: Iterable[Body]) -> list[Body]:
         """Return these bodies and all that any of their nodes can run, each once."""
-        reached = dict.fromkeys(bodies)
-        waiting = list(reached)
-        while waiting:
-            body = waiting.pop()
-            # Most ops run no function: testing each op once is faster than reading each node.
-            kinds = {op for op in body.kinds if self.is_call(op)}
-            for index in body if kinds else ():
-                for call in self.calls(body, index) if body.ops[index] in kinds else ():
-                    callee = self.function(call.function)
-                    if callee is not None and callee not in reached:
-                        reached[callee] = None
-                        waiting.append(callee)
-        return list(reached)
+        return closure(bodies, self._callees)
+
+    def _callees(self, body: Body) -> Iterator[Body]:
+        # Most ops run no function: testing each op once is faster than reading each node.
+        kinds = {op for op in body.kinds if self.is_call(op)}
+        for index in body if kinds else ():
+            for call in self.calls(body, index) if body.ops[index] in kinds else ():
+                callee = self.function(call.function)
+                if callee is not None:
+                    yield callee
 
     def is_call(self, op: str) -> bool:
         """Return whether nodes with this op can run functions."""
@@ -151,22 +144,13 @@ class GraphView:
     def random_functions(self) -> Collection[str]:
         """The names of the functions that have a random op, or run a function that has one."""
         callers: dict[str, list[str]] = {}
-        random: dict[str, None] = {}
-        for name in self.library:
-            body = self.function(name)
-            assert body is not None
-            if not ops.random_ops().keys().isdisjoint(body.kinds):
-                random[name] = None
-            for index in body:
-                for call in self.calls(body, index):
-                    callers.setdefault(call.function, []).append(name)
-        waiting = list(random)
-        while waiting:
-            for caller in callers.get(waiting.pop(), ()):
-                if caller not in random:
-                    random[caller] = None
-                    waiting.append(caller)
-        return random.keys()
+        bodies = {name: body for name in self.library if (body := self.function(name)) is not None}
+        for name, body in bodies.items():
+            for callee in self._callees(body):
+                callers.setdefault(callee.function or "", []).append(name)
+        table = ops.random_ops().keys()
+        random = (name for name, body in bodies.items() if not table.isdisjoint(body.kinds))
+        return frozenset(closure(random, lambda name: callers.get(name, ())))
 
     def calls_random(self, body: Body, index: int) -> bool:
         """Return whether a node runs a function with a random op."""
@@ -175,9 +159,6 @@ class GraphView:
     def _outputs(self, op: str) -> Sequence[ops.Argument] | None:
         """Return the output arguments of one of TensorFlow's ops, or of a function called by its name as op."""
         if op in self.library:
-            return [
-                ops.Argument(a.name, a.type_list_attr or a.type_attr, a.number_attr or None, bool(a.type_list_attr))
-                for a in self.library[op].signature.output_arg
-            ]
+            return list(map(ops.argument_from, self.library[op].signature.output_arg))
         definition = ops.op_def(op)
         return None if definition is None else definition.outputs

@@ -10,8 +10,12 @@ from hubcheck.graph.dataflow.body import ARGUMENT, Body, Port
 from hubcheck.graph.dataflow.control_flow_v1 import MERGES
 from hubcheck.graph.dataflow.execution import Execution
 from hubcheck.graph.dataflow.view import Call, GraphView
-from hubcheck.graph.devices.kernel_attributes import KernelAttributes, Texts
-from hubcheck.graph.op_tables import kernels, ops
+from hubcheck.graph.devices import kernels
+from hubcheck.graph.devices.kernels import KernelAttributes, Texts
+from hubcheck.graph.op_tables import ops
+
+_Node = tuple[Body, int]
+_Output = tuple[Body, Port]
 
 
 class DevicePath:
@@ -23,26 +27,22 @@ class DevicePath:
     """
 
     def __init__(
-        self,
-        view: GraphView,
-        images: Iterable[tuple[Body, int]],
-        outputs: Iterable[tuple[Body, Port]],
-        branches: Execution | None = None,
+        self, view: GraphView, images: Iterable[_Node], outputs: Iterable[_Output], branches: Execution | None = None
     ) -> None:
         self.view = view
         self._branches = branches
         self._call_ops = ops.function_ops() | view.library.keys()
-        self._sites: defaultdict[str, dict[tuple[Body, int], list[Call]]] = defaultdict(dict)
+        self._sites: defaultdict[str, dict[_Node, list[Call]]] = defaultdict(dict)
         self._needed, self._changed = _Marks(), _Marks()
         self._positions: dict[tuple[Body, int | None], dict[int, list[int]]] = {}
         self._in_loop: dict[Body, bool] = {}
-        self._unbound: set[Body | tuple[Body, int]] = set()
-        self._waiting: list[tuple[Body, int]] = []
+        self._unbound: set[Body | _Node] = set()
+        self._waiting: list[_Node] = []
         self._attributes = KernelAttributes(self._sites)
         self._need(list(outputs))
         self._change(images)
 
-    def __iter__(self) -> Iterator[tuple[Body, int]]:
+    def __iter__(self) -> Iterator[_Node]:
         """Iterate over the nodes, body by body in file order, without arguments and calls of the graph's functions."""
         for body, changed in self._changed.items():
             for index in body:
@@ -55,8 +55,8 @@ class DevicePath:
 
     # What the outputs need: backwards, by data.
 
-    def _need(self, waiting: list[tuple[Body, Port]]) -> None:
-        entered: set[tuple[Body, Port]] = set()
+    def _need(self, waiting: list[_Output]) -> None:
+        entered: set[_Output] = set()
         while waiting:
             body, port = waiting.pop()
             if body.ops[port[0]] not in self._call_ops:
@@ -67,7 +67,7 @@ class DevicePath:
                 first, needed[port[0]] = not needed[port[0]], 1
                 waiting += self._behind_call(body, port, first=first)
 
-    def _need_node(self, body: Body, start: int, waiting: list[tuple[Body, Port]]) -> None:
+    def _need_node(self, body: Body, start: int, waiting: list[_Output]) -> None:
         """Mark a node and all behind it in its body, up to calls."""
         needed, ops, sources, call_ops = self._needed[body], body.ops, body.sources, self._call_ops
         stack = [start]
@@ -89,7 +89,7 @@ class DevicePath:
                 for (caller, site), calls in self._sites[body.function or ""].items():
                     waiting += [passed for call in calls for passed in self._passed(caller, site, call, index)]
 
-    def _behind_call(self, body: Body, port: Port, *, first: bool) -> Iterator[tuple[Body, Port]]:
+    def _behind_call(self, body: Body, port: Port, *, first: bool) -> Iterator[_Output]:
         """Yield what an output of a call is made from: results of its functions, and inputs that they need."""
         index, number = port
         followed = False
@@ -124,14 +124,14 @@ class DevicePath:
             if self._branches is None or self._branches.runs(body, port):
                 yield port[0]
 
-    def _passed(self, body: Body, index: int, call: Call, argument: int) -> Iterable[tuple[Body, Port]]:
+    def _passed(self, body: Body, index: int, call: Call, argument: int) -> Iterable[_Output]:
         """Return what a call passes as an argument of its function: any of its inputs (once) if it is not bound."""
         if call.bound:
             port = body.input(index, call.first + argument)
             return [] if port is None else [(body, port)]
         return [(body, port) for port in body.inputs(index)] if self._is_first((body, index)) else []
 
-    def _is_first(self, unbound: Body | tuple[Body, int]) -> bool:
+    def _is_first(self, unbound: Body | _Node) -> bool:
         """Return whether a call without bound arguments, or its function, is met for the first time."""
         first = unbound not in self._unbound
         self._unbound.add(unbound)
@@ -139,7 +139,7 @@ class DevicePath:
 
     # What depends on the images: forwards.
 
-    def _change(self, images: Iterable[tuple[Body, int]]) -> None:
+    def _change(self, images: Iterable[_Node]) -> None:
         for body, index in images:
             self._touch(body, index)
         while self._waiting:

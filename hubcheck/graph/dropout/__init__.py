@@ -1,4 +1,1 @@
-"""Whether a dropout mask reaches an output, and the rate and layer of the mask.
-
-Imports hubcheck.graph.dataflow and hubcheck.graph.op_tables.
-"""
+"""Whether a dropout mask reaches an output, and the rate and layer of the mask."""

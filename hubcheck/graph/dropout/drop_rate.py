@@ -37,7 +37,10 @@ def _share_of_ones(graph: InlinedGraph, dependence: Dependence, mask: Value) -> 
         if (op in _ABOVE or op in _BELOW) and len(inputs) == 2:
             return _threshold(graph, dependence, inputs, op in _ABOVE)
         if op == "Floor" and inputs:
-            return _floored(graph, inputs[0])
+            # floor(keep + uniform), as TensorFlow 1 wrote dropout
+            inner, adding, _ = inputs[0]
+            scalars = map(graph.scalar, inner.inputs(adding) if inner.op(adding) in ew.ADDS else ())
+            return next((float(scalar) for scalar in scalars if scalar is not None), None)
     return None
 
 
@@ -47,22 +50,10 @@ def _threshold(graph: InlinedGraph, dependence: Dependence, inputs: list[Value],
     if dependence.random(bound):
         drawn, bound, above = bound, drawn, not above
     scalar = graph.scalar(bound)
-    if scalar is None or not _is_uniform(graph, dependence, drawn):
+    ops = (frame.op(node) for frame, node, _ in _random_sources(graph, dependence, drawn))
+    if scalar is None or "Uniform" not in next((op for op in ops if op in random_ops()), ""):
         return None
     return 1 - scalar if above else float(scalar)
-
-
-def _floored(graph: InlinedGraph, value: Value) -> float | None:
-    """Return the probability that floor(keep + uniform) is one, as TensorFlow 1 wrote dropout."""
-    frame, node, _ = value
-    scalars = map(graph.scalar, frame.inputs(node) if frame.op(node) in ew.ADDS else ())
-    return next((float(scalar) for scalar in scalars if scalar is not None), None)
-
-
-def _is_uniform(graph: InlinedGraph, dependence: Dependence, value: Value) -> bool:
-    """Return whether the first random op behind a value draws uniform numbers."""
-    ops = (frame.op(node) for frame, node, _ in _random_sources(graph, dependence, value))
-    return "Uniform" in next((op for op in ops if op in random_ops()), "")
 
 
 def _random_sources(graph: InlinedGraph, dependence: Dependence, value: Value) -> Iterator[Value]:

@@ -150,11 +150,11 @@ class _Walk:
         frame, node, _ = value
         op = frame.op(node)
         dims = shape(self._graph, value)
-        masks = [o for o in operands if op in ew.CAPS and self._is_mask(o, value, dims, axes)]
+        found = [o for o in operands if op in ew.CAPS and self._is_mask(o, value, dims, axes)]
         if op == "Sub" and len(operands) == 2 and not axes and self._is_masked_copy(operands[1], operands[0]):
-            masks = [operands[1]]
-        if masks:
-            yield Mask(frame, node, masks[0])
+            found = [operands[1]]
+        if found:
+            yield Mask(frame, node, found[0])
             return
         full = self._full(operands, dims)
         if len(full) == 1 or have_single_source(self._graph, self._dependence, full):

@@ -37,47 +37,32 @@ NORMALISATIONS = frozenset(
     {"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3", "BatchNormWithGlobalNormalization"}
 )
 
-_FIRST: slice = slice(0, 1)
-MOVES: Mapping[str, slice] = {
-    **dict.fromkeys(
+_MOVES = (
+    (
+        slice(0, 1),
         """
-        Reshape Transpose ConjugateTranspose Squeeze ExpandDims Slice StridedSlice Gather GatherV2 GatherNd Unpack
-        Pad PadV2 MirrorPad Tile BroadcastTo Reverse ReverseV2 ReverseSequence Roll SpaceToBatch SpaceToBatchND
+        Reshape Transpose ConjugateTranspose Squeeze ExpandDims Slice StridedSlice Gather GatherV2 GatherNd Unpack Pad
+        PadV2 MirrorPad Tile BroadcastTo Reverse ReverseV2 ReverseSequence Roll SpaceToBatch SpaceToBatchND
         BatchToSpace BatchToSpaceND SpaceToDepth DepthToSpace DynamicPartition MatrixDiag MatrixDiagV2 MatrixDiagV3
         MatrixDiagPart MatrixDiagPartV2 MatrixDiagPartV3 MatrixBandPart Diag DiagPart TopK TopKV2 RandomShuffle
-        StatelessShuffle
-        TensorListFromTensor TensorListStack TensorListGetItem TensorListConcat TensorListConcatV2 TensorListGather
-        TensorListSplit TensorListScatter TensorListScatterV2 TensorListPopBack TensorListResize
-        """.split(),  # noqa: SIM905
-        _FIRST,
+        StatelessShuffle TensorListFromTensor TensorListStack TensorListGetItem TensorListConcat TensorListConcatV2
+        TensorListGather TensorListSplit TensorListScatter TensorListScatterV2 TensorListPopBack TensorListResize
+        SplitV
+        """,
     ),
-    "Concat": slice(1, None),
-    "ConcatV2": slice(0, -1),
-    "Pack": slice(0, None),
-    "ParallelConcat": slice(0, None),
-    "Split": slice(1, 2),
-    "SplitV": _FIRST,
-    "DynamicStitch": slice(0, None),
-    "ParallelDynamicStitch": slice(0, None),
-    "ScatterNd": slice(1, 2),
-    "TensorScatterUpdate": slice(0, 3, 2),
-    "TensorStridedSliceUpdate": slice(0, 5, 4),
-    "MatrixSetDiag": slice(0, 2),
-    "MatrixSetDiagV2": slice(0, 2),
-    "MatrixSetDiagV3": slice(0, 2),
-    "TensorListSetItem": slice(0, 3, 2),
-    "TensorListPushBack": slice(0, 2),
-    "TensorListPushBackBatch": slice(0, 2),
-    "TensorListScatterIntoExistingList": slice(0, 2),
-    "TensorListConcatLists": slice(0, 2),
-    "TensorArrayWriteV3": slice(2, 4),
-    "TensorArrayScatterV3": slice(2, 4),
-    "TensorArraySplitV3": slice(1, 4, 2),
-    "TensorArrayReadV3": slice(2, 3),
-    "TensorArrayGatherV3": slice(2, 3),
-    "TensorArrayConcatV3": slice(1, 2),
-    "TensorArrayUnpackV3": slice(1, 2),
-}
+    (slice(1, None), "Concat"),
+    (slice(0, -1), "ConcatV2"),
+    (slice(0, None), "Pack ParallelConcat DynamicStitch ParallelDynamicStitch"),
+    (slice(1, 2), "Split ScatterNd TensorArrayConcatV3 TensorArrayUnpackV3"),
+    (slice(2, 3), "TensorArrayReadV3 TensorArrayGatherV3"),
+    (slice(0, 2), "MatrixSetDiag MatrixSetDiagV2 MatrixSetDiagV3 TensorListPushBack TensorListPushBackBatch"),
+    (slice(0, 2), "TensorListScatterIntoExistingList TensorListConcatLists"),
+    (slice(2, 4), "TensorArrayWriteV3 TensorArrayScatterV3"),
+    (slice(0, 3, 2), "TensorScatterUpdate TensorListSetItem"),
+    (slice(1, 4, 2), "TensorArraySplitV3"),
+    (slice(0, 5, 4), "TensorStridedSliceUpdate"),
+)
+MOVES: Mapping[str, slice] = {op: inputs for inputs, ops in _MOVES for op in ops.split()}
 """Each entry of the result is an entry of one of these inputs (or a filler), somewhere else."""
 
 SAME_AXES = frozenset(

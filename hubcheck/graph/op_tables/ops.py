@@ -95,7 +95,7 @@ def _dtypes(node: Any, library: Mapping[str, Any], *, outputs: bool) -> list[str
         arguments, defaults = (definition.outputs if outputs else definition.inputs), definition.defaults
     elif node.op in library:
         signature = library[node.op].signature
-        arguments = tuple(map(_from_proto, signature.output_arg if outputs else signature.input_arg))
+        arguments = tuple(map(argument_from, signature.output_arg if outputs else signature.input_arg))
         defaults = {}
     else:
         return None
@@ -136,7 +136,8 @@ def _argument(text: str) -> Argument:
     return Argument(name, dtype, count or None, listed=bool(star) and not count, ref=rest.endswith("&"))
 
 
-def _from_proto(arg: Any) -> Argument:
+def argument_from(arg: Any) -> Argument:
+    """Convert an ArgDef of a function's signature."""
     if arg.type_list_attr:
         return Argument(arg.name, arg.type_list_attr, listed=True)
     return Argument(arg.name, arg.type_attr or dtype_name(arg.type), arg.number_attr or None)

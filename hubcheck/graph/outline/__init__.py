@@ -1,4 +1,1 @@
-"""A graph for people to read: the nodes between images and outputs, collapsed by name scope.
-
-Imports hubcheck.graph.dataflow and hubcheck.graph.op_tables.
-"""
+"""A graph for people to read: the nodes between images and outputs, collapsed by name scope."""

@@ -42,7 +42,7 @@ def _data_path(graph: InlinedGraph, dependence: Dependence, outputs: Iterable[Va
     stack = [(value, False) for value in reversed(list(outputs))]
     while stack:
         value, visited = stack.pop()
-        key, sources = _key(graph, value), _sources(graph, value)
+        key, sources = _key(graph, value), [] if value[0].op(value[1]) in SHAPES_ONLY else graph.sources(value)
         if not visited:
             if key not in entered and dependence.images(value):
                 entered.add(key)
@@ -57,10 +57,6 @@ def _data_path(graph: InlinedGraph, dependence: Dependence, outputs: Iterable[Va
             steps.append(PathStep(frame, node, made[key]))
             made[key] = (len(steps) - 1,)
     return steps
-
-
-def _sources(graph: InlinedGraph, value: Value) -> list[Value]:
-    return [] if value[0].op(value[1]) in SHAPES_ONLY else graph.sources(value)
 
 
 def _key(graph: InlinedGraph, value: Value) -> Value:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
@@ -34,6 +35,13 @@ class Scope:
     marked_below: bool = False
     order: int = -1
     line: int = -1
+
+    def take_in(self, child: Scope) -> None:
+        """Add the ops, marks and last value of a scope below this one."""
+        self.ops.update(child.ops)
+        self.marked_below = self.marked_below or child.marked_below
+        if child.order > self.order:
+            self.last, self.order = child.last, child.order
 
 
 class Scopes:
@@ -109,10 +117,7 @@ def _names(frame: CallFrame, node: int) -> list[str]:
 def _add_up(scope: Scope) -> None:
     for child in scope.below.values():
         _add_up(child)
-        scope.ops.update(child.ops)
-        scope.marked_below = scope.marked_below or child.marked_below
-        if child.order > scope.order:
-            scope.last, scope.order = child.last, child.order
+        scope.take_in(child)
 
 
 def group(scope: Scope) -> None:
@@ -123,24 +128,19 @@ def group(scope: Scope) -> None:
         waiting += scope.below.values()
         if len(scope.below) <= _MAX_SIBLINGS:
             continue
-        runs: list[tuple[str, list[Scope]]] = []
-        for child in scope.below.values():
-            match = _BLOCK.match(child.name)
-            block = match[0] if match is not None else child.name
-            if not runs or runs[-1][0] != block:
-                runs.append((block, []))
-            runs[-1][1].append(child)
+        blocks = [(f"{block}_*", list(children)) for block, children in groupby(scope.below.values(), _block)]
         scope.below = {}
-        for number, (block, children) in enumerate(runs):
-            scope.below[f"{number}"] = children[0] if len(children) == 1 else _group_of(f"{block}_*", children)
+        for number, (name, children) in enumerate(blocks):
+            grouped = Scope(name, {child.name: child for child in children})
+            for child in children:
+                grouped.take_in(child)
+            grouped.last = children[-1].last
+            scope.below[f"{number}"] = grouped if len(children) > 1 else children[0]
 
 
-def _group_of(name: str, children: list[Scope]) -> Scope:
-    grouped = Scope(name, {child.name: child for child in children}, last=children[-1].last)
-    for child in children:
-        grouped.ops.update(child.ops)
-        grouped.marked_below = grouped.marked_below or child.marked_below
-    return grouped
+def _block(scope: Scope) -> str:
+    match = _BLOCK.match(scope.name)
+    return match[0] if match is not None else scope.name
 
 
 def same_size(scope: Scope) -> bool:

@@ -65,6 +65,7 @@ def arrivals(
     graph: InlinedGraph, dependence: Dependence, partners: Partners, images: Iterable[Value]
 ) -> Iterator[Arrival | Unknown]:
     """Yield where pixels arrive after constant scales and shifts alone; paths with other arithmetic are left out."""
+    pixels = _Pixels(graph, dependence, partners)
     known: dict[Value, _Affine] = dict.fromkeys(images, (1.0, 0.0))
     waiting = list(known)
 
@@ -82,53 +83,47 @@ def arrivals(
             if value not in inputs:
                 continue
             affine = next(known[source] for source in inputs if source in known)
-            layer = _layer(graph, dependence, partners, (frame, consumer), affine)
+            layer = _layer(pixels, (frame, consumer), affine)
             if layer is not None:
                 yield layer
             elif _is_integer_cast(frame, consumer) and abs(known[value][0]) < _MIN_LEVELS:
                 yield Arrival(frame, consumer, *known[value], truncates=True)
             else:
-                reached(_through(graph, dependence, partners, frame, consumer, value, known))
+                reached(_through(pixels, (frame, consumer), value, known))
         reached((result, known[value]) for result in _returned(frame, value))
 
 
-def _layer(
-    graph: InlinedGraph,
-    dependence: Dependence,
-    partners: Partners,
-    place: tuple[CallFrame, int],
-    affine: _Affine,
-) -> Arrival | Unknown | None:
+class _Pixels(NamedTuple):
+    """What is asked about the values on the way."""
+
+    graph: InlinedGraph
+    dependence: Dependence
+    partners: Partners
+
+
+def _layer(pixels: _Pixels, place: tuple[CallFrame, int], affine: _Affine) -> Arrival | Unknown | None:
     """Return the arrival at a node that applies learned values to its input: a layer, or arithmetic with a variable."""
     frame, node = place
     op, inputs = frame.op(node), frame.inputs(node)
-    if op in ew.NORMALISATIONS and not _trains(frame, node) and len(inputs) == 5:
-        return _normalised(partners, place, affine)
+    if op in ew.NORMALISATIONS and len(inputs) == 5:
+        training = frame.body.attribute(node, "is_training")
+        if not op.startswith("Fused") or (training is not None and not training.b):
+            return _normalised(pixels.partners, place, affine)
     if op not in ew.PRODUCTS | ew.QUOTIENTS | ew.SUMS:
         return Arrival(frame, node, *affine) if op in _LAYERS else None
     for source in inputs:
-        if dependence.images(source):
+        if pixels.dependence.images(source):
             continue
-        partner = partners.of(source)
-        if partner.unknown and not dependence.random(source):
+        partner, random = pixels.partners.of(source), pixels.dependence.random(source)
+        if partner.unknown and not random:
             return Unknown(frame, node)
+        # Learned factors of different signs, or of 0, weigh channels rather than scale pixels.
         scales = op in ew.PRODUCTS | ew.QUOTIENTS
-        followed = partner.constant is not None and not (scales and _is_gain(partner.constant))
-        if partner.learned and not dependence.random(source):
+        followed = partner.constant is not None and not (scales and min(partner.constant.values, default=0) <= 0)
+        if partner.learned and not random:
             composed = followed and _combined(op, affine, partner.constant, inputs[0] != source) is not None
             return None if composed else Arrival(frame, node, *affine)
     return None
-
-
-def _is_gain(factors: Constant) -> bool:
-    """Return whether learned factors weigh channels, rather than scale pixels: they have different signs, or are 0."""
-    return min(factors.values, default=0) <= 0
-
-
-def _trains(frame: CallFrame, node: int) -> bool:
-    """Return whether a batch normalisation uses the statistics of the batch."""
-    training = frame.body.attribute(node, "is_training")
-    return frame.op(node).startswith("Fused") and (training is None or bool(training.b))
 
 
 def _normalised(partners: Partners, place: tuple[CallFrame, int], affine: _Affine) -> Arrival | Unknown:
@@ -157,19 +152,13 @@ def _is_integer_cast(frame: CallFrame, node: int) -> bool:
 
 
 def _through(
-    graph: InlinedGraph,
-    dependence: Dependence,
-    partners: Partners,
-    frame: CallFrame,
-    node: int,
-    value: Value,
-    known: dict[Value, _Affine],
+    pixels: _Pixels, place: tuple[CallFrame, int], value: Value, known: dict[Value, _Affine]
 ) -> Iterator[tuple[Value, _Affine]]:
     """Yield the values that a node makes of pixels, if it treats all pixels alike."""
-    op = frame.op(node)
-    inputs = frame.inputs(node)
-    callees = graph.callees(frame, node)
-    if _depends_on_pixels(graph, dependence, frame, node):
+    frame, node = place
+    op, inputs = frame.op(node), frame.inputs(node)
+    callees = pixels.graph.callees(frame, node)
+    if _depends_on_pixels(pixels, frame, node):
         return
     if callees is not None:
         for callee in callees:
@@ -184,7 +173,7 @@ def _through(
     elif op == "Neg":
         yield from _outputs(frame, node, (-known[value][0], -known[value][1]))
     elif op in ew.MOVES:
-        moved = [source for source in inputs[ew.MOVES[op]] if dependence.images(source)]
+        moved = [source for source in inputs[ew.MOVES[op]] if pixels.dependence.images(source)]
         parts = [known[source] for source in moved if source in known]
         # One element of a list that a loop fills is enough; of channels that are concatenated, all must be known.
         if parts and (len(parts) == len(moved) or op.startswith(("TensorList", "TensorArray"))):
@@ -192,20 +181,20 @@ def _through(
             yield from _outputs(frame, node, mean)
     elif len(inputs) == 2 and inputs[0] != inputs[1]:
         partner = inputs[1] if inputs[0] == value else inputs[0]
-        affine = _combined(op, known[value], partners.of(partner).constant, inputs[0] == value)
+        affine = _combined(op, known[value], pixels.partners.of(partner).constant, inputs[0] == value)
         if affine is not None:
             yield from _outputs(frame, node, affine)
 
 
-def _depends_on_pixels(graph: InlinedGraph, dependence: Dependence, frame: CallFrame, node: int) -> bool:
+def _depends_on_pixels(pixels: _Pixels, frame: CallFrame, node: int) -> bool:
     """Return whether the pixels decide what a node does to them, as in "divide by 255 what is not in [0, 1]"."""
     op = frame.op(node)
     condition = frame.body.input(node, 1) if op in SWITCHES else None
     if condition is not None:
         predicate: Value | None = (frame, *condition)
     else:
-        predicate = graph.condition(frame, node) if op not in MERGES else None
-    return predicate is not None and dependence.images(predicate) and graph.constant(predicate) is None
+        predicate = pixels.graph.condition(frame, node) if op not in MERGES else None
+    return predicate is not None and pixels.dependence.images(predicate) and pixels.graph.constant(predicate) is None
 
 
 def _combined(op: str, affine: _Affine, partner: Constant | None, first: bool) -> _Affine | None:

@@ -90,10 +90,10 @@ class Partners:
         return op, sources
 
     def _is_deviation(self, value: Value) -> bool:
-        value = self._graph.see_through(value)
-        while value[0].op(value[1]) == "Cast" and value[0].inputs(value[1]):
-            value = self._graph.see_through(value[0].inputs(value[1])[0])
-        return value[0].op(value[1]) == "Rsqrt"
+        frame, node, _ = self._graph.see_through(value)
+        while frame.op(node) == "Cast" and (inputs := frame.inputs(node)):
+            frame, node, _ = self._graph.see_through(inputs[0])
+        return frame.op(node) == "Rsqrt"
 
     def _is_factor(self, frame: CallFrame, node: int) -> bool:
         """Return whether others are multiplied with a node's result, as with the scale; the mean is subtracted."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from typing import Literal
 
@@ -16,6 +16,7 @@ from hubcheck.graph.dataflow.state import READS, VARIABLES, changes_state, state
 from hubcheck.module.checkpoint import stored_bytes
 from hubcheck.module.dtypes import NUMBERS
 from hubcheck.module.types import Module, Variant
+from hubcheck.util.walk import closure
 
 Stored = Constant | Literal["large", "unknown"]
 """A variable's value; "large" if it has more elements than statistics have, "unknown" if it cannot be told."""
@@ -112,9 +113,7 @@ class StoredVariables:
     @cached_property
     def _assigned(self) -> frozenset[str]:
         """The variables that change in inference, or that training sets to more than a moving average of themselves."""
-        return frozenset(self._assigned_keys())
-
-    def _assigned_keys(self) -> Iterator[str]:
+        assigned: set[str] = set()
         objects = self._module.objects
         training = {trace.function for trace in objects.traces if trace.may_train} if objects is not None else set()
         for frame, node in self._execution().nodes(changes_state):
@@ -123,21 +122,15 @@ class StoredVariables:
             for state in states_of(self._graph, frame, node):
                 key = self._key(state)
                 if key is not None and not (trains and (is_step or self._is_average(frame, node, state))):
-                    yield key
+                    assigned.add(key)
+        return frozenset(assigned)
 
     def _is_average(self, frame: CallFrame, node: int, state: Value) -> bool:
         """Return whether a variable is assigned what was made of its own value."""
-        waiting = frame.inputs(node)[1:2] if frame.op(node) in _ASSIGNMENTS else []
-        seen = set(waiting)
-        while waiting and len(seen) < MAX_SEARCH:
-            value = waiting.pop()
-            if value[0].op(value[1]) in READS | VARIABLES and state in states_of(self._graph, *value[:2]):
-                return True
-            for source in self._graph.sources(value):
-                if source not in seen:
-                    seen.add(source)
-                    waiting.append(source)
-        return False
+        assigned = frame.inputs(node)[1:2] if frame.op(node) in _ASSIGNMENTS else []
+        made_of = closure(assigned, self._graph.sources, most=MAX_SEARCH)
+        reads = (value[:2] for value in made_of if value[0].op(value[1]) in READS | VARIABLES)
+        return any(state in states_of(self._graph, *place) for place in reads)
 
 
 def _is_large(state: Value | None) -> bool:

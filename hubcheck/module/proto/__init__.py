@@ -29,20 +29,12 @@ def _pool() -> descriptor_pool.DescriptorPool:
 
 @cache
 def message_class(name: str) -> Any:
-    """Return the class of the message `tensorflow.<name>` in hubcheck's own schema.
-
-    Raises:
-        KeyError: the schema has no such message.
-    """
+    """Return the class of the message `tensorflow.<name>` in hubcheck's own schema; raise KeyError if it has none."""
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"tensorflow.{name}"))
 
 
 def parse(name: str, data: bytes) -> Any:
-    """Parse wire bytes as message `tensorflow.<name>`.
-
-    Raises:
-        DecodeError: the bytes are not such a message.
-    """
+    """Parse wire bytes as message `tensorflow.<name>`; raise DecodeError if they are no such message."""
     return message_class(name).FromString(data)
 
 

@@ -1,23 +1,82 @@
-"""The attributes of a node as the kernel table writes them; in a function, as its callers set them."""
+"""The kernels of stock TensorFlow, and the attributes of nodes that choose among them.
+
+With the table `rules/data/kernels.tsv`, which `make tables` writes, hubcheck knows what a GPU can run without a GPU or
+TensorFlow.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache, lru_cache
+from typing import Any, Literal, NamedTuple
 
 from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.op_tables import ops
 from hubcheck.module.dtypes import dtype_name
+from hubcheck.util import resources
 
+Device = Literal["CPU", "GPU"]
 Texts = tuple[str, ...]
 _MAX_CALLERS = 1000
 """Functions that call each other and pass an attribute on."""
 _UNNAMED = "-"
 
+Values = Callable[[str], Texts | None]
+"""Returns the values of an attribute: dtypes by name, others as text; None if they are unknown."""
+
+
+class Kernel(NamedTuple):
+    """One kernel: the allowed values of its op's attributes, and the arguments that it needs or leaves in host memory.
+
+    `device` is CPU, GPU or DEFAULT, which any device without a kernel of its own uses.
+    """
+
+    device: str
+    host: frozenset[str]
+    allowed: Mapping[str, frozenset[str]]
+
+    def takes(self, values: Values) -> bool:
+        """Return whether this kernel can run a node with these attributes; unknown attributes are allowed."""
+        return all(allowed.issuperset(values(name) or ()) for name, allowed in self.allowed.items())
+
+
+@cache
+def kernels(op: str) -> tuple[Kernel, ...]:
+    """Return all kernels of an op."""
+    return tuple(
+        Kernel(
+            device=device,
+            host=frozenset(host.split()),
+            allowed={
+                name: frozenset(values.split(","))
+                for name, _, values in (item.partition("=") for item in allowed.split())
+            },
+        )
+        for device, host, allowed in (row.split("\t") for row in _rows().get(op, ()))
+    )
+
+
+def kernel_for(op: str, device: Device, values: Values) -> Kernel | None:
+    """Return the kernel that TensorFlow chooses for a node on a device: the device's own, else the DEFAULT one."""
+    fitting = [kernel for kernel in kernels(op) if kernel.device in (device, "DEFAULT") and kernel.takes(values)]
+    return min(fitting, key=lambda kernel: kernel.device == "DEFAULT", default=None)
+
+
+@cache
+def _rows() -> dict[str, list[str]]:
+    rows: dict[str, list[str]] = {}
+    text = (resources.folder("rules") / "data" / "kernels.tsv").read_text(encoding="utf-8")
+    for line in text.splitlines()[1:]:
+        op, row = line.split("\t", 1)
+        rows.setdefault(op, []).append(row)
+    return rows
+
 
 class KernelAttributes:
-    """The attributes of a graph's nodes; `sites` has, for each function, the nodes that run it."""
+    """The attributes of a graph's nodes as the kernel table writes them; in a function, as its callers set them.
+
+    `sites` has, for each function, the nodes that run it.
+    """
 
     def __init__(self, sites: Mapping[str, Collection[tuple[Body, int]]]) -> None:
         self._sites = sites
