@@ -63,11 +63,9 @@ class PathOrigins:
             key = (source.body.function, source.port, source.begins)
             if key not in seen:
                 seen.add(key)
-                for item in self._behind(*source):
-                    if isinstance(item, _Source):
-                        waiting.append(item)
-                    else:
-                        origins.add(item)
+                items = list(self._behind(*source))
+                waiting += [item for item in items if isinstance(item, _Source)]
+                origins.update(item for item in items if not isinstance(item, _Source))
         return frozenset(origins)
 
     def _behind(self, body: Body, port: Port, begins: bool) -> Iterable[_Source | PathOrigin]:

@@ -100,6 +100,10 @@ class Body:
         """Return the nodes of the control inputs."""
         return self._edges.controls.get(index, ())
 
+    def needs(self, index: int) -> list[int]:
+        """Return the nodes of all inputs, by data and by control."""
+        return [*self.sources(index), *self.controls(index)]
+
     @property
     def results(self) -> Sequence[Port]:
         """The ports that a function returns, in the order of its signature; none for the main graph."""

@@ -33,7 +33,7 @@ class Execution:
             starts[frame].append(node)
         waiting: list[CallFrame] = []
         for frame, nodes in starts.items():
-            waiting += self._enter(frame, _behind(frame.body, nodes) if frame is graph.main else frame.body)
+            waiting += self._enter(frame, closure(nodes, frame.body.needs) if frame is graph.main else frame.body)
         while waiting:
             frame = waiting.pop()
             waiting += self._enter(frame, frame.body)
@@ -90,8 +90,3 @@ class Execution:
         skipped = (view.function(call.function) for place, call in calls if not self.takes(*place, call.function))
         reached = view.reachable(body for body in skipped if body is not None)
         return frozenset(reached) - self._frames.keys() - set(view.reachable(self._unknown)) if reached else frozenset()
-
-
-def _behind(body: Body, nodes: Iterable[int]) -> list[int]:
-    """Return nodes and all that they need in their body, by data and by control."""
-    return closure(nodes, lambda node: (*body.sources(node), *body.controls(node)))

@@ -65,12 +65,10 @@ class Reach:
     def nodes(self, wanted: Collection[str] | None = None) -> Iterator[tuple[Body, int]]:
         """Yield the reached nodes, or those of them with one of these ops."""
         for body in self.bodies:
-            if wanted is not None and body.kinds.isdisjoint(wanted):
-                continue
             first = self._first[body.function]
-            for index in body:
-                reached = body.function is not None or first[index] >= 0
-                if reached and (wanted is None or body.ops[index] in wanted):
+            kinds = body.kinds if wanted is None else body.kinds.intersection(wanted)
+            for index in body if kinds else ():
+                if body.ops[index] in kinds and (body.function is not None or first[index] >= 0):
                     yield body, index
 
     def root(self, body: Body, index: int) -> Root:
@@ -95,7 +93,7 @@ class Reach:
             first[index] = number
             if self.view.is_call(main.ops[index]):
                 functions += self._calls(main, index)
-            waiting += [node for node in (*main.sources(index), *main.controls(index)) if first[node] < 0]
+            waiting += [node for node in main.needs(index) if first[node] < 0]
         return functions
 
     def _enter(self, functions: list[str], number: int) -> None:
