@@ -19,7 +19,7 @@ _COPY_AGAIN = "Copy all files of the variables folder from where the module was 
 
 
 class VariablesFolder:
-    """Reads the folder in that of a module when needed, and adds what is wrong to `problems`."""
+    """Reads `variables/` in the folder of a module when needed, and adds what is wrong with it to `problems`."""
 
     def __init__(self, root: Path, limits: ReadLimits, problems: list[Problem]) -> None:
         self._root, self._limits, self._problems = root, limits, problems
