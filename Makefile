@@ -15,6 +15,8 @@ demo: $(READY)
 	@$(BIN)/python examples/demo.py
 
 # For every edit, in under a minute: linter, types, import order, generated pages, and the unit tests.
+# With cached bytecode, whatever the environment says: without it every process compiles what it imports again.
+check test: export PYTHONDONTWRITEBYTECODE :=
 UNIT := tests/test_quality.py tests/test_layers.py tests/test_docs.py $(addprefix tests/,engine util graph checks module report run)
 check: $(READY)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile -q -m "not slow" $(UNIT)

@@ -57,12 +57,8 @@ def command(
     *,
     pixels: str,
     image_size: str | None,
-    default: str | None,
     formats: Sequence[str],
-    package: bool,
-    overwrite: bool,
     static: bool,
-    tf1_compat: bool,
     **given: Any,
 ) -> int:
     """Make a conforming module DST of the model SRC: a SavedModel of any format, or a .keras or .h5 file.
@@ -80,22 +76,15 @@ def command(
     from hubcheck.author import AuthorWarning, ConformanceError
     from hubcheck.author.sources.files import from_file
 
-    low, high = _pair(pixels, float, "--pixels", "LOW,HIGH, such as 0,255")
-    size = _pair(image_size, int, "--image-size", "H,W, such as 224,224") if image_size else None
+    given["pixels"] = _pair(pixels, float, "--pixels", "LOW,HIGH, such as 0,255")
+    given["image_size"] = _pair(image_size, int, "--image-size", "H,W, such as 224,224") if image_size else None
+    export = {name: given.pop(name) for name in ("default", "package", "overwrite", "tf1_compat")}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", AuthorWarning)
         try:
-            module = from_file(Path(source), pixels=(low, high), image_size=size, **given)
-            result = module.export(
-                target,
-                default=default,
-                format=tuple(formats) or "tf2",
-                package=package,
-                probe=not static,
-                overwrite=overwrite,
-                tf1_compat=tf1_compat,
-            )
+            module = from_file(Path(source), **given)
+            result = module.export(target, format=tuple(formats) or "tf2", probe=not static, **export)
         except ConformanceError as error:
             echo(str(error), err=True)
             return EXIT_FINDINGS

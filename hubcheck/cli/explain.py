@@ -59,31 +59,21 @@ def _print_rule(rule: Rule) -> None:
             bads.setdefault(counterpart(example.file.stem, goods), []).append(example)
     # Good scripts are shown whole; of bad ones only the difference, which is what there is to learn.
     for name, good in goods.items():
-        _print_script(good)
+        _print_example(good)
         for bad in bads.get(name, ()):
-            _print_difference(bad, good)
+            _print_example(bad, bad.diff_to(good))
     for bad in bads.get(None, ()):
-        _print_script(bad)
+        _print_example(bad)
 
 
-def _print_difference(bad: Example, good: Example) -> None:
-    diff = bad.diff_to(good)
+def _print_example(example: Example, diff: Sequence[str] | None = None) -> None:
+    """Print the script, or its difference from the good one."""
+    title = click.style(f"{example.name}: {example.title}", fg="green" if example.good else "red", bold=True)
+    echo(f"\n{title}")
     if diff is None:
-        _print_script(bad)
-        return
-    _print_title(bad)
-    for line in diff:
+        echo(_highlighted(example.code) if sys.stdout.isatty() else example.code.rstrip())
+    for line in diff or ():
         echo(click.style(line, fg=_COLOURS.get(line[:1]), bold=line.startswith(("---", "+++"))))
-
-
-def _print_script(example: Example) -> None:
-    _print_title(example)
-    echo(_highlighted(example.code) if sys.stdout.isatty() else example.code.rstrip())
-
-
-def _print_title(example: Example) -> None:
-    echo()
-    echo(click.style(f"{example.name}: {example.title}", fg="green" if example.good else "red", bold=True))
 
 
 def _highlighted(code: str) -> str:

@@ -12,10 +12,9 @@ import click
 
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report
-from hubcheck.report.formats import Output, pieces
+from hubcheck.report.formats import pieces
+from hubcheck.run.report_lines import ReportSpool
 from hubcheck.run.resolved import ResolvedOptions
-from hubcheck.run.spool import ReportSpool
-from hubcheck.util.atomic import write_atomic
 from hubcheck.util.text import printable_lines
 
 if TYPE_CHECKING:
@@ -30,7 +29,10 @@ def run_and_report(reports: Iterator[ModuleReport], total: int, style: str, plan
     spool, interrupted = ReportSpool(), False
     with ExitStack() as stack:
         bar = None
-        if _has_terminal(total, style):
+        # A bar needs a terminal on which no other output overwrites it.
+        on_stdout = sys.stdout.isatty()
+        on_stderr = sys.stderr.isatty() and not (style == "jsonl" and on_stdout)
+        if total > 1 and (on_stdout if style == "text" else on_stderr):
             from hubcheck.cli.progress import progress_bar
 
             bar = stack.enter_context(progress_bar(total))
@@ -47,15 +49,6 @@ def run_and_report(reports: Iterator[ModuleReport], total: int, style: str, plan
     for piece in _remainder(whole, style):
         _print(piece, nl=False)
     return whole
-
-
-def write(report: Report, target: Output) -> None:
-    """Write a report to a file atomically.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    write_atomic(target.file, pieces(report, target.format))
 
 
 def _print(text: str, *, nl: bool = True) -> None:
@@ -95,15 +88,6 @@ def _remainder(report: Report, style: str) -> Iterator[str]:
 
 def _styled(lines: Iterable[str]) -> str:
     return printable_lines("\n".join(lines), styled=True)
-
-
-def _has_terminal(total: int, style: str) -> bool:
-    """Whether there is a terminal for a bar that is not overwritten by other output."""
-    if total < 2:
-        return False
-    if style == "text":
-        return sys.stdout.isatty()
-    return sys.stderr.isatty() and not (style == "jsonl" and sys.stdout.isatty())
 
 
 def _width() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import click
 from hubcheck.cli.echo import echo
 from hubcheck.cli.project import nearest_project
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS
-from hubcheck.module.types import Module, Shape, Tensor, Variant
+from hubcheck.module.types import Module, Shape, Variant
 from hubcheck.remote.sources import find_sources, open_source
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.util.errors import UserError
@@ -115,34 +115,27 @@ def _weights(module: Module) -> str:
     if module.checkpoint is None:
         return ""
     entries = [entry for entry in module.checkpoint.entries.values() if entry.dtype != "string"]
-    size = sum(entry.size for entry in entries)
-    count = sum(entry.elements for entry in entries)
-    shards = plural(module.checkpoint.shards, "shard")
-    return f"{count:,} numbers in {plural(len(entries), 'tensor')}, {size / 1e6:,.1f} MB, in {shards}"
+    size, count = sum(entry.size for entry in entries), sum(entry.elements for entry in entries)
+    tensors, shards = plural(len(entries), "tensor"), plural(module.checkpoint.shards, "shard")
+    return f"{count:,} numbers in {tensors}, {size / 1e6:,.1f} MB, in {shards}"
 
 
 def _callable(module: Module) -> str:
-    if module.objects is None or not module.objects.traces:
-        return "no" if module.objects is not None else ""
-    return "\n".join(
-        dict.fromkeys(
-            f"{printable(trace.name)}: {', '.join(map(str, trace.tensors.values()))} -> "
-            f"{', '.join(map(str, trace.outputs.values()))}"
-            for trace in module.objects.traces
-        )
-    )
+    if module.objects is None:
+        return ""
+    lines: dict[str, None] = {}
+    for trace in module.objects.traces:
+        inputs, outputs = (", ".join(map(str, side.values())) for side in (trace.tensors, trace.outputs))
+        lines[f"{printable(trace.name)}: {inputs} -> {outputs}"] = None
+    return "\n".join(lines) or "no"
 
 
 def _signatures(variant: Variant) -> str:
     lines = []
     for signature in variant.signatures.values():
         lines.append(f"    {printable(signature.key)}")
-        lines += _tensors(signature.inputs, "<-")
-        lines += _tensors(signature.outputs, "->")
+        for arrow, tensors in (("<-", signature.inputs), ("->", signature.outputs)):
+            named = {printable(key): tensor for key, tensor in tensors.items()}
+            width = max(map(len, named), default=0)
+            lines += [f"      {arrow} {key:{width}}  {tensor}" for key, tensor in named.items()]
     return "\n".join(lines)
-
-
-def _tensors(tensors: Mapping[str, Tensor], arrow: str) -> list[str]:
-    named = {printable(key): tensor for key, tensor in tensors.items()}
-    width = max(map(len, named), default=0)
-    return [f"      {arrow} {key:{width}}  {tensor}" for key, tensor in named.items()]

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from hubcheck.cli import options
-from hubcheck.cli.output import run_and_report, write
+from hubcheck.cli.output import run_and_report
 from hubcheck.config.file import find_config, read_config
 from hubcheck.remote.fetch_options import user_cache
-from hubcheck.report.formats import FORMATS, output
+from hubcheck.report.formats import FORMATS, output, pieces
 from hubcheck.run.options import Options
 from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import modules_at, stream
+from hubcheck.util.atomic import write_atomic
 from hubcheck.util.resources import cache_folder
 
-if TYPE_CHECKING:
-    from hubcheck.probe.options import ProbeOptions
+_FILE: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path)}
 
 
 @click.command(
@@ -52,20 +52,9 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Also write a report to FILE, in the format of its suffix; or FORMAT=FILE. Repeatable.",
 )
-@click.option(
-    "--baseline",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Findings in this file are known and do not fail.",
-)
+@click.option("--baseline", **_FILE, help="Findings in this file are known and do not fail.")
 @click.option("--update-baseline", is_flag=True, help="Write the findings of this run to the baseline.")
-@click.option(
-    "--config",
-    "config_file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The configuration.  [default: the nearest one upwards]",
-)
+@click.option("--config", "config_file", **_FILE, help="The configuration.  [default: the nearest one upwards]")
 @click.option("--no-config", is_flag=True, help="Use no configuration.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Modules run at a time.  [default: one per core]")
 @click.option(
@@ -109,12 +98,17 @@ def command(
         config = read_config(config_file, use_cache=not no_cache)
     elif not no_config:
         config = find_config(use_cache=not no_cache)
+    probe = None
+    if timeout is not None:
+        from hubcheck.probe.options import ProbeOptions
+
+        probe = ProbeOptions(timeout=timeout)
     plan = resolve(
         Options(
             **given,
             cache=None if no_cache else cache_folder("reports"),
             download_cache=None if no_cache else user_cache(),
-            probe=_probe(timeout),
+            probe=probe,
             config=config,
             details="html" in (style, *(target.format for target in files)),
         )
@@ -124,13 +118,5 @@ def command(
     modules = modules_at(paths, plan)
     report = run_and_report(stream(modules, plan), len(modules), style, plan)
     for target in files:
-        write(report, target)
+        write_atomic(target.file, pieces(report, target.format))
     return report.exit_code
-
-
-def _probe(timeout: float | None) -> ProbeOptions | None:
-    if timeout is None:
-        return None
-    from hubcheck.probe.options import ProbeOptions
-
-    return ProbeOptions(timeout=timeout)

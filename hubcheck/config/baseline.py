@@ -64,13 +64,12 @@ class Baseline:
         key = module_key(report.path, self.file.parent)
         names = fingerprints(report, key)
         rows = [row for row in self._rows if row.module == key]
-        current, before = set(names.values()), {row.fingerprint for row in rows}
-        missing = [row for row in rows if row.fingerprint not in current]
-        fixed = [row for row in missing if is_decided(row.rule)]
+        before = {row.fingerprint for row in rows}
+        missing = [row for row in rows if row.fingerprint not in names.values()]
+        self.fixed += [row for row in missing if is_decided(row.rule)]
+        undecided = [row for row in missing if row not in self.fixed]
         known = [finding for finding in active if self._updating or names[finding] in before]
         kept = {KnownFinding(key, finding.rule, names[finding], finding.message) for finding in known}
-        undecided = [row for row in missing if row not in fixed]
-        self.fixed += fixed
         self._next = [row for row in self._next if row.module != key] + undecided + sorted(kept)
         return known
 

@@ -117,10 +117,8 @@ def read_config(file: Path, *, use_cache: bool = True) -> Config:
 @cache
 def _pattern(path: str) -> re.Pattern[str]:
     tokens = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    clean = path.removeprefix("./").rstrip("/") or "**"
-    if clean == ".":
-        clean = "**"
-    parts = re.split(r"(\*\*/|\*\*|\*|\?)", clean)
+    clean = path.removeprefix("./").rstrip("/")
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", clean if clean not in ("", ".") else "**")
     return re.compile("".join(tokens.get(part, re.escape(part)) for part in parts) + "(?:/.*)?")
 
 

@@ -9,10 +9,10 @@ A package brings rules by an entry point that names a module whose folder holds 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-_GROUP = "hubcheck.rules"
+_GROUP, _ENTRY_POINTS = "hubcheck.rules", "*-info/entry_points.txt"
 
 
 def rule_folders(own: Iterable[Path] = ()) -> tuple[Path, ...]:
@@ -26,7 +26,7 @@ def rule_folders(own: Iterable[Path] = ()) -> tuple[Path, ...]:
         if parent not in sys.path:
             sys.path.append(parent)
     # importlib.metadata takes long to import, and most environments have no such entry point.
-    if not any(_have_entry_point()):
+    if not any(_names_the_group(file) for entry in sys.path for file in Path(entry or ".").glob(_ENTRY_POINTS)):
         return own
     import importlib.metadata
     import importlib.util
@@ -39,11 +39,8 @@ def rule_folders(own: Iterable[Path] = ()) -> tuple[Path, ...]:
     return (*installed, *own)
 
 
-def _have_entry_point() -> Iterator[bool]:
-    group = _GROUP.encode()
-    for entry in sys.path:
-        for file in Path(entry or ".").glob("*-info/entry_points.txt"):
-            try:
-                yield group in file.read_bytes()
-            except OSError:
-                continue
+def _names_the_group(file: Path) -> bool:
+    try:
+        return _GROUP.encode() in file.read_bytes()
+    except OSError:
+        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def load_rules(*folders: Path) -> LazyRegistry[Rule]:
         for need in (*rule.needs, *rule.run_needs):
             if not matching(need, (*shipped, *own)):
                 raise DataFileError(rule.file, "needs", f"no rule is called {need!r}")
-    return LazyRegistry(shipped, lambda file: _rule(file, read_toml(file)), own)
+    return LazyRegistry(shipped, _shipped_rule, own)
 
 
 def matching(pattern: str, rules: Iterable[str]) -> list[str]:
@@ -117,6 +118,12 @@ def _files(folder: Path) -> list[Path]:
 
 def _id(file: Path) -> str:
     return f"{file.parent.name}/{file.stem}"
+
+
+@cache
+def _shipped_rule(file: Path) -> Rule:
+    """Read a rule once per process: for small modules, parsing takes half of the time of a static check."""
+    return _rule(file, read_toml(file))
 
 
 def _rule(file: Path, data: Mapping[str, Any]) -> Rule:

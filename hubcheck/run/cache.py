@@ -21,7 +21,7 @@ from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.listing import read_documents
 from hubcheck.module.locate import is_archive
-from hubcheck.run.report_codec import report_from, report_text
+from hubcheck.run.report_lines import report_from, report_text
 from hubcheck.util import resources
 from hubcheck.util.sealed import SealedFolder
 

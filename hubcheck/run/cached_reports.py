@@ -36,12 +36,11 @@ def cached_or_checked(
     """
     cached = CachedReports(plan, environment)
     ahead: deque[tuple[ModuleSource, ModuleReport | None]] = deque()
-    remaining = iter(modules)
+    found = ((source, cached.get(source)) for source in modules)
 
     def unknown() -> Iterator[ModuleSource]:
         yield ahead[0][0]
-        for source in remaining:
-            report = cached.get(source)
+        for source, report in found:
             ahead.append((source, report))
             if report is None:
                 yield source
@@ -51,8 +50,7 @@ def cached_or_checked(
             yield ahead[0][1]
             ahead.popleft()
 
-    for source in remaining:
-        report = cached.get(source)
+    for source, report in found:
         if report is None:
             ahead.append((source, None))
             break

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from hubcheck.checks.context import Context
@@ -31,15 +30,18 @@ _MAX_PENDING = 16
 """Modules that wait for their run: a bound, so that memory does not grow with the number of modules."""
 
 
-class Checker:
-    """Checks modules with one pool of workers for all of them; a context manager that ends the workers.
+class Checker(ExitStack):
+    """Checks modules with one pool of workers for all of them; leaving the context, or `close`, ends the workers.
 
     Args:
         plan: how modules are run, if at all. What is checked is up to each call of `reports`.
     """
 
     def __init__(self, plan: ResolvedOptions) -> None:
+        super().__init__()
         self._pool, self._no_pool = _pool(plan)
+        if self._pool is not None:
+            self.enter_context(self._pool)
 
     def reports(self, modules: Iterable[ModuleSource], plan: ResolvedOptions) -> Iterator[ModuleReport]:
         """Yield reports in the order of `modules`, before the policy is applied; the next modules run meanwhile."""
@@ -56,17 +58,6 @@ class Checker:
         finally:
             for module in pending:
                 module.resources.close()
-
-    def __enter__(self) -> Checker:
-        if self._pool is not None:
-            self._pool.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._pool is not None:
-            self._pool.__exit__(kind, error, trace)
 
 
 def unchecked_report(source: ModuleSource, error: Exception, plan: ResolvedOptions) -> ModuleReport:

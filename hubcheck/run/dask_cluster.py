@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from hubcheck._version import __version__
 from hubcheck.module.uri import ModuleSource
 from hubcheck.run.checker import unchecked_report
-from hubcheck.run.report_codec import report_from
-from hubcheck.run.worker_processes import WorkerDied, WorkerProcesses, in_order
+from hubcheck.run.processes import WorkerDied, WorkerProcesses, in_order
+from hubcheck.run.report_lines import report_from
 from hubcheck.util.errors import ModuleUnavailable, UserError
 from hubcheck.util.resources import child_environment
 

@@ -1,34 +1,36 @@
-"""Static checks of many modules by one process per core, with reports in the order of the modules."""
+"""Worker processes that check one module after the other, and static checks of many modules by one for each core.
+
+A process that dies takes only its module with it: that one is checked once more by a new process, and then reported.
+"""
 
 from __future__ import annotations
 
 import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from hubcheck.engine.module_report import ModuleReport
-from hubcheck.module.uri import ModuleSource
-from hubcheck.run.checker import unchecked_report
+from hubcheck.module.uri import ModuleSource, parse_source
+from hubcheck.run.checker import Checker, unchecked_report
 from hubcheck.run.options import Options
-from hubcheck.run.report_codec import report_from
-from hubcheck.run.resolved import ResolvedOptions
-from hubcheck.run.worker_processes import WorkerDied, WorkerProcesses, in_order
+from hubcheck.run.report_lines import report_from, report_text
+from hubcheck.run.resolved import ResolvedOptions, resolve
 from hubcheck.util.errors import ModuleUnavailable
+from hubcheck.util.resources import child_environment
 
-_MIN_MODULES = 64
-"""Modules from which on several processes are started by default: each takes a tenth of a second to start."""
+_NOT_VISIBLE = b"not visible\n"
 _AHEAD = 8
 """Reports per process that may wait for an earlier one."""
-
-
-def process_count(options: Options, modules: int) -> int:
-    """Return how many processes check this many modules; 1 means that this process does."""
-    if not options.static:
-        return 1
-    if options.jobs is not None:
-        return min(options.jobs, modules)
-    return len(os.sched_getaffinity(0)) if modules >= _MIN_MODULES else 1
+_T = TypeVar("_T")
 
 
 def reports(modules: Iterable[ModuleSource], plan: ResolvedOptions, count: int) -> Iterator[ModuleReport]:
@@ -45,3 +47,114 @@ def reports(modules: Iterable[ModuleSource], plan: ResolvedOptions, count: int) 
     finally:
         processes.close()
         pool.shutdown(cancel_futures=True)
+
+
+class WorkerDied(RuntimeError):
+    """The process that checked a module died, twice."""
+
+
+class WorkerProcesses:
+    """One worker process for each thread that calls `check`. All methods are thread-safe.
+
+    Args:
+        options: what to check, and how. Policies are applied by the caller.
+        folder: the folder that relative paths start from.
+    """
+
+    def __init__(self, options: Options, folder: Path) -> None:
+        config = options.config and replace(options.config, baseline=None)
+        options = replace(
+            options, jobs=1, cache=None, cluster=None, config=config, baseline=None, update_baseline=False
+        )
+        self._setup = pickle.dumps((options, str(folder)))
+        self._thread = threading.local()
+        self._lock = threading.Lock()
+        self._workers: list[subprocess.Popen[bytes]] = []
+        self._closed = False
+
+    def check(self, path: str) -> bytes:
+        """Return a module's report as a line of JSON, made by this thread's worker.
+
+        Raises:
+            WorkerDied: the worker died, and so did the next one.
+            ModuleUnavailable: this machine does not see the module's folder.
+        """
+        for _ in range(2):
+            worker = self._worker()
+            try:
+                assert worker.stdin is not None
+                assert worker.stdout is not None
+                worker.stdin.write(os.fsencode(path).hex().encode() + b"\n")
+                worker.stdin.flush()
+                line = worker.stdout.readline()
+            except OSError:
+                line = b""
+            if line == _NOT_VISIBLE:
+                raise ModuleUnavailable(
+                    f"not checked: {os.uname().nodename} does not see the folder; share it, or give a URI"
+                )
+            if line.endswith(b"\n"):
+                return line
+            self._thread.worker = None
+            worker.kill()
+            worker.wait()
+        raise WorkerDied(f"the process that checked it died twice, the last time with exit code {worker.returncode}")
+
+    def _worker(self) -> subprocess.Popen[bytes]:
+        worker: subprocess.Popen[bytes] | None = getattr(self._thread, "worker", None)
+        if worker is None:
+            with self._lock:
+                if self._closed:
+                    raise WorkerDied("the run is over")
+                command = [sys.executable, "-c", "from hubcheck.run.processes import work; work()"]
+                environment = child_environment()
+                worker = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
+                )
+                self._workers = [one for one in self._workers if one.poll() is None] + [worker]
+            assert worker.stdin is not None
+            worker.stdin.write(b"%d\n" % len(self._setup) + self._setup)
+            self._thread.worker = worker
+        return worker
+
+    def close(self) -> None:
+        """End all workers."""
+        with self._lock:
+            self._closed = True
+            for worker in self._workers:
+                worker.kill()
+        for worker in self._workers:
+            worker.wait()
+
+
+def in_order(started: Iterable[_T], *, ahead: int) -> Iterator[_T]:
+    """Yield the items of `started` in their order, keeping up to `ahead` later ones drawn (and so started)."""
+    waiting: deque[_T] = deque()
+    for item in started:
+        waiting.append(item)
+        if len(waiting) > ahead:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def work() -> None:
+    """Run a worker: read paths from standard input and write reports to standard output, until that is closed."""
+    requests, out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # so that nothing else is printed between reports
+    size = requests.readline()
+    if not size.endswith(b"\n"):
+        return  # the process that started this one was killed before it sent the options
+    options, folder = pickle.loads(requests.read(int(size)))  # from the process that started this one
+    if Path(folder).is_dir():
+        os.chdir(folder)
+    plan = resolve(options)
+    # The process that started this one may be killed while a module is checked.
+    with suppress(BrokenPipeError), Checker(plan) as checker:
+        for line in requests:
+            source = parse_source(os.fsdecode(bytes.fromhex(line.decode())))
+            if isinstance(source, Path) and not source.exists():
+                out.write(_NOT_VISIBLE)
+            else:
+                (report,) = checker.reports([source], plan)
+                out.write(report_text(report) + b"\n")
+            out.flush()

@@ -18,7 +18,7 @@ from hubcheck.remote.fetch_options import FetchOptions
 from hubcheck.rulebook.contract import SignatureContract, load_contracts
 from hubcheck.rulebook.rules import Rule, load_rules, matching, select
 from hubcheck.run.options import Options, with_configuration
-from hubcheck.run.spool import ReportSpool
+from hubcheck.run.report_lines import ReportSpool
 
 if TYPE_CHECKING:
     from hubcheck.config.policy import Policy

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from hubcheck.run.dask_cluster import Cluster
     from hubcheck.sandbox.policy import Mode
 
+_MIN_MODULES = 64
+"""Modules from which on several processes are started by default: each takes a tenth of a second to start."""
+
 
 def validate(  # noqa: PLR0913 - one for each option
     path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
@@ -109,7 +112,11 @@ def stream(modules: Sequence[ModuleSource], plan: ResolvedOptions) -> Iterator[M
     """Yield reports one by one, in the order of `modules`; the next modules run meanwhile."""
     reports: Generator[ModuleReport, None, None]
     with ExitStack() as stack:
-        cluster = _cluster(plan, stack)
+        cluster: Cluster | None = None
+        if plan.options.cluster is not None:
+            from hubcheck.run.dask_cluster import connected
+
+            cluster = stack.enter_context(connected(plan))
 
         def check(unknown: Iterable[ModuleSource]) -> Generator[ModuleReport, None, None]:
             yield from cluster.reports(unknown) if cluster is not None else _locally(unknown, len(modules), plan)
@@ -126,24 +133,23 @@ def stream(modules: Sequence[ModuleSource], plan: ResolvedOptions) -> Iterator[M
         yield from map(plan.apply_policy, reports)
 
 
-def _cluster(plan: ResolvedOptions, stack: ExitStack) -> Cluster | None:
-    if plan.options.cluster is None:
-        return None
-    from hubcheck.run.dask_cluster import connected
-
-    return stack.enter_context(connected(plan))
-
-
 def _locally(modules: Iterable[ModuleSource], count: int, plan: ResolvedOptions) -> Iterator[ModuleReport]:
-    options = plan.options
-    if options.static and count > 1 and options.jobs != 1:
+    # Neither is imported when all reports are cached.
+    if (number := process_count(plan.options, count)) > 1:
         from hubcheck.run import processes
 
-        number = processes.process_count(options, count)
-        if number > 1:
-            yield from processes.reports(modules, plan, number)
-            return
-    from hubcheck.run.checker import Checker  # not needed when all reports are cached
+        yield from processes.reports(modules, plan, number)
+        return
+    from hubcheck.run.checker import Checker
 
     with Checker(plan) as checker:
         yield from checker.reports(modules, plan)
+
+
+def process_count(options: Options, modules: int) -> int:
+    """Return how many processes check this many modules; 1 means that this process does."""
+    if not options.static:
+        return 1
+    if options.jobs is not None:
+        return min(options.jobs, modules)
+    return len(os.sched_getaffinity(0)) if modules >= _MIN_MODULES else 1

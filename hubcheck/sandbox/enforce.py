@@ -29,7 +29,10 @@ def enforce(policy: SandboxPolicy) -> Protections:
         reason = reason or layer.unavailable()
         if reason is None:
             try:
-                enforced += layer.apply(policy)
+                applied = tuple(layer.apply(policy))
+                enforced += applied
+                partly = [protection for protection in layer.protects if protection not in applied]
+                missing += [f"{protection}: {layer.limitation(policy)}" for protection in partly]
             except OSError as error:
                 reason = error.strerror or str(error)
         if reason is not None:

@@ -109,4 +109,14 @@ def _call(number: int, *arguments: object) -> int:
     return result
 
 
-LAYER = Layer("landlock", ("files (Landlock)",), _unavailable, _apply)
+def _limitation(policy: SandboxPolicy) -> str:
+    return (
+        "it is allowed"
+        if policy.network and version() >= _SCOPES_SINCE
+        else f"the kernel's Landlock is version {version()}"
+    )
+
+
+LAYER = Layer(
+    "landlock", ("files (Landlock)", "TCP (Landlock)", "signals (Landlock)"), _unavailable, _apply, _limitation
+)

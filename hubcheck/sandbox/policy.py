@@ -21,9 +21,11 @@ class SandboxPolicy:
     Args:
         mode: which layers must be there.
         read: files and folders that it may read; paths that do not exist are ignored.
+        data: folders among them whose files somebody else wrote, perhaps for one user only.
         write: files and folders that it may read and write.
         devices: device files that it may open and control.
         network: whether it may open TCP connections.
+        device_driver: whether it may make the system calls that a GPU's driver needs, local sockets among them.
         omit: layers to leave out, by name, each with the reason. They are reported as missing, even a required
             sandbox accepts that.
         cpu_seconds: limit of CPU time; None: no limit.
@@ -33,9 +35,11 @@ class SandboxPolicy:
 
     mode: Mode = "auto"
     read: Iterable[str] = ()
+    data: Iterable[str] = ()
     write: Iterable[str] = ()
     devices: Iterable[str] = ()
     network: bool = False
+    device_driver: bool = False
     omit: Mapping[str, str] = field(default_factory=dict)
     cpu_seconds: int | None = None
     file_bytes: int | None = None
@@ -56,12 +60,14 @@ class Layer:
 
     Args:
         name: its key in `SandboxPolicy.omit`.
-        protects: what it enforces at least, in the words of reports.
+        protects: what it enforces at best, in the words of reports.
         unavailable: returns why this machine lacks it, or None.
         apply: applies it to this process for good and yields what it enforces; raises OSError if the kernel refuses.
+        limitation: returns why `apply` does not yield some of what the layer protects.
     """
 
     name: str
     protects: tuple[str, ...]
     unavailable: Callable[[], str | None]
     apply: Callable[[SandboxPolicy], Iterable[str]]
+    limitation: Callable[[SandboxPolicy], str] = lambda policy: "not available here"

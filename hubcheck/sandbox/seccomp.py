@@ -1,7 +1,7 @@
-"""seccomp: a filter of system calls that refuses new processes, sockets, signals to others and administration.
+"""seccomp: a filter that allows the system calls that a computation needs, and refuses every other one.
 
 It covers what Landlock does not know, and it binds root as well. A refused call fails with EPERM instead of killing
-the process.
+the process; a call that is newer than this list fails with ENOSYS, so that the C library falls back to an older one.
 
 Source: https://docs.kernel.org/userspace-api/seccomp_filter.html
 """
@@ -16,23 +16,30 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from hubcheck.sandbox import landlock
 from hubcheck.sandbox.policy import Layer, SandboxPolicy
 
 _PR_SET_SECCOMP, _FILTER = 22, 2
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
-_LOAD, _JUMP_EQUAL, _JUMP_GREATER, _JUMP_BITS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_DENY = _ERRNO | errno.EPERM
+_LOAD, _AND, _RETURN = 0x20, 0x54, 0x06
+_IF_EQUAL, _IF_AT_LEAST, _IF_ANY_BIT = 0x15, 0x35, 0x45
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 _CLONE_THREAD = 0x00010000
 _X32 = 0x40000000
+_NEWER = 440
+"""The first number that no call of the list has; from 424 on, numbers are the same on every architecture."""
 
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_CLONE, _CLONE3, _TGKILL, _PRLIMIT = (56, 220), (435, 435), (234, 131), (302, 261)
+_OPENING = (((2, 1), (257, 2)), ((56, 2),))
+"""On each architecture, the calls that open a file by its path, and the number of the argument with the flags."""
 
-_TABLE = Path(__file__).with_name("system_calls.txt").read_text(encoding="ascii").splitlines()
-_REFUSED = [tuple(line.split()[1:]) for line in _TABLE if not line.startswith("#")]
-"""The number of each refused call on x86_64 and on aarch64; "-" if the call does not exist there."""
-
-_CLONE, _CLONE3 = (56, 220), (435, 435)
-_TGKILL, _PRLIMIT = (234, 131), (302, 261)
+_TABLE = [
+    line.split()
+    for line in Path(__file__).with_name("system_calls.txt").read_text(encoding="ascii").splitlines()
+    if not line.startswith("#")
+]
 
 
 def _unavailable() -> str | None:
@@ -42,56 +49,97 @@ def _unavailable() -> str | None:
 
 
 def _apply(policy: SandboxPolicy) -> Iterator[str]:
-    code = b"".join(_program(os.getpid()))
+    code = b"".join(_program(policy))
     buffer = ctypes.create_string_buffer(code, len(code))
     program = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer))
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_FILTER), program, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), f"seccomp: {os.strerror(ctypes.get_errno())}")
-    yield from LAYER.protects
+    yield from LAYER.protects[:-1] if policy.device_driver else LAYER.protects
 
 
-def _program(pid: int) -> Iterator[bytes]:
+def _program(policy: SandboxPolicy) -> Iterator[bytes]:
     column = list(_AUDIT).index(platform.machine())
-    deny = _ERRNO | errno.EPERM
-    yield _instruction(_LOAD, _ARCHITECTURE)
-    yield _instruction(_JUMP_EQUAL, _AUDIT[platform.machine()], 1, 0)
-    yield _instruction(_RETURN, deny)
-    yield _instruction(_LOAD, _NUMBER)
+    confined = landlock.LAYER.name not in policy.omit and landlock.LAYER.unavailable() is None
+    free, conditional = _allowed(column, {"all", *(["write"] * confined), *(["device"] * policy.device_driver)})
+    yield _do(_LOAD, _ARCHITECTURE)
+    yield _do(_IF_EQUAL, _AUDIT[platform.machine()], 1, 0)
+    yield _do(_RETURN, _DENY)
+    yield _do(_LOAD, _NUMBER)
     if column == 0:
-        yield _instruction(_JUMP_GREATER, _X32, 0, 1)
-        yield _instruction(_RETURN, deny)
-    for numbers in _REFUSED:
-        if numbers[column] != "-":
-            yield _instruction(_JUMP_EQUAL, int(numbers[column]), 0, 1)
-            yield _instruction(_RETURN, deny)
-    # A filter cannot see the flags of clone3; with ENOSYS the C library falls back to clone.
-    yield _instruction(_JUMP_EQUAL, _CLONE3[column], 0, 1)
-    yield _instruction(_RETURN, _ERRNO | errno.ENOSYS)
-    # clone may start a thread, but no process.
-    yield _instruction(_JUMP_EQUAL, _CLONE[column], 0, 4)
-    yield _instruction(_LOAD, _ARGUMENTS)
-    yield _instruction(_JUMP_BITS, _CLONE_THREAD, 1, 0)
-    yield _instruction(_RETURN, deny)
-    yield _instruction(_RETURN, _ALLOW)
-    # tgkill may send signals to this process only: abort() needs it.
-    yield _instruction(_JUMP_EQUAL, _TGKILL[column], 0, 4)
-    yield _instruction(_LOAD, _ARGUMENTS)
-    yield _instruction(_JUMP_EQUAL, pid, 1, 0)
-    yield _instruction(_RETURN, deny)
-    yield _instruction(_RETURN, _ALLOW)
-    # prlimit may read limits: its third argument, the new limit, is null.
-    yield _instruction(_JUMP_EQUAL, _PRLIMIT[column], 0, 5)
-    yield _instruction(_LOAD, _ARGUMENTS + 16)
-    yield _instruction(_JUMP_EQUAL, 0, 0, 2)
-    yield _instruction(_LOAD, _ARGUMENTS + 20)
-    yield _instruction(_JUMP_EQUAL, 0, 1, 0)
-    yield _instruction(_RETURN, deny)
-    yield _instruction(_RETURN, _ALLOW)
+        yield _do(_IF_AT_LEAST, _X32, 0, 1)
+        yield _do(_RETURN, _DENY)
+    for number in sorted(free):
+        yield from _for(number, [_do(_RETURN, _ALLOW)])
+    for number, (argument, values) in conditional.items():
+        yield from _for(number, _one_of(argument, values))
+    # clone may start a thread, but no process. A filter cannot see the flags of clone3; the C library falls back.
+    yield from _for(_CLONE3[column], [_do(_RETURN, _ERRNO | errno.ENOSYS)])
+    yield from _for(_CLONE[column], _any_bit(0, _CLONE_THREAD, _ALLOW, _DENY))
+    for number, argument in _OPENING[column]:
+        yield from _for(number, _opening(argument, writing=confined))
+    # Signals, which abort() needs, and limits of this process only; limits cannot be changed.
+    yield from _for(_TGKILL[column], _one_of(0, {os.getpid()}))
+    unchanged = [_do(_LOAD, _word(2, high=True)), _do(_IF_EQUAL, 0, 1, 0), _do(_RETURN, _DENY), *_one_of(2, {0})]
+    own = [_do(_LOAD, _word(0)), _do(_IF_EQUAL, 0, 2, 0), _do(_IF_EQUAL, os.getpid(), 1, 0), _do(_RETURN, _DENY)]
+    yield from _for(_PRLIMIT[column], own + unchanged)
+    yield _do(_IF_AT_LEAST, _NEWER, 0, 1)
+    yield _do(_RETURN, _ERRNO | errno.ENOSYS)
+    yield _do(_RETURN, _DENY)
 
 
-def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+def _allowed(column: int, who: set[str]) -> tuple[set[int], dict[int, tuple[int, set[int]]]]:
+    """Return the numbers of the calls that are allowed, and of those allowed with some values of an argument."""
+    free: set[int] = set()
+    conditional: dict[int, tuple[int, set[int]]] = {}
+    for group, _, *numbers_and_condition in _TABLE:
+        if group not in who or numbers_and_condition[column] == "-":
+            continue
+        number = int(numbers_and_condition[column])
+        if len(numbers_and_condition) == 2:
+            free.add(number)
+        else:
+            argument, _, values = numbers_and_condition[2].partition(":")
+            conditional.setdefault(number, (int(argument), set()))[1].update(int(v, 0) for v in values.split(","))
+    return free, {number: condition for number, condition in conditional.items() if number not in free}
+
+
+def _opening(argument: int, *, writing: bool) -> list[bytes]:
+    """Refuse to empty a file that is opened for reading, which old versions of Landlock do not see, or all writing."""
+    if not writing:
+        return _any_bit(argument, os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC, _DENY, _ALLOW)
+    emptied = [_do(_AND, os.O_TRUNC | os.O_ACCMODE), _do(_IF_EQUAL, os.O_TRUNC, 0, 1)]
+    return [_do(_LOAD, _word(argument)), *emptied, _do(_RETURN, _DENY), _do(_RETURN, _ALLOW)]
+
+
+def _for(number: int, body: list[bytes]) -> Iterator[bytes]:
+    """Yield what decides on one call; the body ends with a return. Other calls skip it."""
+    yield _do(_IF_EQUAL, number, 0, len(body))
+    yield from body
+
+
+def _one_of(argument: int, values: set[int]) -> list[bytes]:
+    tests = [_do(_IF_EQUAL, value, len(values) - i, 0) for i, value in enumerate(sorted(values))]
+    return [_do(_LOAD, _word(argument)), *tests, _do(_RETURN, _DENY), _do(_RETURN, _ALLOW)]
+
+
+def _any_bit(argument: int, bits: int, if_set: int, otherwise: int) -> list[bytes]:
+    return [_do(_LOAD, _word(argument)), _do(_IF_ANY_BIT, bits, 0, 1), _do(_RETURN, if_set), _do(_RETURN, otherwise)]
+
+
+def _word(argument: int, *, high: bool = False) -> int:
+    """Return the offset of half of an argument; both architectures are little-endian."""
+    return _ARGUMENTS + 8 * argument + 4 * high
+
+
+def _do(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
     return struct.pack("HBBI", code, if_true, if_false, value)
 
 
-LAYER = Layer("seccomp", ("new processes and programs (seccomp)", "network (seccomp)"), _unavailable, _apply)
+LAYER = Layer(
+    "seccomp",
+    ("new processes and programs (seccomp)", "network (seccomp)", "system calls (seccomp)"),
+    _unavailable,
+    _apply,
+    lambda policy: "the driver of a GPU needs local sockets and calls of its own",
+)

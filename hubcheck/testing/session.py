@@ -18,7 +18,7 @@ from hubcheck.module.uri import ModuleSource
 from hubcheck.rulebook.levels import Level
 from hubcheck.run.checker import Checker
 from hubcheck.run.options import Options
-from hubcheck.run.report_codec import report_from, report_text
+from hubcheck.run.report_lines import report_from, report_text
 from hubcheck.run.resolved import ResolvedOptions, resolve
 from hubcheck.run.validate import modules_at
 from hubcheck.util.locks import locked
@@ -118,7 +118,7 @@ class CheckSession:
             self._coming.close()
             self._coming = None
         for checker in self._checkers.values():
-            checker.__exit__(None, None, None)
+            checker.close()
         self._checkers.clear()
 
     def _stream(
@@ -132,7 +132,7 @@ class CheckSession:
     def _check(self, modules: Iterable[ModuleSource], plan: ResolvedOptions) -> Iterator[ModuleReport]:
         static = plan.options.static
         if static not in self._checkers:
-            self._checkers[static] = Checker(plan).__enter__()
+            self._checkers[static] = Checker(plan)
         return map(plan.apply_policy, self._checkers[static].reports(modules, plan))
 
     def _shared_report(self, shared: Path, module: Path, remaining: Mapping[Path, set[str]]) -> ModuleReport:

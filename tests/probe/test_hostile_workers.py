@@ -181,7 +181,7 @@ def test_other_modules_of_the_pool_are_run_completely(module, scratch):
 def test_observations_list_the_protections(module, scratch):
     observations = seen(module, hostile.write)
     assert {"files (Landlock)", "network (seccomp)", "memory", "deadline"} <= set(observations.sandbox)
-    assert observations.sandbox_missing == ()
+    assert [text for text in observations.sandbox_missing if not text.startswith("root user")] == []
     assert "files (Landlock): switched off" in seen(module, hostile.segfault, sandbox="off").sandbox_missing
 
 

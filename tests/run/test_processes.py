@@ -14,9 +14,8 @@ import pytest
 
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.run.options import Options
-from hubcheck.run.processes import process_count
 from hubcheck.run.resolved import resolve
-from hubcheck.run.validate import stream
+from hubcheck.run.validate import process_count, stream
 from tests.run.conftest import STATIC, comparable
 
 pytestmark = pytest.mark.slow
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 def children() -> list[int]:
     found = subprocess.run(
-        ["pgrep", "-P", str(os.getpid()), "-f", "hubcheck.run.worker_processes"], capture_output=True, check=False
+        ["pgrep", "-P", str(os.getpid()), "-f", "hubcheck.run.processes"], capture_output=True, check=False
     )
     return [int(pid) for pid in found.stdout.split()]
 

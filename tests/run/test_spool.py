@@ -10,9 +10,8 @@ from hubcheck.engine.details import Histogram, InputImage
 from hubcheck.engine.module_report import ModuleReport, Suppressed
 from hubcheck.engine.reports import summarize
 from hubcheck.run.options import Options
-from hubcheck.run.report_codec import report_from, report_text
+from hubcheck.run.report_lines import ReportSpool, report_from, report_text
 from hubcheck.run.resolved import resolve
-from hubcheck.run.spool import ReportSpool
 from hubcheck.run.validate import stream
 from tests.paths import DATA
 

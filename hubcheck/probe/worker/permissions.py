@@ -17,9 +17,12 @@ _PACKAGES = ("hubcheck", "tensorflow", "numpy", "google", "keras")
 _SYSTEM = (
     *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/opt/conda/lib"),
     *("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo"),
-    *("/proc", "/sys/devices", "/dev/urandom", "/dev/random", "/dev/zero"),
+    *("/sys/devices/system", "/dev/urandom", "/dev/random", "/dev/zero"),
+    # Of /proc, nothing of other processes.
+    *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm", "/proc/sys/kernel/osrelease"),
 )
 _GPU_READ = (
+    *("/proc/driver", "/proc/devices", "/proc/modules", "/proc/version", "/proc/sys/kernel", "/sys/devices"),
     *("/usr/local/cuda", "/sys/bus/pci", "/sys/module/nvidia", "/etc/OpenCL", "/etc/nvidia"),
     "/run/nvidia-persistenced",
 )
@@ -40,9 +43,10 @@ def policy_for(module: str, scratch: Path, device: str, *, mode: Any, timeout: f
     return SandboxPolicy(
         mode=mode,
         read=(*_readable(module), *(_GPU_READ if gpu else ())),
+        data=(module,),
         write=(str(scratch), "/dev/null"),
         devices=(*map(str, Path("/dev").glob("nvidia*")), "/dev/kfd", "/dev/dri", "/dev/dxg") if gpu else (),
-        omit={"seccomp": "a GPU's driver needs system calls that the filter refuses"} if gpu else {},
+        device_driver=gpu,
         cpu_seconds=int(timeout * (os.cpu_count() or 1)) + 5,
         file_bytes=_MAX_FILE,
         # The limit makes allocations fail before the machine runs out of memory. GPU drivers map more than they use.

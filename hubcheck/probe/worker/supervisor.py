@@ -41,6 +41,8 @@ class Supervisor:
     def __init__(self, channel: socket.socket, scratch: Path, work: Work) -> None:
         self._channel = channel
         self._scratch = scratch
+        if os.geteuid() == 0:
+            scratch.chmod(0o711)  # workers of root become another user, who must get to their own folders
         self._work = work
         self._pid = os.getpid()
         self._workers: dict[int, _Worker] = {}
@@ -94,7 +96,7 @@ class Supervisor:
     def _start(self, message: dict[str, Any], channel: int) -> None:
         scratch = self._scratch / str(message["id"])
         try:
-            scratch.mkdir(parents=True)
+            scratch.mkdir(0o700, parents=True)
             log, writer = os.pipe()
             pid = os.fork()
         except OSError as error:
