@@ -33,20 +33,20 @@ def run_and_report(reports: Iterator[ModuleReport], total: int, style: str, plan
         on_stdout = sys.stdout.isatty()
         on_stderr = sys.stderr.isatty() and not (style == "jsonl" and on_stdout)
         if total > 1 and (on_stdout if style == "text" else on_stderr):
-            from hubcheck.cli.progress import progress_bar
+            from hubcheck.cli.progress import Bar
 
-            bar = stack.enter_context(progress_bar(total))
-        show = _module_printer(style, bar)
+            bar = stack.enter_context(Bar(total))
+        show, last_pieces = _printers(style, bar)
         try:
             for report in reports:
                 spool.add(report)
                 show(report)
                 if bar is not None:
-                    bar.advance()
+                    bar.count_module()
         except KeyboardInterrupt:
             interrupted = True
     whole = plan.report(spool, interrupted=interrupted)
-    for piece in _remainder(whole, style):
+    for piece in last_pieces(whole):
         _print(piece, nl=False)
     return whole
 
@@ -59,31 +59,25 @@ def _print(text: str, *, nl: bool = True) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _module_printer(style: str, bar: Bar | None) -> Callable[[ModuleReport], None]:
+def _printers(style: str, bar: Bar | None) -> tuple[Callable[[ModuleReport], None], Callable[[Report], Iterator[str]]]:
+    """Return what prints a module as soon as it is checked, and what yields the text after all modules."""
     if style == "text":
         from hubcheck.report import text
 
         width = _width()
         print_lines = bar.print_above if bar is not None and bar.on_stdout else _print
-        return lambda report: print_lines(_styled(text.module_lines(report, width=width)))
+        return (
+            lambda module: print_lines(_styled(text.module_lines(module, width=width))),
+            lambda report: (f"{_styled([line])}\n" for line in text.summary_lines(report)),
+        )
     if style == "jsonl":
         from hubcheck.report import jsonl
 
-        return lambda report: _print(jsonl.module_line(report), nl=False)
-    return lambda report: None
-
-
-def _remainder(report: Report, style: str) -> Iterator[str]:
-    """The part of the report that is printed after all modules."""
-    if style == "text":
-        from hubcheck.report import text
-
-        return (f"{_styled([line])}\n" for line in text.summary_lines(report))
-    if style == "jsonl":
-        from hubcheck.report import jsonl
-
-        return iter((jsonl.last_line(report),))
-    return pieces(report, style)
+        return (
+            lambda module: _print(jsonl.module_line(module), nl=False),
+            lambda report: iter([jsonl.last_line(report)]),
+        )
+    return lambda module: None, lambda report: pieces(report, style)
 
 
 def _styled(lines: Iterable[str]) -> str:

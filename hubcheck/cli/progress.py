@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -23,28 +20,22 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed if fast else task.speed * 60:.1f} per {'second' if fast else 'minute'}", style="dim")
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A bar on the screen. If it is `on_stdout`, other lines must be printed by `print_above`."""
+class Bar(Progress):
+    """A bar for `total` modules, shown while its context lasts: on standard output if that is a terminal, else on
+    standard error. If it is `on_stdout`, other lines must be printed by `print_above`.
+    """
 
-    progress: Progress
-    on_stdout: bool
+    def __init__(self, total: int) -> None:
+        self.on_stdout = sys.stdout.isatty()
+        remaining = TimeRemainingColumn(elapsed_when_finished=True)
+        columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), _Rate(), remaining, TextColumn("left"))
+        super().__init__(*columns, console=Console(stderr=not self.on_stdout), transient=True)
+        self._modules = self.add_task("checking", total=total)
 
-    def advance(self) -> None:
+    def count_module(self) -> None:
         """Count one more module."""
-        self.progress.advance(self.progress.task_ids[0])
+        self.advance(self._modules)
 
     def print_above(self, lines: str) -> None:
         """Print lines above the bar."""
-        self.progress.console.print(Text.from_ansi(lines), soft_wrap=True, highlight=False)
-
-
-@contextmanager
-def progress_bar(total: int) -> Iterator[Bar]:
-    """Show a bar for `total` modules, on standard output if that is a terminal, else on standard error."""
-    on_stdout = sys.stdout.isatty()
-    remaining = TimeRemainingColumn(elapsed_when_finished=True)
-    columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), _Rate(), remaining, TextColumn("left"))
-    with Progress(*columns, console=Console(stderr=not on_stdout), transient=True) as progress:
-        progress.add_task("checking", total=total)
-        yield Bar(progress, on_stdout)
+        self.console.print(Text.from_ansi(lines), soft_wrap=True, highlight=False)

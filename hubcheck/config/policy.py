@@ -61,10 +61,8 @@ class Policy:
 
     def expected_to_fail(self, key: str, rule: str) -> str | None:
         """Return the reason of the first entry that expects a rule to fail on the module with this key."""
-        for _, entry in self._entries("xfail"):
-            if entry.covers(key) and any(rule in matching(pattern, self._rules) for pattern in entry.rules):
-                return entry.reason
-        return None
+        entries = (entry for _, entry in self._entries("xfail") if entry.covers(key))
+        return next((entry.reason for entry in entries if rule in select(entry.rules, self._rules)), None)
 
     def apply(self, report: ModuleReport) -> ModuleReport:
         """Return the report with levels capped, findings suppressed, and outcomes to match."""
@@ -102,7 +100,7 @@ class Policy:
             for number, entry in self._entries(kind):
                 assert self._config is not None
                 file = self._config.file.name
-                if not self._may_exist(entry):
+                if not _may_exist(entry.path, self._config.folder):
                     yield f"{file}: unused {kind}: no module at {entry.path!r}; remove this entry"
                 for pattern in entry.rules if whole and kind != "select" else ():
                     if self._uses.get((kind, number, pattern)) == "unused":
@@ -135,16 +133,6 @@ class Policy:
     def _entries(self, kind: EntryKind) -> Iterator[tuple[int, PolicyEntry]]:
         return iter(enumerate(getattr(self._config, kind) if self._config is not None else (), 1))
 
-    def _may_exist(self, entry: PolicyEntry) -> bool:
-        """Whether there may be a module at an entry's path; servers are not contacted."""
-        assert self._config is not None
-        if is_uri(entry.path) or entry.path.startswith("**"):
-            return True
-        try:
-            return any(self._config.folder.glob(entry.path.rstrip("/")))
-        except (NotImplementedError, ValueError):
-            return False  # an absolute path, or "**" within a name: not a glob
-
     def _with_capped_levels(self, report: ModuleReport) -> ModuleReport:
         """No finding has a higher level than the configuration gives its rule."""
         if self._config is None or not self._config.levels:
@@ -175,6 +163,16 @@ class Policy:
                 yield outcome
 
 
+def _may_exist(path: str, folder: Path) -> bool:
+    """Return whether there may be a module at an entry's path; servers are not contacted."""
+    if is_uri(path) or path.startswith("**"):
+        return True
+    try:
+        return any(folder.glob(path.rstrip("/")))
+    except (NotImplementedError, ValueError):
+        return False  # an absolute path, or "**" within a name: not a glob
+
+
 def with_levels(rules: Mapping[str, Rule], config: Config) -> Mapping[str, Rule]:
     """Return the rules with the levels of the configuration; a rule's own id takes precedence over its group.
 
@@ -183,8 +181,7 @@ def with_levels(rules: Mapping[str, Rule], config: Config) -> Mapping[str, Rule]
     """
     levels: dict[str, Level] = {}
     for pattern, level in sorted(config.levels.items(), key=lambda item: "/" in item[0]):
-        for rule in _matching_rules((pattern,), rules, config, f"levels.{pattern}"):
-            levels[rule] = level
+        levels |= dict.fromkeys(_matching_rules((pattern,), rules, config, f"levels.{pattern}"), level)
     if not levels:
         return rules
     return {name: replace(rule, level=levels.get(name, rule.level)) for name, rule in rules.items()}

@@ -24,24 +24,31 @@ class Row(NamedTuple):
     """One row of a diagram.
 
     Attributes:
-        name: of the input, node or scope.
-        cells: name, ops and shape, shortened.
+        name, ops, shape: of the input, node or scope; `cells` has them shortened, `tooltip` in full.
         depth: number of name scopes around it.
         style: CSS class of its box; a "scope" heading and what is "unconnected" have no box.
         notes: lines of text below the name.
         outputs: outputs of the signature that leave here; their class is "" without a finding.
         sources: indices of the rows whose results it takes.
-        tooltip: the whole text of the cells, if some are shortened.
     """
 
     name: str
-    cells: Sequence[str]
-    depth: int
-    style: str
-    notes: Sequence[Styled]
-    outputs: Sequence[Styled]
-    sources: Sequence[int]
-    tooltip: str
+    ops: str = ""
+    shape: str = ""
+    depth: int = 0
+    style: str = "box"
+    notes: Sequence[Styled] = ()
+    outputs: Sequence[Styled] = ()
+    sources: Sequence[int] = ()
+
+    @property
+    def cells(self) -> list[str]:
+        return [_shortened(text, longest) for text, longest in zip(self[:3], _COLUMNS, strict=True)]
+
+    @property
+    def tooltip(self) -> str:
+        """The whole text of the cells, if some are shortened."""
+        return "" if self.cells == list(self[:3]) else "  ".join(filter(None, self[:3]))
 
 
 def diagram_rows(signature: SignatureDetails, findings: Sequence[Finding]) -> Iterator[Row]:
@@ -56,7 +63,7 @@ def diagram_rows(signature: SignatureDetails, findings: Sequence[Finding]) -> It
     styles = _tensor_styles(signature, own)
     outputs = {key: (f"{key}  {text}", styles.get(("outputs", key), "")) for key, text in signature.outputs}
     for key, text in signature.inputs:
-        yield _row(key, text, style=styles.get(("inputs", key), "box"))
+        yield Row(key, text, style=styles.get(("inputs", key), "box"))
     fed = [n for n, (key, _) in enumerate(signature.inputs) if key == "images" or len(signature.inputs) == 1][:1]
     levels = {finding.brief: finding.level for finding in findings}
     for step in signature.steps or (DiagramStep(0, signature.label, "", "", outputs=tuple(outputs)),):
@@ -71,9 +78,9 @@ def diagram_rows(signature: SignatureDetails, findings: Sequence[Finding]) -> It
         if node is not None and finding.brief not in noted:
             yield _step_row(DiagramStep(0, node.name, node.op, "(not on the data path)", (finding.brief,)), levels)
     if (more := outputs.pop("...", None)) is not None:
-        yield _row(more[0], style="unconnected")
+        yield Row(more[0], style="unconnected")
     if outputs:
-        yield _row("not computed from the images", style="unconnected", outputs=list(outputs.values()))
+        yield Row("not computed from the images", style="unconnected", outputs=_shown(list(outputs.values())))
 
 
 def _tensor_styles(signature: SignatureDetails, findings: Sequence[Finding]) -> dict[tuple[str, str], str]:
@@ -99,27 +106,14 @@ def _step_row(
         notes += [(line, _STYLES[level]) for line in lines]
     worst = next((style for style in _STYLES.values() if style in dict(notes).values()), "box")
     style, ops = "scope" if step.is_scope else worst, step.ops if step.ops != step.name else ""
-    return _row(step.name, ops, step.shape, step.depth, style, notes, outputs, sources)
+    return Row(step.name, ops, step.shape, step.depth, style, notes, _shown(outputs), sources)
 
 
-def _row(
-    name: str,
-    ops: str = "",
-    shape: str = "",
-    depth: int = 0,
-    style: str = "box",
-    notes: Sequence[Styled] = (),
-    outputs: Sequence[Styled] = (),
-    sources: Sequence[int] = (),
-) -> Row:
-    """Return a row with texts shortened and outputs bounded."""
-    texts = (name, ops, shape)
-    cells = [_shortened(text, longest) for text, longest in zip(texts, _COLUMNS, strict=True)]
+def _shown(outputs: Sequence[Styled]) -> list[Styled]:
+    """Return the outputs that are drawn at one step, shortened."""
     more = len(outputs) - _MAX_OUTPUTS
     shown = outputs if more <= 0 else [*outputs[:_MAX_OUTPUTS], (f"... {more} more", "")]
-    short = [(_shortened(text, sum(_COLUMNS) // 2), style) for text, style in shown]
-    tooltip = "" if cells == list(texts) else "  ".join(filter(None, texts))
-    return Row(name, cells, depth, style, notes, short, sources, tooltip)
+    return [(_shortened(text, sum(_COLUMNS) // 2), style) for text, style in shown]
 
 
 def _shortened(text: str, longest: int) -> str:

@@ -80,12 +80,11 @@ class CachedReports:
     def get(self, source: ModuleSource) -> ModuleReport | None:
         """Return the report of a module that has not changed since an earlier run."""
         begin = time.monotonic()
-        key = self._key(source)
-        report = self._cache.get(key) if key is not None else None
-        if report is not None:
+        if (key := self._key(source)) is None:
+            return None
+        if (report := self._cache.get(key)) is not None:
             return replace(report, elapsed_s=round(time.monotonic() - begin, 3), from_cache=True)
-        if key is not None:
-            self._keys[source] = key
+        self._keys[source] = key
         return None
 
     def put(self, source: ModuleSource, report: ModuleReport) -> None:

@@ -15,7 +15,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,9 +104,8 @@ class Cluster:
             # Dask blames all tasks that were on a worker which died; a task that runs alone shows whether it is why.
             if retry:
                 return self._result(source, self._submitted(f"{future.key}-again", source), retry=False)
-            error: Exception = WorkerDied(
-                f"{killed.allowed_failures + 1} Dask workers died while they checked it, twice"
-            )
+            count = killed.allowed_failures + 1
+            error: Exception = WorkerDied(f"{count} Dask workers died while they checked it, twice")
         except (CancelledError, distributed.comm.CommClosedError):
             self._gone = True
             error = ModuleUnavailable(f"not checked: the Dask scheduler at {self._address} is gone")
@@ -142,11 +141,9 @@ def connected(plan: ResolvedOptions) -> Iterator[Cluster]:
     """
     name = plan.options.cluster
     assert name is not None
-    with ExitStack() as stack:
-        address = name
-        if name == LOCAL:
-            address = stack.enter_context(_local(plan.options.jobs or len(os.sched_getaffinity(0))))
-        yield Cluster(stack.enter_context(_client(address, name)), name, plan)
+    local = _local(plan.options.jobs or len(os.sched_getaffinity(0))) if name == LOCAL else nullcontext(name)
+    with local as address, _client(address, name) as client:
+        yield Cluster(client, name, plan)
 
 
 @contextmanager

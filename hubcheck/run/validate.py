@@ -77,7 +77,7 @@ def validate(  # noqa: PLR0913 - one for each option
         DataFileError: a rule, signature or configuration file cannot be used.
         UserError: the cluster cannot be reached.
     """
-    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
+    paths = [path] if isinstance(path, str | os.PathLike) else path
     options = Options(
         static=static,
         select=tuple(select),

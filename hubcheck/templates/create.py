@@ -27,7 +27,8 @@ def create(folder: Path) -> Path:
         raise UserError(f"{name!r} is not a project name: use letters, digits, '_' and '-', starting with a letter")
     if folder.exists():
         raise UserError(f"{folder} exists: give the project another name")
-    values = {"name": name, "architecture": _camel_case(name), "requirement": _requirement()}
+    architecture = "".join(part[:1].upper() + part[1:] for part in re.split("[_-]+", name))
+    values = {"name": name, "architecture": architecture, "requirement": _requirement()}
     with staging(folder.absolute()) as stage:
         new = stage / name
         for source in sorted(_TEMPLATE.rglob(f"*{_SUFFIX}")):
@@ -36,10 +37,6 @@ def create(folder: Path) -> Path:
             target.write_text(Template(source.read_text(encoding="utf-8")).substitute(values), encoding="utf-8")
         commit(new, folder.absolute())
     return folder
-
-
-def _camel_case(name: str) -> str:
-    return "".join(part[:1].upper() + part[1:] for part in re.split("[_-]+", name))
 
 
 def _requirement() -> str:

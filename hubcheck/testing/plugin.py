@@ -27,13 +27,8 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options and the ini key."""
     group = parser.getgroup("hubcheck", "TensorFlow image modules")
-    group.addoption(
-        "--hubcheck",
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="check the modules at or below PATH, one test for each rule; repeatable",
-    )
+    text = "check the modules at or below PATH, one test for each rule; repeatable"
+    group.addoption("--hubcheck", action="append", default=[], metavar="PATH", help=text)
     group.addoption("--hubcheck-static", action="store_true", help="decide from files alone, without TensorFlow")
     group.addoption("--hubcheck-fail-on", choices=("error", "warning"), help="the level from which a finding fails")
     parser.addini("hubcheck_paths", "modules to check when no paths are given", type="paths", default=[])
