@@ -1,0 +1,75 @@
+"""Which rules are checked on which modules, and what becomes of each rule."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import BATCH_OF_1, GOOD, document, hubcheck
+
+
+def test_every_rule_has_exactly_one_outcome():
+    outcomes = [outcome["rule"] for outcome in document("--static", GOOD)["modules"][0]["outcomes"]]
+    listed = [rule["rule"] for rule in json.loads(hubcheck("rules", "--format", "json").stdout)]
+    assert sorted(outcomes) == sorted(listed) == sorted(set(outcomes))
+
+
+def test_what_static_leaves_out_is_skipped_and_never_passed():
+    outcomes = {o["rule"]: o for o in document("--static", GOOD)["modules"][0]["outcomes"]}
+    for rule in ("module/loads", "behaviour/runs"):
+        assert outcomes[rule]["status"] == "skipped"
+        assert "--static" in outcomes[rule]["reason"]
+        assert outcomes[rule]["decided_by"] is None
+
+
+def test_a_rule_whose_need_failed_is_skipped_and_names_it():
+    outcomes = {o["rule"]: o for o in document("--static", BATCH_OF_1)["modules"][0]["outcomes"]}
+    assert outcomes["output/batch-size"]["status"] == "skipped"
+    assert outcomes["output/batch-size"]["reason"] == "needs image-input/batch-size"
+
+
+def test_select_and_ignore_take_rules_and_groups():
+    module = document("--static", "--select", "image-input", "--ignore", "image-input/batch-size", BATCH_OF_1)[
+        "modules"
+    ][0]
+    assert module["verdict"] == "conforms"
+    counted = {o["rule"] for o in module["outcomes"] if o["status"] != "ignored"}
+    assert counted
+    assert all(rule.startswith("image-input/") for rule in counted)
+    assert "image-input/batch-size" not in counted
+
+
+def test_an_ignored_rule_still_keeps_others_from_meaning_nothing():
+    module = document("--static", "--ignore", "image-input/batch-size", BATCH_OF_1)["modules"][0]
+    outcomes = {o["rule"]: o["status"] for o in module["outcomes"]}
+    assert outcomes["image-input/batch-size"] == "ignored"
+    assert outcomes["output/batch-size"] == "skipped"
+
+
+@pytest.mark.parametrize("level", ["warning", "note"])
+def test_a_rule_that_weighs_less_keeps_no_other_from_being_asked(tmp_path, level):
+    module = Path(shutil.copytree(GOOD, tmp_path / "m"))
+    (module / "saved_model.pb").rename(tmp_path / "elsewhere.pb")
+    (module / "saved_model.pb").symlink_to(tmp_path / "elsewhere.pb")
+    (tmp_path / "hubcheck.toml").write_text(f'[levels]\n"safety/paths" = "{level}"\n')
+
+    def skipped(*options: object) -> dict[str, str]:
+        report = json.loads(hubcheck("validate", module, "--format", "json", *options).stdout)
+        return {o["rule"]: o["status"] for o in report["modules"][0]["outcomes"]}
+
+    assert skipped("--config", tmp_path / "hubcheck.toml") == skipped("--no-config")
+
+
+def test_folders_are_searched_and_a_module_is_not_searched_further(tmp_path):
+    for name in ("one", "deep/er/two"):
+        shutil.copytree(GOOD, tmp_path / name)
+    shutil.copytree(GOOD, tmp_path / "one" / "inner")
+    paths = [module["path"] for module in document("--static", tmp_path)["modules"]]
+    assert paths == [str(tmp_path / "deep/er/two"), str(tmp_path / "one")]
+
+
+def test_a_module_given_twice_is_checked_once():
+    assert len(document("--static", GOOD, GOOD)["modules"]) == 1
