@@ -65,10 +65,10 @@ def batch_independence(context: Context, observations: Observations) -> Iterator
     for target in called_in_inference(context, observations):
         reference: dict[str, tuple[Run, Any]] = {}
         for run, key, values in _values(observations, target, "pictures"):
-            if len(values) == run.batch:
+            if values.shape[:1] == (run.batch,):
                 reference[key] = (run, values)
         for run, key, values in _values(observations, target, "swapped", "alone"):
-            if key not in reference or len(values) != run.batch:
+            if key not in reference or values.shape[:1] != (run.batch,):
                 continue
             yield Checked()
             whole, rows = reference[key]
@@ -126,7 +126,7 @@ def informative(context: Context, observations: Observations) -> Iterator[CheckI
         parts: dict[str, list[Any]] = {}
         names: set[str] = set()
         for run, key, values in _values(observations, target, *_DIFFERENT):
-            if len(values) == run.batch:
+            if values.shape[:1] == (run.batch,):
                 parts.setdefault(key, []).append(values.reshape(run.batch, -1))
                 names.update(run.images)
         if len(names) < 3:
@@ -176,7 +176,7 @@ def _values(
 
 def _images(run: Run, wrong: np.ndarray[Any, Any]) -> dict[str, None]:
     """Return the kinds of the images whose rows are wrong."""
-    if len(wrong) != run.batch:
+    if wrong.shape[:1] != (run.batch,):
         return {}
     rows = wrong.reshape(run.batch, -1)
     return dict.fromkeys(name.partition("-")[0] for name, row in zip(run.images, rows, strict=False) if row.any())

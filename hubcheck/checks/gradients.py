@@ -55,8 +55,6 @@ def computed(context: Context, observations: Observations, **_: object) -> Itera
             continue
         if run.failure is not None and run.failure.kind == "kernel":
             yield Skip(f"the {run.device} lacks a kernel for its gradients: {run.failure.message}", undecided=True)
-        elif run.failure is not None and run.failure.kind in ("memory", "deadline"):
-            yield Skip(f"gradients were not computed: {run.failure.message}", incomplete=True)
         elif run.failure is not None:
             yield Checked()
             replay, group = replay_of(run.target, ["gradients"]), run.failure.message

@@ -24,7 +24,9 @@ _FIX_CONSTANT = (
     "Remove the assertion, or guard the operation, that fails on images without contrast: real data has them."
 )
 
-_VARIED: tuple[Purpose, ...] = ("pictures", "three", "swapped", "alone", "copies", "many", "again", "repeated")
+_VARIED: tuple[Purpose, ...] = (
+    *("pictures", "three", "swapped", "alone", "copies", "many", "again", "repeated", "before", "reloaded"),
+)
 """All calls with images of the expected size that are not constant."""
 
 _ROUNDING = 1e-5
@@ -33,11 +35,20 @@ _ROUNDING = 1e-5
 
 def loads(context: Context, observations: Observations) -> Iterator[CheckItem]:
     """TensorFlow's object loader restores every variant."""
+    seen = set()
     for load in (load for load in observations.loads if not load.session):
         yield Checked()
-        if load.failure is not None and load.device == observations.device:
-            replay = ("--variant", load.variant, "--calls", "load")
-            yield failure_fault(Where(load.variant), load.failure, "a module that loads", replay)
+        if load.device == observations.device:
+            seen.add(load.variant)
+            if load.failure is not None:
+                replay = ("--variant", load.variant, "--calls", "load")
+                yield failure_fault(Where(load.variant), load.failure, "a module that loads", replay)
+    variants = (variant.name for variant in context.module.variants if variant.hardware is None)
+    not_loaded = [name or "for inference" for name in variants if name not in seen]
+    reasons = (entry.reason for entry in observations.not_run if entry.device == observations.device)
+    reason = next(reasons, None)
+    if not_loaded and reason is not None:
+        yield Skip(f"variant {not_loaded[0]} was not loaded: {reason}", incomplete=True)
     yield Skip("it was not loaded")
 
 
@@ -89,7 +100,7 @@ def _failures_of_images(observations: Observations, target: ProbeTarget) -> list
     """
     calls = list(observations.calls(target, *_VARIED, *CONSTANT))
     good = {run.batch for run in calls if run.failure is None}
-    return [run for run in calls if run.failure is not None and (not good or run.batch in good)]
+    return [run for run in calls if run.failure is not None and (not good or run.batch in good or _was_cut_short(run))]
 
 
 def _fixes_output_batch(context: Context, target: ProbeTarget) -> bool:
@@ -137,7 +148,7 @@ def batch_size(context: Context, observations: Observations) -> Iterator[CheckIt
 
 
 def _was_cut_short(run: Run) -> bool:
-    """Return whether one of many calls failed for another reason than its input, such as time."""
+    """Return whether one of many calls failed for another reason than its input: it crashed."""
     return run.purpose == "repeated" and run.failure is not None and run.failure.kind != "error"
 
 

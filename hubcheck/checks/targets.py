@@ -12,8 +12,7 @@ from hubcheck.probe.observations import Failure, Observations, ProbeTarget, Purp
 _FIXES = {
     "op": "Export it without the library that adds the op, or have consumers import that library before loading.",
     "keras2": "Save it without its optimizer (`save(..., include_optimizer=False)` or `export`).",
-    "memory": "Make it smaller, or give the check more memory.",
-    "deadline": "If it is slow but correct, give it more time with --timeout.",
+    "protocol": "Remove the native or Python code that it brings along; a graph of TensorFlow's ops cannot do that.",
 }
 
 

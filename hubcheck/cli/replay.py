@@ -90,4 +90,6 @@ def command(
             for file in evidence.save_evidence(save_evidence, module, contracts, observations, probe):
                 echo(f"wrote {printable(str(file))}")
     failed = any(load.failure for load in observations.loads) or any(run.failure for run in observations.runs)
-    return EXIT_FINDINGS if failed else EXIT_CONFORMS
+    if failed:
+        return EXIT_FINDINGS
+    return EXIT_INCOMPLETE if observations.not_run else EXIT_CONFORMS

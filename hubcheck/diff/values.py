@@ -54,6 +54,10 @@ def compare_values(
                 except NoSuchCall as error:
                     agreements.append(Agreement(name, reason=str(error)))
                     continue
+                limits = [entry.reason for result in results for entry in result.not_run]
+                if limits:
+                    agreements.append(Agreement(name, reason=f"it was not run: {limits[0]}"))
+                    continue
                 before, after = (next(iter(result.runs), None) or result.loads[0] for result in results)
                 agreements += _signature(name, keys, before, after)
     except (ProbeError, SandboxUnavailable) as error:

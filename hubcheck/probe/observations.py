@@ -7,14 +7,29 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 FailureKind = Literal[
-    "error", "op", "keras2", "kernel", "pinned", "gradient", "memory", "signal", "deadline", "protocol"
+    "error",
+    "op",
+    "keras2",
+    "kernel",
+    "pinned",
+    "gradient",
+    "crash",
+    "protocol",
+    "memory",
+    "deadline",
+    "killed",
+    "internal",
 ]
 """Why a load or a call has no result.
 
 error: TensorFlow raised. op: an op that this TensorFlow does not register. keras2: the object needs `tf_keras`.
 kernel: an op has no kernel for this device. pinned: an op is pinned to a device that is not here. gradient: an op has
-no gradient. memory, signal, deadline: how the worker ended. protocol: the worker sent an invalid result.
+no gradient. crash: the module's code ended the worker. protocol: the worker sent what no worker sends. memory,
+deadline, killed, internal: those of LIMITS.
 """
+
+LIMITS: frozenset[FailureKind] = frozenset({"memory", "deadline", "killed", "internal"})
+"""What says nothing about the module: it ran out of memory or time, something ended its worker, or a check failed."""
 
 Purpose = Literal[
     "pictures",

@@ -96,6 +96,8 @@ def describe(observations: Observations) -> Iterator[str]:
             yield from _run_lines(observations, run)
     for runs in repeated.values():
         yield from _repeated_lines(runs)
+    for entry in observations.not_run:
+        yield f"{entry.device}  {entry.target or 'load'}  {entry.purpose or ''}: not run: {entry.reason}"
 
 
 def _run_lines(observations: Observations, run: Run) -> Iterator[str]:
@@ -126,7 +128,9 @@ def _comparisons(observations: Observations, run: Run, key: str, values: Any) ->
     if first is None or first is run or values is None or key not in first.outputs or run.size != first.size:
         return
     others = first.outputs[key].values
-    if others is None or len(values) != run.batch or len(others) != first.batch or values.shape[1:] != others.shape[1:]:
+    if others is None or values.shape[1:] != others.shape[1:]:
+        return
+    if values.shape[:1] != (run.batch,) or others.shape[:1] != (first.batch,):
         return
     for row, name in enumerate(run.images):
         if name in first.images:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from hubcheck.checks import behaviour, probabilities, runs, serving, values
 from hubcheck.checks.behaviour import dead_share
-from hubcheck.probe.observations import CONSTANT, Failure, Load, NotRun, Observations, Output, ProbeTarget, Run
+from hubcheck.checks.faults import Skip
+from hubcheck.probe.observations import CONSTANT, Device, Failure, Load, NotRun, Observations, Output, ProbeTarget, Run
 from hubcheck.util.numbers import difference
 from tests.checks.observed import FEATURES, TRAINING, context, faults, is_sound, observations, run, skips
 
@@ -179,13 +180,21 @@ def _fields(made: Run) -> dict[str, object]:
     [
         (Failure("op", "the op Foo is not registered in stock TensorFlow"), "Foo", "library"),
         (Failure("keras2", "needs `import tf_keras`"), "tf_keras", "optimizer"),
-        (Failure("deadline", "it was stopped at its deadline of 3 s"), "3 s", "--timeout"),
+        (Failure("protocol", "the module's code interfered with its own check"), "interfered", "native or Python code"),
     ],
 )
 def test_a_load_that_fails_is_reported_with_its_fix(failure, words, fix):
     (fault,) = faults(runs.loads(context(), observations(loads=(Load("", "cpu", failure=failure),))))
     assert words in fault.found
     assert fix in (fault.fix or "")
+
+
+def test_a_load_that_a_limit_ended_leaves_the_rule_without_an_answer():
+    reason = "the worker was stopped at its deadline of 3 s; raise it with --timeout"
+    seen = Observations((Device("cpu", True),), not_run=(NotRun(None, "cpu", reason),))
+    (first, *_) = runs.loads(context(), seen)
+    assert isinstance(first, Skip)
+    assert (first.incomplete, reason in first.reason) == (True, True)
 
 
 def test_the_session_loader_is_compared_only_with_what_is_repeatable():

@@ -7,15 +7,17 @@ import ctypes
 import os
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":
     sys.path.extend(entry for entry in sys.argv[3].split(os.pathsep) if entry)
 
-from hubcheck.probe.plan.steps import ProbePlan
+from hubcheck.probe.plan.steps import LoadStep, ProbePlan
 from hubcheck.probe.wire.framing import encode
 from hubcheck.probe.worker import server
 
@@ -79,9 +81,24 @@ def need_much(folder: Path) -> str:
     return f"had {len(held) >> 20} MiB"
 
 
-def fail_internally(folder: Path) -> str:
+def exit_like_our_own_crash(folder: Path) -> str:
     """Exit as a worker does in which hubcheck's own code failed."""
-    raise SystemExit(70)
+    os._exit(70)
+
+
+def exit_with_success(folder: Path) -> str:
+    os._exit(0)
+
+
+def kill_itself(folder: Path) -> str:
+    """End as if the system had killed the worker."""
+    signal.raise_signal(signal.SIGKILL)
+    return "survived"
+
+
+def divide_by_zero(folder: Path) -> str:
+    signal.raise_signal(signal.SIGFPE)
+    return "survived"
 
 
 def loop(folder: Path) -> str:
@@ -132,11 +149,93 @@ def endless_frame(folder: Path) -> str:
         channel.sendall(b" " * 65536)
 
 
-def result_without_step(folder: Path) -> str:
-    message = {"kind": "run", "step": 0, "seconds": 0, "error": None, "outputs": {}}
-    socket.socket(fileno=os.dup(3)).sendall(encode(message))
-    time.sleep(60)
-    return "sent a result"
+def forging(*stream: bytes | dict[str, Any]) -> Callable[[Path], str]:
+    """Return an action that sends frames, or bytes as they are, and waits."""
+
+    def forge(folder: Path) -> str:
+        channel = socket.socket(fileno=os.dup(3))
+        for part in stream:
+            channel.sendall(part if isinstance(part, bytes) else encode(part))
+        time.sleep(60)
+        return "sent a forged frame"
+
+    return forge
+
+
+LOADED = {"kind": "load", "step": 0, "seconds": 0.0, "error": None}
+RUN = {"kind": "run", "step": 1, "seconds": 0.0, "error": None, "outputs": {}}
+ARRAY = b'{"kind": "array", "step": 1, "key": "default"}'
+BEGIN = {"kind": "begin", "step": 1}
+
+
+def raw(text: bytes, array: bytes = b"") -> bytes:
+    return struct.pack(">II", len(text), len(array)) + text + array
+
+
+FORGED: dict[str, Callable[[Path], str]] = {
+    "a result of a step that has not begun": forging({**RUN, "step": 0}),
+    "a claim that there is a sandbox": forging({"kind": "sandbox", "enforced": ["everything"], "missing": []}),
+    "a device that is absent": forging({"kind": "device", "absent": "there is none"}),
+    "an end before anything was called": forging(LOADED, {"kind": "done"}),
+    "an end instead of the load": forging({"kind": "done"}),
+    "a call that was not asked for": forging(LOADED, {"kind": "begin", "step": 9_999}),
+    "a later step": forging(LOADED, {"kind": "begin", "step": 3}),
+    "a frame without its fields": forging({"kind": "load"}),
+    "a frame with another field": forging({**LOADED, "verdict": "conforms"}),
+    "a time that is infinite": forging(raw(b'{"kind": "load", "step": 0, "seconds": 1e400, "error": null}')),
+    "a time that is no number": forging(raw(b'{"kind": "load", "step": 0, "seconds": NaN, "error": null}')),
+    "a key twice": forging(raw(b'{"kind": "load", "step": 0, "step": 0, "seconds": 0, "error": null}')),
+    "a step that is true": forging({**LOADED, "step": True}),
+    "nested lists": forging(raw(b'{"kind": ' + b"[" * 500_000)),
+    "a huge integer": forging(raw(b'{"kind": "load", "step": ' + b"1" * 500_000 + b"}")),
+    "a shape of huge numbers": forging(
+        LOADED, BEGIN, {**RUN, "outputs": {"default": {"dtype": "float32", "shape": [10**300]}}}
+    ),
+    "an array that is none": forging(
+        LOADED, BEGIN, raw(b'{"kind": "array", "step": 1, "key": "default"}', b"\x93NUMPY")
+    ),
+    "an array of objects": forging(
+        LOADED,
+        BEGIN,
+        raw(
+            ARRAY,
+            b"\x93NUMPY\x01\x00\x3a\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n" + b"c" * 40,
+        ),
+    ),
+    "a text for an array": forging(LOADED, BEGIN, {"kind": "array", "step": 1, "key": ["default"]}),
+}
+"""What a module sends in place of its worker, none of which a worker would send."""
+
+
+def flood_of_frames(folder: Path) -> str:
+    channel = socket.socket(fileno=os.dup(3))
+    while True:
+        channel.sendall(encode({"kind": "begin", "step": 0}) * 1000)
+
+
+def half_a_frame(folder: Path) -> str:
+    socket.socket(fileno=os.dup(3)).sendall(encode(LOADED)[:20])
+    os._exit(0)
+
+
+def close_the_channel(folder: Path) -> str:
+    os.close(3)
+    os._exit(3)
+
+
+def claim_a_crash_of_hubcheck(folder: Path) -> str:
+    socket.socket(fileno=os.dup(3)).sendall(encode({"kind": "crash", "traceback": "Traceback:\nKeyError: 'ours'"}))
+    os._exit(0)
+
+
+def raise_slow_text(folder: Path) -> str:
+    """Fail with a message that takes patterns with nested repetitions minutes."""
+    part = "No OpKernel was registered to support Op 'A' with these attrs: [ {{node {{ [Op: \t\t NCHW platform "
+    raise ValueError(part * 10_000)
+
+
+def raise_control_characters(folder: Path) -> str:
+    raise ValueError("\x1b]0;title\x07\u202e\ud800::error::\n##[error]" * 1000)
 
 
 ACTIONS: tuple[Callable[[Path], str], ...] = (
@@ -151,14 +250,22 @@ ACTIONS: tuple[Callable[[Path], str], ...] = (
         change_permissions,
         allocate,
         need_much,
-        fail_internally,
+        exit_like_our_own_crash,
+        exit_with_success,
+        kill_itself,
+        divide_by_zero,
         loop,
         abort,
         segfault,
         fill,
     ),
-    *(print_much, print_control_characters, send_garbage, endless_frame, result_without_step),
+    *(print_much, print_control_characters, send_garbage, endless_frame, flood_of_frames, half_a_frame),
+    *(close_the_channel, claim_a_crash_of_hubcheck, raise_slow_text, raise_control_characters),
+    *FORGED.values(),
 )
+
+FAIL_BEFORE_THE_MODULE = 999
+"""The seed of a plan whose worker fails, by an error of hubcheck's own, before it loads the module."""
 
 
 def seed_of(action: Callable[[Path], str]) -> int:
@@ -168,6 +275,8 @@ def seed_of(action: Callable[[Path], str]) -> int:
 
 def work(channel: socket.socket, plan: ProbePlan) -> None:
     """Misbehave and report the outcome as the error of the first load; with a seed below 1000, run the plan."""
+    if plan.seed == FAIL_BEFORE_THE_MODULE:
+        raise SystemExit(70)
     if plan.seed < 1000:
         from hubcheck.probe.worker.runner import work as run_plan
 
@@ -181,7 +290,11 @@ def work(channel: socket.socket, plan: ProbePlan) -> None:
     except BaseException as error:
         outcome = f"{type(error).__name__}: {error}"
     error_of_load = {"type": "Outcome", "message": outcome}
-    channel.sendall(encode({"kind": "load", "step": 0, "seconds": 0.0, "error": error_of_load}))
+    for number, step in enumerate(plan.steps):
+        if isinstance(step, LoadStep) and step.condition == "always":
+            if number > 0:
+                channel.sendall(encode({"kind": "begin", "step": number}))
+            channel.sendall(encode({**LOADED, "step": number, "error": error_of_load}))
     channel.sendall(encode({"kind": "done"}))
 
 

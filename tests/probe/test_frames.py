@@ -15,7 +15,8 @@ from hypothesis.extra import numpy as arrays
 from hubcheck.probe.dispatch.collector import Collector
 from hubcheck.probe.observations import Failure, ProbeTarget
 from hubcheck.probe.plan.steps import CallStep, InputSpec, LoadStep, ProbePlan, from_json, to_json
-from hubcheck.probe.wire.framing import MAX_ARRAY, MAX_JSON, BadFrame, Decoder, decode_array, encode
+from hubcheck.probe.wire.arrays import decode_array
+from hubcheck.probe.wire.framing import MAX_ARRAY, MAX_JSON, BadFrame, Decoder, encode
 
 NUMBERS = st.sampled_from(["float32", "float64", "int32", "int64", "uint8", "bool"])
 JSON = st.recursive(
@@ -57,7 +58,14 @@ def test_a_frame_that_is_too_large_is_refused_before_it_arrives(lengths):
         list(Decoder().feed(struct.pack(">II", *lengths)))
 
 
-@pytest.mark.parametrize("text", [b"[]", b"1", b'"x"', b"{", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"[]", b"1", b'"x"', b"{", b"\xff", b"[" * 100_000, b'{"a":' * 100_000),
+        *(b'{"a": 1e400}', b'{"a": NaN}', b'{"a": -Infinity}', b'{"a": 1, "a": 2}'),
+        *(b'{"a": ' + b"9" * 4_000 + b"}", b'{"a": ' + b"9" * 100_000 + b"}", '{"a": 1}'.encode("utf-16")),
+    ],
+)
 def test_a_message_that_is_not_a_json_object_is_refused(text):
     with pytest.raises(BadFrame):
         list(Decoder().feed(struct.pack(">II", len(text), 0) + text))
@@ -80,6 +88,16 @@ def npy(header: str, body: bytes = b"") -> bytes:
         npy("{'descr': '<M8[s]', 'fortran_order': False, 'shape': (1,)}", b"12345678"),
         npy("{'descr': [('a', '|O')], 'fortran_order': False, 'shape': (1,)}", b"12345678"),
         npy("{'descr': '<f4', 'fortran_order': False, 'shape': (" + "1," * 40 + ")}", b"1234"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (0, " + "1" + "0" * 300 + "), }"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 999999999999999, 999999999999999), }"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (True,), }", b"1234"),
+        npy("{'descr': '<f4', 'fortran_order': True, 'shape': (1,), }", b"1234"),
+        npy("{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }", b"1234"),
+        npy("{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", b"12345678"),
+        npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", b"1234"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }" + " " * 60_000, b"1234"),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", b"1234"),
+        npy("{'descr': '|b1', 'fortran_order': False, 'shape': (1,), }", b"1234"),
         npy("__import__('os').system('false')"),
         npy("(" * 500),
     ],
@@ -157,10 +175,18 @@ def test_the_frames_of_an_honest_worker_become_observations():
 )
 def test_a_call_that_was_left_out_is_reported_with_the_reason(seconds, words):
     collector = Collector(PLAN)
+    for message, data in honest()[:6]:
+        collector.take(message, data)
     collector.take({"kind": "left out", "step": 2, "seconds": seconds}, b"")
     (left,) = collector.not_run
     assert (left.purpose, words in left.reason) == ("repeated", True), left
-    with pytest.raises(BadFrame):
+
+
+def test_a_call_that_is_not_optional_cannot_be_left_out():
+    collector = Collector(PLAN)
+    for message, data in honest()[:3]:
+        collector.take(message, data)
+    with pytest.raises(BadFrame, match="must not be"):
         collector.take({"kind": "left out", "step": 1, "seconds": 1.0}, b"")
 
 
@@ -196,7 +222,7 @@ def test_the_current_step_fails_if_the_worker_ends_early(after, loads, runs, lef
     collector = Collector(PLAN)
     for message, data in honest()[: after + 1]:
         collector.take(message, data)
-    collector.fail(Failure("signal", "it died"))
+    collector.fail(Failure("crash", "it died"))
     assert (len(collector.loads), len(collector.runs), len(collector.not_run)) == (loads, runs, left)
     last = collector.loads[-1] if after in (1, 12) else collector.runs[-1]
-    assert last.failure == Failure("signal", "it died")
+    assert last.failure == Failure("crash", "it died")

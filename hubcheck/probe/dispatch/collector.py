@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hubcheck.probe.dispatch.failures import failure_from_error, one_line
-from hubcheck.probe.observations import Failure, Load, NotRun, Output, Run
+from hubcheck.probe.dispatch.progress import PlanProgress
+from hubcheck.probe.observations import LIMITS, Failure, Load, NotRun, Output, Run
 from hubcheck.probe.plan.steps import CallStep, LoadStep, ProbePlan, Step
-from hubcheck.probe.wire.framing import BadFrame, decode_array
+from hubcheck.probe.wire import frames
+from hubcheck.probe.wire.framing import BadFrame
 
-_MAX_OUTPUTS = 10_000
-_MAX_SECONDS = 1e9
+_SENT_AS_THEY_ARE = frozenset(
+    {"bool", "float32", "float64", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
+)
+"""Dtypes whose values are sent as they are; those of other numbers, such as float16, are sent as float32."""
 
 
 class Collector:
     """Follows one worker through its plan and holds what it observed.
 
-    `enforced` and `missing` are the protections of the worker. `absent` is why its device cannot be used, if so, and
-    `crash` the traceback of an error in hubcheck's own code.
+    `enforced` and `missing` are the protections of the worker, from its first frame: before the module runs. `absent`
+    is why its device cannot be used, if so. `limits` are the failures that say nothing about the module.
 
     Raises (from `take`):
         BadFrame: a worker that follows its plan does not send this frame.
@@ -25,123 +30,136 @@ class Collector:
 
     def __init__(self, plan: ProbePlan) -> None:
         self._plan = plan
-        self._current: int | None = None
-        self._next = 0
+        self._progress = PlanProgress(plan.steps)
         self._arrays: dict[str, Any] = {}
-        self._repeats = 0
+        self._crash: str | None = None
         self.loads: list[Load] = []
         self.runs: list[Run] = []
         self.not_run: list[NotRun] = []
-        self.enforced: tuple[str, ...] = ()
+        self.limits: list[Failure] = []
+        self.enforced: tuple[str, ...] | None = None
         self.missing: tuple[str, ...] = ()
         self.absent: str | None = None
-        self.crash: str | None = None
         self.done = False
 
     @property
-    def ran_out_of_memory(self) -> bool:
-        """Whether a load or a call failed for lack of memory."""
-        failures = [load.failure for load in self.loads] + [run.failure for run in self.runs]
-        return any(failure is not None and failure.kind == "memory" for failure in failures)
+    def module_was_loaded(self) -> bool:
+        """Whether code of the module may have run: what is sent from then on may be the module's own invention."""
+        return self._progress.next > 0
 
-    def take(self, message: dict[str, Any], data: bytes) -> None:
+    @property
+    def crash(self) -> str | None:
+        """The traceback of an error in hubcheck's own code, if there was one before the module was loaded."""
+        return None if self.module_was_loaded else self._crash
+
+    def take(self, message: Mapping[str, Any], data: bytes) -> None:
         """Process one frame."""
-        if self.done or self.crash is not None:
+        frame = frames.decode_frame(message, data)
+        if self.done or self._crash is not None:
             raise BadFrame("a frame after the end")
-        match message.get("kind"):
-            case "sandbox":
-                self.enforced, self.missing = _names(message.get("enforced")), _names(message.get("missing"))
-            case "device":
-                self.absent = one_line(str(message.get("absent")), 200)
-            case "begin":
-                self._begin(message)
-            case "array":
-                self._array(message, data)
-            case "load":
-                self._load(message)
-            case "run":
-                self._run(message)
-            case "left out":
-                self._left_out(message)
-            case "done":
+        if self.enforced is None and not isinstance(frame, frames.SandboxFrame | frames.CrashFrame):
+            raise BadFrame("a frame before the sandbox was entered")
+        match frame:
+            case frames.SandboxFrame():
+                self._before_the_module(again=self.enforced is not None)
+                self.enforced, self.missing = _lines(frame.enforced), _lines(frame.missing)
+            case frames.DeviceFrame():
+                self._before_the_module(again=self.absent is not None)
+                self.absent = one_line(frame.absent, 200)
+            case frames.BeginFrame():
+                self._begin(frame)
+            case frames.ArrayFrame():
+                self._array(frame)
+            case frames.LoadFrame():
+                self._load(frame)
+            case frames.RunFrame():
+                self._run(frame)
+            case frames.LeftOutFrame():
+                self._left_out(frame)
+            case frames.DoneFrame():
+                self._progress.finish(absent=self.absent is not None)
                 self.done = True
-            case "crash":
-                self.crash = str(message.get("traceback", ""))[:8000]
-            case _:
-                raise BadFrame("an unknown kind of frame")
+            case frames.CrashFrame():
+                self._crash = frame.traceback
 
     def fail(self, failure: Failure) -> None:
         """Record that the worker ended before its plan did: its current step failed, later ones were not run."""
-        number = self._current
-        if number is None:
-            number = next((i for i in range(self._next, len(self._plan.steps)) if self._can_run(i)), None)
-        if number is None:
+        number = self._progress.unfinished()
+        if self._crash is not None:
+            last = one_line((self._crash.splitlines() or [""])[-1], 200)
+            failure = Failure("internal", f"the check failed in the worker that runs the module: {last}")
+        if failure.kind == "protocol":
+            # Whatever step it was, the module has shown that nothing that its worker sends can be believed.
+            self.loads.append(Load(self._variant(number), self._plan.device, False, failure))
+        elif number is None:
             return
-        step, device = self._plan.steps[number], self._plan.device
-        if isinstance(step, LoadStep):
-            self.loads.append(Load(",".join(step.tags), device, step.session, failure))
         else:
-            self.runs.append(self._run_of(step, {}, failure, 0.0))
-        reason = f"the worker had ended: {failure.message}"
-        for later in self._plan.steps[number + 1 :]:
-            target, purpose = (later.target, later.purpose) if isinstance(later, CallStep) else (None, None)
-            self.not_run.append(NotRun(target, device, reason, purpose))
+            self._failed(self._plan.steps[number], failure)
+        reason = failure.message if failure.kind in LIMITS else f"the worker had ended: {failure.message}"
+        for later in self._plan.steps[number + 1 :] if number is not None else ():
+            self._not_run(later, reason)
 
-    def _can_run(self, number: int) -> bool:
-        """Return whether a step is a load, or a call of what was loaded without failure."""
-        if isinstance(self._plan.steps[number], LoadStep):
-            return True
-        return not self.loads or self.loads[-1].failure is None
+    def _before_the_module(self, *, again: bool) -> None:
+        if again or self.module_was_loaded:
+            raise BadFrame("a frame that is sent once, before the module is loaded")
 
-    def _number(self, message: dict[str, Any]) -> int:
-        number = message.get("step")
-        if type(number) is not int or not 0 <= number < len(self._plan.steps):
-            raise BadFrame("a step that is not in the plan")
-        return number
+    def _variant(self, number: int | None) -> str:
+        """Return the variant that a step is about: that of the load before it."""
+        steps = self._plan.steps[: None if number is None else number + 1]
+        return next((",".join(step.tags) for step in reversed(steps) if isinstance(step, LoadStep)), "")
 
-    def _begin(self, message: dict[str, Any]) -> None:
-        number = self._number(message)
-        if self._current is not None:
-            raise BadFrame("a step out of order")
-        step = self._plan.steps[number]
-        again = number == self._next - 1 and isinstance(step, CallStep) and self._repeats < step.repeat
-        if not again:
-            if number < self._next:
-                raise BadFrame("a step out of order")
-            self._repeats = 0
-        self._repeats += 1
-        self._current, self._next, self._arrays = number, number + 1, {}
+    def _failed(self, step: Step, failure: Failure) -> None:
+        """Record the failure of a step; one that says nothing about the module leaves the step as one not run."""
+        if failure.kind in LIMITS:
+            self.limits.append(failure)
+            self._not_run(step, failure.message)
+        elif isinstance(step, LoadStep):
+            self.loads.append(Load(",".join(step.tags), self._plan.device, step.session, failure))
+        else:
+            self._record(step, {}, failure, 0.0)
 
-    def _current_step(self, message: dict[str, Any]) -> Step:
-        if self._current is None or message.get("step") != self._current:
-            raise BadFrame("a result of a step that has not begun")
-        return self._plan.steps[self._current]
+    def _not_run(self, step: Step, reason: str) -> None:
+        target, purpose = (step.target, step.purpose) if isinstance(step, CallStep) else (None, None)
+        self.not_run.append(NotRun(target, self._plan.device, reason, purpose))
 
-    def _array(self, message: dict[str, Any], data: bytes) -> None:
-        step, key = self._current_step(message), message.get("key")
-        if not isinstance(step, CallStep) or key not in step.keep or key in self._arrays:
-            raise BadFrame("an array that is not wanted")
-        self._arrays[key] = decode_array(data)
+    def _begin(self, frame: frames.BeginFrame) -> None:
+        self._progress.begin(frame.step)
+        self._arrays = {}
 
-    def _load(self, message: dict[str, Any]) -> None:
-        step = self._current_step(message)
+    def _array(self, frame: frames.ArrayFrame) -> None:
+        step = self._progress.current(frame.step)
+        if not isinstance(step, CallStep) or frame.key not in step.keep or frame.key in self._arrays:
+            raise BadFrame("an array that was not asked for")
+        self._arrays[frame.key] = frame.values
+
+    def _load(self, frame: frames.LoadFrame) -> None:
+        step = self._progress.current(frame.step)
         if not isinstance(step, LoadStep):
-            raise BadFrame("a load for another step")
-        failure, seconds = _failure(message), _seconds(message)
-        self.loads.append(Load(",".join(step.tags), self._plan.device, step.session, failure, seconds))
-        self._current = None
+            raise BadFrame("a load in place of a call")
+        failure = failure_from_error(*frame.error) if frame.error is not None else None
+        self._progress.end(loaded=failure is None)
+        if failure is not None:
+            self._failed(step, failure)
+        else:
+            tags = ",".join(step.tags)
+            self.loads.append(Load(tags, self._plan.device, step.session, None, frame.seconds))
 
-    def _run(self, message: dict[str, Any]) -> None:
-        step = self._current_step(message)
-        outputs = message.get("outputs")
-        if not isinstance(step, CallStep) or not isinstance(outputs, dict) or len(outputs) > _MAX_OUTPUTS:
-            raise BadFrame("an invalid run")
-        described = {one_line(key, 500): self._output(key, value) for key, value in outputs.items()}
-        self.runs.append(self._run_of(step, described, _failure(message), _seconds(message)))
-        self._current = None
+    def _run(self, frame: frames.RunFrame) -> None:
+        step = self._progress.current(frame.step)
+        if not isinstance(step, CallStep):
+            raise BadFrame("a call in place of a load")
+        failure = failure_from_error(*frame.error) if frame.error is not None else None
+        if (failure is not None and frame.outputs) or not self._arrays.keys() <= frame.outputs.keys():
+            raise BadFrame("an array without its output")
+        outputs = {key: self._output(key, described, step) for key, described in frame.outputs.items()}
+        self._progress.end()
+        if failure is not None:
+            self._failed(step, failure)
+        else:
+            self._record(step, outputs, None, frame.seconds)
 
-    def _run_of(self, step: CallStep, outputs: dict[str, Output], failure: Failure | None, seconds: float) -> Run:
-        return Run(
+    def _record(self, step: CallStep, outputs: dict[str, Output], failure: Failure | None, seconds: float) -> None:
+        run = Run(
             target=step.target,
             device=self._plan.device,
             purpose=step.purpose,
@@ -153,46 +171,24 @@ class Collector:
             failure=failure,
             seconds=seconds,
         )
+        self.runs.append(run)
 
-    def _output(self, key: str, value: Any) -> Output:
-        if not isinstance(value, dict):
-            raise BadFrame("an invalid output")
-        dtype, shape = value.get("dtype"), value.get("shape")
-        if not isinstance(dtype, str) or not isinstance(shape, list) or len(shape) > 254:
-            raise BadFrame("an output without dtype or shape")
-        if not all(isinstance(dim, int) and 0 <= dim < 1 << 62 for dim in shape):
-            raise BadFrame("an output of an impossible shape")
-        return Output(one_line(dtype, 40), tuple(map(int, shape)), self._arrays.get(key))
+    def _output(self, key: str, described: frames.Described, step: CallStep) -> Output:
+        values = self._arrays.get(key)
+        if values is not None:
+            dtype = described.dtype if described.dtype in _SENT_AS_THEY_ARE else "float32"
+            if values.dtype.name != dtype or values.shape != step.sampled(described.shape):
+                raise BadFrame("values that are not those of the output")
+        return Output(described.dtype, described.shape, values)
 
-    def _left_out(self, message: dict[str, Any]) -> None:
-        step = self._plan.steps[self._number(message)]
-        if not isinstance(step, CallStep) or not step.optional or len(self.not_run) > len(self._plan.steps):
-            raise BadFrame("only optional calls may be left out")
-        reason, seconds = "the time limit was near", _seconds(message)
-        if seconds:
+    def _left_out(self, frame: frames.LeftOutFrame) -> None:
+        step = self._progress.leave_out(frame.step)
+        reason = "the time limit was near"
+        if frame.seconds:
             needed = f"{step.repeat} of them do" if step.repeat > 1 else "another one does"
-            reason = f"one call takes {seconds:.1f} s: {needed} not fit in the time limit"
-        reason += "; raise it with --timeout"
-        self.not_run.append(NotRun(step.target, self._plan.device, reason, step.purpose))
+            reason = f"one call takes {frame.seconds:.1f} s: {needed} not fit in the time limit"
+        self._not_run(step, f"{reason}; raise it with --timeout")
 
 
-def _failure(message: dict[str, Any]) -> Failure | None:
-    error = message.get("error")
-    if error is None:
-        return None
-    if not isinstance(error, dict):
-        raise BadFrame("an invalid error")
-    return failure_from_error(error)
-
-
-def _seconds(message: dict[str, Any]) -> float:
-    seconds = message.get("seconds")
-    if not isinstance(seconds, int | float) or not 0 <= seconds < _MAX_SECONDS:
-        raise BadFrame("an invalid time")
-    return float(seconds)
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or len(value) > 50:
-        raise BadFrame("an invalid list")
-    return tuple(one_line(str(name), 200) for name in value)
+def _lines(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(one_line(name, 200) for name in names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 
 from hubcheck.probe.dispatch.collector import Collector
 from hubcheck.probe.dispatch.jobs import WorkerTask
@@ -12,12 +13,15 @@ from hubcheck.probe.wire import control
 from hubcheck.probe.wire.framing import BadFrame, Decoder
 
 _SEND_TIMEOUT = 30.0
+_PATIENCE = 60.0
+"""Seconds after a worker's deadline in which its server must have ended it and said so."""
 
 
 class WorkerConnection:
     """Starts a worker for a task and collects the frames that it sends.
 
-    After a frame that violates the protocol (`violated`), the worker is stopped and the rest is discarded.
+    After a frame that violates the protocol, `violation` says what it was; the worker is stopped, and nothing more is
+    read. `overdue_at` is when its server must have reported its end.
 
     Raises:
         OSError: the server does not answer.
@@ -26,7 +30,9 @@ class WorkerConnection:
     def __init__(self, number: int, task: WorkerTask, plan: bytes, server: ServerProcess, memory: int) -> None:
         self.number, self.task, self.server, self.memory = number, task, server, memory
         self.collector = Collector(task.plan)
-        self.violated = self.at_end = False
+        self.violation: str | None = None
+        self.at_end = False
+        self.overdue_at = time.monotonic() + task.job.options.timeout + _PATIENCE
         self._decoder = Decoder()
         message = {"command": "start", "id": number, "timeout": task.job.options.timeout, "memory": memory}
         self.channel, theirs = socket.socketpair()
@@ -42,7 +48,9 @@ class WorkerConnection:
             theirs.close()
 
     def read(self) -> bool:
-        """Read what has arrived; return whether that was anything. `at_end` is set at the end of the stream."""
+        """Read what has arrived; return whether that was anything. `at_end` is set when nothing more is to be read."""
+        if self.at_end:
+            return False
         try:
             data = self.channel.recv(1 << 20)
         except BlockingIOError:
@@ -50,12 +58,11 @@ class WorkerConnection:
         except ConnectionResetError:
             data = b""
         self.at_end = not data
-        if data and not self.violated:
-            try:
-                for message, array in self._decoder.feed(data):
-                    self.collector.take(message, array)
-            except BadFrame:
-                self.violated = True
-                with contextlib.suppress(OSError):  # the server is gone, and the worker with it
-                    control.send(self.server.channel, {"command": "stop", "id": self.number})
+        try:
+            for message, array in self._decoder.feed(data):
+                self.collector.take(message, array)
+        except BadFrame as error:
+            self.violation, self.at_end = str(error), True
+            with contextlib.suppress(OSError):  # the server is gone, and the worker with it
+                control.send(self.server.channel, {"command": "stop", "id": self.number})
         return bool(data)

@@ -1,4 +1,8 @@
-"""The thread behind the pool: it gives tasks to workers and reads what they send."""
+"""The thread behind the pool: it gives tasks to workers and reads what they send.
+
+What a worker sends or prints can make its own job fail, and nothing else. A server that dies is started again; the
+modules that ran are tried once more, alone.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,14 @@ import contextlib
 import selectors
 import socket
 import threading
+import time
+import traceback
 from collections import deque
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from hubcheck.probe.dispatch.connection import WorkerConnection
-from hubcheck.probe.dispatch.failures import failure_at_end
+from hubcheck.probe.dispatch.endings import Ending, failure_at_end, interference
+from hubcheck.probe.dispatch.failures import one_line
 from hubcheck.probe.dispatch.jobs import Job, ProbeError, WorkerTask
 from hubcheck.probe.dispatch.memory import fair_share
 from hubcheck.probe.dispatch.queue import TaskQueue
@@ -20,12 +26,17 @@ from hubcheck.probe.plan.steps import to_json
 from hubcheck.probe.wire import control
 from hubcheck.probe.wire.framing import MAX_JSON, encode
 
+_MAX_RESTARTS = 3
+"""How often in a row a server is started again while no task ends: then this machine cannot run modules."""
+
 
 class Dispatcher:
     """One thread that owns the servers and the workers' channels; no other thread touches them."""
 
     def __init__(self, devices: Sequence[str], jobs: int, command: Sequence[str] | None) -> None:
         self._slots = jobs
+        self._command = command
+        self._restarts = 0
         self._lock = threading.Lock()
         self._submitted: deque[Job] = deque()
         self._closing = False
@@ -75,13 +86,15 @@ class Dispatcher:
             while not self._closing:
                 self._take_jobs()
                 self._start_tasks()
-                for key, _ in self._selector.select():
+                for key, _ in self._selector.select(self._patience()):
                     if key.fileobj is self._wake:
                         self._wake.recv(4096)
                     elif isinstance(key.data, ServerProcess):
-                        self._receive_event(key.data)
+                        if key.data in self._servers.values():
+                            self._receive_event(key.data)
                     elif key.data.number in self._running:
-                        self._read(key.data)
+                        self._guarded(key.data, self._read)
+                self._check_servers()
         except Exception as error:  # an error in hubcheck; without this, callers would wait forever
             self._failed = f"the dispatcher failed: {type(error).__name__}: {error}"
             raise
@@ -123,7 +136,7 @@ class Dispatcher:
 
     def _start(self, task: WorkerTask) -> None:
         server = self._servers[task.plan.device]
-        memory = task.job.options.memory or fair_share(1 if task.exclusive else self._slots)
+        memory = task.job.options.memory or fair_share(1 if task.tried else self._slots)
         plan = encode(to_json(task.plan))
         if len(plan) > MAX_JSON:
             self._give_up(task.job, "the names of its signatures are too long for it to be run")
@@ -137,28 +150,68 @@ class Dispatcher:
         self._running[connection.number] = connection
         self._selector.register(connection.channel, selectors.EVENT_READ, connection)
 
+    def _patience(self) -> float | None:
+        """Return the seconds until a server is overdue; None if no worker runs."""
+        times = [connection.overdue_at for connection in self._running.values()]
+        return max(0.0, min(times) - time.monotonic()) if times else None
+
+    def _check_servers(self) -> None:
+        """Give up servers that did not end a worker long after its deadline."""
+        now = time.monotonic()
+        for server in {c.server for c in self._running.values() if c.overdue_at <= now}:
+            self._server_failed(server, "the probe server hangs")
+
     def _receive_event(self, server: ServerProcess) -> None:
-        packet = control.receive(server.channel)
-        if packet is None:
-            self._server_failed(server, f"the probe server died: {server.log_tail() or 'it printed no message'}")
+        try:
+            event = control.receive_event(server.channel)
+        except control.BadPacket as error:
+            self._server_failed(server, f"the probe server sent {error}")
             return
-        message = packet[0]
-        if message["event"] == "fatal":
-            self._server_failed(server, message["reason"])
-        elif message["event"] == "ready":
-            server.ready = True
-        elif message["id"] in self._running:
-            self._worker_ended(self._running[message["id"]], message)
+        match event:
+            case None:
+                self._server_failed(server, f"the probe server died: {server.last_words()}")
+            case control.Fatal():
+                self._server_failed(server, one_line(event.reason, 2000))
+            case control.Ready():
+                server.ready = True
+            case control.Ended() if event.id in self._running:
+                connection = self._running[event.id]
+                if connection.server is server:
+                    ending = Ending(event.cause, event.code, event.log)
+                    self._guarded(connection, lambda connection: self._worker_ended(connection, ending))
 
     def _server_failed(self, server: ServerProcess, reason: str) -> None:
-        self._failed = reason
+        """Start a server again, and once more what it ran; if none can be started, give up everything."""
         self._selector.unregister(server.channel)
-        for connection in list(self._running.values()):
-            if connection.server is server:
-                self._forget(connection)
-                connection.task.job.fail(reason)
-        for job in self._queue.clear():
-            job.fail(reason)
+        server.close()
+        connections = [connection for connection in self._running.values() if connection.server is server]
+        for connection in connections:
+            self._forget(connection)
+        self._restarts += 1
+        if server.ready and self._restarts <= _MAX_RESTARTS:
+            try:
+                again = self._servers[server.device] = ServerProcess(server.device, self._command)
+                self._selector.register(again.channel, selectors.EVENT_READ, again)
+            except OSError as error:
+                reason = f"{reason}, and no other one can be started: {error}"
+                self._failed = reason
+        else:
+            self._failed = reason
+        for connection in connections:
+            self._try_again(connection.task, f"{reason}, twice while this module ran")
+        if self._failed is not None:
+            for job in self._queue.clear():
+                job.fail(self._failed)
+
+    def _guarded(self, connection: WorkerConnection, action: Callable[[WorkerConnection], object]) -> None:
+        """Process something from a worker, so that an error in doing so ends its job alone."""
+        try:
+            action(connection)
+        except Exception:
+            self._forget(connection)
+            with contextlib.suppress(OSError):
+                control.send(connection.server.channel, {"command": "stop", "id": connection.number})
+            self._give_up(connection.task.job, traceback.format_exc(), internal=True)
 
     def _read(self, connection: WorkerConnection) -> bool:
         arrived = connection.read()
@@ -167,26 +220,45 @@ class Dispatcher:
                 self._selector.unregister(connection.channel)
         return arrived
 
-    def _worker_ended(self, connection: WorkerConnection, message: dict[str, Any]) -> None:
+    def _worker_ended(self, connection: WorkerConnection, ending: Ending) -> None:
+        self._restarts = 0
         while self._read(connection):
             pass
         self._forget(connection)
         task, collector, options = connection.task, connection.collector, connection.task.job.options
-        cause, code, log = message["cause"], message["code"], message["log"]
-        if connection.violated:
-            cause = "protocol"
-        internal = cause == "not started" or (cause == "exit" and code == control.EXIT_INTERNAL_ERROR)
-        if internal or collector.crash is not None:
-            self._give_up(task.job, f"hubcheck's worker failed: {collector.crash or log}", internal=True)
+        if ending.cause == "not started":
+            self._give_up(task.job, f"no worker could be started: {one_line(ending.log)}")
             return
-        if connection.violated or not collector.done:
-            collector.fail(failure_at_end(cause, code, log, timeout=options.timeout, memory=connection.memory))
-        shared = self._slots > 1 and not task.exclusive and options.memory is None
-        if shared and collector.ran_out_of_memory:
-            self._queue.add_again(task)  # with all the memory: a module that exceeds a share has no fault yet
+        exited_in_our_code = (ending.cause, ending.code) == ("exit", control.EXIT_INTERNAL_ERROR)
+        if collector.crash is not None or (exited_in_our_code and not collector.module_was_loaded):
+            self._give_up(task.job, f"hubcheck's worker failed: {collector.crash or ending.log}", internal=True)
+            return
+        failure = None
+        if connection.violation is not None:
+            failure = interference(connection.violation)
+        elif not collector.done:
+            failure = failure_at_end(ending, timeout=options.timeout, memory=connection.memory)
+        if failure is not None:
+            collector.fail(failure)
+        # Exceeding a share of the memory is no fault yet, and what happens once may be the machine's.
+        kinds = {limit.kind for limit in collector.limits}
+        lacked_memory = "memory" in kinds and self._slots > 1 and options.memory is None
+        happens_once = "killed" in kinds or (failure is not None and failure.kind == "crash")
+        if not task.tried and (lacked_memory or (happens_once and ending.cause == "signal")):
+            self._try_again(task)
             return
         task.collector = collector
         task.job.finish()
+
+    def _try_again(self, task: WorkerTask, reason: str = "") -> None:
+        """Run a task once more, alone; if it was, its job fails for a reason that is not the module's."""
+        if self._failed is not None:
+            self._give_up(task.job, self._failed)
+        elif task.tried:
+            self._give_up(task.job, reason)
+        else:
+            task.tried = True
+            self._queue.add_again(task)
 
     def _give_up(self, job: Job, reason: str, *, internal: bool = False) -> None:
         job.fail(reason, internal=internal)

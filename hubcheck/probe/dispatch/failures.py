@@ -1,46 +1,46 @@
-"""Describe in one line why a load or a call failed, from the messages of TensorFlow or the kernel."""
+"""Describe in one line why a load or a call failed, from the messages of TensorFlow.
+
+The messages are hostile input: they are cut to MAX_TEXT characters, and no pattern below takes more than linear time.
+"""
 
 from __future__ import annotations
 
 import re
-import signal
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from hubcheck.probe.observations import Failure
+from hubcheck.probe.wire.frames import MAX_TEXT
 
 _MAX_LENGTH = 400
-_NOISE = re.compile(
-    r"^(Graph execution error:?|Detected at node .*|<stack traces unavailable>|\s*File \".*|.*Detected at node|\s*)$"
-)
-_NODE = re.compile(r"\{\{(?:function_)?node ([^}]+)\}\}")
-_UNREGISTERED = re.compile(r"Op type not registered '([^']+)'")
-_MISSING_KERNEL = re.compile(r"No OpKernel was registered to support Op '(\w+)'.*?with these attrs: \[(.*?)\]\n", re.S)
+_NOISE = ("Detected at node ", "<stack traces unavailable>", 'File "')
+_NODE = re.compile(r"\{\{(?:function_)?node ([^{}]{1,1000})\}\}")
+_UNREGISTERED = re.compile(r"Op type not registered '([^']{1,200})'")
+_NO_KERNEL_FOR = "No OpKernel was registered to support Op '"
 _NO_KERNEL = re.compile(
     r"No OpKernel was registered to support Op '|Could not find device for node|Cannot assign a device for operation"
     r"|only supports? (?:the )?(?:NHWC|NDHWC|channels_last)|supports only the NHWC|only implemented on GPU"
-    r"|platform \w+ is not among the platforms"
+    r"|platform \w{1,40} is not among the platforms"
     r"|[Nn]ot (?:yet )?(?:implemented|supported) (?:on|for) (?:the )?CPU|NCHW.{0,40}(?:on|for) (?:the )?CPU"
 )
-_NO_GRADIENT = re.compile(r"No gradient defined for operation ?'([^']*)' \(op type: (\w+)\)")
-_PREVENTED = re.compile(r"Gradient explicitly disabled. Reason: b?['\"]?(.*?)['\"]?$", re.S)
+_NO_GRADIENT = re.compile(r"No gradient defined for operation ?'([^']{0,1000})' \(op type: (\w{1,200})\)")
+_PREVENTED = "Gradient explicitly disabled. Reason: "
 _PINNED = re.compile(
-    r"was explicitly assigned to|explicit device specification '[^']*' because (?!no supported kernel for CPU)"
+    r"was explicitly assigned to|explicit device specification '[^']{0,500}' because (?!no supported kernel for CPU)"
 )
 _NO_MEMORY = re.compile(r"OOM when allocating|[Oo]ut of memory|bad_alloc|MemoryError|failed to allocate memory")
-_FATAL = re.compile(r"^(?:F\d{4} .*|.*Check failed:.*|terminate called.*|.*what\(\):.*|Fatal Python error:.*)$", re.M)
-_LOG_PREFIX = re.compile(r"^[FEWI]\d{4,8} [\d:. ]+\d+ ([\w./-]+:\d+)\] ")
+_NODE_MARK = re.compile(r"\{\{[^{}]{0,1000}\}\} ?")
+_OP_MARK = re.compile(r" ?\[Op:[^\[\]]{0,1000}\](?: name: )?")
 
 
 def one_line(text: str, longest: int = _MAX_LENGTH) -> str:
     """Return untrusted text as one line of limited length without control characters."""
-    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    text = " ".join("".join(char if char.isprintable() else " " for char in text[:MAX_TEXT]).split())
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def failure_from_error(error: Mapping[str, Any]) -> Failure:
-    """Return the failure that an exception of TensorFlow describes; `error` holds its type and message."""
-    kind, message = str(error.get("type", "")), str(error.get("message", ""))
+def failure_from_error(kind: str, message: str) -> Failure:
+    """Return the failure that an exception of TensorFlow describes, by the name of its type and its message."""
+    kind, message = kind[:MAX_TEXT], message[:MAX_TEXT]
     node = _NODE.search(message)
     name = one_line(node[1], 200) if node else None
     op = _UNREGISTERED.search(message)
@@ -48,68 +48,53 @@ def failure_from_error(error: Mapping[str, Any]) -> Failure:
         return Failure("op", f"the op {one_line(op[1], 80)} is not registered in stock TensorFlow", name)
     if "_UserObject' object has no attribute 'add_slot'" in message:
         return Failure("keras2", "a Keras 2 model saved with its optimizer loads only after `import tf_keras`")
-    missing = _MISSING_KERNEL.search(message)
-    if missing:
-        types = ", ".join(sorted(set(re.findall(r"\w+=DT_\w+", missing[2])))[:4])
-        text = f"the op {missing[1]} has no kernel for this device" + (f" with {types}" if types else "")
-        return Failure("kernel", text, name)
-    missing = _NO_GRADIENT.search(message)
-    if missing:
-        return Failure("gradient", f"the op {missing[2]} has no gradient", one_line(missing[1], 200))
-    prevented = _PREVENTED.search(message)
+    missing = _missing_kernel(message)
+    if missing is not None:
+        return Failure("kernel", missing, name)
+    gradient = _NO_GRADIENT.search(message)
+    if gradient:
+        return Failure("gradient", f"the op {gradient[2]} has no gradient", one_line(gradient[1], 200))
+    _, prevented, reason = message.partition(_PREVENTED)
     if prevented:
-        return Failure("gradient", f"PreventGradient forbids it: {one_line(prevented[1], 200) or 'no reason is given'}")
+        reason = one_line(reason.removeprefix("b").strip("'\""), 200)
+        return Failure("gradient", f"PreventGradient forbids it: {reason or 'no reason is given'}")
     text = _without_traceback(message)
     if _PINNED.search(message):
         return Failure("pinned", text, name)
     if _NO_KERNEL.search(message):
         return Failure("kernel", text, name)
     if kind in ("ResourceExhaustedError", "MemoryError") or _NO_MEMORY.search(message):
-        return Failure("memory", f"ran out of memory: {text}", name)
+        hint = "; make it smaller, or raise memory-mb in the configuration"
+        return Failure("memory", f"ran out of memory: {one_line(text, 300)}{hint}", name)
     return Failure("error", f"{one_line(kind, 60)}: {text}", name)
 
 
-def failure_at_end(cause: str, code: int, log: str, *, timeout: float, memory: int) -> Failure:
-    """Return why a worker ended before its plan did.
+def _missing_kernel(message: str) -> str | None:
+    """Return which op has no kernel, and for which types, from "... Op 'Conv2D' ... with these attrs: [...]"."""
+    _, found, rest = message.partition(_NO_KERNEL_FOR)
+    op, quote, rest = rest.partition("'")
+    _, attributes_follow, rest = rest.partition("with these attrs: [")
+    attributes, end, _ = rest.partition("]\n")
+    if not (found and quote and attributes_follow and end and op.isidentifier()):
+        return None
+    types = ", ".join(sorted(set(_types(attributes)))[:4])
+    return f"the op {one_line(op, 80)} has no kernel for this device" + (f" with {types}" if types else "")
 
-    Args:
-        cause: why the server ended it ("deadline", "memory", "disk"), "protocol", "signal" or "exit".
-        code: its exit status, or minus the number of the signal.
-        log: the end of what it printed.
-        timeout: its deadline in seconds.
-        memory: its memory limit in bytes.
-    """
-    fatal = _FATAL.findall(log)
-    message = f": {one_line(_LOG_PREFIX.sub('', fatal[-1]))}" if fatal else ""
-    limit = f"its limit of {memory / 2**30:.1f} GiB"
-    match cause:
-        case "deadline":
-            return Failure("deadline", f"the worker was stopped at its deadline of {timeout:g} s")
-        case "memory":
-            return Failure("memory", f"the worker ran out of memory: it was stopped at {limit}")
-        case "disk":
-            return Failure("error", "the worker was stopped because it filled its scratch folder")
-        case "protocol":
-            return Failure("protocol", "the worker sent an invalid result")
-        case "signal" if "bad_alloc" in log:
-            return Failure("memory", f"the worker ran out of memory at {limit}")
-        case "signal":
-            hint = ", perhaps by the kernel for lack of memory" if -code == signal.SIGKILL else ""
-            return Failure("signal", f"the worker crashed with signal {_signal_name(-code)}{hint}{message}")
-        case _:
-            return Failure("signal", f"the worker exited with status {code}{message}")
+
+def _types(attributes: str) -> Iterator[str]:
+    for attribute in attributes.split(", "):
+        key, _, value = attribute.partition("=")
+        if key.isidentifier() and value.startswith("DT_") and value.isidentifier():
+            yield one_line(attribute, 60)
 
 
 def _without_traceback(message: str) -> str:
     """Return what went wrong, without the stack traces and node names that TensorFlow adds."""
-    lines = [line for line in message.split("\n\t [[", 1)[0].splitlines() if not _NOISE.match(line)]
-    text = " ".join(lines) or message
-    text = re.sub(r"\{\{[^}]*\}\}\s*", "", text)
-    return one_line(re.sub(r"\s*\[Op:[^\]]*\]( name: )?", "", text))
+    lines = [line for line in message.split("\n\t [[", 1)[0].splitlines() if not _is_noise(line)]
+    text = one_line(" ".join(lines) or message, MAX_TEXT)
+    return one_line(_OP_MARK.sub("", _NODE_MARK.sub("", text)))
 
 
-def _signal_name(number: int) -> str:
-    try:
-        return f"{number} ({signal.Signals(number).name})"
-    except ValueError:
-        return str(number)
+def _is_noise(line: str) -> bool:
+    line = line.strip()
+    return line in ("", "Graph execution error:") or line.startswith(_NOISE) or line.endswith("Detected at node")

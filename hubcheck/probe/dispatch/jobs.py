@@ -30,12 +30,13 @@ class ProbeError(RuntimeError):
 class WorkerTask:
     """The part of a job that one worker does. `collector` holds what it observed, once it has ended.
 
-    An `exclusive` task runs while no other does: the second try of one that ran out of its share of the memory.
+    A task that was `tried` runs once more, while no other does: it ran out of its share of the memory, or its worker
+    died.
     """
 
     job: Job
     plan: ProbePlan
-    exclusive: bool = False
+    tried: bool = False
     collector: Collector | None = None
 
 
@@ -88,7 +89,7 @@ class Job:
             loads=_without_duplicates(load for collector in collectors for load in collector.loads),
             runs=tuple(run for collector in collectors for run in collector.runs),
             not_run=(*not_planned, *(entry for collector in collectors for entry in collector.not_run)),
-            sandbox=tuple(dict.fromkeys(name for collector in collectors for name in collector.enforced)),
+            sandbox=tuple(dict.fromkeys(name for collector in collectors for name in collector.enforced or ())),
             sandbox_missing=tuple(dict.fromkeys(name for collector in collectors for name in collector.missing)),
             settings=self.options.settings,
         )

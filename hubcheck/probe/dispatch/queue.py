@@ -26,7 +26,6 @@ class TaskQueue:
 
     def add_again(self, task: WorkerTask) -> None:
         """Append a task that is to run once more, alone."""
-        task.exclusive = True
         self._tasks.append(task)
 
     def remove(self, job: Job) -> None:
@@ -45,10 +44,10 @@ class TaskQueue:
 
         A job is divided only when its turn comes: for two workers if it is the last one and a slot would stay empty.
         """
-        while len(running) < self._slots and not any(task.exclusive for task in running):
+        while len(running) < self._slots and not any(task.tried for task in running):
             if self._tasks:
                 task = self._tasks[0]
-                if (task.exclusive and running) or _shares_accelerator(task, running):
+                if (task.tried and running) or _shares_accelerator(task, running):
                     return None
                 return self._tasks.popleft()
             if not self._jobs:

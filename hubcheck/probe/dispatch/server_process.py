@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import socket
 import subprocess
@@ -12,9 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hubcheck.probe.dispatch.environment import environment
+from hubcheck.probe.dispatch.failures import one_line
 from hubcheck.util.resources import import_path
 
 _SHUTDOWN_SECONDS = 10.0
+_MAX_LAST_WORDS = 2_000
+_LOG_NOISE = re.compile(r"[EWI]\d{4} |\d{4}-\d\d-\d\d |WARNING: |To enable the following instructions")
+"""Lines that TensorFlow prints at its import whatever happens."""
+
 _SERVER = Path(__file__).resolve().parents[1] / "worker" / "server.py"
 
 
@@ -26,6 +32,7 @@ class ServerProcess:
     """
 
     def __init__(self, device: str, command: Sequence[str] | None = None) -> None:
+        self.device = device
         self.ready = False
         self.scratch = Path(tempfile.mkdtemp(prefix="hubcheck-"))
         self._log = self.scratch / "server.log"
@@ -50,11 +57,14 @@ class ServerProcess:
         finally:
             theirs.close()
 
-    def log_tail(self) -> str:
-        """Return the end of what the server printed."""
-        with contextlib.suppress(OSError):
-            return self._log.read_text(encoding="utf-8", errors="replace")[-2000:]
-        return ""
+    def last_words(self) -> str:
+        """Return the end of what the server printed, in one line."""
+        with contextlib.suppress(OSError), self._log.open("rb") as log:
+            log.seek(max(0, self._log.stat().st_size - _MAX_LAST_WORDS))
+            lines = log.read(_MAX_LAST_WORDS).decode("utf-8", "replace").splitlines()
+            told = [line for line in lines if not _LOG_NOISE.match(line)]
+            return one_line(" ".join(told)) or "it printed no message"
+        return "it printed no message"
 
     def close(self) -> None:
         """End the server and its workers, remove its folder, and return when they are gone."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from hubcheck.probe.observations import ProbeTarget, Purpose
+
+_MAX_VALUES, _MAX_REPEATED = 1 << 20, 1 << 16
 
 Condition = Literal["always", "failed", "refused", "fits", "random", "unlike", "stateful"]
 """When a call is made.
@@ -64,6 +67,19 @@ class CallStep:
     def images(self) -> tuple[str, ...]:
         """The images of the batch: those of the first input that has images."""
         return next((spec.images for spec in self.inputs.values() if spec.images), ())
+
+    @property
+    def max_values(self) -> int:
+        """How many numbers of one output are sent back, about: of wider outputs, evenly spaced columns."""
+        return _MAX_REPEATED if self.purpose == "repeated" else _MAX_VALUES
+
+    def sampled(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of what is sent of an output: [row, column] of one that is too wide."""
+        size = math.prod(shape)
+        if size <= self.max_values or not shape:
+            return shape
+        rows, columns = min(shape[0], self.max_values // 16), size // shape[0]
+        return rows, -(-columns // -(-rows * columns // self.max_values))
 
 
 Step = LoadStep | CallStep

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from hubcheck.probe.wire.strict_json import parse_object
 
 _HEADER = struct.Struct(">II")
 MAX_JSON = 1 << 20
@@ -21,7 +22,7 @@ MAX_TOTAL = 1 << 30
 
 
 class BadFrame(ValueError):
-    """The bytes are not a valid frame, or not one that is expected here."""
+    """The bytes are not a valid frame, or not one that is expected here; the message says why, in a few words."""
 
 
 def encode(message: Mapping[str, Any], array: Any = None) -> bytes:
@@ -50,53 +51,29 @@ class Decoder:
 
     def feed(self, data: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:
         """Add bytes to the stream and yield the frames that are complete: the message and the array's bytes."""
-        self._buffer += data
         self._total += len(data)
         if self._total > MAX_TOTAL:
-            raise BadFrame("the worker sent too many bytes")
-        while len(self._buffer) >= _HEADER.size:
-            json_size, array_size = _HEADER.unpack_from(self._buffer)
-            if json_size > MAX_JSON or array_size > MAX_ARRAY:
-                raise BadFrame("the frame is too large")
-            end = _HEADER.size + json_size + array_size
-            if len(self._buffer) < end:
-                return
-            text = bytes(self._buffer[_HEADER.size : _HEADER.size + json_size])
-            array = bytes(self._buffer[_HEADER.size + json_size : end])
-            del self._buffer[:end]
-            yield _object(text), array
-
-
-def decode_array(data: bytes) -> Any:
-    """Return the numpy array of numbers or bools in npy bytes.
-
-    Raises:
-        BadFrame: the bytes are not such an array.
-    """
-    import numpy
-
-    stream = io.BytesIO(data)
-    try:
-        if numpy.lib.format.read_magic(stream) != (1, 0):
-            raise BadFrame("workers write npy version 1.0 only")
-        shape, fortran, dtype = numpy.lib.format.read_array_header_1_0(stream, max_header_size=1000)
-    except BadFrame:
-        raise
-    except Exception as error:  # hostile bytes: numpy's parser may raise anything
-        raise BadFrame(f"not an npy array: {type(error).__name__}") from None
-    if dtype.kind not in "biufc" or dtype.hasobject or fortran or len(shape) > 16 or any(dim < 0 for dim in shape):
-        raise BadFrame("workers do not write such arrays")
-    body = data[stream.tell() :]
-    if math.prod(map(int, shape)) * dtype.itemsize != len(body):
-        raise BadFrame("the array's size does not match its shape")
-    return numpy.frombuffer(body, dtype).reshape(shape)
+            raise BadFrame("more bytes than any module has results")
+        self._buffer += data
+        start = 0
+        try:
+            while len(self._buffer) - start >= _HEADER.size:
+                json_size, array_size = _HEADER.unpack_from(self._buffer, start)
+                if json_size > MAX_JSON or array_size > MAX_ARRAY:
+                    raise BadFrame("a frame that is too large")
+                middle = start + _HEADER.size + json_size
+                if len(self._buffer) < middle + array_size:
+                    return
+                text = bytes(self._buffer[start + _HEADER.size : middle])
+                array = bytes(self._buffer[middle : middle + array_size])
+                start = middle + array_size
+                yield _object(text), array
+        finally:
+            del self._buffer[:start]  # once for all frames: moving the rest costs time
 
 
 def _object(text: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        raise BadFrame("not JSON") from None
-    if not isinstance(value, dict):
-        raise BadFrame("not a JSON object")
-    return value
+        return parse_object(text)
+    except ValueError:
+        raise BadFrame("a message that is not a JSON object") from None

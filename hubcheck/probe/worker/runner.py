@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,19 +16,19 @@ from hubcheck.probe.inputs import make_input
 from hubcheck.probe.observations import ProbeTarget
 from hubcheck.probe.plan.steps import CallStep, LoadStep, ProbePlan
 from hubcheck.probe.tolerances import SAME_ANSWER
-from hubcheck.probe.wire.framing import encode
+from hubcheck.probe.wire.frames import MAX_KEY, MAX_TEXT
+from hubcheck.probe.wire.framing import MAX_JSON, encode
 from hubcheck.probe.worker.loaders import LoadedModule, ObjectModule, SessionModule
 from hubcheck.util.numbers import difference
-
-_MAX_VALUES = 1 << 22
-_MAX_REPEATED = 1 << 16
-"""Maximal numbers of one output that are sent; of wider outputs, evenly spaced columns."""
 
 _GRADIENT_FACTOR = 10.0
 """How much longer than a call gradients take, most of it to build their graph."""
 
 _MAX_VARIABLES = 5_000
 """Variables whose gradients are described."""
+
+_MAX_DESCRIBED = MAX_JSON - 200_000
+"""Bytes of JSON that describe the outputs of a call; an error message may take the rest."""
 
 
 class PlanRunner:
@@ -148,9 +149,10 @@ class PlanRunner:
             self._results[step.target] = kept
         elif step.purpose == "again" and not _all_equal(kept, self._results.get(step.target, {})):
             self._random.add(step.target)
-        limit = _MAX_REPEATED if step.purpose == "repeated" else _MAX_VALUES
+        outputs = _bounded(outputs, step.keep)
         for key, values in kept.items():
-            self._send({"kind": "array", "step": number, "key": key}, _subsample(values, limit))
+            if key in outputs:
+                self._send({"kind": "array", "step": number, "key": key}, _subsample(values, step))
         self._send({"kind": "run", "step": number, "seconds": seconds, "error": error, "outputs": outputs})
 
     def _send(self, message: dict[str, Any], array: Any = None) -> None:
@@ -171,7 +173,7 @@ def _describe(tensor: Any, *, keep: bool) -> tuple[dict[str, Any], Any]:
     values = None
     if keep and (dtype.is_floating or dtype.is_integer or dtype.is_bool):
         values = np.asarray(tensor)
-        if dtype in (tf.bfloat16, tf.float16):
+        if values.dtype.kind not in "biuf" or dtype == tf.float16:  # numpy knows no bfloat16, float8 or int4
             values = values.astype(np.float32)
     return {"dtype": dtype.name, "shape": shape}, values
 
@@ -180,7 +182,8 @@ def _described_gradients(gradients: list[tuple[str, Any, Any]]) -> dict[str, Any
     """Return the variables by name, with "none", "finite" or "not finite" as the dtype of their gradient."""
     described: dict[str, Any] = {}
     for name, shape, finite in gradients[:_MAX_VARIABLES]:
-        unique = name if name not in described else f"{name} ({len(described)})"
+        short = name[:200]
+        unique = short if short not in described else f"{short} ({len(described)})"
         dtype = "none" if finite is None else "finite" if finite else "not finite"
         described[unique] = {"dtype": dtype, "shape": list(shape)}
     return described
@@ -194,17 +197,29 @@ def _all_equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return one.keys() == other.keys() and all(_equal(values, other[key]) for key, values in one.items())
 
 
-def _subsample(values: Any, limit: int) -> Any:
-    """Return at most `limit` numbers by leaving out columns, always the same ones for the same shape."""
-    if values.size <= limit or values.ndim == 0 or not len(values):
+def _subsample(values: Any, step: CallStep) -> Any:
+    """Leave out columns of what is too wide, always the same ones for the same shape."""
+    shape = step.sampled(values.shape)
+    if shape == values.shape:
         return values
-    flat = values.reshape(len(values), -1)
-    rows = flat[: max(1, limit // 16)]
-    return rows[:, :: -(-rows.size // limit)]
+    rows = values.reshape(len(values), -1)[: shape[0]]
+    return rows[:, :: -(-rows.size // step.max_values)]
+
+
+def _bounded(outputs: dict[str, Any], kept: Sequence[str]) -> dict[str, Any]:
+    """Return the outputs whose description fits in a frame: those that are kept first."""
+    room, fitting = _MAX_DESCRIBED, set[str]()
+    for key in sorted(outputs, key=lambda key: key not in kept):
+        room -= 6 * len(key) + 24 * len(outputs[key]["shape"]) + 100
+        if room < 0:
+            break
+        if len(key) <= MAX_KEY:
+            fitting.add(key)
+    return {key: described for key, described in outputs.items() if key in fitting}
 
 
 def _error(problem: Exception) -> dict[str, str]:
-    return {"type": type(problem).__name__, "message": str(problem)[:20_000]}
+    return {"type": type(problem).__name__, "message": str(problem)[:MAX_TEXT]}
 
 
 def work(channel: socket.socket, plan: ProbePlan) -> None:
