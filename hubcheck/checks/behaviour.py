@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hubcheck.checks.context import Context
 from hubcheck.checks.corroboration import corroborating
 from hubcheck.checks.faults import Checked, CheckItem, Skip
+from hubcheck.checks.judged import interface_of_target
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.targets import called_in_inference, not_called_in_inference, target_fault
 from hubcheck.probe.observations import CONSTANT, Observations, ProbeTarget, Purpose, Run
@@ -116,12 +117,12 @@ def finite(context: Context, observations: Observations) -> Iterator[CheckItem]:
 def informative(context: Context, observations: Observations) -> Iterator[CheckItem]:
     """Different images have different results.
 
-    Only task signatures are checked: the others are fed fewer images.
+    Only what the module is judged on is checked: other targets are fed fewer images.
     """
     import numpy
 
     for target in called_in_inference(context, observations):
-        if target.signature not in context.contracts:
+        if interface_of_target(context, target) is None:
             continue
         parts: dict[str, list[Any]] = {}
         names: set[str] = set()

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
-from hubcheck.module.types import Asset, Module, Signature, Variant
+from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
+from hubcheck.checks.judged import where_of
+from hubcheck.module.types import Asset, Module
+from hubcheck.rulebook.interfaces import Interface
 from hubcheck.util.text import plural
 
 _LABELS = re.compile(r"label|class|categor|synset", re.IGNORECASE)
@@ -32,8 +34,7 @@ def labels(context: Context, *, signature: str) -> Iterator[CheckItem]:
     if found is None or not assets:
         yield Skip(f"the module has no {signature}" if found is None else "the module has no labels asset")
         return
-    variant, classification = found
-    output = classification.outputs.get("default")
+    output = found.signature.outputs.get("default")
     dims = output.shape.dims if output is not None else None
     width = dims[-1] if dims is not None and len(dims) == 2 else None
     counted = [
@@ -46,7 +47,7 @@ def labels(context: Context, *, signature: str) -> Iterator[CheckItem]:
     yield Checked()
     if all(asset.lines != width for asset in counted):
         asset = counted[0]
-        where = Where(variant.name, None, signature, "outputs", "default")
+        where = where_of(found, "outputs", "default")
         yield Fault(where, f"{plural(asset.lines or 0, 'line')} in assets/{asset.filename}", f"{width}, one per class")
 
 
@@ -60,7 +61,7 @@ def documentation(context: Context, *, signature: str) -> Iterator[CheckItem]:
     if _labels_assets(context.module):
         return
     documents = context.module.documents
-    where = Where(classification[0].name, None, signature)
+    where = where_of(classification)
     found = ", ".join(documents) or "no labels asset, no MODULE.md, no README.md"
     wanted = {
         "the activation": (_ACTIVATION, _FIX_ACTIVATION),
@@ -76,11 +77,8 @@ def documentation(context: Context, *, signature: str) -> Iterator[CheckItem]:
         yield Fault(where, found, " and ".join(missing))
 
 
-def _classification(context: Context, name: str) -> tuple[Variant, Signature] | None:
-    for variant, signature, _ in context.common_signatures():
-        if signature.key == name:
-            return variant, signature
-    return None
+def _classification(context: Context, name: str) -> Interface | None:
+    return next((each for each in context.judged() if each.contract.name == name), None)
 
 
 def _labels_assets(module: Module) -> list[Asset]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from hubcheck.checks.faults import Where
 from hubcheck.graph.variant_analysis import VariantAnalysis
-from hubcheck.module.types import Module, Signature, Tensor, Variant
+from hubcheck.module.types import Module, Signature, Tensor, Trace, Variant
 from hubcheck.rulebook.contract import SignatureContract, TensorContract, contracted_inputs
+from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
+from hubcheck.rulebook.interfaces import Interface, interfaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,34 +20,47 @@ class Context:
     Attributes:
         module: the module, as read from its files.
         contracts: the common signatures by name.
+        convention: what consumers call.
         found_in_files: for the probe half of a rule, the places where its static half found faults.
         analyses: what checks derive from the graph of each variant; see `analysis`.
     """
 
     module: Module
     contracts: Mapping[str, SignatureContract]
+    convention: Convention = DEFAULT_CONVENTION
     found_in_files: tuple[Where, ...] = ()
     analyses: dict[Variant, VariantAnalysis] = field(default_factory=dict)
 
+    def judged(self) -> list[Interface]:
+        """Return what the module is judged on: its common signatures, or else its callable."""
+        return interfaces(self.module, self.contracts, self.convention)
+
+    def interface(self, *, signature: str | None, trace: Trace | None) -> Interface | None:
+        """Return a signature or a trace with its contract, if the module is judged on it."""
+        return next(
+            (each for each in self.judged() if each.trace is trace and (trace or each.signature.key == signature)), None
+        )
+
     def common_signatures(self) -> Iterator[tuple[Variant, Signature, SignatureContract]]:
-        """Yield the signatures of all variants that have the name of a contract."""
-        for variant in self.module.variants:
-            for key, contract in self.contracts.items():
-                if key in variant.signatures:
-                    yield variant, variant.signatures[key], contract
+        """Yield the common signatures that the module is judged on, of all variants."""
+        for each in self.judged():
+            if each.trace is None:
+                yield each.variant, each.signature, each.contract
 
     def contract_of_images(self) -> TensorContract | None:
-        """Return the contract of the images of the common signatures that the module has; None if it has none."""
-        inputs = (promised for _, _, contract in self.common_signatures() for promised in contract.inputs.values())
+        """Return the contract of the images that the module is judged on; None if there are none."""
+        inputs = (promised for each in self.judged() for promised in each.contract.inputs.values())
         return next((promised for promised in inputs if promised.is_image), None)
 
     def analysis(self, variant: Variant) -> VariantAnalysis:
         """Return what can be known of a variant's graph: one object, which all checks share.
 
-        Its entry points are the common signatures, the default signature and the callable.
+        Its entry points are the common signatures, the default signature and the callable; under `saved-model-api`, the
+        callable alone.
         """
         if variant not in self.analyses:
-            keys = dict.fromkeys([*self.contracts, self.module.default_signature])
+            by_name = self.convention == "common-signatures"
+            keys = dict.fromkeys([*self.contracts, self.module.default_signature] if by_name else ())
             self.analyses[variant] = self.analysis_of(variant, [key for key in keys if key in variant.signatures])
         return self.analyses[variant]
 

@@ -9,6 +9,7 @@ from typing import Any
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Skip
 from hubcheck.checks.graph_groups import Group, group_fault, judged_variants
+from hubcheck.checks.judged import without_callable
 from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.dataflow.unknown_ops import runs_unknown_code
 from hubcheck.graph.devices import kernels
@@ -33,6 +34,7 @@ def gpu_kernels(context: Context, *, on_host: Collection[str]) -> Iterator[Check
     Args:
         on_host: ops that always work on the host, and whose results are small.
     """
+    yield from without_callable(context)
     release, _ = ops.tensorflow_version()
     for variant in judged_variants(context):
         yield Checked()
@@ -47,6 +49,7 @@ def gpu_kernels(context: Context, *, on_host: Collection[str]) -> Iterator[Check
 
 def cpu_kernels(context: Context) -> Iterator[CheckItem]:
     """No op on the device path lacks a kernel for CPUs. What has one can still fail, which only a run shows."""
+    yield from without_callable(context)
     release, _ = ops.tensorflow_version()
     for variant in judged_variants(context):
         path = context.analysis(variant).device_path
@@ -65,6 +68,7 @@ def channels_last(context: Context, *, ops: Sequence[str]) -> Iterator[CheckItem
     Args:
         ops: name patterns of the ops to check.
     """
+    yield from without_callable(context)
     for variant in judged_variants(context):
         yield Checked()
         wanted: dict[str, bool] = {}

@@ -48,6 +48,7 @@ class Fault:
         source: where the requirement is specified, if not in the rule's own source.
         replay: the arguments of `hubcheck replay`, after the module's path, that show a fault of a run again.
         group: faults of a rule with the same group have one cause and are reported as one finding.
+        blocks: whether it keeps the rules that need this one from being checked.
         secondary: it probably has the cause of another fault of the rule, and is reported only if there is none.
     """
 
@@ -62,6 +63,7 @@ class Fault:
     source: str | None = None
     replay: tuple[str, ...] = ()
     group: Hashable = None
+    blocks: bool = True
     secondary: bool = False
 
 

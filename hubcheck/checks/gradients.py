@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from hubcheck.checks.context import Context
 from hubcheck.checks.corroboration import corroborating
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
+from hubcheck.checks.judged import without_callable
 from hubcheck.checks.places import node_of, where_in
 from hubcheck.checks.targets import failure_fault, not_called, place_of, replay_of
 from hubcheck.graph.gradients import blocking_nodes
@@ -25,6 +26,7 @@ def differentiable(context: Context, *, blocking: Sequence[str]) -> Iterator[Che
         context: the module.
         blocking: the ops for which TensorFlow has no gradient.
     """
+    yield from without_callable(context)
     inference, objects = context.module.inference, context.module.objects
     if inference is None or objects is None:
         yield Skip("only a run shows whether gradients can be computed", undecided=True)

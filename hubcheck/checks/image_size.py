@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
+from hubcheck.checks.judged import nothing_judged, where_of
 from hubcheck.module.types import Variant
 from hubcheck.rulebook.contract import Size, TensorContract, contracted_input, declared_size, expected_image_size
 
@@ -15,7 +16,13 @@ def image_size(context: Context) -> Iterator[CheckItem]:
     module = context.module
     contract = context.contract_of_images()
     if contract is None or module.inference is None:
-        yield Skip("no common signature takes images" if contract is None else "there is no inference variant")
+        if context.judged():
+            yield Skip("there is no inference variant" if contract is not None else "no common signature takes images")
+        else:
+            yield nothing_judged(context)
+        return
+    if context.convention == "saved-model-api":
+        yield from _of_callable(context, contract)
         return
     if module.default_signature not in module.inference.signatures and module.inference.image_size is None:
         yield Skip("there is no default signature to declare the size")
@@ -34,6 +41,18 @@ def image_size(context: Context) -> Iterator[CheckItem]:
             yield Fault(where, _text(size), _text(expected))
 
 
+def _of_callable(context: Context, contract: TensorContract) -> Iterator[CheckItem]:
+    """The traces of the callable declare one size; a size may be left open."""
+    declared = [(where_of(each, "inputs"), declared_size(each.signature, contract)) for each in context.judged()]
+    sizes = [(where, size) for where, size in declared if size is not None]
+    if not sizes:
+        yield Skip("the callable leaves height and width open")
+    for where, size in sizes:
+        yield Checked()
+        if size != sizes[0][1]:
+            yield Fault(where, _text(size), _text(sizes[0][1]))
+
+
 def _takes_images(variant: Variant, key: str, contract: TensorContract) -> bool:
     signature = variant.signatures.get(key)
     found = contracted_input(signature, contract) if signature is not None else None
@@ -41,6 +60,10 @@ def _takes_images(variant: Variant, key: str, contract: TensorContract) -> bool:
 
 
 def _sizes(context: Context, contract: TensorContract) -> Iterator[tuple[Where, Size]]:
+    for each in context.judged():
+        size = declared_size(each.signature, contract) if each.trace is not None else None
+        if size is not None:
+            yield where_of(each, "inputs"), size
     names = {
         context.module.default_signature,
         *(s.key for _, s, c in context.common_signatures() if contract.key in c.inputs),

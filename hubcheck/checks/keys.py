@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
-from hubcheck.checks.tensors import NO_COMMON_SIGNATURE, subject
+from hubcheck.checks.judged import nothing_judged
+from hubcheck.checks.tensors import subject
 from hubcheck.module.types import Signature, Variant
 from hubcheck.rulebook.contract import contracted_inputs
 
@@ -30,7 +31,7 @@ def input_name(context: Context) -> Iterator[CheckItem]:
                     fix=f'Name the argument of the exported function "{key}".' if promised.own else None,
                     source=promised.source,
                 )
-    yield Skip(NO_COMMON_SIGNATURE)
+    yield _no_names(context)
 
 
 def sole_input(context: Context) -> Iterator[CheckItem]:
@@ -44,7 +45,7 @@ def sole_input(context: Context) -> Iterator[CheckItem]:
             source = next(iter(contract.inputs.values())).source
             wanted = f"{_quoted(contract.inputs)} alone"
             yield Fault(where, _quoted(signature.inputs), wanted, {"others": _quoted(others)}, source=source)
-    yield Skip(NO_COMMON_SIGNATURE)
+    yield _no_names(context)
 
 
 def contracted_outputs(context: Context) -> Iterator[CheckItem]:
@@ -58,7 +59,7 @@ def contracted_outputs(context: Context) -> Iterator[CheckItem]:
                 if promised.own:
                     fix = f'Return a dict with the key "{key}" from the exported function.'
                 yield Fault(where, found, f'"{key}" among them', {"key": key}, fix=fix, source=promised.source)
-    yield Skip(NO_COMMON_SIGNATURE)
+    yield _no_names(context)
 
 
 def key_prefix(context: Context) -> Iterator[CheckItem]:
@@ -71,7 +72,7 @@ def key_prefix(context: Context) -> Iterator[CheckItem]:
         for key in signature.outputs:
             if key not in allowed:
                 found.setdefault(key, Where(variant.name, None, signature.key, "outputs", key))
-    yield Skip(NO_COMMON_SIGNATURE)
+    yield _no_names(context)
     prefixes: dict[str, Where] = {}
     for key, where in found.items():
         if _PREFIXED.fullmatch(key):
@@ -96,6 +97,12 @@ def _signatures(context: Context) -> Iterator[tuple[Variant, Signature, set[str]
                 key for name in variant.signatures.keys() & context.contracts for key in context.contracts[name].outputs
             }
             yield variant, default, {"default", *named}
+
+
+def _no_names(context: Context) -> Skip:
+    if context.judged():
+        return Skip("the callable takes the images as its first argument and returns one result, whatever their names")
+    return nothing_judged(context)
 
 
 def _quoted(names: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Node, Where
 from hubcheck.checks.graph_groups import Group, group_fault, judged_variants, nodes_fault
+from hubcheck.checks.judged import without_callable
 from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.devices import kernels
 from hubcheck.graph.devices.placement import read_placement
@@ -16,6 +17,7 @@ from hubcheck.rulebook.levels import Level
 
 def pinned(context: Context) -> Iterator[CheckItem]:
     """No node that the outputs need is pinned to a device that a consumer may not have; a pin to the CPU is a note."""
+    yield from without_callable(context)
     yield Checked()
     for variant in judged_variants(context):
         groups: dict[str, Group] = {}

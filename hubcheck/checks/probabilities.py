@@ -8,6 +8,7 @@ from typing import Any
 from hubcheck.checks.context import Context
 from hubcheck.checks.corroboration import corroborating
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
+from hubcheck.checks.judged import interface_of_target
 from hubcheck.checks.logits import hides_activation
 from hubcheck.checks.targets import called, not_called, place_of, replay_of
 from hubcheck.probe.observations import CONSTANT, Observations, ProbeTarget
@@ -26,10 +27,13 @@ def not_probabilities(context: Context, observations: Observations, *, signature
     are a fault where the graph hides how they are computed; elsewhere it shows that there is no sigmoid.
     """
     hidden = False
-    for target in called(observations):
-        if target.signature != signature:
-            continue
-        hides = hides_activation(context, target.variant, signature)
+
+    def is_classification(target: ProbeTarget) -> bool:
+        interface = interface_of_target(context, target)
+        return interface is not None and interface.contract.name == signature and not target.session
+
+    for target in filter(is_classification, called(observations)):
+        hides = hides_activation(context, target, signature)
         rows = _rows(observations, target)
         if rows is None:
             hidden = hidden or hides
@@ -38,7 +42,7 @@ def not_probabilities(context: Context, observations: Observations, *, signature
         found = _found(rows, hides=hides)
         if found is not None:
             yield Fault(
-                place_of(target, "outputs", "default"),
+                place_of(target, "outputs", "default" if target.trace is None else None),
                 f"for all {len(rows)} images {found}",
                 "logits",
                 message="the outputs are not logits: {found}",
@@ -46,9 +50,7 @@ def not_probabilities(context: Context, observations: Observations, *, signature
                 group="values",
             )
             return
-    yield from not_called(
-        observations, "pictures", *CONSTANT, of=lambda target: target.signature == signature and not target.session
-    )
+    yield from not_called(observations, "pictures", *CONSTANT, of=is_classification)
     yield Skip("no output of a classification was seen", incomplete=hidden)
 
 
@@ -60,7 +62,10 @@ def _rows(observations: Observations, target: ProbeTarget) -> Any | None:
         output.values
         for run in observations.calls(target)
         for key, output in run.outputs.items()
-        if key == "default" and output.values is not None and output.values.ndim == 2 and output.values.size
+        if (key or "default") == "default"
+        and output.values is not None
+        and output.values.ndim == 2
+        and output.values.size
     ]
     if len({table.shape[1] for table in tables}) != 1:
         return None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
+from hubcheck.checks.judged import without_callable
 from hubcheck.checks.places import layer_name, node_of, where_in
 from hubcheck.graph.dataflow.frame import Value
 from hubcheck.graph.nondeterminism import RandomNode, random_nodes
@@ -19,6 +20,7 @@ def deterministic(context: Context) -> Iterator[CheckItem]:
     if inference is None:
         yield Skip("there is no inference variant")
         return
+    yield from without_callable(context)
     yield Checked()
     with gc_paused():
         if context.analysis(inference).may_be_random:

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
+from hubcheck.checks.judged import interface_of_target
 from hubcheck.checks.pins import pinned
+from hubcheck.checks.reusable import loss_faults
 from hubcheck.checks.targets import (
     called,
     failure_fault,
@@ -108,13 +110,12 @@ def _fixes_output_batch(context: Context, target: ProbeTarget) -> bool:
 
     The callable and the default signature usually are the same function as a task signature, and share its fault.
     """
-    variant = next((variant for variant in context.module.variants if variant.name == target.variant), None)
-    tasks = [task for task in context.contracts if variant is not None and task in variant.signatures]
-    keys = [target.signature] if target.signature in tasks else tasks
-    return variant is not None and any(
-        _batch(next(iter(variant.signatures[key].inputs.values()), None)) is None
-        and _batch(variant.signatures[key].outputs.get("default")) is not None
-        for key in keys
+    judged = [each.signature for each in context.judged() if each.variant.name == target.variant]
+    own = [signature for signature in judged if signature.key == target.signature]
+    return any(
+        _batch(next(iter(signature.inputs.values()), None)) is None
+        and _batch(signature.outputs.get("default")) is not None
+        for signature in own or judged
     )
 
 
@@ -195,9 +196,9 @@ def _differences(context: Context, run: Run, declared: dict[str, Tensor]) -> Ite
 
 
 def _out_of_range(context: Context, run: Run) -> Iterator[Fault]:
-    contract = context.contracts.get(run.target.signature or "")
-    for key, promised in contract.outputs.items() if contract is not None else ():
-        output = run.outputs.get(key)
+    interface = interface_of_target(context, run.target)
+    for key, promised in interface.contract.outputs.items() if interface is not None else ():
+        output = run.outputs.get(key if run.target.trace is None else "")
         if promised.low is None or promised.high is None or output is None or output.values is None:
             continue
         if output.dtype in ("string", "bool") or not output.values.size:
@@ -224,10 +225,10 @@ def _out_of_range(context: Context, run: Run) -> Iterator[Fault]:
 
 def _promised(context: Context, target: ProbeTarget) -> set[str]:
     """Return the outputs of which a contract says that they have a row for each row of the input."""
-    own = context.contracts.get(target.signature or "")
+    interface = interface_of_target(context, target)
     return {
         key
-        for contract in ([own] if own is not None else context.contracts.values())
+        for contract in ([interface.contract] if interface is not None else context.contracts.values())
         for key, output in contract.outputs.items()
         if any(output.shape[:1] == given.shape[:1] for given in contract.inputs.values())
     }
@@ -246,8 +247,15 @@ def _declared(context: Context, target: ProbeTarget) -> dict[str, Tensor]:
 
 def losses(context: Context, observations: Observations) -> Iterator[CheckItem]:
     """The regularization losses of the object can be called, and return one number each."""
+    objects = context.module.objects
+    declared = objects.regularization_losses if objects is not None else None
     for run in observations.runs:
-        if run.purpose != "loss" or run.device != observations.device:
+        number = run.target.number
+        if (
+            run.purpose != "loss"
+            or run.device != observations.device
+            or any(loss_faults(number, (declared or ())[number]))
+        ):
             continue
         yield Checked()
         replay, name = replay_of(run.target, ["loss"]), f"regularization loss {run.target.number}"

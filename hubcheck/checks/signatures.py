@@ -11,6 +11,7 @@ from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.graph.same_function import origin
 from hubcheck.module.types import Signature, Variant
 from hubcheck.rulebook.contract import SignatureContract
+from hubcheck.rulebook.interfaces import called_with_images
 
 _DEFAULT = "default"
 _HOW_TO_ADD = {
@@ -44,6 +45,7 @@ def task_signature(context: Context) -> Iterator[CheckItem]:
         {"hint": hint},
         fix=f"{_HOW_TO_ADD[context.module.format or 'tf2-saved-model']} {advice}",
         command=adapted.command,
+        blocks=not context.judged(),
     )
 
 
@@ -150,9 +152,7 @@ def _callable_faults(context: Context) -> Iterator[Fault]:
     tasks = _tasks(context, inference) if inference is not None else []
     promised = {task.key: task.outputs[_DEFAULT] for task in tasks if _DEFAULT in task.outputs}
     ranks = {tensor.shape.rank for tensor in promised.values()}
-    for trace in context.module.objects.traces:
-        if trace.image_argument is None:
-            continue
+    for trace in called_with_images(context.module.objects):
         if set(trace.outputs) != {""}:
             found = ", ".join(f"{path}: {tensor}" for path, tensor in trace.outputs.items()) or "nothing"
             yield Fault(

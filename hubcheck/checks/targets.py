@@ -7,6 +7,7 @@ from typing import Any
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Side, Skip, Where
+from hubcheck.checks.judged import interface_of_target
 from hubcheck.probe.observations import Failure, Observations, ProbeTarget, Purpose
 
 _FIXES = {
@@ -48,18 +49,17 @@ def target_fault(
 ) -> Fault:
     """Return a fault that calls of a target showed.
 
-    The default signature, the callable and other variants usually are the same function as a task signature in
-    inference, and have the same fault: theirs are secondary.
+    Other targets usually are the same function as what the module is judged on in inference, and have the same fault:
+    theirs are secondary.
     """
-    inference = context.module.inference
-    is_task = inference is not None and target.variant == inference.name and target.signature in context.contracts
+    is_judged = not is_for_training(context, target) and interface_of_target(context, target) is not None
     return Fault(
         place_of(target, side, key),
         found,
         wanted,
         replay=replay_of(target, purposes),
-        group=(found, wanted) if is_task else "not a task signature in inference",
-        secondary=not is_task,
+        group=(found, wanted) if is_judged else "not judged in inference",
+        secondary=not is_judged,
         **more,
     )
 

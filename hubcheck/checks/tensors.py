@@ -7,11 +7,10 @@ from typing import Literal
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Side, Skip, Where
+from hubcheck.checks.judged import nothing_judged, where_of
 from hubcheck.module.types import Tensor, Trace, Variant
 from hubcheck.rulebook.contract import TensorContract, contracted_inputs
 from hubcheck.rulebook.levels import Level
-
-NO_COMMON_SIGNATURE = "the module has none of the common signatures"
 
 Size = Literal["unknown", "number", "name"]
 """What a contract says of a dimension: unknown ("batch?"), exactly a number (3), or constant ("width")."""
@@ -25,20 +24,23 @@ _DECODED = (
 
 
 def contracted_tensors(context: Context, side: Side) -> Iterator[tuple[Variant, Where, Tensor, TensorContract]]:
-    """Yield the inputs or outputs that a contract names, of all common signatures in every variant."""
-    for variant, signature, contract in context.common_signatures():
+    """Yield the inputs or outputs that a contract names, of everything that the module is judged on."""
+    for interface in context.judged():
+        signature, contract = interface.signature, interface.contract
         if side == "inputs":
             found, promised = contracted_inputs(signature, contract), contract.inputs
         else:
             promised = contract.outputs
             found = {key: (key, signature.outputs[key]) for key in promised if key in signature.outputs}
         for key, (name, tensor) in found.items():
-            yield variant, Where(variant.name, None, signature.key, side, name), tensor, promised[key]
+            yield interface.variant, where_of(interface, side, name), tensor, promised[key]
 
 
 def subject(side: Side, contract: TensorContract) -> str:
     """Return what messages call an input or output of a contract."""
-    return "the images input" if contract.is_image and not contract.own else f'the {side[:-1]} "{contract.key}"'
+    if contract.is_image and not contract.own:
+        return "the images input"
+    return f'the {side[:-1]} "{contract.key}"' if contract.key else "the result"
 
 
 def dense(context: Context, *, side: Side) -> Iterator[CheckItem]:
@@ -181,7 +183,7 @@ def _check(
             level=level(contract),
             source=contract.source,
         )
-    yield Skip(NO_COMMON_SIGNATURE if not any(context.common_signatures()) else f"there is no {side[:-1]} to check")
+    yield Skip(f"there is no {side[:-1]} to check") if context.judged() else nothing_judged(context)
 
 
 def _check_names(context: Context, side: Side, sizes: Collection[Size]) -> Iterator[Fault]:
@@ -211,6 +213,7 @@ def _check_traces(context: Context, side: Side, fits: Fits, *, sizes: Collection
 
     Traces may leave shapes open: the signatures declare them. A callable usually has the same fault as a signature.
     """
+    # A callable that is judged in their place has its own place in `contracted_tensors`.
     inputs = [list(contract.inputs.values()) for _, _, contract in context.common_signatures()]
     contracts = [promised[0] for promised in inputs if len(promised) == 1]
     if context.module.objects is None or not contracts or side == "outputs":

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
+from hubcheck.checks.judged import interface_of_entry, nothing_judged
 from hubcheck.checks.places import layer_name, node_of
-from hubcheck.checks.tensors import NO_COMMON_SIGNATURE, subject
+from hubcheck.checks.tensors import subject
 from hubcheck.graph.entry_points import EntryPoint
 from hubcheck.graph.value_scale.arrivals import Arrival, Unknown, arrivals
 from hubcheck.module.types import Variant
@@ -28,11 +29,11 @@ def value_range(context: Context, *, least_scale: float, most_offset: float) -> 
     for variant in context.module.variants:
         analysis = context.analysis(variant)
         for entry in analysis.entries:
-            contract = context.contracts.get(entry.signature or "")
-            if contract is None:
+            interface = interface_of_entry(context, entry)
+            if interface is None:
                 continue
             has_task = True
-            promised = _range(contract)
+            promised = _range(interface.contract)
             if promised is None:
                 continue
             has_range = True
@@ -45,7 +46,7 @@ def value_range(context: Context, *, least_scale: float, most_offset: float) -> 
                 if arrival.scale and takes_bytes(arrival, least_scale, most_offset):
                     yield _fault(variant, entry, arrival, promised)
     if not has_range:
-        yield Skip("no contract names the range of an input" if has_task else NO_COMMON_SIGNATURE)
+        yield Skip("no contract names the range of an input") if has_task else nothing_judged(context)
     elif unknown:
         reason = f"the images are combined with variables in {unknown}, whose values the files do not tell"
         yield Skip(reason, undecided=True)
@@ -82,7 +83,8 @@ def takes_bytes(found: Arrival, least_scale: float, most_offset: float) -> bool:
 def _fault(variant: Variant, entry: EntryPoint, found: Arrival, promised: TensorContract) -> Fault:
     low, high = sorted((found.offset, found.offset + found.scale))
     node = node_of(found.frame, found.node)
-    where = Where(variant.name, None, entry.signature, "inputs", entry.images_key, node)
+    trace = entry.trace.name if entry.trace is not None else None
+    where = Where(variant.name, trace, entry.signature, "inputs", entry.images_key, node)
     values = f"{subject('inputs', promised)} in [{promised.low:g}, {promised.high:g}]" if promised.own else _IMAGES
     expected = "values of another range" if promised.own else "pixels in [0, 255]"
     if found.truncates:

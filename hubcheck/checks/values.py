@@ -31,6 +31,9 @@ def default_is_a_task(context: Context, observations: Observations) -> Iterator[
 
     targets = called(observations)
     tasks = [target for target in targets if target.signature in context.contracts and target.variant == inference.name]
+    if not any(context.common_signatures()):
+        yield Skip("needs module/task-signature", needs="module/task-signature")
+        return
     allowed = tolerance(context, SAME_FUNCTION)
     for target in filter(stands_for_a_task, targets):
         distances = {task: found for task in tasks if (found := _distance(observations, target, task)) is not None}

@@ -121,7 +121,7 @@ def _trace_widths(context: Context, inference: Variant) -> Iterator[Fault]:
             return
     declared = {
         width: key
-        for key in context.contracts
+        for key in dict.fromkeys(signature.key for _, signature, _ in context.common_signatures())
         if (width := _signature_width(context.module, inference, key)) is not None
     }
     for width, name in found.items():

@@ -46,6 +46,8 @@ def _print_rule(rule: Rule) -> None:
     echo(f"{click.style(rule.id, bold=True)}  {rule.level}, checked by: {checked_by(rule)}")
     echo(rule.title)
     rows = [("why", rule.why), ("fix", rule.fix), ("spec", f"{rule.source}: {rule.requirement}")]
+    if rule.levels:
+        rows.append(("under", ", ".join(f"--convention {name}: {level}" for name, level in rule.levels.items())))
     if rule.needs or rule.run_needs:
         rows.append(("needs", ", ".join(dict.fromkeys((*rule.needs, *rule.run_needs)))))
     for label, text in rows:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from hubcheck.rulebook.convention import CONVENTIONS
+
 DEVICES = click.Choice(["cpu", "gpu", "auto", "all"])
 SECONDS = click.FloatRange(min=0, min_open=True)
 
@@ -16,6 +18,12 @@ rules = click.option(
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder with rules and signatures of your own. Repeatable.",
+)
+convention = click.option(
+    "--convention",
+    type=click.Choice(CONVENTIONS),
+    help="What consumers call: the common signatures, or the callable of a TF2 SavedModel."
+    "  [default: common-signatures]",
 )
 run_unsafe = click.option("--run-unsafe", is_flag=True, help="Run a module although a safety rule failed.")
 sandbox = click.option(

@@ -14,6 +14,7 @@ from hubcheck.cli.project import nearest_project
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
 from hubcheck.remote.sources import find_one_source, open_source
 from hubcheck.rulebook.contract import load_contracts
+from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
 from hubcheck.util.text import printable
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     "--timeout", type=options.SECONDS, default=180.0, show_default=True, help="Seconds that the calls may take."
 )
 @options.sandbox
+@options.convention
 @options.rules
 @options.save_evidence
 def command(
@@ -54,6 +56,7 @@ def command(
     larger_batch: int,
     timeout: float,
     sandbox: Mode,
+    convention: Convention | None,
     rules: Sequence[Path],
     save_evidence: Path | None,
 ) -> int:
@@ -76,18 +79,20 @@ def command(
     project = nearest_project(rules)
     contracts = load_contracts(*project.rule_folders)
     request = CallRequest(variant, signature, trace, loss, session, tuple(calls.split(",")))
+    chosen = convention or DEFAULT_CONVENTION
     probe = ProbeOptions(timeout=timeout, larger_batch=larger_batch, seed=seed)
     with open_source(find_one_source(path, project.fetch), project.fetch) as module:
         try:
             with Pool(jobs=1, sandbox=sandbox, devices=selection.devices) as pool:
-                observations = replay(module, contracts, request, pool=pool, options=probe)
+                observations = replay(module, contracts, request, pool=pool, options=probe, convention=chosen)
         except (ProbeError, SandboxUnavailable) as error:
             echo(f"cannot run the module: {error}", err=True)
             return EXIT_INCOMPLETE
         for line in describe(observations):
             echo(line)
         if save_evidence is not None:
-            for file in evidence.save_evidence(save_evidence, module, contracts, observations, probe):
+            saved = evidence.save_evidence(save_evidence, module, contracts, observations, probe, convention=chosen)
+            for file in saved:
                 echo(f"wrote {printable(str(file))}")
     failed = any(load.failure for load in observations.loads) or any(run.failure for run in observations.runs)
     if failed:

@@ -32,6 +32,7 @@ _FILE: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path)}
 @click.option("--select", multiple=True, metavar="RULE", help="Only this rule, or group of rules. Repeatable.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="All but this rule, or group of rules. Repeatable.")
 @options.rules
+@options.convention
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning"]),

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.uri import is_uri
+from hubcheck.rulebook.convention import Convention
 from hubcheck.rulebook.levels import Level
 from hubcheck.util.data_files import DataFileError
 
@@ -49,6 +50,7 @@ class Config:
     file: Path
     static: bool = False
     fail_on: Literal["error", "warning"] | None = None
+    convention: Convention | None = None
     device: Literal["cpu", "gpu", "auto", "all"] | None = None
     jobs: int | None = None
     rules: tuple[Path, ...] = ()
@@ -144,6 +146,7 @@ def _parse(file: Path, content: bytes, use_cache: bool) -> Config | None:
         file=file,
         static=data.get("static", False),
         fail_on=data.get("fail-on"),
+        convention=data.get("convention"),
         device=data.get("device"),
         jobs=data.get("jobs"),
         rules=tuple(_folder(file, name) for name in data.get("rules", ())),

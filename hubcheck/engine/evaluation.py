@@ -17,6 +17,7 @@ from hubcheck.checks.grouping import distinct
 from hubcheck.engine.findings import Finding, Outcome, build_finding
 from hubcheck.engine.halves import ABSENT, Half, HalfName, combine
 from hubcheck.engine.predicates import author_error, predicate
+from hubcheck.rulebook.convention import DEFAULT_CONVENTION
 from hubcheck.rulebook.levels import LEVELS
 from hubcheck.rulebook.rules import Rule, matching
 from hubcheck.util.walk import gc_paused
@@ -117,18 +118,21 @@ class Evaluation:
     def awaits_run(self) -> bool:
         """Return whether running the module could still decide anything."""
         return any(
-            rule.probe is not None
+            self._has_run(rule)
             and rule.id in self.rules.selected
             and self.rules.blocker(rule, "probe", self.static) is None
             for rule in self.ordered
         )
+
+    def _has_run(self, rule: Rule) -> bool:
+        return rule.probe is not None and rule.applies(self.context.convention)
 
     def with_observations(self, observations: Observations) -> Results:
         """Evaluate the probe halves on what was observed when the module ran."""
         probe: dict[str, Half] = {}
         for rule in self.ordered:
             static = self.static.get(rule.id, ABSENT)
-            if rule.probe is not None and static.verdict not in ("blocked", "crashed"):
+            if rule.probe is not None and self._has_run(rule) and static.verdict not in ("blocked", "crashed"):
                 blocked = self.rules.blocker(rule, "probe", self.static, probe)
                 places = tuple(finding.where for finding in static.findings)
                 context = replace(self.context, found_in_files=places)
@@ -147,11 +151,11 @@ class Evaluation:
         """
         probe: dict[str, Half] = {}
         for rule in self.ordered:
-            if rule.probe is not None:
+            if self._has_run(rule):
                 blocked = self.rules.blocker(rule, "static" if complete else "probe", self.static, probe)
                 probe[rule.id] = blocked or Half("not-run", reason, complete=complete)
         if crashed:
-            first = self.rules.first(rule for rule in self.ordered if rule.probe is not None)
+            first = self.rules.first(rule for rule in self.ordered if self._has_run(rule))
             probe[first] = Half("crashed", reason)
         return self.rules.results(self.static, probe)
 
@@ -174,7 +178,9 @@ def evaluate(
     static: dict[str, Half] = {}
     with gc_paused():
         for rule in ordered:
-            if rule.check is not None:
+            if not rule.applies(context.convention):
+                static[rule.id] = Half("inapplicable", f"does not apply under --convention {context.convention}")
+            elif rule.check is not None:
                 static[rule.id] = chosen.blocker(rule, "static", static) or chosen.answer(
                     rule, "static", _evaluate(rule, rule.check, context), static
                 )
@@ -230,9 +236,11 @@ def _evaluate(rule: Rule, check: str, context: Context, *observed: Observations)
     corroborations = tuple(item for item in items if isinstance(item, Corroboration))
     if faults:
         settings = observed[0].settings if observed else ()
+        if context.convention != DEFAULT_CONVENTION:
+            settings += ("--convention", context.convention)
         findings = tuple(build_finding(rule, fault, context.module, settings) for fault in faults)
-        own_level = any(fault.level in (None, "error") for fault in faults)
-        return Half("failed", None, findings, corroborations, blocks=own_level)
+        blocks = any(fault.blocks and fault.level in (None, "error") for fault in faults)
+        return Half("failed", None, findings, corroborations, blocks=blocks)
     skips = list(dict.fromkeys(item for item in items if isinstance(item, Skip)))
     complete = not any(skip.incomplete for skip in skips)
     resting = [skip for skip in skips if skip.needs is not None]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.module_report import ModuleReport, Verdict
+from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
 from hubcheck.rulebook.levels import Level
 from hubcheck.util.text import printable_lines
 
@@ -130,6 +131,7 @@ class Report:
         notices: remarks on the configuration and the baseline.
         project_root: the folder that the modules' keys are relative to.
         rules: the rules that were checked, by id.
+        convention: what the modules were held to.
     """
 
     modules: Sequence[ModuleReport]
@@ -139,6 +141,7 @@ class Report:
     notices: tuple[str, ...] = ()
     project_root: str = ""
     rules: Mapping[str, Rule] = field(default_factory=dict, repr=False)
+    convention: Convention = DEFAULT_CONVENTION
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hubcheck.module.dtypes import dtype_name
 from hubcheck.module.from_proto import shape, structured
 from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
-from hubcheck.module.types import ObjectGraph, Tensor, Trace, Variable
+from hubcheck.module.types import Function, ObjectGraph, Parameters, Tensor, Trace, Variable
 
 
 def object_graph(proto: Any, limits: ReadLimits = LIMITS) -> ObjectGraph:
@@ -23,15 +23,15 @@ def object_graph(proto: Any, limits: ReadLimits = LIMITS) -> ObjectGraph:
     if len(functions) > limit.value:
         raise LimitExceeded(limit, "traces are of the callable")
     losses = _child(proto, 0, "regularization_losses")
+    function = _function(proto, call) if call is not None else None
     return ObjectGraph(
         proto=proto,
-        traces=tuple(_traces(proto, proto.nodes[call])) if call is not None else (),
-        callable=bool(functions),
+        call=function if function is not None and function.traces else None,
         variables=_listed_variables(proto, "variables"),
         trainable_variables=_listed_variables(proto, "trainable_variables"),
         regularization_losses=None
         if losses is None
-        else tuple(_argument_counts(proto, proto.nodes[child.node_id]) for child in _items(proto, losses)),
+        else tuple(_function(proto, child.node_id) for child in _items(proto, losses)),
     )
 
 
@@ -88,8 +88,22 @@ def _concrete_functions(node: Any) -> list[str]:
     return list(node.function.concrete_functions)
 
 
-def _traces(proto: Any, node: Any) -> Iterator[Trace]:
-    names = _parameter_names(node.function.function_spec)
+def _function(proto: Any, number: int) -> Function | None:
+    """Return the function at a node; None if it is something else."""
+    node = proto.nodes[number]
+    if node.WhichOneof("kind") not in ("function", "bare_concrete_function"):
+        return None
+    bare = node.bare_concrete_function if node.WhichOneof("kind") == "bare_concrete_function" else None
+    parameters = _parameters((bare or node.function).function_spec)
+    traces = tuple(_traces(proto, node, parameters.positional if parameters is not None else ()))
+    if bare is not None:
+        # A single trace takes its tensors alone, and has no default values.
+        names, count = tuple(bare.argument_keywords), bare.allowed_positional_arguments
+        parameters = Parameters(names[:count], names[count:], {})
+    return Function(traces, parameters)
+
+
+def _traces(proto: Any, node: Any, names: Sequence[str]) -> Iterator[Trace]:
     for name in _concrete_functions(node):
         if name not in proto.concrete_functions:
             continue
@@ -104,17 +118,32 @@ def _traces(proto: Any, node: Any) -> Iterator[Trace]:
         )
 
 
-def _parameter_names(spec: Any) -> list[str]:
+def _parameters(spec: Any) -> Parameters | None:
+    """Return what `inspect.getfullargspec` said of a function when it was saved, without `self`."""
     if spec.fullargspec.WhichOneof("kind") != "named_tuple_value":
-        return []
-    for pair in spec.fullargspec.named_tuple_value.values:
-        if pair.key == "args":
-            args = [item.string_value for item in pair.value.list_value.values]
-            return args[1:] if spec.is_method else args
-    return []
+        return None
+    fields = {pair.key: pair.value for pair in spec.fullargspec.named_tuple_value.values}
+    positional = _strings(fields.get("args"))
+    keyword = _strings(fields.get("kwonlyargs"))
+    values = [_default(value) for value in fields["defaults"].tuple_value.values] if "defaults" in fields else []
+    defaults = dict(zip(reversed(positional), reversed(values), strict=False))
+    if "kwonlydefaults" in fields:
+        named = fields["kwonlydefaults"].dict_value.fields
+        defaults |= {name: _default(value) for name, value in named.items()}
+    return Parameters(positional[1:] if spec.is_method else positional, keyword, defaults)
 
 
-def _arguments(concrete: Any, names: list[str]) -> dict[str, Any]:
+def _strings(value: Any) -> tuple[str, ...]:
+    return tuple(item.string_value for item in value.list_value.values) if value is not None else ()
+
+
+def _default(value: Any) -> bool | int | float | str | None:
+    """Return a default value; None for one that is no number or text, too."""
+    leaf = next((leaf for path, leaf in structured(value) if not path), None)
+    return None if isinstance(leaf, Tensor) else leaf
+
+
+def _arguments(concrete: Any, names: Sequence[str]) -> dict[str, Any]:
     signature = concrete.canonicalized_input_signature
     if signature.WhichOneof("kind") != "tuple_value" or len(signature.tuple_value.values) != 2:
         return {}
@@ -124,8 +153,3 @@ def _arguments(concrete: Any, names: list[str]) -> dict[str, Any]:
         arguments.update(structured(value, names[i] if i < len(names) else str(i)))
     arguments.update(structured(keyword))
     return arguments
-
-
-def _argument_counts(proto: Any, node: Any) -> tuple[int, ...]:
-    names = filter(proto.concrete_functions.__contains__, _concrete_functions(node))
-    return tuple(len(_arguments(proto.concrete_functions[name], [])) for name in names)

@@ -157,21 +157,62 @@ class Trace(NamedTuple):
         return "call" if self.training is None else f"training={self.training}"
 
 
+class Parameters(NamedTuple):
+    """The parameters of a restored function, and those that may be left out, with their default values."""
+
+    positional: tuple[str, ...]
+    keyword: tuple[str, ...]
+    defaults: Mapping[str, bool | int | float | str | None]
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The parameters without a default value."""
+        return tuple(name for name in (*self.positional, *self.keyword) if name not in self.defaults)
+
+
+class Function(NamedTuple):
+    """A function of the restored object; `parameters` is None if the files do not tell them."""
+
+    traces: tuple[Trace, ...]
+    parameters: Parameters | None = None
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The arguments that every call needs."""
+        if self.parameters is not None:
+            return self.parameters.required
+        return min((tuple(trace.arguments) for trace in self.traces), key=len, default=())
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ObjectGraph:
     """The Python object that a TF2 SavedModel restores.
 
-    `proto` is the SavedObjectGraph. `variables` and `trainable_variables` are the node ids in the root's lists of these
-    names; None if it has no such list. `regularization_losses` has, for each entry of that list, the numbers of
-    arguments that its traces take.
+    `proto` is the SavedObjectGraph, `call` the root's `__call__`. `variables` and `trainable_variables` are the node
+    ids in the root's lists of these names; None if it has no such list. So is `regularization_losses`, an entry of
+    which is None if it is no function.
     """
 
     proto: Any
-    traces: tuple[Trace, ...] = ()
-    callable: bool = False
+    call: Function | None = None
     variables: frozenset[int] | None = None
     trainable_variables: frozenset[int] | None = None
-    regularization_losses: tuple[tuple[int, ...], ...] | None = None
+    regularization_losses: tuple[Function | None, ...] | None = None
+
+    @property
+    def callable(self) -> bool:
+        """Whether the object can be called."""
+        return self.call is not None
+
+    @property
+    def traces(self) -> tuple[Trace, ...]:
+        """The traces of its `__call__`."""
+        return self.call.traces if self.call is not None else ()
+
+    @property
+    def defaults(self) -> Mapping[str, bool | int | float | str | None]:
+        """The default values of the arguments of its `__call__`."""
+        return self.call.parameters.defaults if self.call is not None and self.call.parameters is not None else {}
 
 
 class CheckpointEntry(NamedTuple):

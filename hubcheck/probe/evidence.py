@@ -13,6 +13,7 @@ from hubcheck.probe.options import ProbeOptions
 from hubcheck.probe.plan.planning import plan_steps
 from hubcheck.probe.plan.steps import CallStep
 from hubcheck.rulebook.contract import SignatureContract
+from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
 
 _UNSAFE = re.compile(r"[^\w.=-]+")
 
@@ -23,6 +24,8 @@ def save_evidence(
     contracts: Mapping[str, SignatureContract],
     observations: Observations,
     options: ProbeOptions | None = None,
+    *,
+    convention: Convention = DEFAULT_CONVENTION,
 ) -> list[Path]:
     """Write one file for each target and device that was called: `<folder>/<module>/<target>.<device>.npz`.
 
@@ -35,8 +38,8 @@ def save_evidence(
     import numpy
 
     options = options or ProbeOptions()
-    planned = plan_steps(module, contracts, larger_batch=options.larger_batch).for_one_worker()
-    calls = [step for step in planned if isinstance(step, CallStep)]
+    planned = plan_steps(module, contracts, larger_batch=options.larger_batch, convention=convention)
+    calls = [step for step in planned.for_one_worker() if isinstance(step, CallStep)]
     by_target: dict[tuple[ProbeTarget, str], list[Run]] = {}
     for run in observations.runs:
         by_target.setdefault((run.target, run.device), []).append(run)

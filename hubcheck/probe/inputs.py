@@ -19,8 +19,8 @@ def make_input(spec: InputSpec, seed: int) -> np.ndarray[Any, Any]:
 
     The same spec and seed give the same array on every machine.
     """
-    if spec.flag is not None:
-        return np.array(spec.flag)
+    if spec.value is not None:
+        return np.array(spec.value)
     row = spec.shape[1:]
     if spec.dtype == "string":
         texts = np.empty(spec.shape, object)

@@ -15,6 +15,7 @@ from hubcheck.probe.options import ProbeOptions
 from hubcheck.probe.plan.module_steps import ModuleSteps
 from hubcheck.probe.plan.planning import plan_steps
 from hubcheck.rulebook.contract import SignatureContract
+from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
 from hubcheck.sandbox.enforce import unavailable
 from hubcheck.sandbox.policy import Mode, SandboxUnavailable
 
@@ -59,15 +60,21 @@ class Pool:
         self._close = weakref.finalize(self, self._dispatcher.close)
 
     def submit(
-        self, module: Module, contracts: Mapping[str, SignatureContract], options: ProbeOptions | None = None
+        self,
+        module: Module,
+        contracts: Mapping[str, SignatureContract],
+        options: ProbeOptions | None = None,
+        *,
+        convention: Convention = DEFAULT_CONVENTION,
     ) -> Future[Observations]:
-        """Run a module. Its failures are part of the observations.
+        """Run a module, and call what the convention judges it on. Its failures are part of the observations.
 
         Raises (from the future):
             ProbeError: nothing could be run, or hubcheck's own code failed in the worker.
         """
         options = options or ProbeOptions()
-        return self.submit_steps(module, plan_steps(module, contracts, larger_batch=options.larger_batch), options)
+        steps = plan_steps(module, contracts, larger_batch=options.larger_batch, convention=convention)
+        return self.submit_steps(module, steps, options)
 
     def submit_steps(self, module: Module, steps: ModuleSteps, options: ProbeOptions) -> Future[Observations]:
         """Run some of the steps that `plan_steps` returns for a module; otherwise like `submit`."""

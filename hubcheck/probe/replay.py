@@ -14,6 +14,7 @@ from hubcheck.probe.plan.planning import plan_steps
 from hubcheck.probe.plan.steps import CallStep
 from hubcheck.probe.pool import Pool
 from hubcheck.rulebook.contract import SignatureContract
+from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
 from hubcheck.util.errors import UserError
 from hubcheck.util.numbers import difference
 from hubcheck.util.text import printable
@@ -47,6 +48,7 @@ def replay(
     *,
     pool: Pool,
     options: ProbeOptions | None = None,
+    convention: Convention = DEFAULT_CONVENTION,
 ) -> Observations:
     """Make the requested calls.
 
@@ -55,7 +57,7 @@ def replay(
         ProbeError: modules cannot be run here.
     """
     options = options or ProbeOptions()
-    steps = plan_steps(module, contracts, larger_batch=options.larger_batch)
+    steps = plan_steps(module, contracts, larger_batch=options.larger_batch, convention=convention)
     selected = steps.select(_target(steps, request), request.calls, keep=request.keep)
     return pool.submit_steps(module, selected, options).result()
 

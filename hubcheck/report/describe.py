@@ -11,6 +11,7 @@ from hubcheck.engine.module_report import ModuleReport, SuppressionKind
 from hubcheck.engine.reports import Report
 from hubcheck.module.formats import Format
 from hubcheck.module.uri import Uri, is_uri
+from hubcheck.rulebook.convention import DEFAULT_CONVENTION
 from hubcheck.rulebook.rules import Rule
 from hubcheck.util.text import plural
 
@@ -78,11 +79,13 @@ def unchecked_lines(module: ModuleReport) -> list[tuple[str, str]]:
 
 
 def run_notices(report: Report) -> list[str]:
-    """Return what concerns the whole run: why it is incomplete, and notices of the configuration and the baseline."""
-    incomplete = [f"incomplete: {report.incomplete}"] if report.incomplete else []
+    """Return what concerns the whole run: why it is incomplete, another convention than usual, and notices."""
+    lines = [f"incomplete: {report.incomplete}"] if report.incomplete else []
     if report.interrupted:
-        incomplete.append("interrupted: the report has only the modules that were finished")
-    return [*incomplete, *report.notices]
+        lines.append("interrupted: the report has only the modules that were finished")
+    if report.convention != DEFAULT_CONVENTION:
+        lines.append(f"convention: {report.convention}")
+    return [*lines, *report.notices]
 
 
 def annotated_file(module: ModuleReport) -> str:

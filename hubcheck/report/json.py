@@ -17,7 +17,8 @@ from hubcheck.util.text import printable_json
 
 def render(report: Report) -> Iterator[str]:
     """Yield the document, indented; it has `notices` only if there are any."""
-    yield f'{{\n "hubcheck": {_text(__version__)},\n "exit_code": {report.exit_code},\n "modules": '
+    yield f'{{\n "hubcheck": {_text(__version__)},\n "exit_code": {report.exit_code},\n'
+    yield f' "convention": "{report.convention}",\n "modules": '
     yield from array(map(module_document, report.modules), depth=1)
     notices = run_notices(report)
     if notices:

@@ -35,5 +35,5 @@ def last_line(report: Report) -> str:
         "rules": [asdict(row) for row in summary.rules],
         "worst": [{"path": module.path, "errors": module.errors, "others": module.others} for module in summary.worst],
     }
-    run = {"exit_code": report.exit_code, "notices": run_notices(report), "summary": counts}
-    return json_text({"hubcheck": __version__, **run}, indent=None) + "\n"
+    run = {"exit_code": report.exit_code, "convention": report.convention, "notices": run_notices(report)}
+    return json_text({"hubcheck": __version__, **run, "summary": counts}, indent=None) + "\n"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hubcheck.rulebook.convention import Convention
 from hubcheck.rulebook.levels import Level
 from hubcheck.util import resources
 from hubcheck.util.data_files import DataFileError, LazyRegistry, read_toml, validate_schema
@@ -38,6 +39,7 @@ class Rule:
         params: keyword arguments of the predicates.
         needs: the rules, or "group/*", without which it has no meaning; module/readable is usually one of them.
         run_needs: those without which its run has no meaning; safety/* and module/loads always are among them.
+        levels: its level under each convention that it belongs to; empty if it is `level` under all of them.
         blanket: the rules that need it are about other things, so that ignoring it accepts nothing of them.
     """
 
@@ -55,11 +57,16 @@ class Rule:
     params: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     run_needs: tuple[str, ...] = ()
+    levels: Mapping[Convention, Level] = field(default_factory=dict)
     blanket: bool = False
 
     @property
     def group(self) -> str:
         return self.id.partition("/")[0]
+
+    def applies(self, convention: Convention) -> bool:
+        """Return whether the rule belongs to a convention."""
+        return not self.levels or convention in self.levels
 
     @property
     def phase(self) -> str:
@@ -88,6 +95,13 @@ def load_rules(*folders: Path) -> LazyRegistry[Rule]:
             if not matching(need, (*shipped, *own)):
                 raise DataFileError(rule.file, "needs", f"no rule is called {need!r}")
     return LazyRegistry(shipped, _shipped_rule, own)
+
+
+def under(convention: Convention, rules: Mapping[str, Rule]) -> Mapping[str, Rule]:
+    """Return the rules with their levels under a convention."""
+    if convention == DEFAULT_CONVENTION:
+        return rules
+    return {name: replace(rule, level=rule.levels.get(convention, rule.level)) for name, rule in rules.items()}
 
 
 def matching(pattern: str, rules: Iterable[str]) -> list[str]:
@@ -140,5 +154,6 @@ def _rule(file: Path, data: Mapping[str, Any]) -> Rule:
         params=data.get("params", {}),
         needs=tuple(need for need in (*needs, *data.get("needs", ())) if need != data["id"]),
         run_needs=tuple(need for need in (*run_needs, *data.get("run_needs", ())) if need != data["id"]),
+        levels=data.get("levels", {}),
         blanket=data.get("blanket", False),
     )

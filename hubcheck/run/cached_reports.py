@@ -112,7 +112,8 @@ def _settings(plan: ResolvedOptions, environment: Iterable[str] | None) -> Itera
     options = plan.options
     yield repr(plan.own)
     yield repr(dict(options.config.levels) if options.config is not None else {})
-    yield repr((sorted(plan.assume_passed), options.static, options.fail_on, options.details, plan.limits))
+    assumed, convention = sorted(plan.assume_passed), plan.convention
+    yield repr((assumed, convention, options.static, options.fail_on, options.details, plan.limits))
     if not options.static:
         yield repr((options.probe, options.sandbox, options.device, plan.devices))
         yield from tensorflow_releases() if environment is None else environment

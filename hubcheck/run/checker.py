@@ -81,12 +81,12 @@ def _start(source: ModuleSource, plan: ResolvedOptions, pool: Pool | None) -> _P
     begin, resources = time.monotonic(), ExitStack()
     try:
         found = open_source(source, plan.fetch, weights=pool is not None)
-        context = Context(resources.enter_context(found), plan.contracts)
+        context = Context(resources.enter_context(found), plan.contracts, plan.convention)
         selected = plan.selected_for(context.module.path)
         evaluation = evaluate(context, plan.rules, selected=selected, assume_passed=plan.assume_passed)
         run = None
         if pool is not None and evaluation.awaits_run():
-            run = pool.submit(context.module, plan.contracts, plan.options.probe)
+            run = pool.submit(context.module, plan.contracts, plan.options.probe, convention=plan.convention)
         return _Pending(begin, source, context, evaluation, resources, run)
     except Exception as error:
         return _unread(source, plan, error, resources)
@@ -99,7 +99,7 @@ def _unread(source: ModuleSource, plan: ResolvedOptions, error: Exception, resou
         results = unavailable(plan.rules, selected, str(error))
     else:
         results = internal_error(plan.rules, selected, "".join(traceback.format_exception(error)))
-    context = Context(Module(path=source, format=None, file=""), plan.contracts)
+    context = Context(Module(path=source, format=None, file=""), plan.contracts, plan.convention)
     return _Pending(time.monotonic(), source, context, results, resources)
 
 
@@ -115,7 +115,14 @@ def _finish(pending: _Pending, plan: ResolvedOptions, no_pool: str | None = None
         if folder is not None and observations is not None:
             from hubcheck.probe.evidence import save_evidence
 
-            save_evidence(folder, pending.context.module, plan.contracts, observations, plan.options.probe)
+            save_evidence(
+                folder,
+                pending.context.module,
+                plan.contracts,
+                observations,
+                plan.options.probe,
+                convention=plan.convention,
+            )
         return report
 
 

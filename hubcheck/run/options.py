@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubcheck.module.limits import ReadLimits
+from hubcheck.rulebook.convention import Convention
 from hubcheck.rulebook.levels import Level
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Options:
     ignore: tuple[str, ...] = ()
     rules: tuple[Path, ...] = ()
     fail_on: Level | None = None
+    convention: Convention | None = None
     jobs: int | None = None
     run_unsafe: bool = False
     device: DeviceRequest | None = None
@@ -67,6 +69,7 @@ def with_configuration(options: Options) -> Options:
         static=options.static or config.static,
         rules=tuple(dict.fromkeys((*config.rules, *options.rules))),
         fail_on=options.fail_on or config.fail_on,
+        convention=options.convention or config.convention,
         jobs=options.jobs or config.jobs,
         device=options.device or config.device,
         probe=probe,

@@ -16,7 +16,8 @@ from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.uri import ModuleSource
 from hubcheck.remote.fetch_options import FetchOptions
 from hubcheck.rulebook.contract import SignatureContract, load_contracts
-from hubcheck.rulebook.rules import Rule, load_rules, matching, select
+from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
+from hubcheck.rulebook.rules import Rule, load_rules, matching, select, under
 from hubcheck.run.options import Options, with_configuration
 from hubcheck.run.report_lines import ReportSpool
 
@@ -58,6 +59,11 @@ class ResolvedOptions:
     rules_by_module: Mapping[Path, set[str]] | None = None
 
     @property
+    def convention(self) -> Convention:
+        """The convention that modules are held to."""
+        return self.options.convention or DEFAULT_CONVENTION
+
+    @property
     def fetch(self) -> FetchOptions:
         """How modules are read and downloaded."""
         return FetchOptions(self.limits, self.options.download_cache)
@@ -89,7 +95,8 @@ class ResolvedOptions:
             notices = tuple(self.policy.notices())
         missing = self.devices.missing if self.devices is not None else None
         incomplete = f"--device: {missing}" if missing else None
-        return Report(reports, summary, interrupted, incomplete, notices, str(self.project_root), self.rules)
+        root = str(self.project_root)
+        return Report(reports, summary, interrupted, incomplete, notices, root, self.rules, self.convention)
 
 
 def resolve(options: Options) -> ResolvedOptions:
@@ -107,11 +114,11 @@ def resolve(options: Options) -> ResolvedOptions:
 
         check_predicates(rule)
     policy = None
-    levelled: Mapping[str, Rule] = rules
+    levelled = under(options.convention or DEFAULT_CONVENTION, rules)
     if options.config is not None or options.baseline is not None:
         from hubcheck.config.policy import Policy, with_levels
 
-        levelled = with_levels(rules, options.config) if options.config is not None else rules
+        levelled = with_levels(levelled, options.config) if options.config is not None else levelled
         policy = Policy(options.config, options.baseline, levelled, updating=options.update_baseline)
     selected = select(options.select, rules) if options.select else set(rules)
     ignored = select(options.ignore, rules)

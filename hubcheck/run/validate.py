@@ -15,6 +15,7 @@ from hubcheck.module.limits import ReadLimits
 from hubcheck.module.uri import ModuleSource
 from hubcheck.remote.fetch_options import user_cache
 from hubcheck.remote.sources import find_sources
+from hubcheck.rulebook.convention import Convention
 from hubcheck.rulebook.levels import Level
 from hubcheck.run.options import Options
 from hubcheck.run.resolved import ResolvedOptions, resolve
@@ -37,6 +38,7 @@ def validate(  # noqa: PLR0913 - one for each option
     ignore: Iterable[str] = (),
     rules: Iterable[str | os.PathLike[str]] = (),
     fail_on: Level | None = None,
+    convention: Convention | None = None,
     jobs: int | None = None,
     run_unsafe: bool = False,
     device: DeviceRequest | None = None,
@@ -57,6 +59,8 @@ def validate(  # noqa: PLR0913 - one for each option
         ignore: all but these.
         rules: folders with rules and signatures of your own.
         fail_on: the level from which a finding makes the module violate: "error" (the default), "warning", "note".
+        convention: what consumers call: "common-signatures" (the default), or "saved-model-api", the callable of a TF2
+            SavedModel.
         jobs: how many modules run at a time; by default one per core.
         run_unsafe: run a module although a safety rule failed.
         device: where to run modules: "cpu", "gpu", "auto" (the default: also a GPU if there is one) or "all".
@@ -84,6 +88,7 @@ def validate(  # noqa: PLR0913 - one for each option
         ignore=tuple(ignore),
         rules=tuple(Path(folder) for folder in rules),
         fail_on=fail_on,
+        convention=convention,
         jobs=jobs,
         run_unsafe=run_unsafe,
         device=device,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hubcheck.rulebook.convention import CONVENTIONS
 from hubcheck.testing.items import RuleItem, module_file
 from hubcheck.testing.state import run_state
 from hubcheck.util.text import printable_lines
@@ -31,6 +32,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--hubcheck", action="append", default=[], metavar="PATH", help=text)
     group.addoption("--hubcheck-static", action="store_true", help="decide from files alone, without TensorFlow")
     group.addoption("--hubcheck-fail-on", choices=("error", "warning"), help="the level from which a finding fails")
+    group.addoption(
+        "--hubcheck-convention",
+        choices=CONVENTIONS,
+        help="what consumers call: the common signatures (the default), or the callable of a TF2 SavedModel",
+    )
+    parser.addini("hubcheck_convention", "as --hubcheck-convention", default=None)
     parser.addini("hubcheck_paths", "modules to check when no paths are given", type="paths", default=[])
 
 
@@ -130,8 +137,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def hubcheck_report(request: pytest.FixtureRequest) -> Callable[..., Report]:
     """`hubcheck_report(path)`: the report of the modules at `path`, which a test has made.
 
-    It takes the options `static`, `select`, `ignore` and `fail_on` of `hubcheck.validate`. The process in which
-    modules run is started once for all tests.
+    It takes the options `static`, `select`, `ignore`, `fail_on` and `convention` of `hubcheck.validate`. The process in
+    which modules run is started once for all tests.
     """
 
     def check(path: str | Path, **options: Any) -> Report:

@@ -15,6 +15,7 @@ from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report
 from hubcheck.module.archive import names_module
 from hubcheck.module.uri import ModuleSource
+from hubcheck.rulebook.convention import Convention
 from hubcheck.rulebook.levels import Level
 from hubcheck.run.checker import Checker
 from hubcheck.run.options import Options
@@ -34,13 +35,21 @@ class CheckSession:
         root: pytest's root folder, from which the configuration is looked for.
         static: decide from files alone.
         fail_on: the level from which a finding fails; None leaves it to the configuration.
+        convention: what consumers call; None leaves it to the configuration.
         shared: a folder that the workers of the run have in common; None if there is one process.
     """
 
     def __init__(
-        self, root: Path, *, static: bool, fail_on: Literal["error", "warning"] | None, shared: Path | None
+        self,
+        root: Path,
+        *,
+        static: bool,
+        fail_on: Literal["error", "warning"] | None,
+        convention: Convention | None,
+        shared: Path | None,
     ) -> None:
-        self._plan = resolve(Options(static=static, fail_on=fail_on, config=find_config(root)))
+        options = Options(static=static, fail_on=fail_on, convention=convention, config=find_config(root))
+        self._plan = resolve(options)
         if shared is not None:
             shared.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._shared = shared
@@ -105,11 +114,20 @@ class CheckSession:
         select: Iterable[str] = (),
         ignore: Iterable[str] = (),
         fail_on: Level | None = None,
+        convention: Convention | None = None,
     ) -> Report:
         """Return a report of modules that a test has made."""
         options = self._plan.options
-        static, fail_on = static or options.static, fail_on or options.fail_on
-        plan = resolve(replace(options, static=static, select=tuple(select), ignore=tuple(ignore), fail_on=fail_on))
+        plan = resolve(
+            replace(
+                options,
+                static=static or options.static,
+                select=tuple(select),
+                ignore=tuple(ignore),
+                fail_on=fail_on or options.fail_on,
+                convention=convention or options.convention,
+            )
+        )
         return plan.report(self._check(modules_at(paths, plan), plan))
 
     def close(self) -> None:

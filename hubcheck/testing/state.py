@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hubcheck.rulebook.convention import CONVENTIONS, Convention
+
 if TYPE_CHECKING:
     from hubcheck.config.policy import Policy
     from hubcheck.testing.session import CheckSession
@@ -48,9 +50,16 @@ class RunState:
                 self._config.rootpath,
                 static=self._config.getoption("--hubcheck-static"),
                 fail_on=self._config.getoption("--hubcheck-fail-on"),
+                convention=self._convention(),
                 shared=Path(shared) if shared else None,
             )
         return self._session
+
+    def _convention(self) -> Convention | None:
+        given = self._config.getoption("--hubcheck-convention") or self._config.getini("hubcheck_convention") or None
+        if given not in (None, *CONVENTIONS):
+            raise pytest.UsageError(f"hubcheck_convention = {given}: must be {' or '.join(CONVENTIONS)}")
+        return given
 
     def close(self) -> None:
         """End what runs, and remove the shared folder."""

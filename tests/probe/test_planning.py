@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubcheck.module.reader import read
-from hubcheck.module.types import Module, ObjectGraph, Shape, Signature, Tensor, Trace, Variant
+from hubcheck.module.types import Function, Module, ObjectGraph, Shape, Signature, Tensor, Trace, Variant
 from hubcheck.probe.plan.module_steps import ModuleSteps
 from hubcheck.probe.plan.planning import plan_steps
 from hubcheck.probe.plan.steps import CallStep, LoadStep, from_json, to_json
@@ -142,7 +142,7 @@ def test_an_input_with_a_default_value_is_an_input_all_the_same():
 
 
 def traced(*traces: Trace) -> Module:
-    return replace(module(images(None, 8, 8, 3)), objects=ObjectGraph(None, traces, callable=True))
+    return replace(module(images(None, 8, 8, 3)), objects=ObjectGraph(None, Function(traces)))
 
 
 def trace(value: bool | None, **arguments: object) -> Trace:

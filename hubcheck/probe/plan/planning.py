@@ -13,6 +13,7 @@ from hubcheck.probe.plan.module_steps import ModuleSteps, VariantSteps
 from hubcheck.probe.plan.steps import CallStep, Condition, InputSpec, LoadStep, Step
 from hubcheck.probe.plan.targets import TargetSpec, target_specs
 from hubcheck.rulebook.contract import SignatureContract
+from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
 
 _RESIZED_BY = 32
 """Pixels by which the second image size is larger, if a module leaves its size open: a multiple of usual strides."""
@@ -27,17 +28,24 @@ _FEW_PIXELS = 160 * 160
 """Images up to this size are repeated in batches of 4, larger ones in batches of 2."""
 
 
-def plan_steps(module: Module, contracts: Mapping[str, SignatureContract], *, larger_batch: int = 5) -> ModuleSteps:
+def plan_steps(
+    module: Module,
+    contracts: Mapping[str, SignatureContract],
+    *,
+    larger_batch: int = 5,
+    convention: Convention = DEFAULT_CONVENTION,
+) -> ModuleSteps:
     """Plan to load every variant and to call the common signatures, the default signature and the callable's traces.
 
-    Variants for one kind of hardware are left out.
+    Where the module is judged on its callable, that is called instead of the common signatures. Variants for one kind
+    of hardware are left out.
     """
     variants: list[VariantSteps] = []
     not_run: list[NotRun] = []
     for variant in module.variants:
         if variant.hardware is not None:
             continue
-        specs = list(target_specs(module, contracts, variant))
+        specs = list(target_specs(module, contracts, variant, convention))
         not_run += [spec for spec in specs if isinstance(spec, NotRun)]
         # Training comes last, because it updates the moving averages of batch normalization that inference uses.
         callable_specs = sorted(
@@ -53,7 +61,7 @@ def plan_steps(module: Module, contracts: Mapping[str, SignatureContract], *, la
         reloaded = tuple(step for spec in callable_specs for step in _reloaded(spec, larger_batch=larger_batch))
         gradients = tuple(_gradients(module, variant, callable_specs, larger_batch=larger_batch))
         variants.append(VariantSteps(LoadStep(variant.tags), others, repeated, reloaded, gradients))
-    return ModuleSteps(tuple(variants), tuple(_serving(module, contracts)), tuple(not_run))
+    return ModuleSteps(tuple(variants), tuple(_serving(module, contracts, convention)), tuple(not_run))
 
 
 def _calls(spec: TargetSpec, *, larger_batch: int) -> Iterator[CallStep]:
@@ -82,7 +90,7 @@ def _calls(spec: TargetSpec, *, larger_batch: int) -> Iterator[CallStep]:
             yield _call(spec, "many", test_images.batch(MANY))
     again: Condition = "always" if is_task else "failed" if spec.role == "training" else "unlike"
     yield _call(spec, "again", images, condition=again)
-    pixels = max((math.prod(tensor.row[:2]) for tensor in spec.inputs.values() if tensor.flag is None), default=0)
+    pixels = max((math.prod(tensor.row[:2]) for tensor in spec.inputs.values() if tensor.value is None), default=0)
     few = test_images.batch(fixed or (4 if pixels <= _FEW_PIXELS else 2))
     condition: Condition = "always" if spec.role == "training" else "random"
     yield _call(spec, "repeated", few, condition=condition, repeat=_REPETITIONS)
@@ -100,7 +108,9 @@ def _gradients(module: Module, variant: Variant, specs: Sequence[TargetSpec], *,
     """Yield the calls that compute gradients: of a trace for inference and one for training, or of TF1's training."""
     if module.objects is not None:
         traces = [spec for spec in specs if spec.target.trace is not None]
-        chosen = [next((spec for spec in traces if spec.role == role), None) for role in ("default", "training")]
+        chosen = [
+            next((spec for spec in traces if (spec.role == "training") is training), None) for training in (False, True)
+        ]
     elif variant is not module.inference:
         yield LoadStep(variant.tags, session=True)
         chosen = [replace(spec, target=replace(spec.target, session=True)) for spec in specs[:1]]
@@ -115,18 +125,18 @@ def _gradients(module: Module, variant: Variant, specs: Sequence[TargetSpec], *,
 
 def _losses(module: Module, variant: Variant) -> Iterator[CallStep]:
     losses = module.objects.regularization_losses if module.objects is not None else None
-    for number, argument_counts in enumerate(losses or ()):
-        if argument_counts == (0,):
+    for number, loss in enumerate(losses or ()):
+        if loss is not None and loss.traces and not loss.required:
             yield CallStep(ProbeTarget(variant.name, number=number), "loss", {}, ("",), 0)
 
 
-def _serving(module: Module, contracts: Mapping[str, SignatureContract]) -> Iterator[Step]:
+def _serving(module: Module, contracts: Mapping[str, SignatureContract], convention: Convention) -> Iterator[Step]:
     """Yield the steps that load the inference variant as TensorFlow Serving does and call each signature once."""
     variant = module.inference
     if variant is None or variant.hardware is not None:
         return
     yield LoadStep(variant.tags, session=True)
-    for spec in target_specs(module, contracts, variant):
+    for spec in target_specs(module, contracts, variant, convention):
         if isinstance(spec, TargetSpec) and spec.target.trace is None:
             target = replace(spec.target, session=True)
             purpose: Purpose = "alone" if spec.fixed_batch is None else "pictures"
@@ -145,8 +155,8 @@ def _call(
     inputs = {}
     for key, tensor in spec.inputs.items():
         row = tuple(dim + enlarge if axis in tensor.open_axes else dim for axis, dim in enumerate(tensor.row))
-        if tensor.flag is not None:
-            inputs[key] = InputSpec("bool", (), flag=tensor.flag)
+        if tensor.value is not None:
+            inputs[key] = InputSpec(tensor.dtype, (), value=tensor.value)
         else:
             inputs[key] = InputSpec(tensor.dtype, (len(images), *row), images, tensor.low, tensor.high)
     first = next((made.shape for made in inputs.values() if made.images), ())

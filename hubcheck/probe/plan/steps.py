@@ -26,7 +26,7 @@ which randomness may explain. stateful: if the signatures of what is loaded may 
 class InputSpec:
     """One input tensor of a call: the named test images, one per row, with values from `low` to `high`.
 
-    `shape` is fully defined. `flag` is the value of a scalar `training` argument, which takes no images.
+    `shape` is fully defined. `value` is that of a scalar argument, such as `training`, which takes no images.
     """
 
     dtype: str
@@ -34,7 +34,7 @@ class InputSpec:
     images: tuple[str, ...] = ()
     low: float = 0.0
     high: float = 1.0
-    flag: bool | None = None
+    value: bool | float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,11 @@ from hubcheck.module.types import Module, Signature, Tensor, Trace, Variant
 from hubcheck.probe.observations import NotRun, ProbeTarget
 from hubcheck.probe.test_images import DTYPES
 from hubcheck.rulebook.contract import SignatureContract, TensorContract, contracted_inputs, expected_image_size
+from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
+from hubcheck.rulebook.interfaces import interfaces
 
 TargetRole = Literal["task", "default", "training"]
-"""task: a task signature in inference. default: another target in inference. training: a target that trains."""
+"""task: what the module is judged on, in inference. default: another target in inference. training: one that trains."""
 
 _UNKNOWN_SIZE = 96
 """Height and width, in pixels, of images for a module that does not state a size."""
@@ -27,21 +29,24 @@ _MAX_TRACES = 32
 
 @dataclass(frozen=True, slots=True)
 class TargetInput:
-    """One input tensor of a target: the range of its contract, its shape without the batch, and its open axes."""
+    """One input tensor of a target: the range of its contract, its shape without the batch, and its open axes.
+
+    `value` is that of a scalar argument beside the images.
+    """
 
     dtype: str
     row: tuple[int, ...]
     open_axes: tuple[int, ...]
     low: float
     high: float
-    flag: bool | None = None
+    value: bool | float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TargetSpec:
     """How to call a target: its inputs by key, the outputs to keep, and the batch size that it fixes, if any.
 
-    Rules look closely at a task signature in inference; what trains is called repeatedly.
+    Rules look closely at what the module is judged on, in inference; what trains is called repeatedly.
     """
 
     target: ProbeTarget
@@ -52,21 +57,29 @@ class TargetSpec:
 
 
 def target_specs(
-    module: Module, contracts: Mapping[str, SignatureContract], variant: Variant
+    module: Module,
+    contracts: Mapping[str, SignatureContract],
+    variant: Variant,
+    convention: Convention = DEFAULT_CONVENTION,
 ) -> Iterator[TargetSpec | NotRun]:
     """Yield the targets of a variant, those that cannot be called with the reason."""
-    tasks = [(variant.signatures[key], contract) for key, contract in contracts.items() if key in variant.signatures]
-    if not tasks:
+    judged = [each for each in interfaces(module, contracts, convention) if each.variant is variant]
+    if not judged:
         return
-    inference = variant is module.inference
-    for signature, contract in tasks:
-        yield _of_signature(module, variant, signature, contract, "task" if inference else "training")
+    inference, contract = variant is module.inference, judged[0].contract
+    signatures = [each.signature for each in judged if each.trace is None]
+    for each in judged if signatures else ():
+        yield _of_signature(module, variant, each.signature, each.contract, "task" if inference else "training")
     default = variant.signatures.get(module.default_signature)
-    if default is not None and not any(_same_tensors(default, signature) for signature, _ in tasks):
-        yield _of_signature(module, variant, default, tasks[0][1], "default" if inference else "training")
+    known = any(default is not None and _same_tensors(default, signature) for signature in signatures)
+    if default is not None and not known and convention == "common-signatures":
+        yield _of_signature(module, variant, default, contract, "default" if inference else "training")
     if inference and module.objects is not None:
-        for number, trace in enumerate(module.objects.traces[:_MAX_TRACES]):
-            yield from _of_trace(module, variant, number, trace, tasks[0][1])
+        chosen = {id(each.trace) for each in judged}
+        for number, trace in enumerate(module.objects.traces):
+            if number < _MAX_TRACES if signatures else id(trace) in chosen:
+                role: TargetRole = "default" if signatures else "task"
+                yield from _of_trace(module, variant, number, trace, contract, role)
 
 
 def _of_signature(
@@ -85,24 +98,36 @@ def _of_signature(
 
 
 def _of_trace(
-    module: Module, variant: Variant, number: int, trace: Trace, contract: SignatureContract
+    module: Module, variant: Variant, number: int, trace: Trace, contract: SignatureContract, role: TargetRole
 ) -> Iterator[TargetSpec | NotRun]:
-    flags = [name for name, tensor in trace.tensors.items() if tensor.dtype == "bool" and tensor.shape.dims == ()]
-    others = [name for name in trace.tensors if name not in flags]
+    """Yield how to call a trace: with images, and with the default values of its other tensors."""
     target = ProbeTarget(variant.name, None, trace.name, number)
-    if len(others) != 1 or len(contract.inputs) != 1 or flags not in ([], ["training"]):
+    defaults = module.objects.defaults if module.objects is not None else {}
+    images, values = trace.image_argument, _scalar_values(trace, defaults)
+    if images is None or len(values) + 1 != len(trace.tensors) or len(contract.inputs) != 1:
         names = _quoted(trace.tensors) or "no tensor"
         yield NotRun(target, "", f"it takes {names}; only a callable of one batch of images can be called")
         return
-    wanted = next(iter(contract.inputs.values()))
-    tensors = {others[0]: (trace.tensors[others[0]], wanted)}
-    if not flags:
-        yield _spec(module, target, tensors, tuple(trace.outputs), "training" if trace.training else "default")
+    tensors = {images[0]: (images[1], next(iter(contract.inputs.values())))}
+    order, keep = tuple(trace.tensors), tuple(trace.outputs)
+    if "training" not in values:
+        role = "training" if trace.training else role
+        yield _spec(module, target, tensors, keep, role, values=values, order=order)
         return
     for training in (False, True):
         flagged = ProbeTarget(variant.name, None, f"training={training}", number)
-        role: TargetRole = "training" if training else "default"
-        yield _spec(module, flagged, tensors, tuple(trace.outputs), role, training=training)
+        chosen = {**values, "training": TargetInput("bool", (), (), 0, 1, training)}
+        yield _spec(module, flagged, tensors, keep, "training" if training else role, values=chosen, order=order)
+
+
+def _scalar_values(trace: Trace, defaults: Mapping[str, object]) -> dict[str, TargetInput]:
+    """Return the single numbers that a trace takes beside the images, where their value is known."""
+    values: dict[str, TargetInput] = {}
+    for name, tensor in trace.tensors.items():
+        value = False if name == "training" and tensor.dtype == "bool" else defaults.get(name)
+        if tensor.shape.dims == () and isinstance(value, bool | int | float):
+            values[name] = TargetInput(tensor.dtype, (), (), 0, 1, value)
+    return values
 
 
 def _spec(
@@ -112,7 +137,8 @@ def _spec(
     keep: tuple[str, ...],
     role: TargetRole,
     *,
-    training: bool | None = None,
+    values: Mapping[str, TargetInput] | None = None,
+    order: tuple[str, ...] = (),
 ) -> TargetSpec | NotRun:
     inputs: dict[str, TargetInput] = {}
     batches: set[int] = set()
@@ -136,8 +162,8 @@ def _spec(
             reason = f"more than {_MAX_NUMBERS:,} numbers" if size > 0 else "which is empty"
             shape = ", ".join(map(str, (fixed or "?", *one.row)))
             return NotRun(target, "", f'its input "{key}" is [{shape}], {reason}')
-    if training is not None:
-        inputs["training"] = TargetInput("bool", (), (), 0, 1, training)
+    inputs |= values or {}
+    inputs = {key: inputs[key] for key in order or inputs}
     return TargetSpec(target, inputs, keep, fixed, role)
 
 

@@ -141,18 +141,18 @@ def _is_finite(gradient: Any) -> Any:
 
 
 def _call_trace(function: Any, tensors: list[Any]) -> Arrays:
-    """Call one trace directly, since calling the object would select a trace by its arguments."""
+    """Call one trace directly, since calling the object would select a trace by its arguments.
+
+    Args:
+        function: the trace.
+        tensors: what it takes, in the order of its signature.
+    """
     import tensorflow as tf
 
-    def is_flag(tensor: Any) -> bool:
-        return bool(tensor.dtype == tf.bool and tensor.shape.rank == 0)
-
-    def argument(spec: Any) -> Any:
-        if not isinstance(spec, tf.TensorSpec):
-            return spec
-        return next(tensor for tensor in tensors if is_flag(tensor) == is_flag(spec))
-
-    args, kwargs = tf.nest.map_structure(argument, function.structured_input_signature)
+    given = iter(tensors)
+    structure = function.structured_input_signature
+    leaves = [next(given) if isinstance(leaf, tf.TypeSpec) else leaf for leaf in tf.nest.flatten(structure)]
+    args, kwargs = tf.nest.pack_sequence_as(structure, leaves)
     results = function(*args, **kwargs)
     return {"/".join(map(str, path)): leaf for path, leaf in _leaves(results)}
 
