@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
 from hubcheck.rulebook.examples import counterpart
 from hubcheck.util import resources
 from hubcheck.util.locks import locked
@@ -40,6 +41,11 @@ class Script:
     @property
     def findings(self) -> list[str]:
         return sorted(self.constants.get("FINDINGS", []))
+
+    @property
+    def convention(self) -> Convention:
+        """The convention that the module is held to."""
+        return self.constants.get("CONVENTION", DEFAULT_CONVENTION)
 
     @property
     def twin(self) -> str:

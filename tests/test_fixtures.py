@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import hubcheck
+from hubcheck.rulebook.convention import CONVENTIONS
 from hubcheck.rulebook.rules import load_rules
 from tests.publishing import exclusive, published, scripts
 
@@ -34,8 +35,11 @@ def results(request: pytest.FixtureRequest, common_tmp: Path) -> Results:
                     modules[name] = str(published(SCRIPTS[name], folder))
                 except Exception:
                     results[name] = {"broken": [traceback.format_exc()]}
-            reports = {module.path: module for module in hubcheck.validate(list(modules.values())).modules}
-            results |= {name: _result(reports[path]) for name, path in modules.items()}
+            for convention in CONVENTIONS:
+                paths = {path: name for name, path in modules.items() if SCRIPTS[name].convention == convention}
+                if paths:
+                    report = hubcheck.validate(list(paths), convention=convention)
+                    results |= {paths[module.path]: _result(module) for module in report.modules}
             file.write_text(json.dumps(results))
         return json.loads(file.read_text())
 

@@ -26,8 +26,9 @@ def linear_scores(context: Context, *, signature: str) -> Iterator[CheckItem]:
         if isinstance(found, UnknownOp):
             yield Skip(found.reason, undecided=True)
         elif found is not None:
-            place = where_in(variant, entry, node_of(found.frame, found.node), DEFAULT)
-            yield Fault(place, found.name, "linear scores (logits)", group=(found.name, place.node))
+            node = node_of(found.frame, found.node)
+            place = where_in(variant, entry, node, DEFAULT)
+            yield Fault(place, found.name, "linear scores (logits)", group=(found.name, node.name, node.op))
     yield Skip(f"there is no signature {signature}")
 
 

@@ -15,7 +15,6 @@ _CALL = "__call__(images, training=False)"
 _REFUSES = "hub.KerasLayer(path) refuses it"
 _FAILS = "a call of hub.KerasLayer(path) fails"
 _NO_TUNING = "it cannot be fine-tuned"
-_OTHER = object()
 
 
 def reusable(context: Context) -> Iterator[CheckItem]:
@@ -61,19 +60,20 @@ def _arguments(objects: ObjectGraph, call: Function) -> Iterator[Fault]:
     """Yield faults of the arguments beside the images: their default values, and what was traced of them."""
     parameters = call.parameters
     if parameters is not None:
-        also = [name for name in parameters.required if name not in (*parameters.positional[:1], "training")]
+        also = [name for name in parameters.required if name not in parameters.positional[:1]]
         if also:
             found = conjunction([f'"{name}"' for name in also])
-            message = f"a call needs {{found}} beside the images; {_FAILS}"
-            fix = "Give every argument beside the images a default value."
+            # hub.KerasLayer passes `training` alone.
+            cost = "a call with images alone fails" if also == ["training"] else _FAILS
+            message = f"a call needs {{found}} beside the images: {cost}"
+            fix = "Give every argument beside the images a default value, `training` the value False."
             yield Fault(Where(), found, "a default value for each", message=message, fix=fix)
-        if "training" in (*parameters.positional, *parameters.keyword):
-            default = parameters.defaults.get("training", _OTHER)
+        elif "training" in (*parameters.positional, *parameters.keyword):
+            default = parameters.defaults.get("training")
             is_tensor = any("training" in trace.tensors for trace in call.traces)
-            if default is _OTHER or (default != 0 and not is_tensor):
-                found = "no default value" if default is _OTHER else f"training={default}"
-                message = "`training` has {found}; a call with images alone must be inference"
-                yield Fault(Where(), found, "training=False", message=message, fix=f"Write {_CALL}.")
+            if default != 0 and not is_tensor:
+                message = "the default is {found}, so that a call with images alone is not inference"
+                yield Fault(Where(), f"training={default}", "training=False", message=message, fix=f"Write {_CALL}.")
     yield from _training(objects)
 
 
@@ -103,8 +103,8 @@ def _training(objects: ObjectGraph) -> Iterator[Fault]:
         if alone is not None:
             shown = ", ".join(f"{name}={'a tensor' if v is Tensor else repr(v)}" for name, v in alone.items())
             found = f"training={not value} alone"
-            message = f"with {shown or 'no other argument'} the callable was traced for {{found}}: a call for "
-            message += f"training={value} fails" + (f"; {_NO_TUNING} so" if value else "")
+            message = f"the callable was traced with {shown or 'no other argument'} for {{found}}: a call with "
+            message += f"training={value} fails"
             yield Fault(Where(), found, "both values of training", message=message)
 
 
@@ -191,5 +191,5 @@ def loss_faults(number: int, loss: Function | None) -> Iterator[Fault]:
     is_scalar = [path == "" and tensor.shape.dims in (None, ()) for path, tensor in results] == [True]
     if not is_scalar or not results[0][1].dtype.startswith(("float", "bfloat")):
         found = ", ".join(f"{tensor}" for _, tensor in results) or "nothing"
-        message = f"regularization loss {number} returns {{found}}, not one number: {_NO_TUNING}"
-        yield Fault(Where(), found, "float32 []", message=message)
+        message = f"regularization loss {number} returns {{found}}, not one float number"
+        yield Fault(Where(), found, "float32 []", message=message if is_scalar else f"{message}: {_NO_TUNING}")

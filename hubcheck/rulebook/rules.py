@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hubcheck.rulebook.convention import Convention
+from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
 from hubcheck.rulebook.levels import Level
 from hubcheck.util import resources
 from hubcheck.util.data_files import DataFileError, LazyRegistry, read_toml, validate_schema
@@ -144,9 +144,11 @@ def _rule(file: Path, data: Mapping[str, Any]) -> Rule:
     source = data["source"]
     needs = () if data.get("even_if_unreadable") else _ALWAYS_NEEDED
     run_needs = _ALWAYS_NEEDED_TO_RUN if "probe" in data else ()
+    levels = data.get("levels", {})
     return Rule(
-        **{key: data[key] for key in ("id", "title", "level", "message", "why", "fix")},
+        **{key: data[key] for key in ("id", "title", "message", "why", "fix")},
         file=file,
+        level=levels.get(DEFAULT_CONVENTION, data["level"]),
         source=f'{source.get("document", "Common Signatures for Images")}, "{source["section"]}"',
         requirement=source["requirement"],
         check=data.get("check"),
@@ -154,6 +156,6 @@ def _rule(file: Path, data: Mapping[str, Any]) -> Rule:
         params=data.get("params", {}),
         needs=tuple(need for need in (*needs, *data.get("needs", ())) if need != data["id"]),
         run_needs=tuple(need for need in (*run_needs, *data.get("run_needs", ())) if need != data["id"]),
-        levels=data.get("levels", {}),
+        levels=levels,
         blanket=data.get("blanket", False),
     )

@@ -16,10 +16,11 @@ from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.uri import ModuleSource
 from hubcheck.remote.fetch_options import FetchOptions
 from hubcheck.rulebook.contract import SignatureContract, load_contracts
-from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
+from hubcheck.rulebook.convention import CONVENTIONS, DEFAULT_CONVENTION, Convention
 from hubcheck.rulebook.rules import Rule, load_rules, matching, select, under
 from hubcheck.run.options import Options, with_configuration
 from hubcheck.run.report_lines import ReportSpool
+from hubcheck.util.errors import UserError
 
 if TYPE_CHECKING:
     from hubcheck.config.policy import Policy
@@ -103,9 +104,11 @@ def resolve(options: Options) -> ResolvedOptions:
     """Load everything that the options and their configuration name.
 
     Raises:
-        UnknownRule, DataFileError, UnknownPredicate: it cannot be used.
+        UnknownRule, DataFileError, UnknownPredicate, UserError: it cannot be used.
     """
     options = with_configuration(options)
+    if options.convention not in (None, *CONVENTIONS):
+        raise UserError(f"no convention is called {options.convention!r}; they are {' and '.join(CONVENTIONS)}")
     folders = rule_folders(options.rules)
     rules = load_rules(*folders)
     contracts = load_contracts(*folders)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hubcheck.rulebook.convention import CONVENTIONS
 from hubcheck.testing.items import RuleItem, module_file
 from hubcheck.testing.state import run_state
 from hubcheck.util.text import printable_lines
@@ -34,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--hubcheck-fail-on", choices=("error", "warning"), help="the level from which a finding fails")
     group.addoption(
         "--hubcheck-convention",
-        choices=CONVENTIONS,
+        choices=("common-signatures", "saved-model-api"),
         help="what consumers call: the common signatures (the default), or the callable of a TF2 SavedModel",
     )
     parser.addini("hubcheck_convention", "as --hubcheck-convention", default=None)

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hubcheck.rulebook.convention import CONVENTIONS, Convention
-
 if TYPE_CHECKING:
     from hubcheck.config.policy import Policy
+    from hubcheck.rulebook.convention import Convention
     from hubcheck.testing.session import CheckSession
 
 _SHARED = "hubcheck_shared"
@@ -56,7 +55,11 @@ class RunState:
         return self._session
 
     def _convention(self) -> Convention | None:
-        given = self._config.getoption("--hubcheck-convention") or self._config.getini("hubcheck_convention") or None
+        from hubcheck.rulebook.convention import CONVENTIONS
+
+        given: Convention | None = (
+            self._config.getoption("--hubcheck-convention") or self._config.getini("hubcheck_convention") or None
+        )
         if given not in (None, *CONVENTIONS):
             raise pytest.UsageError(f"hubcheck_convention = {given}: must be {' or '.join(CONVENTIONS)}")
         return given

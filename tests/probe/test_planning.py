@@ -161,7 +161,7 @@ def test_training_traces_are_repeated_and_come_last():
 
 def test_a_training_flag_that_is_a_tensor_is_planned_with_both_values():
     planned = plan_steps(traced(trace(None, training=Tensor("bool", Shape(())))), CONTRACTS)
-    flags = {step.target.trace: step.inputs["training"].flag for step in calls(planned) if step.target.trace}
+    flags = {step.target.trace: step.inputs["training"].value for step in calls(planned) if step.target.trace}
     assert flags == {"training=False": False, "training=True": True}
 
 
