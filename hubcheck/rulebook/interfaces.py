@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hubcheck.module.types import Module, ObjectGraph, Signature, Tensor, Trace, Variant
 from hubcheck.rulebook.contract import SignatureContract
@@ -112,7 +112,7 @@ def _contract_of_callable(contracts: Iterable[SignatureContract]) -> SignatureCo
         one if one == another else "num_outputs" for one, another in zip(first.shape, other.shape, strict=False)
     )
     name = fitting[0].name if len(fitting) == 1 else "__call__"
-    return replace(fitting[0], name=name, outputs={RESULT: replace(first, key="", shape=shape)})
+    return fitting[0]._replace(name=name, outputs={RESULT: first._replace(key="", shape=shape)})
 
 
 def _may_be_images(tensor: Tensor) -> bool:
