@@ -96,8 +96,9 @@ class CachedReports:
     def _key(self, source: ModuleSource) -> str | None:
         if not isinstance(source, Path):
             return None  # what is on a server is not known before it is fetched
-        if any(isinstance(rule, Rule) and _has_foreign_code(rule) for rule in self._plan.own):
-            return None  # such code may read anything
+        own = [rule for rule in self._plan.own if isinstance(rule, Rule)]
+        if any("." in (check or "").partition(":")[0] for rule in own for check in (rule.check, rule.probe)):
+            return None  # a rule is decided by code that is not hubcheck's, which may read anything
         return self._cache.key(source, repr(sorted(self._plan.selected_for(source))), self._plan.limits)
 
 
@@ -117,8 +118,3 @@ def _settings(plan: ResolvedOptions, environment: Iterable[str] | None) -> Itera
     if not options.static:
         yield repr((options.probe, options.sandbox, options.device, plan.devices))
         yield from tensorflow_releases() if environment is None else environment
-
-
-def _has_foreign_code(rule: Rule) -> bool:
-    """Whether a rule is decided by code that is not hubcheck's."""
-    return any("." in (predicate or "").partition(":")[0] for predicate in (rule.check, rule.probe))

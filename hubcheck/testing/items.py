@@ -70,7 +70,12 @@ class RuleItem(pytest.Item):
     def runtest(self) -> None:
         """Fail with the findings of the rule, or skip with the reason why it is not decided."""
         session = run_state(self.config).session
-        report = session.report(self.module, self._remaining())
+        # The rules of this run by module; deselected ones are not checked.
+        rules: dict[Path, set[str]] = {}
+        for item in self.session.items:
+            if isinstance(item, RuleItem):
+                rules.setdefault(item.module, set()).add(item.name)
+        report = session.report(self.module, rules)
         outcome = next(outcome for outcome in report.outcomes if outcome.rule == self.name)
         failures, lesser = session.findings(report, self.name)
         for finding in lesser:
@@ -84,14 +89,6 @@ class RuleItem(pytest.Item):
             raise RuleFailed("\n".join(map(_text, failures)))
         if outcome.status in ("skipped", "ignored"):
             pytest.skip(printable(outcome.reason or "no reason given"))
-
-    def _remaining(self) -> dict[Path, set[str]]:
-        """The rules of this run by module; deselected ones are not checked."""
-        rules: dict[Path, set[str]] = {}
-        for item in self.session.items:
-            if isinstance(item, RuleItem):
-                rules.setdefault(item.module, set()).add(item.name)
-        return rules
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Return the finding as `validate` shows it; a traceback only for other errors."""

@@ -46,10 +46,10 @@ def image_batches(
     Raises:
         UserError: the module declares no image size.
     """
+    import numpy as np
     from hypothesis import strategies as st
 
-    height, width = _size(module)
-    return st.lists(images(height, width), min_size=min_batch, max_size=max_batch).map(_stack)
+    return st.lists(images(*_size(module)), min_size=min_batch, max_size=max_batch).map(np.stack)
 
 
 def images(height: int, width: int) -> SearchStrategy[Image]:
@@ -78,12 +78,6 @@ def _size(module: str | os.PathLike[str] | Module | Size) -> Size:
         if size is not None:
             return size
     raise UserError(f"{facts.path} declares no image size; give one: image_batches((height, width))")
-
-
-def _stack(batch: list[Image]) -> Image:
-    import numpy as np
-
-    return np.stack(batch)
 
 
 def _image(kind: str, one: Colour, other: Colour, number: int, size: Size) -> Image:
