@@ -232,6 +232,22 @@ def affine(graph: Any, size: int) -> str:
     return "end:0"
 
 
+def passed_on(graph: Any, size: int) -> str:
+    """A function that adds more to the images at each of the hundreds of levels on which it calls itself."""
+    made = function(graph, "f", 3)
+    add(made, "read", "ReadVariableOp", "x1")
+    add(made, "more", "AddV2", "x2", "read:value:0")
+    add(made, "sum", "AddV2", "x0", "more:z:0")
+    call(made, "next", "f", "x0", "x1", "more:z:0")
+    add(made, "both", "AddV2", "sum:z:0", "next:output:0")
+    made.ret["y"] = "both:z:0"
+    add(graph, "v", "VarHandleOp")
+    for i in range(size):
+        call(graph, f"sums{i}", "f", "images", "v", "v")
+    add(graph, "end", "AddN", *(f"sums{i}" for i in range(size)))
+    return "end:0"
+
+
 COSTLY_GRAPHS: dict[str, tuple[CostlyGraph, int]] = {
     "chain": (chain, 100_000),
     "fan": (fan, 1_000_000),
@@ -247,6 +263,7 @@ COSTLY_GRAPHS: dict[str, tuple[CostlyGraph, int]] = {
     "handles": (handles, 10_000),
     "signatures": (signatures, 100_000),
     "affine": (affine, 30_000),
+    "passed_on": (passed_on, 200),
 }
 """Each graph, with its size in a long run."""
 

@@ -37,6 +37,7 @@ class InlinedGraph:
         self._fed = frozenset(fed)
         self._budget = _MIN_BUDGET + _BUDGET_PER_NODE * view.size
         self._deciding = 0
+        self._origins: dict[Value, Value] = {}
 
     def originals(self, value: Value) -> list[Value] | None:
         """Return the values of which this one is an unchanged copy, of one or the other; None if its node computes it.
@@ -70,12 +71,22 @@ class InlinedGraph:
 
     def see_through(self, value: Value) -> Value:
         """Return the value of which this one is an unchanged copy: the other end of identities, arguments and calls."""
+        arguments: list[Value] = []
         for _ in range(MAX_CHAIN):
             frame, node, _ = value
-            sources = frame.inputs(node)[:1] if frame.op(node) in _COPIES else self.originals(value)
+            op = frame.op(node)
+            if op == ARGUMENT:
+                if value in self._origins:
+                    value = self._origins[value]
+                    break
+                arguments.append(value)
+            sources = frame.inputs(node)[:1] if op in _COPIES else self.originals(value)
             if not sources or len(sources) > 1:
                 break
             value = sources[0]
+        # Functions that call each other hundreds deep pass the same argument through all of them.
+        for argument in arguments[:-1]:
+            self._origins[argument] = value
         return value
 
     def callees(self, frame: CallFrame, node: int) -> list[CallFrame] | None:

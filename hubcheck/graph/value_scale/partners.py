@@ -29,12 +29,17 @@ class Partner(NamedTuple):
     unknown: bool = False
 
 
+_LARGE = Partner(None, learned=True)
+"""The partner in which a large variable is, or too many nodes to look at."""
+
+
 class Partners:
     """The partners of pixels in one graph, with the variables' values as they are restored."""
 
     def __init__(self, graph: InlinedGraph, variables: StoredVariables) -> None:
         self._graph, self._variables = graph, variables
         self._memo: defaultdict[CallFrame, dict[Port, Constant | None]] = defaultdict(dict)
+        self._without: dict[Value, Partner] = {}
 
     def of(self, value: Value) -> Partner:
         """Return what is known of a value."""
@@ -48,6 +53,12 @@ class Partners:
 
     def _without_value(self, value: Value) -> Partner:
         """Return whether a value is made from anything but constants, and whether that is small variables."""
+        value = self._graph.see_through(value)
+        if value not in self._without:
+            self._without[value] = self._made_of(value)
+        return self._without[value]
+
+    def _made_of(self, value: Value) -> Partner:
         waiting, seen = [value], set[Value]()
         learned = unknown = False
         while waiting and len(seen) < MAX_SEARCH:
@@ -56,14 +67,20 @@ class Partners:
             if value in seen or frame.op(node) == "Const":
                 continue
             seen.add(value)
+            known = self._without.get(value)
+            if known is not None:
+                if known is _LARGE:
+                    return _LARGE
+                learned, unknown = learned or known.learned, unknown or known.unknown
+                continue
             stored = self._variables.read_by(frame, node)
             if stored == "large":
-                return Partner(None, learned=True)
+                return _LARGE
             unknown = unknown or stored == "unknown"
             sources = self._graph.originals(value) or frame.inputs(node)
             learned = learned or not sources or stored is not None
             waiting += sources if stored is None else []
-        return Partner(None, learned or bool(waiting), unknown and not waiting)
+        return _LARGE if waiting else Partner(None, learned, unknown)
 
     def _image(self, value: Value) -> Constant | None:
         """Return a constant as large as the image of a mean."""
