@@ -15,7 +15,7 @@ from hubcheck.diff.changes import Agreement, Diff
 from hubcheck.diff.compare import compare
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
 from hubcheck.module.limits import ReadLimits
-from hubcheck.module.uri import ModuleSource
+from hubcheck.module.uri import ModuleSource, parse_source
 from hubcheck.remote.sources import find_one_source, open_source
 from hubcheck.report.diff import RENDERERS
 from hubcheck.report.formats import Output, output
@@ -69,7 +69,7 @@ def command(
                 from hubcheck.diff.values import compare_values
 
                 rows, incomplete = compare_values(first, second, contracts, sandbox=sandbox)
-    result = Diff(old, new, tuple(changes), tuple(rows), incomplete)
+    result = Diff(str(parse_source(old)), str(parse_source(new)), tuple(changes), tuple(rows), incomplete)
     echo(RENDERERS[style](result), nl=False)
     for target in targets:
         write_atomic(target.file, [click.unstyle(RENDERERS[target.format](result))])

@@ -67,7 +67,7 @@ class ModuleReport:
     """Everything that was found about one module.
 
     Attributes:
-        path: the path or URI as the user gave it.
+        path: the path or URI as the user gave it, without user name and password.
         key: the module's name across machines and checkouts: its path below the project root, or its URI.
         fail_on: the level from which a finding makes the module violate.
         protections: the sandbox's layers that were enforced; None if the module was not run.

@@ -52,7 +52,7 @@ class ReadLimits:
         archive_ratio: how many times larger than the archive its files may be, beyond 1 GiB. Weights that are all zero
             become a thousand times larger, trained ones less than twice.
         remote_bytes: bytes that are downloaded for one module.
-        remote_seconds: seconds that a server may take for the next bytes.
+        remote_seconds: seconds that a server may take for the next bytes, the head of a response, or a list of files.
         cache_bytes: bytes of downloads that are kept on disk; the oldest are removed first.
     """
 

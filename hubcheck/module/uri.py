@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from hubcheck.util.text import without_credentials
+
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+(://|::)")
 _RESERVED = "/:@!$&'()*+,;=?#[]%~"
-_SECRET = re.compile(r"(://)[^/@?#]*@")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,7 +40,7 @@ class Uri:
             return self
         first, chained, rest = self.uri.partition("::")
         if chained and "://" not in first:
-            return Uri(f"{first}::{Uri(rest).below(name)}")
+            return Uri(f"{first}::{Uri(rest).below(name).uri}")
         if self.scheme not in ("http", "https"):
             return Uri(f"{first}{'' if first.endswith('/') else '/'}{name}{chained}{rest}")
         parts = urlsplit(self.uri)
@@ -63,11 +64,11 @@ class Uri:
 
     @property
     def public(self) -> str:
-        """The URI without user name and password, for files that outlive the run."""
-        return _SECRET.sub(r"\1", self.uri)
+        """The URI without user name and password: what is printed and kept."""
+        return without_credentials(self.uri)
 
     def __str__(self) -> str:
-        return self.uri
+        return self.public
 
     def __fspath__(self) -> str:
         return self.uri

@@ -18,6 +18,7 @@ from pathlib import Path
 from hubcheck.util.atomic import replacing
 from hubcheck.util.locks import lock_file
 from hubcheck.util.sealed import SealedFolder, is_own_file, is_own_folder
+from hubcheck.util.text import without_credentials
 
 _KEPT_SHARE = 0.9
 """The share of the size limit that is kept when old files are removed."""
@@ -86,7 +87,7 @@ class DownloadCache:
                     draft.chmod(0o444)
                 self._has_new_objects = True
             if validator is not None:
-                fields = {"uri": uri, "validator": validator, "object": digest, "size": size}
+                fields = {"uri": without_credentials(uri), "validator": validator, "object": digest, "size": size}
                 self._records.write(_record(uri), json.dumps(fields).encode())
 
     def evict(self) -> None:

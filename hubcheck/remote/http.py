@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
+from functools import cache
 from html import unescape
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import aiohttp
+import yarl
 from fsspec.asyn import sync
 from fsspec.exceptions import FSTimeoutError
 from fsspec.implementations.http import HTTPFileSystem
@@ -19,11 +23,14 @@ from fsspec.implementations.http import HTTPFileSystem
 from hubcheck._version import __version__
 from hubcheck.module.limits import ReadLimits
 from hubcheck.module.uri import Uri
+from hubcheck.remote.addresses import AddressPolicy, AddressRefused
 from hubcheck.remote.remote_folder import AccessDenied, FileInfo, Listing, Sink
 from hubcheck.util.errors import Unreachable
 
 _CHUNK_BYTES = 1 << 16
 _MAX_PAGE_BYTES = 8 << 20
+_MAX_SECONDS = 6 * 3600
+"""For all requests of one module, or of one search for modules."""
 _TAGS = ("ETag", "Content-MD5", "Digest", "x-goog-hash", "x-goog-generation", "x-amz-version-id")
 _ABSENT, _DENIED, _NO_HEAD = (404, 410), (401, 403), (400, 401, 403, 405, 501)
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
@@ -33,27 +40,33 @@ _HTML = ("text/html", "application/xhtml+xml")
 class HttpFolder:
     """A folder or file at an `http://` or `https://` URI. The URIs of files below it have the same query.
 
-    Redirects are followed to HTTP and HTTPS only. Proxies and .netrc are taken from the environment.
+    Redirects are followed to HTTP and HTTPS only, and to addresses that `AddressPolicy` allows. Credentials in the URI
+    are sent to its host alone. Proxies and .netrc are taken from the environment.
     """
 
     concurrent_requests = 8
 
     def __init__(self, uri: Uri, limits: ReadLimits) -> None:
         self.uri = uri
-        seconds = limits.remote_seconds
+        seconds = self._seconds = limits.remote_seconds
+        self._deadline = time.monotonic() + _MAX_SECONDS
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=seconds, sock_read=seconds)
         # Content-Length is the size of what is sent, so files must not be compressed for the transfer.
         headers = {"User-Agent": f"hubcheck/{__version__}", "Accept-Encoding": "identity"}
         session = {"timeout": timeout, "trust_env": True, "headers": headers, "response_class": _Response}
         query = urlsplit(uri.uri).query  # fsspec's listing needs it apart from the URI of the folder
         options = {"params": query} if query else {}
-        self._files = HTTPFileSystem(simple_links=False, client_kwargs=session, **options)
+        self._files = HTTPFileSystem(
+            simple_links=False, client_kwargs=session, get_client=client_for(uri.uri), **options
+        )
+        self._files.kwargs = options  # without headers of fsspec's configuration, which would follow redirects
 
     def uri_of(self, name: str) -> str:
         return self.uri.below(name).uri
 
     def info(self, name: str) -> FileInfo | None:
-        return self._sync(self._info, self.uri_of(name))  # type: ignore[no-any-return]
+        with _as_unreachable(self.uri_of(name)):
+            return self._run(self._within_seconds, self._info, self.uri_of(name))  # type: ignore[no-any-return]
 
     def list_folder(self, folder: str) -> Listing | None:
         """Return the names directly below a folder that its HTML page links to.
@@ -65,7 +78,7 @@ class HttpFolder:
         base = urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/", query="", fragment=""))
         with _as_unreachable(uri):
             try:
-                links = self._files.ls(base, detail=False)
+                links = self._run(self._within_seconds, self._files._ls, base, detail=False)
             except FileNotFoundError:
                 return None
             except aiohttp.TooManyRedirects:
@@ -81,11 +94,27 @@ class HttpFolder:
 
     def download(self, name: str, sink: Sink, part: range | None = None) -> None:
         """Write a file, or a part of it, to a sink. Without range requests, what precedes the part is skipped."""
-        self._sync(self._download, self.uri_of(name), sink, part)
+        with _as_unreachable(self.uri_of(name)):
+            self._run(self._download, self.uri_of(name), sink, part)
 
-    def _sync(self, function: Any, uri: str, *arguments: Any) -> Any:
-        with _as_unreachable(uri):
-            return sync(self._files.loop, function, uri, *arguments)
+    def _run(self, function: Callable[..., Awaitable[Any]], *arguments: Any, **options: Any) -> Any:
+        """Return the result of an asynchronous function, in the time that is left."""
+
+        async def until_deadline() -> Any:
+            async with asyncio.timeout(self._deadline - time.monotonic()):
+                return await function(*arguments, **options)
+
+        try:
+            return sync(self._files.loop, until_deadline)
+        except TimeoutError:
+            if time.monotonic() < self._deadline:
+                raise
+            raise Unreachable(self.uri.uri, f"its server takes more than {_MAX_SECONDS:,} seconds") from None
+
+    async def _within_seconds(self, function: Callable[..., Awaitable[Any]], *arguments: Any, **options: Any) -> Any:
+        """Return the result of a request for few bytes, however slowly they arrive one by one."""
+        async with asyncio.timeout(self._seconds):
+            return await function(*arguments, **options)
 
     async def _info(self, uri: str) -> FileInfo | None:
         session = await self._files.set_session()
@@ -99,8 +128,12 @@ class HttpFolder:
     async def _download(self, uri: str, sink: Sink, part: range | None) -> None:
         session = await self._files.set_session()
         headers = {} if part is None else {"Range": f"bytes={part.start}-{part.stop - 1}"}
-        async with session.get(self._files.encode_url(uri), headers=headers) as response:
+        async with (
+            asyncio.timeout(self._seconds) as head,
+            session.get(self._files.encode_url(uri), headers=headers) as response,
+        ):
             _check_status(response, uri)
+            head.reschedule(None)
             start, end = (0, sys.maxsize) if part is None else (part.start, part.stop)
             position = start if response.status == 206 else 0
             async for data in response.content.iter_chunked(_CHUNK_BYTES):
@@ -108,6 +141,43 @@ class HttpFolder:
                 position += len(data)
                 if position >= end:
                     return
+
+
+def client_for(uri: str) -> Callable[..., Awaitable[aiohttp.ClientSession]]:
+    """Return what makes sessions for a URI, and those with the same host, in the form of fsspec's `get_client`."""
+    return _client_for((yarl.URL(uri).raw_host or "").lower())
+
+
+@cache
+def _client_for(host: str) -> Callable[..., Awaitable[aiohttp.ClientSession]]:
+    # fsspec shares a session between folders with equal options.
+    policy = AddressPolicy(host)
+
+    async def make_client(**options: Any) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(connector=_Connector(policy), **options)
+
+    return make_client
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Connections to the addresses that a policy allows, whatever names resolve to."""
+
+    def __init__(self, policy: AddressPolicy) -> None:
+        super().__init__()
+        self._policy = policy
+
+    async def connect(self, req: aiohttp.ClientRequest, *arguments: Any, **options: Any) -> Any:
+        """Return a connection for a request, which may be the target of a redirect. Nothing has been sent on it yet."""
+        host = (req.url.raw_host or "").lower()
+        self._policy.check_host(host)
+        connection = await super().connect(req, *arguments, **options)
+        if req.proxy is None and connection.transport is not None:
+            try:
+                self._policy.check_peer(host, connection.transport.get_extra_info("peername")[0])
+            except AddressRefused:
+                connection.close()
+                raise
+        return connection
 
 
 class _Response(aiohttp.ClientResponse):
@@ -191,6 +261,8 @@ def _as_unreachable(uri: str) -> Iterator[None]:
     """Raise Unreachable for the errors of aiohttp and fsspec."""
     try:
         yield
+    except AddressRefused as error:
+        raise Unreachable(uri, str(error)) from None
     except aiohttp.ClientConnectorDNSError as error:
         is_unknown = error.os_error.errno == socket.EAI_NONAME
         raise Unreachable(uri, f"unknown host {error.host!r}", retryable=not is_unknown) from None

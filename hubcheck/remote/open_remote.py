@@ -105,7 +105,7 @@ def find_in_archive(uri: Uri, fetch: FetchOptions) -> list[Uri]:
         if modules == [root]:
             return [uri]
         names = [module.relative_to(content.folder).as_posix() for module in modules]
-        return [Uri(f"{uri.scheme}://{name}::{archive}") for name in names]
+        return [Uri(f"{uri.scheme}://{name}::{archive.uri}") for name in names]
 
 
 def _in_archive(uri: Uri, fetch: FetchOptions, stack: ExitStack) -> Module:

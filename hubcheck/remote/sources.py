@@ -41,7 +41,9 @@ def find_one_source(location: str | os.PathLike[str], fetch: FetchOptions) -> Mo
     """
     sources = find_sources(location, fetch)
     if len(sources) > 1:
-        raise UserError(f"{location}: {len(sources)} modules are below it; name one of them, such as {sources[0]}")
+        raise UserError(
+            f"{parse_source(location)}: {len(sources)} modules are below it; name one of them, such as {sources[0]}"
+        )
     return sources[0]
 
 

@@ -24,7 +24,7 @@ class StorageFolder:
 
     def __init__(self, uri: Uri) -> None:
         self.uri = uri
-        self._files, root = url_to_fs(uri.uri)
+        self._files, root = url_to_fs(uri.uri, **_http_options(uri))
         self._files.invalidate_cache()
         # Other drivers may not be thread-safe.
         self.concurrent_requests = 8 if self._files.async_impl else 1
@@ -70,6 +70,16 @@ class StorageFolder:
             while remaining > 0 and (data := stream.read(min(_CHUNK_BYTES, remaining))):
                 sink.write(data)
                 remaining -= len(data)
+
+
+def _http_options(uri: Uri) -> dict[str, Any]:
+    """Return the options of fsspec for a web server in a chain such as `simplecache::https://host/m`."""
+    servers = [part for part in uri.uri.split("::") if part.partition("://")[0] in ("http", "https")]
+    if not servers:
+        return {}
+    from hubcheck.remote.http import client_for
+
+    return {part.partition("://")[0]: {"get_client": client_for(part)} for part in servers}
 
 
 def _file_info(entry: dict[str, Any]) -> FileInfo:

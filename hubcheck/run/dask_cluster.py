@@ -93,7 +93,7 @@ class Cluster:
         if self._gone:
             return None
         try:
-            return self._client.submit(_check, self._name, str(source), key=f"{self._name}-{key}", pure=False)
+            return self._client.submit(_check, self._name, os.fspath(source), key=f"{self._name}-{key}", pure=False)
         except distributed.client.ClosedClientError:
             return None
 

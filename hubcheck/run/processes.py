@@ -38,7 +38,7 @@ def reports(modules: Iterable[ModuleSource], plan: ResolvedOptions, count: int) 
     processes = WorkerProcesses(plan.options, Path.cwd())
     pool = ThreadPoolExecutor(count, thread_name_prefix="hubcheck-checks")
     try:
-        started = ((source, pool.submit(processes.check, str(source))) for source in modules)
+        started = ((source, pool.submit(processes.check, os.fspath(source))) for source in modules)
         for source, future in in_order(started, ahead=_AHEAD * count):
             try:
                 yield report_from(future.result())

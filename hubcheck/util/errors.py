@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hubcheck.util.text import without_credentials
+
 
 class UserError(ValueError):
     """The user can correct this: the message names the thing and the remedy in one sentence. The exit code is 2."""
@@ -25,5 +27,5 @@ class Unreachable(UserError):
     def __init__(
         self, uri: str, cause: str, *, retryable: bool = False, wait: float = 0, retries_exhausted: bool = False
     ) -> None:
-        super().__init__(f"{uri} cannot be fetched: {cause}")
+        super().__init__(without_credentials(f"{uri} cannot be fetched: {cause}"))
         self.retryable, self.wait, self.retries_exhausted = retryable, wait, retries_exhausted

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+_CREDENTIALS = re.compile(r"://[^/?#\s@]*(?:@[^/?#\s@]*)*@")
 _STYLE_OR_UNUSUAL = re.compile(r"\x1b\[[\d;]*m|[^\n\x20-\x7e]")
 _LOG_COMMAND = re.compile(r"^((?: |\x1b\[[\d;]*m)*):(?=:)|#(?=#\w*\[)", re.MULTILINE)
 """GitHub reads `::command::` after any indentation and `##[command]` anywhere in a line, Azure Pipelines `##vso[`,
@@ -42,6 +43,11 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def without_credentials(text: str) -> str:
+    """Return text without the user names and passwords of the URIs in it."""
+    return _CREDENTIALS.sub("://", text) if "://" in text else text
+
+
 def printable(text: str, *, max_length: int = 600) -> str:
     """Return the text in one line, without the middle if it is too long, and with Python escapes for what is not
     printable, such as the characters that control a terminal."""
@@ -52,13 +58,14 @@ def printable(text: str, *, max_length: int = 600) -> str:
 
 
 def printable_lines(text: str, *, styled: bool = False) -> str:
-    """Return the text with Python escapes for what is not printable, except line ends, and for the first character of
-    what a CI service would execute as a command.
+    """Return the text without credentials in URIs, and with Python escapes for what is not printable, except line ends,
+    and for the first character of what a CI service would execute as a command.
 
     Args:
         text: any number of lines.
         styled: keep the sequences of `click.style`; what is not hubcheck's own must have been made printable before.
     """
+    text = without_credentials(text)
     if styled:
         text = _STYLE_OR_UNUSUAL.sub(lambda found: found[0] if len(found[0]) > 1 else _visible(found[0]), text)
     elif not text.replace("\n", "").isprintable():

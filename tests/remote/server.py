@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from html import escape
@@ -23,6 +24,7 @@ class Server:
 
     Args:
         root: the folder with the files.
+        host: the address that it listens at.
         lists: whether it lists folders.
         tags: whether it sends an ETag.
         ranges: whether it supports range requests.
@@ -31,11 +33,13 @@ class Server:
         fails: paths with statuses to answer first, one after the other, before the path is served.
         sizes: paths with wrong sizes to declare; those in `undeclared` declare none.
         posts: paths with functions that answer POST.
-        pages: paths with HTML pages.
+        pages: paths with HTML pages; those in `slow` are sent byte by byte.
+        authorizations: the credentials of the requests that had some.
     """
 
     root: Path
     port: int = 0
+    host: str = "127.0.0.1"
     lists: bool = False
     tags: bool = True
     ranges: bool = True
@@ -47,12 +51,14 @@ class Server:
     undeclared: set[str] = field(default_factory=set)
     posts: dict[str, Callable[[bytes], bytes]] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
+    slow: set[str] = field(default_factory=set)
+    authorizations: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     sent: Counter[str] = field(default_factory=Counter)
 
     def uri(self, path: str = "") -> str:
         """Return the URI of a path."""
-        return f"http://127.0.0.1:{self.port}/{path}"
+        return f"http://{self.host}:{self.port}/{path}"
 
     def got(self, path: str) -> int:
         """Return how often a path was requested."""
@@ -76,7 +82,7 @@ def serving(root: Path, **behaviour: object) -> Iterator[Server]:
     class Handler(_Handler):
         config = server
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+    with ThreadingHTTPServer((server.host, 0), Handler) as http:
         http.daemon_threads = True
         server.port = http.server_address[1]
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -114,6 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, body: bool) -> None:
         config, path = self.config, unquote(urlsplit(self.path).path)
         config.seen.append(f"{self.command} {self.path}")
+        config.authorizations += filter(None, [self.headers.get("Authorization")])
         if config.fails.get(path):
             self._status(config.fails[path].pop(0))
         elif not body and not config.heads:
@@ -170,7 +177,12 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in all_headers.items():
             self.send_header(name, value)
         self.end_headers()
-        if body:
+        if body and urlsplit(self.path).path in self.config.slow:
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(b" ")
+                    time.sleep(0.1)
+        elif body:
             self.wfile.write(content)
 
 
