@@ -7,12 +7,17 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
+from hubcheck.module.links import OUTSIDE
+
+_COPY = "Copy the file itself into the module before it is published (cp -L)."
+_NAME_FOLDER = f"{_COPY} If it may be read where it is, name a folder above it: `--links-below DIR`."
 
 
 def stay_inside(context: Context) -> Iterator[CheckItem]:
-    """No asset name leaves the assets folder, and no link leads out of the module (a warning in folders).
+    """No asset name leaves the assets folder, and no link leads out of the module.
 
-    An archive holds only files and folders, below its own root, with unique names.
+    A link to a file below a folder that the user named is a warning. An archive holds only files and folders, below its
+    own root, with unique names.
     """
     module = context.module
     if module.archive is not None:
@@ -29,10 +34,14 @@ def stay_inside(context: Context) -> Iterator[CheckItem]:
             if _leaves(asset.filename):
                 details = {"what": f'asset "{asset.filename}"'}
                 yield Fault(Where(variant.name), asset.filename, "a name below assets/", details)
-    for link, target in module.symlinks.items():
-        details = {"what": f"the link {link}"}
-        fix = "Copy the file itself into the module before it is published (cp -L)."
-        yield Fault(Where(), f"{link} -> {target}", "a file of its own", details, fix=fix, level="warning")
+    for link in module.links:
+        found, details = f"{link.name} -> {link.target}", {"what": f"the link {link.name}"}
+        if not link.refused:
+            yield Fault(Where(), found, "a file of its own", details, fix=_COPY, level="warning")
+        else:
+            message = "{what} leads {why}, and is not followed"
+            fix = _NAME_FOLDER if link.refused == OUTSIDE else _COPY
+            yield Fault(Where(), found, "a file of its own", {**details, "why": link.refused}, message=message, fix=fix)
 
 
 def _leaves(name: str) -> bool:

@@ -24,6 +24,10 @@ def readable(context: Context) -> Iterator[CheckItem]:
     if module.archive is not None and module.archive.refused:
         yield Skip("the archive is not safe to unpack", blocks=True, needs="safety/paths")
         return
+    refused = [link.name for link in module.links if link.refused]
+    if module.format is None and refused and not module.problems:
+        yield Skip("a link out of the module is not followed", blocks=True, needs="safety/paths")
+        return
     yield Checked()
     for problem in module.problems:
         yield Fault(Where(problem.variant), problem.found, problem.wanted, message=problem.message, fix=problem.fix)
@@ -31,8 +35,13 @@ def readable(context: Context) -> Iterator[CheckItem]:
         return
     yield from _tag_sets(module)
     yield from _versions(module)
+    without_weights = any(name.partition("/")[0] == "variables" for name in refused)
+    if without_weights:
+        reason = "the weights are behind a link out of the module, which is not followed"
+        yield Skip(reason, undecided=True, needs="safety/paths")
     for variant in module.variants:
-        yield from variables(module, variant)
+        if not without_weights:
+            yield from variables(module, variant)
         yield from _signature_tensors(variant)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,12 +15,13 @@ from hubcheck.cli.project import nearest_project
 from hubcheck.diff.changes import Agreement, Diff
 from hubcheck.diff.compare import compare
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLETE
-from hubcheck.module.limits import ReadLimits
-from hubcheck.module.uri import ModuleSource, parse_source
+from hubcheck.module.types import Module
+from hubcheck.module.uri import parse_source
 from hubcheck.remote.sources import find_one_source, open_source
 from hubcheck.report.diff import RENDERERS
 from hubcheck.report.formats import Output, output
-from hubcheck.rulebook.contract import load_contracts
+from hubcheck.rulebook.contract import SignatureContract, load_contracts
+from hubcheck.rulebook.rules import Rule, load_rules, matching
 from hubcheck.util.atomic import write_atomic
 from hubcheck.util.errors import UserError
 
@@ -39,8 +41,17 @@ if TYPE_CHECKING:
 @click.option("--output", "outputs", multiple=True, metavar="FILE", help="Also write the result to FILE. Repeatable.")
 @options.run_unsafe
 @options.sandbox
+@options.links_below
 def command(
-    old: str, new: str, *, static: bool, style: str, outputs: Sequence[str], run_unsafe: bool, sandbox: Mode
+    old: str,
+    new: str,
+    *,
+    static: bool,
+    style: str,
+    outputs: Sequence[str],
+    run_unsafe: bool,
+    sandbox: Mode,
+    links_below: Sequence[Path],
 ) -> int:
     """Check whether NEW is a drop-in replacement for the consumers of OLD.
 
@@ -53,18 +64,20 @@ def command(
     hubcheck diff --static old.tar.gz new.tar.gz --output diff.md
     """
     targets = [_target(name) for name in outputs]
-    fetch, rule_folders = nearest_project()
+    fetch, rule_folders = nearest_project([old, new], links_below=links_below)
     contracts = load_contracts(*rule_folders)
     sources = [find_one_source(name, fetch) for name in (old, new)]
     with ExitStack() as stack:
-        first, second = (stack.enter_context(open_source(source, fetch, weights=not static)) for source in sources)
+        runs = not static
+        opened = (open_source(source, fetch, weights=runs, to_run=runs) for source in sources)
+        first, second = map(stack.enter_context, opened)
         if first.format is None:
-            raise UserError(f"{old}: {first.problems[0].message}; there is nothing to compare with")
+            raise UserError(f"{old}: {first.unreadable_because}; there is nothing to compare with")
         changes = compare(first, second, contracts)
         rows: list[Agreement] = []
         incomplete = None
         if not static and second.format is not None:
-            incomplete = None if run_unsafe else _unsafe(sources, fetch.limits)
+            incomplete = None if run_unsafe else _unsafe([first, second], contracts, load_rules(*rule_folders))
             if incomplete is None:
                 from hubcheck.diff.values import compare_values
 
@@ -85,11 +98,16 @@ def _target(name: str) -> Output:
     return target
 
 
-def _unsafe(sources: Sequence[ModuleSource], limits: ReadLimits) -> str | None:
+def _unsafe(
+    modules: Iterable[Module], contracts: Mapping[str, SignatureContract], rules: Mapping[str, Rule]
+) -> str | None:
     """Return which module fails a safety rule, and so is not run."""
-    from hubcheck.run.validate import validate
+    from hubcheck.checks.context import Context
+    from hubcheck.engine.evaluation import evaluate
 
-    for report in validate(sources, static=True, select=["safety"], limits=limits).modules:
-        if report.failures:
-            return f"{report.path} was not run: {report.failures[0].rule} failed"
+    for module in modules:
+        evaluation = evaluate(Context(module, contracts), rules, selected=set(matching("safety", rules)))
+        failed = [one.rule for one in evaluation.without_run("", complete=True).findings if one.level == "error"]
+        if failed:
+            return f"{module.path} was not run: {failed[0]} failed"
     return None

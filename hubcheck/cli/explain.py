@@ -28,7 +28,7 @@ def command(name: str, *, rules: Sequence[Path]) -> int:
     hubcheck explain image-input/batch-size
     hubcheck explain output
     """
-    known = load_rules(*nearest_project(rules).rule_folders)
+    known = load_rules(*nearest_project(rules=rules).rule_folders)
     selected = select([name], known)
     if name in known:
         _print_rule(known[name])

@@ -33,6 +33,13 @@ sandbox = click.option(
     show_default=True,
     help="Run modules with all protections or not at all, with those that this machine has, or with limits only.",
 )
+links_below = click.option(
+    "--links-below",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder to whose files links in modules may lead, besides PATH itself. Repeatable.",
+)
 save_evidence = click.option(
     "--save-evidence",
     metavar="DIR",

@@ -41,8 +41,9 @@ if TYPE_CHECKING:
 @options.sandbox
 @options.convention
 @options.rules
+@options.links_below
 @options.save_evidence
-def command(
+def command(  # noqa: PLR0913 - one for each option
     path: str,
     *,
     variant: str | None,
@@ -58,6 +59,7 @@ def command(
     sandbox: Mode,
     convention: Convention | None,
     rules: Sequence[Path],
+    links_below: Sequence[Path],
     save_evidence: Path | None,
 ) -> int:
     """Repeat calls of a module with the same images, and show what they return.
@@ -76,12 +78,12 @@ def command(
     if reason is not None:
         echo(f"cannot run the module: {reason}", err=True)
         return EXIT_INCOMPLETE
-    project = nearest_project(rules)
+    project = nearest_project([path], rules, links_below=links_below)
     contracts = load_contracts(*project.rule_folders)
     request = CallRequest(variant, signature, trace, loss, session, tuple(calls.split(",")))
     chosen = convention or DEFAULT_CONVENTION
     probe = ProbeOptions(timeout=timeout, larger_batch=larger_batch, seed=seed)
-    with open_source(find_one_source(path, project.fetch), project.fetch) as module:
+    with open_source(find_one_source(path, project.fetch), project.fetch, to_run=True) as module:
         try:
             with Pool(jobs=1, sandbox=sandbox, devices=selection.devices) as pool:
                 observations = replay(module, contracts, request, pool=pool, options=probe, convention=chosen)

@@ -25,7 +25,7 @@ def command(*, rules: Sequence[Path], style: str) -> int:
     hubcheck rules
     hubcheck rules --rules house --format json
     """
-    listed = load_rules(*nearest_project(rules).rule_folders).values()
+    listed = load_rules(*nearest_project(rules=rules).rule_folders).values()
     if style == "json":
         from hubcheck.report.json import json_text
 

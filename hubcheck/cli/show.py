@@ -31,7 +31,7 @@ def command(paths: Sequence[str], *, graph: str | None) -> int:
     hubcheck show exports/mobilenet_v2
     hubcheck show exports/mobilenet_v2 --graph image_feature_vector
     """
-    fetch, rule_folders = nearest_project()
+    fetch, rule_folders = nearest_project(paths)
     code = EXIT_CONFORMS
     for source in [source for path in paths for source in find_sources(path, fetch)]:
         with open_source(source, fetch, weights=False) as module:
@@ -48,7 +48,10 @@ def summary_lines(module: Module) -> Iterator[str]:
     from hubcheck.report.text import labelled
 
     yield f"{click.style(printable(str(module.path)), bold=True)}  {click.style(FORMAT_NAMES[module.format], dim=True)}"
-    rows = [("problem", printable(problem.message)) for problem in module.problems]
+    reasons = [problem.message for problem in module.problems]
+    if module.format is None and not reasons:
+        reasons = [module.unreadable_because]
+    rows = [("problem", printable(reason)) for reason in reasons]
     if module.format is not None:
         rows += [("size", _size(module)), ("weights", _weights(module)), ("callable", _callable(module))]
     for label, text in rows:

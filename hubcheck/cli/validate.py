@@ -12,6 +12,7 @@ from hubcheck.cli import options
 from hubcheck.cli.output import run_and_report
 from hubcheck.config.file import find_config, read_config
 from hubcheck.remote.fetch_options import user_cache
+from hubcheck.remote.sources import named_folders
 from hubcheck.report.formats import FORMATS, output, pieces
 from hubcheck.run.options import Options
 from hubcheck.run.resolved import resolve
@@ -69,6 +70,7 @@ _FILE: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path)}
     help="Where to run modules: auto also uses a GPU if there is one; gpu and all need one.  [default: auto]",
 )
 @options.sandbox
+@options.links_below
 @options.save_evidence
 @click.option("--no-cache", is_flag=True, help="Check and fetch everything again, and keep nothing.")
 @click.option("--timeout", type=options.SECONDS, help="Seconds that one module may take.  [default: 180]")
@@ -111,6 +113,7 @@ def command(
             download_cache=None if no_cache else user_cache(),
             probe=probe,
             config=config,
+            named=named_folders(paths),
             details="html" in (style, *(target.format for target in files)),
         )
     )

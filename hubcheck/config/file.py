@@ -43,6 +43,7 @@ class Config:
 
     Attributes:
         levels: another level for a rule or group.
+        links_below: folders to whose files links in modules may lead.
         scripts: the script that publishes a module, by the module's key.
         memory: bytes that running a module may use.
     """
@@ -54,6 +55,7 @@ class Config:
     device: Literal["cpu", "gpu", "auto", "all"] | None = None
     jobs: int | None = None
     rules: tuple[Path, ...] = ()
+    links_below: tuple[Path, ...] = ()
     baseline: Path | None = None
     levels: Mapping[str, Level] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
@@ -149,7 +151,8 @@ def _parse(file: Path, content: bytes, use_cache: bool) -> Config | None:
         convention=data.get("convention"),
         device=data.get("device"),
         jobs=data.get("jobs"),
-        rules=tuple(_folder(file, name) for name in data.get("rules", ())),
+        rules=tuple(_folder(file, "rules", name) for name in data.get("rules", ())),
+        links_below=tuple(_folder(file, "links-below", name) for name in data.get("links-below", ())),
         baseline=file.parent / data["baseline"] if "baseline" in data else None,
         levels=data.get("levels", {}),
         scripts={path if is_uri(path) else os.path.normpath(path): script for path, script in scripts.items()},
@@ -166,8 +169,8 @@ def _entries(rows: Any) -> tuple[PolicyEntry, ...]:
     return tuple(PolicyEntry(tuple(row["rules"]), row["reason"].strip(), row.get("path", "**")) for row in rows)
 
 
-def _folder(file: Path, name: str) -> Path:
+def _folder(file: Path, key: str, name: str) -> Path:
     folder = file.parent / name
     if not folder.is_dir():
-        raise DataFileError(file, "rules", f"{folder}: no such folder")
+        raise DataFileError(file, key, f"{folder}: no such folder")
     return folder

@@ -21,7 +21,7 @@ _MAX_ASSET_BYTES = 64 << 20
 def compare(old: Module, new: Module, contracts: Mapping[str, SignatureContract]) -> list[Change]:
     """Return the changes, breaking ones first. The files of both modules must exist, see `Module.folder`."""
     if new.format is None:
-        return [Change("breaking", "module", f"the new version cannot be read: {new.problems[0].message}")]
+        return [Change("breaking", "module", f"the new version cannot be read: {new.unreadable_because}")]
     changes = [*_image_sizes(old, new, contracts), *_variants(old, new), *_callables(old, new)]
     changes += [*_weights(old, new), *_assets(old, new)]
     if old.format != new.format:
@@ -186,10 +186,9 @@ def _assets(old: Module, new: Module) -> Iterator[Change]:
 
 
 def _content(module: Module, asset: str) -> bytes | None:
-    root = module.folder.resolve()
-    file = root / "assets" / asset
+    if module.files_at is None or ".." in asset.split("/"):
+        return None
     try:
-        # The name is untrusted: a file outside the module is not read.
-        return read_file(file, max_bytes=_MAX_ASSET_BYTES) if file.resolve().is_relative_to(root) else None
+        return read_file(module.files_at.path(f"assets/{asset}"), max_bytes=_MAX_ASSET_BYTES)
     except (OSError, ValueError):
         return None

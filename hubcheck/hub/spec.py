@@ -168,7 +168,7 @@ def load_module_spec(path: str | os.PathLike[str], *, limits: ReadLimits = LIMIT
     if isinstance(source, Path):
         _check(source)
     stack = ExitStack()
-    facts = stack.enter_context(open_source(source, FetchOptions(limits, user_cache())))
+    facts = stack.enter_context(open_source(source, FetchOptions(limits, user_cache(), links=None)))
     if facts.format is None or facts.problems:
         stack.close()
         if facts.problems:

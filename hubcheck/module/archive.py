@@ -16,6 +16,7 @@ from typing import IO, NamedTuple
 from hubcheck.module.archive_members import CHUNK, BadArchive, Member, as_bad_archive, members
 from hubcheck.module.file_names import MODULE_FILES, is_too_long, leads_out
 from hubcheck.module.limits import LimitExceeded, ReadLimits
+from hubcheck.module.snapshot import let_workers_read
 from hubcheck.module.types import Archive
 from hubcheck.util.locks import private_folder
 
@@ -43,6 +44,7 @@ def unpacked(archive: Path, limits: ReadLimits) -> Iterator[Unpacked]:
         folder.mkdir()
         with as_bad_archive(), archive.open("rb") as file:
             facts = _unpack(file, folder, limits)
+        let_workers_read(scratch)
         yield Unpacked(None if facts.refused else folder, facts)
 
 

@@ -18,6 +18,7 @@ from hubcheck.module.dtypes import dtype_name
 from hubcheck.module.field_count import parse_within
 from hubcheck.module.from_proto import shape
 from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits, read_file, read_within
+from hubcheck.module.module_files import ModuleFiles
 from hubcheck.module.proto import DecodeError, parse
 from hubcheck.module.types import Checkpoint, CheckpointEntry, Module, Shape, Slice
 
@@ -130,8 +131,8 @@ def _overlap(one: Slice, other: Slice) -> int:
     return math.prod(max(0, min(a + m, b + n) - max(a, b)) for (a, m), (b, n) in zip(one, other, strict=True))
 
 
-def read_object_graph(checkpoint: Checkpoint, folder: Path, prefix: str, limits: ReadLimits = LIMITS) -> Any | None:
-    """Return the TrackableObjectGraph of a TF2 checkpoint, or None if there is none or it is damaged.
+def read_object_graph(checkpoint: Checkpoint, files: ModuleFiles, limits: ReadLimits = LIMITS) -> Any | None:
+    """Return the TrackableObjectGraph of a module's TF2 checkpoint, or None if there is none or it is damaged.
 
     It is stored as a scalar string: a varint of its length, four bytes of checksum, its bytes.
 
@@ -145,9 +146,8 @@ def read_object_graph(checkpoint: Checkpoint, folder: Path, prefix: str, limits:
     if entry.size > limit.value:
         raise LimitExceeded(limit, "bytes are in the object graph")
     try:
-        stored = read_file(
-            folder / shard_name(prefix, entry.shard, checkpoint.shards), offset=entry.offset, size=entry.size
-        )
+        shard = files.path(f"variables/{shard_name('variables', entry.shard, checkpoint.shards)}")
+        stored = read_file(shard, offset=entry.offset, size=entry.size)
         start = next(i for i, byte in enumerate(stored) if byte < 0x80) + 1 + 4
         return parse_within("TrackableObjectGraph", stored[start:], limits)
     except LimitExceeded:
@@ -161,11 +161,11 @@ def stored_bytes(module: Module, entry: CheckpointEntry, *, most: int) -> bytes 
 
     Small tensors are all that a static check reads of the weights; archives and modules on servers come without them.
     """
-    if module.opened_at is None or module.checkpoint is None or entry.slices or not 0 < entry.size <= most:
+    if module.files_at is None or module.checkpoint is None or entry.slices or not 0 < entry.size <= most:
         return None
-    file = module.opened_at / "variables" / shard_name("variables", entry.shard, module.checkpoint.shards)
+    shard = shard_name("variables", entry.shard, module.checkpoint.shards)
     try:
-        content = read_file(file, offset=entry.offset, size=entry.size)
+        content = read_file(module.files_at.path(f"variables/{shard}"), offset=entry.offset, size=entry.size)
     except (OSError, OverflowError, ValueError):
         return None
     return content if len(content) == entry.size else None

@@ -23,6 +23,7 @@ _DERIVED = {
     "traces": ("nodes", 1e-3, 256),
     "index_bytes": ("tensors", 256, _SMALL),
     "object_graph_bytes": ("tensors", 256, _SMALL),
+    "folder_depth": ("files", 1e-3, 64),
     "archive_members": ("files", 1, 0),
     "archive_list_bytes": ("files", 160, _SMALL),
 }
@@ -47,7 +48,7 @@ class ReadLimits:
         nodes: nodes in all graphs and functions. Also bounds the fields of the proto, the bytes of saved_model.pbtxt
             and keras_metadata.pb, and the numbers of variants and traces.
         tensors: tensors in the checkpoint. Also bounds the bytes of its index and of the object graph in it.
-        files: files in the module's folder; files and folders in an archive.
+        files: files in the module's folder; files and folders in an archive. Also bounds how deep folders are nested.
         archive_bytes: bytes of an archive's files, unpacked.
         archive_ratio: how many times larger than the archive its files may be, beyond 1 GiB. Weights that are all zero
             become a thousand times larger, trained ones less than twice.

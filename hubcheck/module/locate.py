@@ -8,6 +8,7 @@ from pathlib import Path
 from hubcheck.module.file_names import MODULE_FILES, is_archive_name
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.util.errors import UserError
+from hubcheck.util.folders import walk
 from hubcheck.util.text import printable
 
 
@@ -48,7 +49,7 @@ def find_modules(path: Path, limits: ReadLimits = LIMITS) -> list[Path]:
     if is_module(path):
         return [path]
     found: list[Path] = []
-    for folder, children, files in os.walk(path):
+    for folder, children, files in walk(path):
         if is_module(Path(folder)):
             found.append(Path(folder))
             children.clear()

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
-from hubcheck.module.listing import read_documents
+from hubcheck.module.links import OWN_FILES, LinkPolicy
 from hubcheck.module.locate import NotAModule, find_modules, is_archive
 from hubcheck.module.reader import read
+from hubcheck.module.readmes import read_documents_beside
 from hubcheck.module.types import Archive, Module, Problem
+from hubcheck.util.errors import ModuleUnavailable
 
 if TYPE_CHECKING:
     from hubcheck.module.archive import Unpacked
@@ -21,17 +23,36 @@ _PACK_AGAIN = "Make the archive again: `tar -czf module.tar.gz -C path/to/module
 
 
 @contextmanager
-def open_module(path: Path, limits: ReadLimits = LIMITS) -> Iterator[Module]:
+def open_module(
+    path: Path, limits: ReadLimits = LIMITS, links: LinkPolicy | None = OWN_FILES, *, to_run: bool = False
+) -> Iterator[Module]:
     """Open the module at a path; `Module.folder` exists until the end of the block.
 
     Nothing is raised for what is in the files, see `hubcheck.module.reader.read`.
+
+    Args:
+        path: its folder or archive.
+        limits: bounds on what is read.
+        links: where links in a folder may lead; None: anywhere.
+        to_run: whether it will be run. Then it is read from a private copy, which is also what runs.
+
+    Raises:
+        ModuleUnavailable: it was changed while it was copied, or there is no space for the copy.
     """
-    if not is_archive(path):
-        yield read(path, limits)
-        return
     with ExitStack() as stack:
-        content = archive_content(path, limits, stack)
-        yield content if isinstance(content, Module) else _module_inside(path, content, limits)
+        if is_archive(path):
+            content = archive_content(path, limits, stack)
+            yield content if isinstance(content, Module) else _module_inside(path, content, limits, links)
+        elif to_run and path.is_dir():
+            from hubcheck.module.snapshot import snapshot  # static checks read the folder itself
+
+            try:
+                files = stack.enter_context(snapshot(path, limits, links))
+            except OSError as error:
+                raise ModuleUnavailable(f"not checked: it cannot be copied: {error}") from None
+            yield read(path, limits, links, files)
+        else:
+            yield read(path, limits, links)
 
 
 def archive_content(path: Path, limits: ReadLimits, stack: ExitStack) -> Unpacked | Module:
@@ -50,7 +71,7 @@ def archive_content(path: Path, limits: ReadLimits, stack: ExitStack) -> Unpacke
         return _unreadable(path, Archive(), f"{path.name} cannot be unpacked: {error.strerror or error}", _PACK_AGAIN)
 
 
-def _module_inside(path: Path, content: Unpacked, limits: ReadLimits) -> Module:
+def _module_inside(path: Path, content: Unpacked, limits: ReadLimits, links: LinkPolicy | None) -> Module:
     if content.folder is None:
         return Module(path=path, format=None, file=path.name, archive=content.facts)
     try:
@@ -66,7 +87,7 @@ def _module_inside(path: Path, content: Unpacked, limits: ReadLimits) -> Module:
     inner = str(roots[0].relative_to(content.folder))
     facts = content.facts._replace(root="" if inner == "." else inner)
     module = read(roots[0], limits)
-    documents = {**read_documents(path), **module.documents}
+    documents = {**read_documents_beside(path, links), **module.documents}
     return replace(module, path=path, archive=facts, documents=documents)
 
 

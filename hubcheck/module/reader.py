@@ -13,8 +13,10 @@ from hubcheck.module.field_count import parse_within
 from hubcheck.module.formats import Format
 from hubcheck.module.from_proto import image_size, read_attachments
 from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits, read_within
-from hubcheck.module.listing import files_below, links_out, read_documents
+from hubcheck.module.links import OWN_FILES, LeavesModule, LinkPolicy
+from hubcheck.module.module_files import ModuleFiles
 from hubcheck.module.proto import DecodeError, parse_text
+from hubcheck.module.readmes import read_documents, read_documents_beside
 from hubcheck.module.types import Module, ObjectGraph, Problem, Variable, Variant
 from hubcheck.module.v1_variables import collection_variables, restored_variables
 from hubcheck.module.variables_folder import LFS_FIX, LFS_POINTER, VariablesFolder
@@ -30,35 +32,55 @@ class _Unreadable(Exception):
         self.problem = Problem(message, fix)
 
 
-def read(path: str | os.PathLike[str], limits: ReadLimits = LIMITS) -> Module:
+def read(
+    path: str | os.PathLike[str],
+    limits: ReadLimits = LIMITS,
+    links: LinkPolicy | None = OWN_FILES,
+    files: ModuleFiles | None = None,
+) -> Module:
     """Read all facts about a module from the files in its folder, without running it.
 
     Nothing is raised for what is in the files: what makes them unreadable is in `Module.problems`, and `format` is None
     if nothing could be read.
+
+    Args:
+        path: the module's folder.
+        limits: bounds on what is read.
+        links: where links in it may lead; None: anywhere.
+        files: a snapshot of the folder, to be read in its place.
     """
-    reader = _Reader(Path(path), limits)
-    module = reader.or_problem(reader.read, None)
-    if module is not None:
-        return module
-    name = next((name for name in (_BINARY, _TEXT, _CHUNKED, _MARKER) if reader.has(name)), _BINARY)
-    return Module(path=reader.root, format=None, file=name, problems=(reader.problems[-1],), opened_at=reader.root)
+    root = Path(path)
+    reader = _Reader(root, limits, links, files or ModuleFiles(root, links))
+    problems: tuple[Problem, ...] = ()
+    try:
+        module = reader.or_problem(reader.read, None)
+        if module is not None:
+            return module
+        problems = (reader.problems[-1],)
+    except LeavesModule:
+        pass  # rule safety/paths says so
+    name = next((name for name in (_BINARY, _TEXT, _CHUNKED, _MARKER) if reader.files.has(name)), _BINARY)
+    links_out = reader.files.listing(limits).links
+    return Module(root, None, name, links=links_out, problems=problems, limits=limits, files_at=reader.files)
 
 
 class _Reader:
     """Reads one folder. `problems` are those that leave the rest of it readable."""
 
-    def __init__(self, root: Path, limits: ReadLimits) -> None:
-        self.root, self.limits = root, limits
+    def __init__(self, root: Path, limits: ReadLimits, links: LinkPolicy | None, files: ModuleFiles) -> None:
+        self.root, self.limits, self.links, self.files = root, limits, links, files
         self.problems: list[Problem] = []
-        self.asset_lines = AssetLines(root)
-        self.variables_folder = VariablesFolder(root, limits, self.problems)
+        self.asset_lines = AssetLines(files)
+        self.variables_folder = VariablesFolder(files, limits, self.problems)
 
     def read(self) -> Module:
         name, proto = self._saved_model()
         self._check_size(name, proto)
         # Whatever is wrong beside the graphs, the rules of safety look at them.
         kind = self.or_problem(lambda: self._format(name, proto), None)
-        files = self.or_problem(lambda: files_below(self.root, self.limits.limit("files")), tuple[str, ...]())
+        listing = self.files.listing(self.limits)
+        if (excess := listing.exceeded) is not None:
+            self.problems.append(Problem(f"the module is too large to be read: {excess}", excess.fix))
         graph = next((meta.object_graph_def for meta in proto.meta_graphs if meta.object_graph_def.nodes), None)
         objects = None
         if graph is not None:
@@ -73,13 +95,13 @@ class _Reader:
             variants=variants,
             objects=objects,
             checkpoint=checkpoint,
-            files=files,
-            documents=read_documents(self.root),
-            symlinks=dict(links_out(self.root)),
+            files=listing.names,
+            documents={**read_documents(self.files), **read_documents_beside(self.root, self.links)},
+            links=listing.links,
             keras_metadata=metadata,
             problems=tuple(dict.fromkeys(self.problems)),
             limits=self.limits,
-            opened_at=self.root,
+            files_at=self.files,
         )
 
     def or_problem(self, read: Callable[[], Value], otherwise: Value) -> Value:
@@ -92,14 +114,13 @@ class _Reader:
             self.problems.append(error.problem)
         return otherwise
 
-    def has(self, name: str) -> bool:
-        return os.path.lexists(self.root / name)
-
     def _bytes(self, name: str, limit: str) -> bytes:
         try:
-            data = read_within(self.root / name, self.limits.limit(limit))
+            data = read_within(self.files.path(name), self.limits.limit(limit))
         except LimitExceeded as error:
             raise _Unreadable(f"{name} cannot be read: {error}", error.fix) from None
+        except LeavesModule:
+            raise
         except OSError as error:
             raise _Unreadable(f"{name} cannot be read: {error.strerror}", "Make the file readable.") from None
         if data.startswith(LFS_POINTER):
@@ -107,11 +128,11 @@ class _Reader:
         return data
 
     def _saved_model(self) -> tuple[str, Any]:
-        if self.has(_BINARY):
+        if self.files.has(_BINARY):
             name, data = _BINARY, self._bytes(_BINARY, "proto_bytes")
-        elif self.has(_TEXT):
+        elif self.files.has(_TEXT):
             name, data = _TEXT, self._bytes(_TEXT, "text_bytes")
-        elif self.has(_CHUNKED):
+        elif self.files.has(_CHUNKED):
             raise _Unreadable(
                 f"the module is in the chunked form {_CHUNKED} only, which most loaders cannot read",
                 f"Write it as {_BINARY}: export without `experimental_image_format`.",
@@ -141,7 +162,7 @@ class _Reader:
                 f"{name} has schema version {version}; supported are 0 and {_MAX_SCHEMA_VERSION}",
                 "Export with a released version of TensorFlow.",
             )
-        if not self.has(_MARKER):
+        if not self.files.has(_MARKER):
             has_objects = any(meta.object_graph_def.nodes for meta in proto.meta_graphs)
             return "tf2-saved-model" if has_objects else "tf1-saved-model"
         fix = f"Write the two bytes 08 03 into {_MARKER}; all TF1 Hub modules have them."
@@ -168,7 +189,7 @@ class _Reader:
 
     def _keras_metadata(self) -> bytes | None:
         try:
-            return read_within(self.root / "keras_metadata.pb", self.limits.limit("metadata_bytes"))
+            return read_within(self.files.path("keras_metadata.pb"), self.limits.limit("metadata_bytes"))
         except LimitExceeded as error:
             self.problems.append(Problem(f"keras_metadata.pb cannot be read: {error}", error.fix))
         except OSError:

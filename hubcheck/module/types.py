@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 from hubcheck.module.formats import Format
 from hubcheck.module.limits import LIMITS, ReadLimits
+from hubcheck.module.links import Link
+from hubcheck.module.module_files import ModuleFiles
 from hubcheck.module.uri import ModuleSource
 from hubcheck.util.errors import UserError
 
@@ -279,8 +281,9 @@ class Module:
 
     `format` is None if the module could not be read; `problems` has the reasons, and `variants` are there even so if
     the graphs could be parsed. `file` is the name of the proto that was read, `files` are the paths of all files
-    relative to the module's folder, `symlinks` the links that lead out of it, each with its target; `documents` are the
-    texts of MODULE.md and README.md in or beside it, by relative path. `limits` also bound what is analysed later.
+    relative to the module's folder, `links` those that lead out of it; `documents` are the texts of MODULE.md and
+    README.md in or beside it, by relative path. `limits` also bound what is analysed later. `files_at` are the files
+    themselves, as long as they exist.
     """
 
     path: ModuleSource
@@ -291,12 +294,12 @@ class Module:
     checkpoint: Checkpoint | None = None
     files: tuple[str, ...] = ()
     documents: Mapping[str, str] = field(default_factory=dict)
-    symlinks: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
     keras_metadata: bytes | None = None
     problems: tuple[Problem, ...] = ()
     archive: Archive | None = None
     limits: ReadLimits = LIMITS
-    opened_at: Path | None = None
+    files_at: ModuleFiles | None = None
 
     @property
     def folder(self) -> Path:
@@ -305,9 +308,20 @@ class Module:
         Raises:
             UserError: there is none, since `hubcheck.read` keeps only the facts of archives and modules on servers.
         """
-        if self.opened_at is None:
+        if self.files_at is None:
             raise UserError(f"{self.path}: its files are gone; unpack or download the module and read its folder")
-        return self.opened_at
+        return self.files_at.root
+
+    @property
+    def unreadable_because(self) -> str:
+        """Why the module could not be read, if `format` is None."""
+        if self.problems:
+            return self.problems[0].message
+        links = (link for link in self.links if link.refused)
+        refused = [f"the link {link.name} leads {link.refused}, and is not followed" for link in links]
+        if self.archive is not None:
+            refused += [f"{name} {why}, so the archive was not unpacked" for name, why in self.archive.refused]
+        return next(iter(refused), "it cannot be read")
 
     @property
     def default_signature(self) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from hubcheck.module.checkpoint import OBJECT_GRAPH_KEY, CheckpointError, read_index, read_object_graph, shard_name
 from hubcheck.module.limits import LimitExceeded, ReadLimits, read_file
+from hubcheck.module.links import LeavesModule, is_below
+from hubcheck.module.module_files import ModuleFiles
 from hubcheck.module.types import Checkpoint, Problem
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -19,18 +19,18 @@ _COPY_AGAIN = "Copy all files of the variables folder from where the module was 
 
 
 class VariablesFolder:
-    """Reads `variables/` in the folder of a module when needed, and adds what is wrong with it to `problems`."""
+    """Reads `variables/` among a module's files when needed, and adds what is wrong with it to `problems`."""
 
-    def __init__(self, root: Path, limits: ReadLimits, problems: list[Problem]) -> None:
-        self._root, self._limits, self._problems = root, limits, problems
+    def __init__(self, files: ModuleFiles, limits: ReadLimits, problems: list[Problem]) -> None:
+        self._files, self._limits, self._problems = files, limits, problems
 
     @cached_property
     def checkpoint(self) -> Checkpoint | None:
         """The checkpoint's index; None if it is missing or cannot be read."""
-        file = self._root / _INDEX
-        if not os.path.lexists(file):
+        if not self._files.has(_INDEX):
             return None
         try:
+            file = self._files.path(_INDEX)
             if read_file(file, size=len(LFS_POINTER)) == LFS_POINTER:
                 self._problems.append(Problem(f"{_INDEX} is a git-LFS pointer, not the file itself", LFS_FIX))
                 return None
@@ -40,12 +40,19 @@ class VariablesFolder:
         except CheckpointError as error:
             fix = "Copy the checkpoint again from where the module was exported."
             self._problems.append(Problem(f"{_INDEX} is damaged: {error}", fix))
+        except LeavesModule:
+            pass  # rule safety/paths says so
         except OSError as error:
             self._problems.append(Problem(f"{_INDEX} cannot be read: {error.strerror}", "Make it readable."))
         else:
-            self._problems.extend(_shard_problems(file.parent, checkpoint))
+            self._problems.extend(_shard_problems(self._files, checkpoint))
             return checkpoint
         return None
+
+    @property
+    def _has_refused_shards(self) -> bool:
+        links = self._files.listing(self._limits).links
+        return any(link.refused and is_below(link.name, "variables") for link in links)
 
     @cached_property
     def object_graph(self) -> Any | None:
@@ -53,24 +60,27 @@ class VariablesFolder:
         if self.checkpoint is None:
             return None
         try:
-            graph = read_object_graph(self.checkpoint, self._root / "variables", "variables", self._limits)
+            graph = read_object_graph(self.checkpoint, self._files, self._limits)
         except LimitExceeded as error:
             self._problems.append(Problem(f"variables/ cannot be read: {error}", error.fix))
             return None
-        lost = graph is None and OBJECT_GRAPH_KEY in self.checkpoint.entries
+        lost = graph is None and OBJECT_GRAPH_KEY in self.checkpoint.entries and not self._has_refused_shards
         if lost and not any(problem.message.startswith("variables/") for problem in self._problems):
             message = "variables/ is damaged: the object graph, which maps objects to weights, cannot be read"
             self._problems.append(Problem(message, _COPY_AGAIN))
         return graph
 
 
-def _shard_problems(folder: Path, checkpoint: Checkpoint) -> Iterator[Problem]:
+def _shard_problems(files: ModuleFiles, checkpoint: Checkpoint) -> Iterator[Problem]:
     needed: dict[int, int] = {}
     for entry in checkpoint.parts:
         needed[entry.shard] = max(needed.get(entry.shard, 0), entry.offset + entry.size)
     for shard, size in sorted(needed.items()):
         name = shard_name("variables", shard, checkpoint.shards)
-        file = folder / name
+        try:
+            file = files.path(f"variables/{name}")
+        except LeavesModule:
+            continue
         if not file.is_file():
             yield Problem(f"variables/{name} is missing: the checkpoint's weights are in it", _COPY_AGAIN)
         elif file.stat().st_size < size:

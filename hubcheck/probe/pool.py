@@ -80,6 +80,7 @@ class Pool:
         """Run some of the steps that `plan_steps` returns for a module; otherwise like `submit`."""
         job = Job(
             path=str(module.folder.absolute()),
+            linked=module.files_at.linked if module.files_at is not None else {},
             steps=steps,
             devices=self._devices,
             absent=self._absent,

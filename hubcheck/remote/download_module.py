@@ -15,8 +15,8 @@ from hubcheck.module.assets import MAX_ASSET_BYTES
 from hubcheck.module.checkpoint import OBJECT_GRAPH_KEY, CheckpointError, read_index, shard_name
 from hubcheck.module.file_names import MODULE_FILES, is_safe
 from hubcheck.module.limits import LimitExceeded
-from hubcheck.module.listing import DOCUMENT_NAMES, MAX_DOCUMENT_BYTES
 from hubcheck.module.reader import read
+from hubcheck.module.readmes import DOCUMENT_NAMES, MAX_DOCUMENT_BYTES
 from hubcheck.module.types import CheckpointEntry
 from hubcheck.remote.download_session import DownloadSession
 from hubcheck.remote.remote_folder import FileInfo, SizeExceeded

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubcheck.module.limits import LIMITS, ReadLimits
+from hubcheck.module.links import OWN_FILES, LinkPolicy
 from hubcheck.util.resources import cache_folder
 
 
@@ -16,10 +17,12 @@ class FetchOptions:
     Args:
         limits: upper bounds on what is read of a module, and downloaded for it.
         cache: the folder of the download cache; None: downloads are neither taken from it nor kept.
+        links: where links in folders may lead; None: anywhere.
     """
 
     limits: ReadLimits = LIMITS
     cache: Path | None = None
+    links: LinkPolicy | None = OWN_FILES
 
 
 def user_cache() -> Path:

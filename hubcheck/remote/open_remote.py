@@ -13,10 +13,10 @@ from urllib.parse import unquote, urlsplit
 
 from hubcheck.module.file_names import is_archive_name, is_safe
 from hubcheck.module.limits import LimitExceeded
-from hubcheck.module.listing import documents_beside
 from hubcheck.module.locate import NotAModule, find_modules
 from hubcheck.module.open_module import archive_content, open_module
 from hubcheck.module.reader import read
+from hubcheck.module.readmes import documents_beside
 from hubcheck.module.types import Module, Problem
 from hubcheck.module.uri import Uri
 from hubcheck.remote import handles
@@ -41,13 +41,14 @@ def local_path(uri: Uri) -> Path:
 
 
 @contextmanager
-def open_remote(uri: Uri, fetch: FetchOptions, *, weights: bool) -> Iterator[Module]:
+def open_remote(uri: Uri, fetch: FetchOptions, *, weights: bool, to_run: bool = False) -> Iterator[Module]:
     """Yield the module at a URI. Its files exist until the end of the context.
 
     Args:
         uri: a URI that `search.find_remote` returned.
         fetch: how it is downloaded and read.
         weights: whether it will be run or loaded; if not, its weights are not downloaded.
+        to_run: whether it will run in a worker. Files of this machine are copied then; downloads are private anyway.
 
     Raises:
         Unreachable: the server does not deliver it.
@@ -55,7 +56,7 @@ def open_remote(uri: Uri, fetch: FetchOptions, *, weights: bool) -> Iterator[Mod
     """
     with ExitStack() as stack:
         try:
-            module = _module(uri, fetch, weights, stack)
+            module = _module(uri, fetch, weights, to_run, stack)
         except LimitExceeded as error:
             module = _unreadable(uri, fetch, f"the module was not fetched: {error}", error.fix)
         except NotAModule as error:
@@ -65,7 +66,7 @@ def open_remote(uri: Uri, fetch: FetchOptions, *, weights: bool) -> Iterator[Mod
         yield replace(module, path=uri)
 
 
-def _module(uri: Uri, fetch: FetchOptions, weights: bool, stack: ExitStack) -> Module:
+def _module(uri: Uri, fetch: FetchOptions, weights: bool, to_run: bool, stack: ExitStack) -> Module:
     if is_in_archive(uri):
         return _in_archive(uri, fetch, stack)
     if (client := handles.client_for(uri)) is not None:
@@ -83,7 +84,7 @@ def _module(uri: Uri, fetch: FetchOptions, weights: bool, stack: ExitStack) -> M
             beside = replace(session, remote=connect(uri.parent, fetch.limits))
             download_documents(beside, session.folder, documents_beside(folder.name))
         return read(folder, fetch.limits)
-    return stack.enter_context(open_module(path, fetch.limits))
+    return stack.enter_context(open_module(path, fetch.limits, fetch.links, to_run=to_run))
 
 
 def _unreadable(uri: Uri, fetch: FetchOptions, message: str, fix: str) -> Module:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from hubcheck.module.limits import LIMITS, ReadLimits
+from hubcheck.module.links import LinkPolicy
 from hubcheck.module.locate import find_modules
 from hubcheck.module.uri import ModuleSource, parse_source
 from hubcheck.remote.fetch_options import FetchOptions, user_cache
@@ -47,24 +50,39 @@ def find_one_source(location: str | os.PathLike[str], fetch: FetchOptions) -> Mo
     return sources[0]
 
 
-def open_source(source: ModuleSource, fetch: FetchOptions, *, weights: bool = True) -> AbstractContextManager[Module]:
+def named_folders(locations: Iterable[str | os.PathLike[str]]) -> tuple[Path, ...]:
+    """Return the absolute folders among paths and URIs that a user gave; links may lead to the files in them."""
+    folders = []
+    for source in map(parse_source, locations):
+        if isinstance(source, Path):
+            folders.append(source.absolute())
+        elif source.scheme == "file":
+            folders.append(Path(unquote(urlsplit(source.uri).path)))
+    return tuple(folder for folder in folders if folder.is_dir())
+
+
+def open_source(
+    source: ModuleSource, fetch: FetchOptions, *, weights: bool = True, to_run: bool = False
+) -> AbstractContextManager[Module]:
     """Open the module at a path or URI. `Module.folder` exists until the end of the context.
 
     Args:
         source: one that `find_sources` returned.
         fetch: how it is read and downloaded.
         weights: whether it will be run or loaded; if not, weights on servers are not downloaded.
+        to_run: whether it will run in a worker, see `hubcheck.module.open_module.open_module`.
 
     Raises:
+        ModuleUnavailable: it changed while it was read.
         Unreachable: a server does not deliver it.
     """
     if isinstance(source, Path):
         from hubcheck.module.open_module import open_module  # not needed for cached reports
 
-        return open_module(source, fetch.limits)
+        return open_module(source, fetch.limits, fetch.links, to_run=to_run)
     from hubcheck.remote.open_remote import open_remote
 
-    return open_remote(source, fetch, weights=weights)
+    return open_remote(source, fetch, weights=weights, to_run=to_run)
 
 
 def read(path: str | os.PathLike[str], limits: ReadLimits = LIMITS) -> Module:
@@ -84,7 +102,8 @@ def read(path: str | os.PathLike[str], limits: ReadLimits = LIMITS) -> Module:
         Unreachable: a server does not deliver it.
     """
     source = parse_source(path)
-    fetch = FetchOptions(limits, None if isinstance(source, Path) else user_cache())
+    links = LinkPolicy(named=named_folders([path]))
+    fetch = FetchOptions(limits, None if isinstance(source, Path) else user_cache(), links)
     with open_source(source, fetch, weights=False) as module:
         is_local = isinstance(source, Path) or source.scheme == "file"
-        return module if is_local and module.archive is None else replace(module, opened_at=None)
+        return module if is_local and module.archive is None else replace(module, files_at=None)

@@ -19,10 +19,13 @@ from typing import Any
 from hubcheck._version import __version__
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.limits import LIMITS, ReadLimits
-from hubcheck.module.listing import read_documents
+from hubcheck.module.links import OWN_FILES, LinkPolicy
 from hubcheck.module.locate import is_archive
+from hubcheck.module.module_files import ModuleFiles
+from hubcheck.module.readmes import read_documents, read_documents_beside
 from hubcheck.run.report_lines import report_from, report_text
 from hubcheck.util import resources
+from hubcheck.util.folders import walk
 from hubcheck.util.sealed import SealedFolder
 
 _FORMAT_VERSION = 4
@@ -50,12 +53,12 @@ class Cache:
             _add(digest, part.encode("utf-8", "surrogateescape"))
         self._settings = digest
 
-    def key(self, path: Path, settings: str, limits: ReadLimits = LIMITS) -> str | None:
+    def key(self, path: Path, settings: str, limits: ReadLimits = LIMITS, links: LinkPolicy = OWN_FILES) -> str | None:
         """Return the key of a module with these settings; None if its files cannot be read, or are not all its own."""
         digest = self._settings.copy()
-        _add(digest, f"{path}\n{settings}".encode("utf-8", "surrogateescape"))
+        _add(digest, f"{path}\n{links.folders(os.path.realpath(path))}\n{settings}".encode("utf-8", "surrogateescape"))
         try:
-            for part in _content(path, limits, static=self._static):
+            for part in _content(path, limits, links, static=self._static):
                 _add(digest, part)
         except (OSError, _NotCacheable):
             return None
@@ -89,20 +92,20 @@ def _name(key: str) -> str:
     return f"{key[:2]}/{key[2:]}"
 
 
-def _content(path: Path, limits: ReadLimits, *, static: bool) -> Iterator[bytes]:
+def _content(path: Path, limits: ReadLimits, links: LinkPolicy, *, static: bool) -> Iterator[bytes]:
     """The names and contents of a module's files."""
-    for name, text in sorted(read_documents(path).items()):
+    documents = {**read_documents(ModuleFiles(path, links)), **read_documents_beside(path, links)}
+    for name, text in sorted(documents.items()):
         yield f"{name}\n{text}".encode("utf-8", "surrogateescape")
     if is_archive(path):
         yield _digest(path)
         return
     count = 0
-    for folder, children, names in os.walk(path, onerror=_fail):
-        children.sort()
+    for folder, children, names in walk(path, on_error=_fail):
         here = Path(folder)
         if any((here / child).is_symlink() for child in children):
             raise _NotCacheable
-        for name in sorted(names):
+        for name in names:
             count += 1
             if count > limits.files:
                 raise _NotCacheable

@@ -99,7 +99,8 @@ class CachedReports:
         own = [rule for rule in self._plan.own if isinstance(rule, Rule)]
         if any("." in (check or "").partition(":")[0] for rule in own for check in (rule.check, rule.probe)):
             return None  # a rule is decided by code that is not hubcheck's, which may read anything
-        return self._cache.key(source, repr(sorted(self._plan.selected_for(source))), self._plan.limits)
+        selected = repr(sorted(self._plan.selected_for(source)))
+        return self._cache.key(source, selected, self._plan.limits, self._plan.links)
 
 
 def _is_reproducible(outcome: Outcome) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hubcheck.checks.context import Context
 from hubcheck.engine.evaluation import Evaluation, Results, evaluate, internal_error, unavailable
 from hubcheck.engine.module_report import DeviceRun, ModuleReport
+from hubcheck.module.module_files import ModuleChanged
 from hubcheck.module.types import Module
 from hubcheck.module.uri import ModuleSource
 from hubcheck.remote.sources import open_source
@@ -80,7 +81,7 @@ class _Pending:
 def _start(source: ModuleSource, plan: ResolvedOptions, pool: Pool | None) -> _Pending:
     begin, resources = time.monotonic(), ExitStack()
     try:
-        found = open_source(source, plan.fetch, weights=pool is not None)
+        found = open_source(source, plan.fetch, weights=pool is not None, to_run=pool is not None)
         context = Context(resources.enter_context(found), plan.contracts, plan.convention)
         selected = plan.selected_for(context.module.path)
         evaluation = evaluate(context, plan.rules, selected=selected, assume_passed=plan.assume_passed)
@@ -138,6 +139,9 @@ def _results(
             observations = pending.run.result()
         except ProbeError as error:
             reason, crashed = str(error), error.internal
+        files = pending.context.module.files_at
+        if files is not None and (changed := files.changed()) is not None:
+            raise ModuleChanged(changed)
     if isinstance(pending.evaluation, Results):
         return observations, pending.evaluation
     if observations is None:

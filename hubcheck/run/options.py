@@ -28,6 +28,8 @@ class Options:
         limits: how much of a module is read at most.
         download_cache: the folder of modules fetched from servers; None: they are not kept.
         cluster: the address of a Dask scheduler, or "local".
+        links_below: folders to whose files links in modules may lead.
+        named: the folders that were given as paths to check, to whose files links in the modules below may lead.
     """
 
     static: bool = False
@@ -50,6 +52,8 @@ class Options:
     limits: ReadLimits | None = None
     download_cache: Path | None = None
     cluster: str | None = None
+    links_below: tuple[Path, ...] = ()
+    named: tuple[Path, ...] = ()
 
 
 def with_configuration(options: Options) -> Options:
@@ -75,4 +79,5 @@ def with_configuration(options: Options) -> Options:
         probe=probe,
         baseline=options.baseline or config.baseline,
         limits=options.limits or config.limits,
+        links_below=tuple(dict.fromkeys((*config.links_below, *options.links_below))),
     )

@@ -13,6 +13,7 @@ from hubcheck.engine.identity import module_key, project_root
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report, summarize
 from hubcheck.module.limits import LIMITS, ReadLimits
+from hubcheck.module.links import LinkPolicy
 from hubcheck.module.uri import ModuleSource
 from hubcheck.remote.fetch_options import FetchOptions
 from hubcheck.rulebook.contract import SignatureContract, load_contracts
@@ -67,7 +68,12 @@ class ResolvedOptions:
     @property
     def fetch(self) -> FetchOptions:
         """How modules are read and downloaded."""
-        return FetchOptions(self.limits, self.options.download_cache)
+        return FetchOptions(self.limits, self.options.download_cache, self.links)
+
+    @property
+    def links(self) -> LinkPolicy:
+        """Where links in modules may lead."""
+        return LinkPolicy(self.options.named, self.options.links_below)
 
     def selected_for(self, module: ModuleSource) -> set[str]:
         """Return the rules to report of a module."""

@@ -14,7 +14,7 @@ from hubcheck.engine.reports import Report
 from hubcheck.module.limits import ReadLimits
 from hubcheck.module.uri import ModuleSource
 from hubcheck.remote.fetch_options import user_cache
-from hubcheck.remote.sources import find_sources
+from hubcheck.remote.sources import find_sources, named_folders
 from hubcheck.rulebook.convention import Convention
 from hubcheck.rulebook.levels import Level
 from hubcheck.run.options import Options
@@ -49,6 +49,7 @@ def validate(  # noqa: PLR0913 - one for each option
     cache: bool = True,
     config: str | os.PathLike[str] | None = None,
     cluster: str | None = None,
+    links_below: Iterable[str | os.PathLike[str]] = (),
 ) -> Report:
     """Check that modules keep the Common Signatures for Images.
 
@@ -71,6 +72,7 @@ def validate(  # noqa: PLR0913 - one for each option
         cache: keep what is fetched from servers, and that the configuration is valid, for later runs.
         config: a hubcheck.toml or pyproject.toml; none is looked for. The arguments above take precedence.
         cluster: the address of a Dask scheduler whose workers check the modules, or "local" for workers here.
+        links_below: folders to whose files links in modules may lead, besides the folders in `path`.
 
     Returns:
         A Report with one ModuleReport for each module, in the order of the paths.
@@ -99,6 +101,8 @@ def validate(  # noqa: PLR0913 - one for each option
         limits=limits,
         download_cache=user_cache() if cache else None,
         cluster=cluster,
+        links_below=tuple(Path(folder).absolute() for folder in links_below),
+        named=named_folders(paths),
     )
     plan = resolve(options)
     return plan.report(stream(modules_at(paths, plan), plan))

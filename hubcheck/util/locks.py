@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import glob
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+from hubcheck.util.folders import remove_folder
 
 _LOCK = ".lock"
 
@@ -59,7 +60,7 @@ def private_folder(
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
         lock.close()
 
 
@@ -83,4 +84,4 @@ def _remove_if_abandoned(folder: Path, rescue: Callable[[Path], object] | None) 
         if lock_file(lock, wait=False):
             if rescue is not None:
                 rescue(folder)
-            shutil.rmtree(folder)
+            remove_folder(folder)

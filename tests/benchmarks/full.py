@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -51,15 +53,13 @@ def _bare(path: str) -> list[str]:
 
 
 def _hub(paths: list[Path]) -> Path:
-    """Return a folder of modules made of links; nothing is cached, so each is checked."""
+    """Return a folder of modules made of hard links; nothing is cached, so each is checked."""
     hub = paths[0].parent / "hub20"
     hub.mkdir(exist_ok=True)
     for number, path in enumerate(paths):
         link = hub / f"{number:02}_{path.name}"
         if not link.exists():
-            link.mkdir()
-            for item in path.iterdir():
-                (link / item.name).symlink_to(item)
+            shutil.copytree(path, link, copy_function=os.link)
     return hub
 
 

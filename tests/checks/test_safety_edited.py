@@ -209,12 +209,12 @@ def test_an_asset_whose_name_climbs_out_of_the_module_is_found(name: str, good: 
     assert findings_of(edit(good, change)) == ["error safety/paths"]
 
 
-def test_a_link_out_of_the_module_is_a_warning_and_one_inside_is_none(good: Path, tmp_path: Path) -> None:
+def test_a_link_out_of_the_module_is_an_error_and_one_inside_is_none(good: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_bytes((good / "fingerprint.pb").read_bytes())
     (good / "fingerprint.pb").unlink()
     (good / "fingerprint.pb").symlink_to(tmp_path / "elsewhere")
     (good / "inside").symlink_to("saved_model.pb")
-    assert findings_of(good) == ["warning safety/paths"]
+    assert findings_of(good) == ["error safety/paths"]
 
 
 def test_a_module_below_a_link_is_not_outside_of_itself(good: Path, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_a_rule_that_weighs_less_keeps_no_other_from_being_asked(tmp_path, level
     (tmp_path / "hubcheck.toml").write_text(f'[levels]\n"safety/paths" = "{level}"\n')
 
     def skipped(*options: object) -> dict[str, str]:
-        report = json.loads(hubcheck("validate", module, "--format", "json", *options).stdout)
+        report = json.loads(hubcheck("validate", tmp_path, "--format", "json", *options).stdout)
         return {o["rule"]: o["status"] for o in report["modules"][0]["outcomes"]}
 
     assert skipped("--config", tmp_path / "hubcheck.toml") == skipped("--no-config")

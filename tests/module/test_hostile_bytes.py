@@ -102,7 +102,6 @@ UNREADABLE: dict[str, tuple[Damage, str]] = {
     "a dead link": (in_place_of("saved_model.pb", linked_to("nowhere.pb")), "saved_model.pb cannot be read"),
     "a link to itself": (in_place_of("saved_model.pb", linked_to("saved_model.pb")), "saved_model.pb cannot be read"),
     "a pipe": (in_place_of("saved_model.pb", os.mkfifo), "saved_model.pb cannot be read"),
-    "a device": (in_place_of("saved_model.pb", linked_to("/dev/zero")), "saved_model.pb cannot be read"),
     "huge": (lambda module: os.truncate(module / "saved_model.pb", 1 << 40), "saved_model.pb cannot be read"),
     "marker garbage": (replaced("tfhub_module.pb", b"\xff\xff"), "tfhub_module.pb is not a ModuleDef"),
     "marker text": (replaced("tfhub_module.pb", "3"), "tfhub_module.pb is not a ModuleDef"),

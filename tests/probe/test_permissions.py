@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from hubcheck.module.module_files import LinkedFile
 from hubcheck.probe.worker.permissions import policy_for
 from hubcheck.sandbox import enforce
 from tests.paths import DATA
@@ -15,19 +16,22 @@ MODULE = str(DATA / "a_good_feature_vector")
 
 
 def test_a_worker_may_write_only_to_its_scratch_folder(tmp_path):
-    policy = policy_for(MODULE, tmp_path, "cpu", mode="auto", timeout=10, memory=1 << 30)
+    policy = policy_for(MODULE, (), tmp_path, "cpu", mode="auto", timeout=10, memory=1 << 30)
     assert set(policy.write) == {str(tmp_path), "/dev/null"}
     assert MODULE in policy.read
     assert (policy.devices, policy.omit, policy.data_bytes) == ((), {}, 1 << 30)
 
 
-def test_targets_of_links_in_a_module_are_readable(tmp_path):
-    for name in ("file", "module"):
+def test_targets_of_links_in_a_module_are_readable_only_if_they_are_its_linked_files(tmp_path):
+    for name in ("file", "other", "module"):
         (tmp_path / name).mkdir()
-    (tmp_path / "file" / "saved_model.pb").write_bytes(b"")
-    (tmp_path / "module" / "saved_model.pb").symlink_to(tmp_path / "file" / "saved_model.pb")
-    policy = policy_for(str(tmp_path / "module"), tmp_path, "cpu", mode="auto", timeout=10, memory=1 << 30)
-    assert str(tmp_path / "file" / "saved_model.pb") in policy.read
+        (tmp_path / name / "weights").write_bytes(b"")
+    linked = LinkedFile.of(str(tmp_path / "file" / "weights"), (tmp_path / "file" / "weights").stat())
+    (tmp_path / "module" / "a").symlink_to(tmp_path / "file" / "weights")
+    (tmp_path / "module" / "b").symlink_to(tmp_path / "other" / "weights")
+    policy = policy_for(str(tmp_path / "module"), [linked], tmp_path, "cpu", mode="auto", timeout=10, memory=1 << 30)
+    assert str(tmp_path / "file" / "weights") in policy.read
+    assert str(tmp_path / "other" / "weights") not in policy.read
 
 
 @pytest.mark.skipif(enforce.unavailable() is not None, reason=str(enforce.unavailable()))
@@ -37,7 +41,7 @@ import sys
 from pathlib import Path
 from hubcheck.probe.worker.permissions import policy_for
 from hubcheck.sandbox.enforce import enforce
-policy = policy_for(sys.argv[1], Path(sys.argv[2]), "gpu", mode="required", timeout=10, memory=1 << 30)
+policy = policy_for(sys.argv[1], (), Path(sys.argv[2]), "gpu", mode="required", timeout=10, memory=1 << 30)
 protections = enforce(policy)
 missing = {name.partition(":")[0] for name in protections.missing} - {"root user"}
 print("files (Landlock)" in protections.enforced, missing)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
+from hubcheck.module.module_files import LinkedFile
 from hubcheck.probe.dispatch.collector import Collector
 from hubcheck.probe.observations import Device, Load, Observations
 from hubcheck.probe.options import ProbeOptions
@@ -42,9 +43,13 @@ class WorkerTask:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """The run of one module on some devices; `absent` are those that it cannot run on."""
+    """The run of one module on some devices; `absent` are those that it cannot run on.
+
+    `path` is the module's folder, `linked` are the files outside of it that it consists of.
+    """
 
     path: str
+    linked: Mapping[str, LinkedFile]
     steps: ModuleSteps
     devices: tuple[str, ...]
     absent: tuple[Device, ...]
@@ -63,7 +68,9 @@ class Job:
                 divided = self.steps.for_two_workers() if side_by_side else (self.steps.for_one_worker(),)
             for steps in divided:
                 soft_deadline = self.options.timeout * SOFT_DEADLINE
-                plan = ProbePlan(self.path, tuple(steps), device, self.options.seed, self.threads, soft_deadline)
+                plan = ProbePlan(
+                    self.path, tuple(steps), device, self.options.seed, self.threads, soft_deadline, self.linked
+                )
                 self.tasks.append(WorkerTask(self, plan))
         return self.tasks
 

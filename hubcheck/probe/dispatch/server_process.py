@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from hubcheck.probe.dispatch.environment import environment
 from hubcheck.probe.dispatch.failures import one_line
+from hubcheck.util.folders import remove_folder
 from hubcheck.util.resources import import_path
 
 _SHUTDOWN_SECONDS = 10.0
@@ -52,7 +52,7 @@ class ServerProcess:
                     start_new_session=True,
                 )
         except BaseException:
-            shutil.rmtree(self.scratch, ignore_errors=True)
+            remove_folder(self.scratch)
             raise
         finally:
             theirs.close()
@@ -76,4 +76,4 @@ class ServerProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()  # the kernel kills its workers with it
             self._process.wait()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        remove_folder(self.scratch)

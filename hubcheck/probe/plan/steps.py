@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hubcheck.module.module_files import LinkedFile
 from hubcheck.probe.observations import ProbeTarget, Purpose
 
 _MAX_VALUES, _MAX_REPEATED = 1 << 20, 1 << 16
@@ -87,7 +88,10 @@ Step = LoadStep | CallStep
 
 @dataclass(frozen=True, slots=True)
 class ProbePlan:
-    """The steps of one worker on one module. Optional calls are left out after `soft_deadline` seconds."""
+    """The steps of one worker on one module. Optional calls are left out after `soft_deadline` seconds.
+
+    `linked` are the files outside of the module's folder that it may read, by their names in the folder.
+    """
 
     path: str
     steps: tuple[Step, ...]
@@ -95,6 +99,7 @@ class ProbePlan:
     seed: int = 0
     threads: int = 0
     soft_deadline: float = 0.0
+    linked: Mapping[str, LinkedFile] = field(default_factory=dict)
 
 
 def to_json(plan: ProbePlan) -> dict[str, Any]:
@@ -102,12 +107,14 @@ def to_json(plan: ProbePlan) -> dict[str, Any]:
     steps = [
         {"step": "load" if isinstance(step, LoadStep) else "call", **dataclasses.asdict(step)} for step in plan.steps
     ]
-    return {**{f.name: getattr(plan, f.name) for f in dataclasses.fields(plan)}, "steps": steps}
+    fields = {field.name: getattr(plan, field.name) for field in dataclasses.fields(plan)}
+    return {**fields, "steps": steps, "linked": dict(plan.linked)}
 
 
 def from_json(data: Mapping[str, Any]) -> ProbePlan:
     """Return the plan that `to_json` wrote."""
-    return ProbePlan(**{**data, "steps": tuple(_step(dict(step)) for step in data["steps"])})
+    linked = {name: LinkedFile(*file) for name, file in data["linked"].items()}
+    return ProbePlan(**{**data, "steps": tuple(_step(dict(step)) for step in data["steps"]), "linked": linked})
 
 
 def _step(data: dict[str, Any]) -> Step:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from hubcheck.probe.plan.steps import ProbePlan, from_json
 from hubcheck.probe.wire.control import EXIT_INTERNAL_ERROR
 from hubcheck.probe.wire.framing import Decoder, encode
-from hubcheck.probe.worker.permissions import policy_for
+from hubcheck.probe.worker.permissions import changed_file, policy_for
 from hubcheck.sandbox.enforce import enforce
 from hubcheck.sandbox.processes import PR_SET_PDEATHSIG, prctl
 
@@ -48,10 +48,15 @@ def run_worker(
                 os.environ[name] = str(scratch)
             os.chdir(scratch)
             limits = {"mode": message["sandbox"], "timeout": message["timeout"], "memory": message["memory"]}
-            protections = enforce(policy_for(plan.path, scratch, plan.device, **limits))
+            protections = enforce(policy_for(plan.path, plan.linked.values(), scratch, plan.device, **limits))
             enforced = ["deadline", "memory", *protections.enforced]  # the server enforces the first two
             connection.sendall(encode({"kind": "sandbox", "enforced": enforced, "missing": protections.missing}))
-            work(connection, plan)
+            changed = changed_file(plan.path, plan.linked)
+            if changed is None:
+                work(connection, plan)
+            else:
+                reason = f"{changed} changed while the module was checked; check again when nothing writes to it"
+                connection.sendall(encode({"kind": "device", "absent": reason}) + encode({"kind": "done"}))
             status = 0
     except BaseException:  # the worker must not return into the server's code
         import traceback

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hubcheck.module.module_files import LinkedFile
 from hubcheck.sandbox.policy import SandboxPolicy
 
 _MAX_FILE = 1 << 28
-_LINKED_FOLDERS = ("variables", "assets", "assets.extra")
 _PACKAGES = ("hubcheck", "tensorflow", "numpy", "google", "keras")
 _SYSTEM = (
     *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/opt/conda/lib"),
@@ -28,11 +28,21 @@ _GPU_READ = (
 )
 
 
-def policy_for(module: str, scratch: Path, device: str, *, mode: Any, timeout: float, memory: int) -> SandboxPolicy:
+def policy_for(
+    module: str,
+    linked: Iterable[LinkedFile],
+    scratch: Path,
+    device: str,
+    *,
+    mode: Any,
+    timeout: float,
+    memory: int,
+) -> SandboxPolicy:
     """Return the policy for a worker.
 
     Args:
         module: the module's folder.
+        linked: the files outside of it that it consists of.
         scratch: the only folder in which the worker may write.
         device: "cpu" or "gpu"; a GPU's driver needs more.
         mode: whether the sandbox is required, used as far as available, or off.
@@ -42,7 +52,7 @@ def policy_for(module: str, scratch: Path, device: str, *, mode: Any, timeout: f
     gpu = device == "gpu"
     return SandboxPolicy(
         mode=mode,
-        read=(*_readable(module), *(_GPU_READ if gpu else ())),
+        read=(*_readable(module, linked), *(_GPU_READ if gpu else ())),
         data=(module,),
         write=(str(scratch), "/dev/null"),
         devices=(*map(str, Path("/dev").glob("nvidia*")), "/dev/kfd", "/dev/dri", "/dev/dxg") if gpu else (),
@@ -54,10 +64,14 @@ def policy_for(module: str, scratch: Path, device: str, *, mode: Any, timeout: f
     )
 
 
-def _readable(module: str) -> Iterator[str]:
-    """Yield the module, the targets of its links (caches of modules consist of links), and what Python needs."""
+def _readable(module: str, linked: Iterable[LinkedFile]) -> Iterator[str]:
+    """Yield the module, and what Python needs.
+
+    Of several names of one file outside of the module only one counts: if paths were exchanged, `changed_file` then
+    cannot open the file under its other names.
+    """
     yield module
-    yield from _link_targets(Path(module))
+    yield from {(file.device, file.inode): file.path for file in linked}.values()
     yield from _SYSTEM
     yield from {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()}
     for package in _PACKAGES:
@@ -66,11 +80,17 @@ def _readable(module: str) -> Iterator[str]:
     yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep))
 
 
-def _link_targets(module: Path) -> Iterator[str]:
-    """Yield the targets of links to files anywhere in a module, and to the folders that TensorFlow reads."""
-    folders = [module, *(module / name for name in _LINKED_FOLDERS)]
-    yield from (os.path.realpath(folder) for folder in folders[1:] if folder.is_symlink())
-    for folder in folders:
-        for root, _, names in os.walk(folder):
-            files = (Path(root, name) for name in names)
-            yield from (os.path.realpath(file) for file in files if file.is_symlink() and file.is_file())
+def changed_file(module: str, linked: Mapping[str, LinkedFile]) -> str | None:
+    """Return the name of a linked file that this process, in its sandbox, cannot open as the one that was judged."""
+    for name, file in linked.items():
+        try:
+            descriptor = os.open(f"{module}/{name}", os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            return name
+        try:
+            info = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+        if (info.st_dev, info.st_ino) != (file.device, file.inode):
+            return name
+    return None

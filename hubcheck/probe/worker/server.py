@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
@@ -26,6 +25,7 @@ from hubcheck.probe.wire import control
 from hubcheck.probe.worker.forked import Work
 from hubcheck.probe.worker.supervisor import Supervisor
 from hubcheck.sandbox.processes import PR_SET_CHILD_SUBREAPER, prctl
+from hubcheck.util.folders import remove_folder
 
 
 def main(arguments: list[str], work: Work | None = None) -> None:
@@ -46,7 +46,7 @@ def main(arguments: list[str], work: Work | None = None) -> None:
                 import tensorflow  # noqa: F401
         except BaseException as error:
             control.send(channel, {"event": "fatal", "reason": f"TensorFlow cannot be imported: {error}"[:2000]})
-            shutil.rmtree(scratch, ignore_errors=True)
+            remove_folder(scratch)
             return
         # TensorFlow's loader imports tf_keras if it is installed, and then loads models that do not load without it.
         sys.modules["tf_keras"] = None  # type: ignore[assignment]
@@ -71,7 +71,7 @@ def _exiting_with(channel: socket.socket, scratch: Path) -> Iterator[None]:
         poll.register(channel, select.POLLHUP)
         poll.register(theirs, select.POLLIN)
         if channel.fileno() in (descriptor for descriptor, _ in poll.poll()):
-            shutil.rmtree(scratch, ignore_errors=True)
+            remove_folder(scratch)
             os._exit(0)
 
     thread = threading.Thread(target=wait)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import selectors
-import shutil
 import signal
 import socket
 import time
@@ -15,6 +14,7 @@ from typing import Any
 from hubcheck.probe.wire import control
 from hubcheck.probe.worker.forked import Work, run_worker
 from hubcheck.sandbox.processes import kill_children, kill_group, memory_of
+from hubcheck.util.folders import remove_folder
 
 _WATCH_INTERVAL = 0.05
 _LOG_TAIL = 8_192  # as JSON, a byte takes up to 6, and a control packet holds 64 KiB
@@ -67,7 +67,7 @@ class Supervisor:
             for worker in self._workers.values():
                 kill_group(worker.pid)
             kill_children(set())
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            remove_folder(self._scratch)
 
     def _turn(self) -> bool:
         for key, _ in self._selector.select(_WATCH_INTERVAL if self._workers else None):
@@ -147,7 +147,7 @@ class Supervisor:
             self._read_log(worker)
         if worker.log >= 0:
             self._close_log(worker)
-        shutil.rmtree(worker.scratch, ignore_errors=True)
+        remove_folder(worker.scratch)
         message = {
             "event": "ended",
             "id": worker.id,
