@@ -10,6 +10,7 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.corroboration import corroborating
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
 from hubcheck.checks.grouping import distinct
+from hubcheck.checks.loading import loads
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.targets import failure_fault, is_for_training, not_called_in_inference, place_of, replay_of
 from hubcheck.probe.observations import CONSTANT, Observations, Purpose
@@ -21,7 +22,7 @@ _COMPARED: tuple[Purpose, ...] = ("pictures", *CONSTANT, "resized")
 Check = Callable[[Context, Observations], Iterator[CheckItem]]
 
 _BEHAVIOUR: dict[str, Check] = {
-    "loads": runs.loads,
+    "loads": loads,
     "runs": runs.runs,
     "takes any batch size": runs.batch_size,
     "has the declared shapes": runs.declared_shape,

@@ -17,8 +17,9 @@ def distinct(items: Iterable[CheckItem], module: Module) -> Iterator[CheckItem]:
     """Yield the items of a check with one fault for each cause.
 
     Faults have one cause if their `group` is the same; faults without a group, if they differ in variant, trace and
-    replay alone. The most severe of them is kept, then that of the inference variant, then the first; it names the
-    other signatures and traces that the same node is in. Secondary faults are dropped if there is any other.
+    replay alone, and those of an input in the signature. The most severe of them is kept, then that of the inference
+    variant, then the first; it names the other signatures and traces that have the same node, input or output.
+    Secondary faults are dropped if there is any other.
     """
     inference = module.inference.name if module.inference is not None else None
     kept: dict[Hashable, Fault] = {}
@@ -34,19 +35,30 @@ def distinct(items: Iterable[CheckItem], module: Module) -> Iterator[CheckItem]:
             break
         if cause not in kept or _rank(item, inference) < _rank(kept[cause], inference):
             kept[cause] = item
-        if item.where.node is not None:
-            entries.setdefault((cause, item.where.node.name), {}).setdefault(_entry(item.where))
+        if (place := _place(item)) is not None:
+            entries.setdefault((cause, place), {}).setdefault(_entry(item.where))
     all_secondary = all(fault.secondary for fault in kept.values())
     for cause, fault in kept.items():
         if all_secondary or not fault.secondary:
-            name = fault.where.node.name if fault.where.node is not None else None
-            others = [entry for entry in entries.get((cause, name), ()) if entry != _entry(fault.where)]
+            others = [entry for entry in entries.get((cause, _place(fault)), ()) if entry != _entry(fault.where)]
             yield replace(fault, found=f"{fault.found} (also in {', '.join(others)})") if others else fault
 
 
 def _without_place(fault: Fault) -> Hashable:
-    """Return what a fault says, but for the variant and the trace: checks say the same of each."""
-    return repr(replace(fault, where=replace(fault.where, variant=None, trace=None), replay=()))
+    """Return what a fault says, but for the variant and the trace: checks say the same of each.
+
+    Tasks take the same images, so that a fault of an input is the same in all signatures.
+    """
+    signature = None if fault.where.side == "inputs" else fault.where.signature
+    return repr(replace(fault, where=replace(fault.where, variant=None, trace=None, signature=signature), replay=()))
+
+
+def _place(fault: Fault) -> Hashable:
+    """Return the node of a fault, or else its input or output and what is found there; None without any of these."""
+    where = fault.where
+    if where.node is not None:
+        return where.node.name
+    return (where.side, where.key, fault.found) if where.side is not None else None
 
 
 def _rank(fault: Fault, inference: str | None) -> tuple[int, bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hubcheck.checks.context import Context
@@ -86,7 +87,7 @@ def _signature_tensors(variant: Variant) -> Iterator[Fault]:
                 for component in tensor.components:
                     fault = _component(variant, nodes, library, tensor, component, where)
                     if fault is not None:
-                        yield fault
+                        yield replace(fault, group=(component, fault.message, fault.found))
                         break
 
 

@@ -35,25 +35,6 @@ _ROUNDING = 1e-5
 """The share of its range by which a rounded value may leave it."""
 
 
-def loads(context: Context, observations: Observations) -> Iterator[CheckItem]:
-    """TensorFlow's object loader restores every variant."""
-    seen = set()
-    for load in (load for load in observations.loads if not load.session):
-        yield Checked()
-        if load.device == observations.device:
-            seen.add(load.variant)
-            if load.failure is not None:
-                replay = ("--variant", load.variant, "--calls", "load")
-                yield failure_fault(Where(load.variant), load.failure, "a module that loads", replay)
-    variants = (variant.name for variant in context.module.variants if variant.hardware is None)
-    not_loaded = [name or "for inference" for name in variants if name not in seen]
-    reasons = (entry.reason for entry in observations.not_run if entry.device == observations.device)
-    reason = next(reasons, None)
-    if not_loaded and reason is not None:
-        yield Skip(f"variant {not_loaded[0]} was not loaded: {reason}", incomplete=True)
-    yield Skip("it was not loaded")
-
-
 def runs(context: Context, observations: Observations) -> Iterator[CheckItem]:
     """The signatures and the callable run at one batch size at least, a second time, and on constant images."""
     for target in called(observations):

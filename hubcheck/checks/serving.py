@@ -7,12 +7,20 @@ from collections.abc import Iterator
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.checks.precision import tolerance
-from hubcheck.checks.targets import failure_fault, failure_text, not_called, place_of, replay_of
+from hubcheck.checks.targets import failure_fix, failure_text, not_called, place_of, replay_of
 from hubcheck.graph.devices.placement import is_compiled, must_compile
-from hubcheck.probe.observations import Observations, ProbeTarget, Run
+from hubcheck.probe.observations import Failure, Observations, ProbeTarget, Run
 from hubcheck.probe.tolerances import SAME_LOADER
 from hubcheck.util.numbers import difference, percent
 
+_FIXES = {
+    "pinned": "Export it without device pins (no tf.device, or clear_devices=True): sessions obey them.",
+    "kernel": "Replace the op by ops that have a kernel for CPUs and these dtypes.",
+}
+_FIX_UNKNOWN = (
+    "Load and run the module with tf.compat.v1.saved_model.load in a new session before you publish it: "
+    "servers do the same, and fail in the same way."
+)
 _ONLY_A_RUN = Skip("only a run shows whether the session loader takes it", undecided=True)
 
 
@@ -45,7 +53,7 @@ def servable(context: Context, observations: Observations) -> Iterator[CheckItem
     for load in loads:
         yield Checked()
         if load.failure is not None:
-            yield failure_fault(Where(load.variant), load.failure, "a session that is restored")
+            yield _failure_fault(Where(load.variant), load.failure, "a session that is restored")
     allowed = tolerance(context, SAME_LOADER)
     for run in observations.runs:
         if run.target.session and run.purpose != "gradients":
@@ -72,8 +80,7 @@ def _faults(observations: Observations, run: Run, allowed: float) -> Iterator[Fa
     restored = ProbeTarget(run.target.variant, run.target.signature)
     if run.failure is not None:
         if all(other.failure is None for other in observations.calls(restored, run.purpose)):
-            group = failure_text(run.failure)
-            yield failure_fault(place_of(run.target), run.failure, "a result in a session", replay, group=group)
+            yield _failure_fault(place_of(run.target), run.failure, "a result in a session", replay)
         return
     for key, output in run.outputs.items():
         other = observations.values(restored, run.purpose, key)
@@ -92,6 +99,13 @@ def _faults(observations: Observations, run: Run, allowed: float) -> Iterator[Fa
                 group=found,
             )
             return
+
+
+def _failure_fault(where: Where, failure: Failure, wanted: str, replay: tuple[str, ...] = ()) -> Fault:
+    """Return the fault of a failure in a session. The rule's own fix is for state that only the object has."""
+    text = failure_text(failure)
+    fix = failure_fix(failure) or _FIXES.get(failure.kind, _FIX_UNKNOWN)
+    return Fault(where, text, wanted, replay=replay, fix=fix, group=text)
 
 
 def _is_repeatable(observations: Observations, target: ProbeTarget, key: str, allowed: float) -> bool:

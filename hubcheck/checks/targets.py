@@ -13,6 +13,12 @@ from hubcheck.probe.observations import Failure, Observations, ProbeTarget, Purp
 _FIXES = {
     "op": "Export it without the library that adds the op, or have consumers import that library before loading.",
     "keras2": "Save it without its optimizer (`save(..., include_optimizer=False)` or `export`).",
+    "keyword": 'Give the input another name: that of a common signature is "images".',
+    "shared": "Export the tensor as one input, or give each input a placeholder of its own.",
+    "placeholder": "Replace it by a constant or by tf.compat.v1.placeholder_with_default before the export.",
+    "reference": "Export the value of the variable (tf.identity), or create it with use_resource=True.",
+    "data": "Copy the whole folder again from where it was exported: the bytes of the weights are damaged.",
+    "state": "Track every variable and table from the exported object, and run their initializers in the init op.",
     "protocol": "Remove the native or Python code that it brings along; a graph of TensorFlow's ops cannot do that.",
 }
 

@@ -27,6 +27,16 @@ _ALLOWED_COLLECTIONS = frozenset(
 """What tensorflow_hub 0.12 to 0.15 imports; it rejects a module with any other collection (native_module.py)."""
 
 
+_FIX_HUB = (
+    "Export the graph for inference with the empty tag set as well: hub.create_module_spec(module_fn, "
+    'tags_and_args=[(set(), {"training": False}), ({"train"}, {"training": True})]).'
+)
+_FIX_SERVE = (
+    "Export the graph for inference with the tag serve, and no other: "
+    'builder.add_meta_graph_and_variables(session, ["serve"], signatures).'
+)
+
+
 def variants(context: Context) -> Iterator[CheckItem]:
     """An inference variant exists, and every variant, or every trace of a task, has the same contract."""
     module = context.module
@@ -35,7 +45,8 @@ def variants(context: Context) -> Iterator[CheckItem]:
     if inference is None:
         found = " and ".join(f"{{{variant.name}}}" for variant in module.variants)
         wanted = "{}, the empty tag set" if module.format == "tf1-hub" else "{serve}"
-        yield Fault(Where(), f"tag sets {found}", wanted, message="there is no inference variant")
+        fix = _FIX_HUB if module.format == "tf1-hub" else _FIX_SERVE
+        yield Fault(Where(), f"tag sets {found}", wanted, message="there is no inference variant", fix=fix)
         return
     for variant in module.variants:
         if variant is not inference:
@@ -57,6 +68,7 @@ def _same_signatures(inference: Variant, variant: Variant) -> Iterator[Fault]:
                 f"signatures {', '.join(variant.signatures) or 'none'}",
                 f"signatures {', '.join(inference.signatures) or 'none'}",
                 message=f"the variant {name} lacks the signature {key}",
+                fix=f"Export the signature {key} in that variant too, with the same inputs and outputs.",
             )
         elif _contract(mine) != _contract(theirs):
             difference = _first_difference(mine, theirs)

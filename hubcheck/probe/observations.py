@@ -10,6 +10,12 @@ FailureKind = Literal[
     "error",
     "op",
     "keras2",
+    "keyword",
+    "shared",
+    "placeholder",
+    "reference",
+    "data",
+    "state",
     "kernel",
     "pinned",
     "gradient",
@@ -23,6 +29,9 @@ FailureKind = Literal[
 """Why a load or a call has no result.
 
 error: TensorFlow raised. op: an op that this TensorFlow does not register. keras2: the object needs `tf_keras`.
+keyword: an input is named like a Python keyword. shared: one tensor is several inputs. placeholder: one is no input of
+the signature that needs it. reference: an output is a TF1 reference. data: the weights are damaged. state: a variable
+or table was not initialized.
 kernel: an op has no kernel for this device. pinned: an op is pinned to a device that is not here. gradient: an op has
 no gradient. crash: the module's code ended the worker. protocol: the worker sent what no worker sends. memory,
 deadline, killed, internal: those of LIMITS.

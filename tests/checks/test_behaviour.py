@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubcheck.checks import behaviour, probabilities, runs, serving, values
+from hubcheck.checks import behaviour, loading, probabilities, runs, serving, values
 from hubcheck.checks.behaviour import dead_share
 from hubcheck.checks.faults import Skip
 from hubcheck.probe.observations import CONSTANT, Device, Failure, Load, NotRun, Observations, Output, ProbeTarget, Run
@@ -179,12 +179,12 @@ def _fields(made: Run) -> dict[str, object]:
     ("failure", "words", "fix"),
     [
         (Failure("op", "the op Foo is not registered in stock TensorFlow"), "Foo", "library"),
-        (Failure("keras2", "needs `import tf_keras`"), "tf_keras", "optimizer"),
+        (Failure("keras2", "loads only where tf_keras is installed"), "tf_keras", "optimizer"),
         (Failure("protocol", "the module's code interfered with its own check"), "interfered", "native or Python code"),
     ],
 )
 def test_a_load_that_fails_is_reported_with_its_fix(failure, words, fix):
-    (fault,) = faults(runs.loads(context(), observations(loads=(Load("", "cpu", failure=failure),))))
+    (fault,) = faults(loading.loads(context(), observations(loads=(Load("", "cpu", failure=failure),))))
     assert words in fault.found
     assert fix in (fault.fix or "")
 
@@ -192,7 +192,7 @@ def test_a_load_that_fails_is_reported_with_its_fix(failure, words, fix):
 def test_a_load_that_a_limit_ended_leaves_the_rule_without_an_answer():
     reason = "the worker was stopped at its deadline of 3 s; raise it with --timeout"
     seen = Observations((Device("cpu", True),), not_run=(NotRun(None, "cpu", reason),))
-    (first, *_) = runs.loads(context(), seen)
+    (first, *_) = loading.loads(context(), seen)
     assert isinstance(first, Skip)
     assert (first.incomplete, reason in first.reason) == (True, True)
 

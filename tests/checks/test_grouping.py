@@ -43,6 +43,16 @@ def test_a_finding_names_the_other_signatures_that_its_node_is_in(name):
     assert fault.found == ("Mul (also in default)" if name == "node" else "Mul")
 
 
+def test_a_fault_of_an_input_is_one_in_all_signatures():
+    inputs, outputs = (
+        [Fault(replace(place, side=side, key="k"), "float16") for place in (TASK, DEFAULT)]
+        for side in ("inputs", "outputs")
+    )
+    assert faults(*inputs) == [replace(inputs[0], found="float16 (also in default)")]
+    assert faults(*outputs) == outputs
+    assert len(faults(inputs[0], replace(inputs[1], found="int32"))) == 2
+
+
 def test_secondary_faults_are_reported_only_if_there_is_no_other():
     first, second = Fault(TASK, "1", secondary=True), Fault(DEFAULT, "2", secondary=True)
     assert faults(first, second) == [first, second]

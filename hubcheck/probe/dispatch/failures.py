@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hubcheck.probe.observations import Failure
+from hubcheck.probe.observations import Failure, FailureKind
 from hubcheck.probe.wire.frames import MAX_TEXT
 
 _MAX_LENGTH = 400
@@ -26,6 +26,21 @@ _NO_GRADIENT = re.compile(r"No gradient defined for operation ?'([^']{0,1000})' 
 _PREVENTED = "Gradient explicitly disabled. Reason: "
 _PINNED = re.compile(
     r"was explicitly assigned to|explicit device specification '[^']{0,500}' because (?!no supported kernel for CPU)"
+)
+_KEYWORD = re.compile(r"'(\w{1,80})' is not a valid parameter name")
+_SHARED = re.compile(r"TF_Output (\S{1,200}) appears more than once in the input list")
+_PLACEHOLDER = re.compile(r"An output for signature '([^']{1,200})' depends on a placeholder which is not an input")
+_PLACEHOLDER_NAME = re.compile(r"depends transitively on placeholder <tf.Operation '([^']{1,200})'")
+_BY_MESSAGE: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
+    ("reference", re.compile(r"has a reference type \w{1,20}_ref")),
+    ("data", re.compile(r"Checksum does not match|DataLossError|[Dd]ata loss")),
+    (
+        "state",
+        re.compile(
+            r"[Uu]ninitialized value|Could not find variable|[Tt]able not initialized"
+            r"|Error while reading resource variable|(?:Container|Resource) \S{1,200} does not exist"
+        ),
+    ),
 )
 _NO_MEMORY = re.compile(r"OOM when allocating|[Oo]ut of memory|bad_alloc|MemoryError|failed to allocate memory")
 _NODE_MARK = re.compile(r"\{\{[^{}]{0,1000}\}\} ?")
@@ -47,7 +62,16 @@ def failure_from_error(kind: str, message: str) -> Failure:
     if op:
         return Failure("op", f"the op {one_line(op[1], 80)} is not registered in stock TensorFlow", name)
     if "_UserObject' object has no attribute 'add_slot'" in message:
-        return Failure("keras2", "a Keras 2 model saved with its optimizer loads only after `import tf_keras`")
+        return Failure("keras2", "a Keras 2 model saved with its optimizer loads only where tf_keras is installed")
+    keyword, shared, placeholder = (p.search(message) for p in (_KEYWORD, _SHARED, _PLACEHOLDER))
+    if keyword:
+        return Failure("keyword", f'an input is called "{keyword[1]}", which is a keyword of Python')
+    if shared:
+        return Failure("shared", f"several inputs of one signature are the tensor {one_line(shared[1])}")
+    if placeholder:
+        fed = _PLACEHOLDER_NAME.search(message)
+        text = f"the signature {one_line(placeholder[1])} needs a placeholder that is not among its inputs"
+        return Failure("placeholder", text, one_line(fed[1]) if fed else None)
     missing = _missing_kernel(message)
     if missing is not None:
         return Failure("kernel", missing, name)
@@ -66,7 +90,8 @@ def failure_from_error(kind: str, message: str) -> Failure:
     if kind in ("ResourceExhaustedError", "MemoryError") or _NO_MEMORY.search(message):
         hint = "; make it smaller, or raise memory-mb in the configuration"
         return Failure("memory", f"ran out of memory: {one_line(text, 300)}{hint}", name)
-    return Failure("error", f"{one_line(kind, 60)}: {text}", name)
+    known = next((known for known, pattern in _BY_MESSAGE if pattern.search(f"{kind}: {message}")), None)
+    return Failure(known or "error", f"{one_line(kind, 60)}: {text}", name)
 
 
 def _missing_kernel(message: str) -> str | None:
