@@ -27,6 +27,7 @@ CASES = (
     Case("batch_in_reshape", "behaviour/runs", "skipped", "violates", "needs output/batch-size"),
     Case("batch_in_reshape", "module/servable", "skipped", "violates", "needs output/batch-size"),
     Case("batch_in_reshape", "output/batch-size", "failed", "violates"),
+    Case("batch_of_one_only", "behaviour/batch-independence", "skipped", "violates", "two batch sizes: InvalidArg"),
     Case(
         "batch_of_one_only", "behaviour/batch-size", "failed", "violates", "it runs for 1 image, not for 2, 3, 5 and 33"
     ),
@@ -53,6 +54,7 @@ CASES = (
     Case("opaque_logits", "classification/logits", "passed", "conforms"),
     Case("opaque_sigmoid", "classification/logits", "failed", "violates", "in [0, 1], as after a sigmoid"),
     Case("optimizer_slots_in_checkpoint", "module/unused-weights", "failed", "conforms", "132,828 of 199,228 bytes"),
+    Case("optional_scalar", "behaviour/informative", "skipped", "violates", 'it also needs "gain"'),
     Case("optional_scalar", "behaviour/runs", "passed", "violates"),
     Case("optional_scalar", "image-input/sole", "failed", "violates", 'also needs "gain"'),
     Case("partition_missing", "module/readable", "failed", "violates", "no [0:3, 0:3, 0:3, 6:8] of variable net/w"),
@@ -79,7 +81,8 @@ CASES = (
     Case("unsafe_behind_unreadable", "safety/file-access", "failed", "violates", "/etc/hostname"),
     Case("xla_must_compile", "module/servable", "failed", "conforms", "built without XLA refuses the call"),
 )
-"""Sorted by name. Of reference_dtype, TensorFlow 2's loader refuses the signature with a reference; sessions run it."""
+"""Sorted by name. Of reference_dtype, TensorFlow 2's loader refuses the signature with a reference; sessions run it.
+The jax2tf of opaque_cpu_only was called with with_gradient=False, which puts a PreventGradient behind the program."""
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.corroboration import corroborating
-from hubcheck.checks.faults import Checked, CheckItem, Skip
+from hubcheck.checks.faults import Checked, CheckItem
 from hubcheck.checks.judged import interface_of_target
 from hubcheck.checks.precision import tolerance
-from hubcheck.checks.targets import called_in_inference, not_called_in_inference, target_fault
+from hubcheck.checks.targets import called_in_inference, not_called_in_inference, target_fault, unanswered
 from hubcheck.probe.observations import CONSTANT, Observations, ProbeTarget, Purpose, Run
 from hubcheck.probe.tolerances import SAME_ANSWER, SAME_FEATURE, SAME_ROW
 from hubcheck.util.numbers import difference, percent
@@ -29,7 +29,7 @@ _OTHER_LOAD = (
 )
 _FIX_LOAD = "Do not assign variables in inference; compute statistics before the export, and store them."
 
-_NO_RESULTS = Skip("there are no results to check")
+_NO_RESULTS = "there are no results to check"
 
 
 @corroborating
@@ -57,7 +57,7 @@ def deterministic(context: Context, observations: Observations) -> Iterator[Chec
                 )
                 break
     yield from not_called_in_inference(context, observations, "again", "reloaded")
-    yield _NO_RESULTS
+    yield unanswered(context, observations, _NO_RESULTS)
 
 
 def batch_independence(context: Context, observations: Observations) -> Iterator[CheckItem]:
@@ -86,7 +86,7 @@ def batch_independence(context: Context, observations: Observations) -> Iterator
                 yield target_fault(context, target, calls, found, wanted, side="outputs", key=key or None)
                 break
     yield from not_called_in_inference(context, observations, "pictures", "swapped", "alone")
-    yield Skip("it was not run at two batch sizes")
+    yield unanswered(context, observations, "it was not run at two batch sizes")
 
 
 def finite(context: Context, observations: Observations) -> Iterator[CheckItem]:
@@ -111,7 +111,7 @@ def finite(context: Context, observations: Observations) -> Iterator[CheckItem]:
                 )
                 break
     yield from not_called_in_inference(context, observations, "pictures", *CONSTANT)
-    yield _NO_RESULTS
+    yield unanswered(context, observations, _NO_RESULTS)
 
 
 def informative(context: Context, observations: Observations) -> Iterator[CheckItem]:
@@ -149,7 +149,7 @@ def informative(context: Context, observations: Observations) -> Iterator[CheckI
                     details={"dead": percent(dead)},
                 )
     yield from not_called_in_inference(context, observations, *_DIFFERENT)
-    yield Skip("it was not run on three different images")
+    yield unanswered(context, observations, "it was not run on three different images")
 
 
 def dead_share(rows: np.ndarray[Any, Any]) -> float:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
-from hubcheck.checks.targets import failure_fix, failure_text
+from hubcheck.checks.targets import failure_fix, failure_text, unanswered
 from hubcheck.module.types import Signature
 from hubcheck.probe.observations import Failure, Load, Observations
 from hubcheck.util.text import conjunction
@@ -29,7 +29,7 @@ def loads(context: Context, observations: Observations) -> Iterator[CheckItem]:
     reason = next(reasons, None)
     if not_loaded and reason is not None:
         yield Skip(f"variant {not_loaded[0]} was not loaded: {reason}", incomplete=True)
-    yield Skip("it was not loaded")
+    yield unanswered(context, observations, "it was not loaded")
 
 
 def _fault(context: Context, load: Load, failure: Failure) -> Fault:

@@ -7,10 +7,10 @@ from typing import Any
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.corroboration import corroborating
-from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
+from hubcheck.checks.faults import Checked, CheckItem, Fault
 from hubcheck.checks.judged import interface_of_target
 from hubcheck.checks.logits import hides_activation
-from hubcheck.checks.targets import called, not_called, place_of, replay_of
+from hubcheck.checks.targets import called, not_called, place_of, replay_of, unanswered
 from hubcheck.probe.observations import CONSTANT, Observations, ProbeTarget
 
 _SUM = 1e-3
@@ -51,7 +51,7 @@ def not_probabilities(context: Context, observations: Observations, *, signature
             )
             return
     yield from not_called(observations, "pictures", *CONSTANT, of=is_classification)
-    yield Skip("no output of a classification was seen", incomplete=hidden)
+    yield unanswered(context, observations, "no output of a classification was seen", incomplete=hidden)
 
 
 def _rows(observations: Observations, target: ProbeTarget) -> Any | None:

@@ -17,6 +17,7 @@ from hubcheck.checks.targets import (
     not_called,
     replay_of,
     target_fault,
+    unanswered,
 )
 from hubcheck.module.types import Shape, Tensor
 from hubcheck.probe.observations import CONSTANT, Failure, Observations, ProbeTarget, Purpose, Run
@@ -65,7 +66,7 @@ def runs(context: Context, observations: Observations) -> Iterator[CheckItem]:
             fix=_FIX_CONSTANT if message is not None else failure_fix(failure),
         )
     yield from not_called(observations, "pictures", *CONSTANT)
-    yield _nothing_ran(observations)
+    yield unanswered(context, observations, "nothing of it was run")
 
 
 def _need(context: Context, target: ProbeTarget, failure: Failure) -> str | None:
@@ -126,7 +127,7 @@ def batch_size(context: Context, observations: Observations) -> Iterator[CheckIt
                 fix=failure_fix(bad[0].failure),
             )
     yield from not_called(observations, "pictures", "three", "swapped", "alone", "many")
-    yield Skip("it was run at no more than one batch size")
+    yield unanswered(context, observations, "it was run at no more than one batch size")
 
 
 def _was_cut_short(run: Run) -> bool:
@@ -152,7 +153,7 @@ def declared_shape(context: Context, observations: Observations) -> Iterator[Che
                 wanted = "images of any height and width, as declared"
                 yield target_fault(context, target, ["resized"], found, wanted, details={"key": "default"})
     yield from not_called(observations, "pictures", "resized")
-    yield _nothing_ran(observations)
+    yield unanswered(context, observations, "nothing of it was run")
 
 
 def _differences(context: Context, run: Run, declared: dict[str, Tensor]) -> Iterator[Fault]:
@@ -251,11 +252,6 @@ def losses(context: Context, observations: Observations) -> Iterator[CheckItem]:
                 yield Fault(Where(), found, "float32 []", message=message, replay=replay)
     yield from not_called(observations, "loss")
     yield Skip("no regularization loss was called")
-
-
-def _nothing_ran(observations: Observations) -> Skip:
-    reasons = [entry.reason for entry in observations.not_run if entry.target is not None]
-    return Skip("nothing of it was run" + (f": {reasons[0]}" if reasons else ""))
 
 
 def _size(run: Run) -> str:

@@ -130,6 +130,17 @@ def not_called(
         yield Skip(f"{shown} not run for this check: {left_out[0].reason}", incomplete=True)
 
 
+def unanswered(context: Context, observations: Observations, text: str, *, incomplete: bool = False) -> Skip:
+    """Return the Skip of a check that had nothing to look at: `text`, and why, as far as that is known."""
+    variants = context.module.variants
+    reasons = [f"the variant {{{variant.name}}} is for a {variant.hardware} alone" for variant in variants]
+    if any(variant.hardware is None for variant in variants):
+        reasons = [entry.reason for entry in observations.not_run if entry.purpose is None]
+        reasons += ["there is no inference variant"] if context.module.inference is None else []
+        reasons += [failure_text(run.failure) for run in observations.runs if run.failure is not None]
+    return Skip(": ".join([text, *reasons[:1]]), incomplete=incomplete)
+
+
 def not_called_in_inference(context: Context, observations: Observations, *purposes: Purpose) -> Iterator[Skip]:
     """The same for the targets that are not for training."""
     yield from not_called(

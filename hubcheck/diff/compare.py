@@ -86,10 +86,9 @@ def _tensors(name: str, side: Literal["input", "output"], old: Signature, new: S
                 yield Change("breaking", where, "the input became required")
         elif side == "output":
             yield Change("additive", where, "the output was added", new=str(after[key]))
-        elif key in new.defaults:
-            yield Change("additive", where, "an optional input was added", new=str(after[key]))
         else:
-            yield Change("breaking", where, "a required input was added", new=str(after[key]))
+            insisted = ", on which TensorFlow 2.21 insists in spite of its default value" if key in new.defaults else ""
+            yield Change("breaking", where, f"an input was added{insisted}", new=str(after[key]))
 
 
 def _callables(old: Module, new: Module) -> Iterator[Change]:

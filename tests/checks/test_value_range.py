@@ -211,6 +211,29 @@ def test_variables_whose_values_are_not_there_leave_it_undecided(tmp_path: Path)
     assert "values the files do not tell" in answers[0].reason
 
 
+@pytest.mark.parametrize(("means", "expected"), [([123.68, 116.779, 103.939], ["[-114.8, -113.8]"]), (MEANS, [])])
+def test_a_partitioned_variable_is_read_from_its_parts(means: list[float], expected: list[str], tmp_path: Path) -> None:
+    with tf.Graph().as_default(), tf1.Session() as session:
+        x = tf1.placeholder(tf.float32, [None, 24, 32, 3])
+        mean = tf1.get_variable(
+            "mean",
+            initializer=np.float32([means]),
+            partitioner=tf1.fixed_size_partitioner(3, axis=1),
+            use_resource=True,
+        )
+        kernel = tf1.get_variable("kernel", [3, 3, 3, 4], use_resource=True)
+        features = tf.reduce_mean(tf.nn.conv2d(x - tf.convert_to_tensor(mean), kernel, 1, "SAME"), [1, 2])
+        session.run(tf1.global_variables_initializer())
+        signature = tf1.saved_model.predict_signature_def({"images": x}, {"default": features})
+        builder = tf1.saved_model.Builder(str(tmp_path / "m"))
+        builder.add_meta_graph_and_variables(session, ["serve"], {"image_feature_vector": signature})
+        builder.save()
+    (module,) = hubcheck.validate([tmp_path / "m"], static=True, select=["image-input"]).modules
+    outcome = next(outcome for outcome in module.outcomes if outcome.rule == "image-input/value-range")
+    assert outcome.status == ("failed" if expected else "passed"), outcome.reason
+    assert [f.found for f in module.findings if f.rule == "image-input/value-range"] == expected
+
+
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
 def test_pixels_are_followed_through_coarser_types(dtype: tf.DType) -> None:
     def half(x: tf.Tensor) -> tf.Tensor:

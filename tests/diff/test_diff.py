@@ -67,6 +67,13 @@ def copied(side: str, key: str, name: str) -> Edit:
     return edit
 
 
+def optional(signature: Any) -> None:
+    copied("inputs", "images", "scale")(signature)
+    signature.defaults["scale"].dtype = 1
+    signature.defaults["scale"].float_val.append(1.0)
+    signature.defaults["scale"].tensor_shape.SetInParent()
+
+
 def dtype(side: str, key: str, value: int) -> Edit:
     return lambda signature: setattr(getattr(signature, side)[key], "dtype", value)
 
@@ -82,7 +89,8 @@ def removed(side: str, key: str) -> Edit:
         (sizes("inputs", "images", 1, -1), "additive", "more shapes are accepted"),
         (sizes("inputs", "images", 1, 99), "breaking", "are rejected"),
         (dtype("inputs", "images", 4), "breaking", "the dtype changed"),
-        (copied("inputs", "images", "scale"), "breaking", "a required input was added"),
+        (copied("inputs", "images", "scale"), "breaking", "an input was added"),
+        (optional, "breaking", "an input was added, on which TensorFlow 2.21 insists in spite of its default"),
         (copied("outputs", "default", "TinyCNN/pool"), "additive", "the output was added"),
         (removed("outputs", "TinyCNN/layer_1"), "breaking", "the output was removed"),
         (sizes("outputs", "default", 1, 17), "breaking", "the shape changed"),

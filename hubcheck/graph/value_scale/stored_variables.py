@@ -15,11 +15,15 @@ from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.dataflow.state import READS, VARIABLES, changes_state, states_of
 from hubcheck.module.checkpoint import stored_bytes
 from hubcheck.module.dtypes import NUMBERS
-from hubcheck.module.types import Module, Variant
+from hubcheck.module. import parse_spec
+from hubcheck.module.types import Module, Slice, Variant
 from hubcheck.util.walk import closure
 
 Stored = Constant | Literal["large", "unknown"]
 """A variable's value; "large" if it has more elements than statistics have, "unknown" if it cannot be told."""
+
+StoredKey = tuple[str, Slice | None]
+"""The name of a variable in the checkpoint, and which part of it if it is partitioned."""
 
 _ASSIGNMENTS = frozenset({"AssignVariableOp", "Assign"})
 _STEPS = frozenset({"AssignAddVariableOp", "AssignSubVariableOp", "AssignAdd", "AssignSub"})
@@ -34,7 +38,7 @@ class StoredVariables:
         self, module: Module, variant: Variant, graph: InlinedGraph, execution: Callable[[], Execution]
     ) -> None:
         self._module, self._variant, self._graph, self._execution = module, variant, graph, execution
-        self._values: dict[str, Stored] = {}
+        self._values: dict[StoredKey, Stored] = {}
 
     def read_by(self, frame: CallFrame, node: int) -> Stored | None:
         """Return the value of the variable that a node reads, None if the node reads none."""
@@ -49,9 +53,11 @@ class StoredVariables:
             self._values[key] = self._stored(key)
         return self._values[key]
 
-    def _stored(self, key: str) -> Stored:
-        checkpoint = self._module.checkpoint
-        entry = checkpoint.entries.get(key) if checkpoint is not None else None
+    def _stored(self, key: StoredKey) -> Stored:
+        checkpoint, (name, part) = self._module.checkpoint, key
+        entry = checkpoint.entries.get(name) if checkpoint is not None else None
+        if entry is not None and part is not None:
+            entry = dict(entry.slices).get(part)
         if entry is None or key in self._assigned:
             return "unknown"
         if entry.elements > MAX_ELEMENTS:
@@ -61,8 +67,8 @@ class StoredVariables:
         found = constant_from_bytes(NUMBERS.get(entry.dtype, 0), dims, content) if content is not None else None
         return found or "unknown"
 
-    def _key(self, state: Value) -> str | None:
-        """Return the name in the checkpoint of a variable, from its handle."""
+    def _key(self, state: Value) -> StoredKey | None:
+        """Return where a variable is in the checkpoint, from its handle."""
         frame, node, _ = state
         if frame is self._graph.main:
             return self._restored.get(node)
@@ -75,18 +81,20 @@ class StoredVariables:
         return self._keys_of_objects.get(bound[position]) if 0 <= position < len(bound) else None
 
     @cached_property
-    def _keys_of_objects(self) -> dict[int, str]:
-        return {v.node: v.checkpoint_key for v in self._variant.variables if v.node is not None and v.checkpoint_key}
+    def _keys_of_objects(self) -> dict[int, StoredKey]:
+        return {
+            v.node: (v.checkpoint_key, None) for v in self._variant.variables if v.node is not None and v.checkpoint_key
+        }
 
     @cached_property
-    def _restored(self) -> dict[int, str]:
-        """The names in the checkpoint of the variables of the main graph: as the restore op assigns them."""
-        main, keys = self._graph.main, dict[int, str]()
+    def _restored(self) -> dict[int, StoredKey]:
+        """Where the variables of the main graph are in the checkpoint: as the restore op assigns them."""
+        main, keys = self._graph.main, dict[int, StoredKey]()
         # In TF1 Hub format there is no restore op, and the names are those of the variables.
         for variable in self._variant.variables if self._module.format == "tf1-hub" else ():
             index = main.body.find(variable.name)
             if index is not None and variable.checkpoint_key is not None and not variable.slices:
-                keys[index] = variable.checkpoint_key
+                keys[index] = (variable.checkpoint_key, None)
         restore = main.body.find(self._variant.saver.restore_op_name.partition(":")[0])
         if restore is not None:
             run = Execution(self._graph, [(main, restore, 0)])
@@ -97,23 +105,32 @@ class StoredVariables:
                         keys[handle] = key
         return keys
 
-    def _restored_by(self, frame: CallFrame, node: int) -> str | None:
-        """Return the name that an assignment's value has in the checkpoint; None if it is not read from there."""
+    def _restored_by(self, frame: CallFrame, node: int) -> StoredKey | None:
+        """Return where an assignment's value is in the checkpoint; None if it is not read from there."""
         inputs = frame.inputs(node)
         value = self._graph.see_through(inputs[1]) if len(inputs) > 1 else None
         while value is not None and value[0].op(value[1]) in _COPIES and value[0].inputs(value[1]):
             value = self._graph.see_through(value[0].inputs(value[1])[0])
-        names = value[0].body.input(value[1], 1) if value is not None and value[0].op(value[1]) == "RestoreV2" else None
-        if value is None or names is None or value[0].op(names[0]) != "Const":
+        if value is None or value[0].op(value[1]) != "RestoreV2":
             return None
-        content = value[0].body.attribute(names[0], "value")
+        name, spec = (self._text(value, operand) for operand in (1, 2))
+        try:
+            return (name, parse_spec(spec or "")[1]) if name is not None else None
+        except ValueError:
+            return None
+
+    def _text(self, restored: Value, operand: int) -> str | None:
+        """Return what a restore op is told of one of its results: the name is operand 1, the slice operand 2."""
+        frame, node, number = restored
+        source = frame.body.input(node, operand)
+        content = frame.body.attribute(source[0], "value") if source is not None else None
         texts = content.tensor.string_val if content is not None else ()
-        return texts[value[2]].decode("utf-8", "backslashreplace") if value[2] < len(texts) else None
+        return texts[number].decode("utf-8", "backslashreplace") if number < len(texts) else None
 
     @cached_property
-    def _assigned(self) -> frozenset[str]:
+    def _assigned(self) -> frozenset[StoredKey]:
         """The variables that change in inference, or that training sets to more than a moving average of themselves."""
-        assigned: set[str] = set()
+        assigned: set[StoredKey] = set()
         objects = self._module.objects
         training = {trace.function for trace in objects.traces if trace.may_train} if objects is not None else set()
         for frame, node in self._execution().nodes(changes_state):
