@@ -89,8 +89,8 @@ def opens_no_file(
             elif op in savers and "graph" not in origins:
                 level, message = "note", "{root} runs {op} on a path that its caller chooses"
             fault = _fault(variant, reach, body, index, targets, _NO_FILES, level=level, message=message)
-            # A saver has one op for each variable, part of the checkpoint or signature that runs it.
-            yield replace(fault, group=(op, level)) if op in savers and level == "note" else fault
+            # A saver has several ops, one for each variable, part of the checkpoint and signature that runs it.
+            yield replace(fault, group="savers") if op in savers and level == "note" else fault
     yield from runs_no_op(context, ops={}, attributes=attributes, wanted=_NO_FILES)
 
 

@@ -38,6 +38,26 @@ def with_table(path: Path, table: tf.lookup.StaticHashTable) -> Path:
     return path
 
 
+def test_a_saver_that_signatures_run_on_paths_of_the_caller_is_one_note(tmp_path: Path) -> None:
+    module = Honest()
+    paths = [tf.TensorSpec([], tf.string)]
+
+    @tf.function(input_signature=paths)
+    def store(path):
+        tf.raw_ops.SaveV2(prefix=path, tensor_names=["k"], shape_and_slices=[""], tensors=[tf.ones([2])])
+        return {"path": path}
+
+    def restore(path):
+        names = {"tensor_names": ["k"], "shape_and_slices": [""], "dtypes": [tf.float32]}
+        return {"k": tf.raw_ops.RestoreV2(prefix=path, **names)[0]}
+
+    restoring = {f"restore_{number}": tf.function(restore, input_signature=paths) for number in range(5)}
+    signatures = {"serving_default": module.features, "store": store, **restoring}
+    tf.saved_model.save(module, str(tmp_path / "m"), signatures=signatures)
+    (found,) = findings_of(tmp_path / "m")
+    assert found.startswith("note safety/file-access")
+
+
 def test_a_table_filled_from_an_asset(tmp_path: Path, vocabulary: str) -> None:
     whole, line = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
     filled = tf.lookup.TextFileInitializer(vocabulary, tf.string, whole, tf.int64, line)
