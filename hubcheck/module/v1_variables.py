@@ -60,7 +60,7 @@ def restored_variables(meta: Any) -> tuple[Variable, ...]:
             for i, key in enumerate(names.attr["value"].tensor.string_val):
                 text = key.decode("utf-8", "backslashreplace")
                 dtype = dtype_name(dtypes[i]) if i < len(dtypes) else "unspecified"
-                full, part = _spec(specs[i]) if i < len(specs) else (UNKNOWN_RANK, None)
+                full, part = parse_slice(specs[i]) if i < len(specs) else (UNKNOWN_RANK, None)
                 if part is None:
                     found[text] = Variable(text, dtype, _declared(nodes.get(text))[1], text)
                 else:
@@ -74,7 +74,7 @@ def _add(found: dict[str, Variable], name: str, dtype: str, full: Shape, part: S
     found[name] = Variable(name, dtype, full, name, (*earlier, part))
 
 
-def _spec(text: bytes) -> tuple[Shape, Slice | None]:
+def parse_slice(text: bytes) -> tuple[Shape, Slice | None]:
     """Parse one of the `shape_and_slices` of a restore op: "8 16 0,4:-" is rows 0 to 3 of shape [8, 16], "" a whole
     tensor; anything else is a slice of nothing."""
     if not text:

@@ -73,7 +73,7 @@ CAUSES = {
     "in": Cause("module/loads", 'the input "in" of the signature more', "Give the input another name", called("in")),
     "None": Cause("module/loads", 'the input "None" of the signature more', "another name", called("None")),
     "shared": Cause(
-        "module/loads", 'the inputs "images" and "again" of the signature more are one tensor, images:0',
+        "module/loads", 'the inputs "again" and "images" of the signature more are one tensor, images:0',
         "as one input", shared,
     ),
     "placeholder": Cause(

@@ -15,8 +15,8 @@ from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.dataflow.state import READS, VARIABLES, changes_state, states_of
 from hubcheck.module.checkpoint import stored_bytes
 from hubcheck.module.dtypes import NUMBERS
-from hubcheck.module. import parse_spec
 from hubcheck.module.types import Module, Slice, Variant
+from hubcheck.module.v1_variables import parse_slice
 from hubcheck.util.walk import closure
 
 Stored = Constant | Literal["large", "unknown"]
@@ -113,19 +113,16 @@ class StoredVariables:
             value = self._graph.see_through(value[0].inputs(value[1])[0])
         if value is None or value[0].op(value[1]) != "RestoreV2":
             return None
-        name, spec = (self._text(value, operand) for operand in (1, 2))
-        try:
-            return (name, parse_spec(spec or "")[1]) if name is not None else None
-        except ValueError:
-            return None
+        name, part = (self._text(value, operand) for operand in (1, 2))
+        return (name.decode("utf-8", "backslashreplace"), parse_slice(part or b"")[1]) if name is not None else None
 
-    def _text(self, restored: Value, operand: int) -> str | None:
+    def _text(self, restored: Value, operand: int) -> bytes | None:
         """Return what a restore op is told of one of its results: the name is operand 1, the slice operand 2."""
         frame, node, number = restored
         source = frame.body.input(node, operand)
         content = frame.body.attribute(source[0], "value") if source is not None else None
         texts = content.tensor.string_val if content is not None else ()
-        return texts[number].decode("utf-8", "backslashreplace") if number < len(texts) else None
+        return texts[number] if number < len(texts) else None
 
     @cached_property
     def _assigned(self) -> frozenset[StoredKey]:

@@ -56,6 +56,8 @@ def one_line(text: str, longest: int = _MAX_LENGTH) -> str:
 def failure_from_error(kind: str, message: str) -> Failure:
     """Return the failure that an exception of TensorFlow describes, by the name of its type and its message."""
     kind, message = kind[:MAX_TEXT], message[:MAX_TEXT]
+    # A saver wraps every error in a text that blames the checkpoint.
+    message = message.partition("Original error:")[2] or message
     node = _NODE.search(message)
     name = one_line(node[1], 200) if node else None
     op = _UNREGISTERED.search(message)
