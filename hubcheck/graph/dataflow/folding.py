@@ -27,11 +27,7 @@ def _shuffled(op: str, operands: Sequence[Constant], attribute: Callable[[str], 
         case "OnesLike" | "ZerosLike":
             return _small(first.shape, [int(op == "OnesLike")] * len(values))
         case "ConcatV2" if others:
-            parts = operands[:-1]
-            if operands[-1].scalar not in (0, -1) or any(len(part.shape) != 1 for part in parts):
-                return None
-            joined = [value for part in parts for value in part.values]
-            return _small((len(joined),), joined)
+            return _concatenated(operands[:-1], operands[-1].scalar)
         case "Fill" if others:
             scalar, shape = others[0].scalar, _shape(values)
             return None if scalar is None or shape is None else _small(shape, [scalar], math.prod(shape))
@@ -62,6 +58,20 @@ def _sliced(values: list[Number], bounds: Sequence[Constant], attribute: Callabl
         return Constant((), (values[int(begin)],)) if -len(values) <= begin < len(values) else None
     part = values[None if masks["begin"] & 1 else int(begin) : None if masks["end"] & 1 else int(end) : int(stride)]
     return _small((len(part),), part)
+
+
+def _concatenated(parts: Sequence[Constant], axis: Number | None) -> Constant | None:
+    """Return the parts one after another: along the first dimension that is not 1, whatever the later ones are."""
+    first = parts[0].shape
+    if axis is None or not -len(first) <= axis < len(first):
+        return None
+    place = int(axis) % len(first)
+    alike = {(part.shape[:place], part.shape[place + 1 :]) for part in parts}
+    if alike != {(first[:place], first[place + 1 :])} or math.prod(first[:place]) != 1:
+        return None
+    size = sum(part.shape[place] for part in parts)
+    joined = [value for part in parts for value in part.values]
+    return _small((*first[:place], size, *first[place + 1 :]), joined)
 
 
 def _shape(values: Sequence[Number]) -> tuple[int, ...] | None:
