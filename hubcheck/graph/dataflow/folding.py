@@ -61,7 +61,7 @@ def _sliced(values: list[Number], bounds: Sequence[Constant], attribute: Callabl
 
 
 def _concatenated(parts: Sequence[Constant], axis: Number | None) -> Constant | None:
-    """Return the parts one after another: along the first dimension that is not 1, whatever the later ones are."""
+    """Return the parts joined along an axis; None where a dimension before it is not 1, so that values interleave."""
     first = parts[0].shape
     if axis is None or not -len(first) <= axis < len(first):
         return None
