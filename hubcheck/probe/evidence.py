@@ -69,7 +69,7 @@ def _arrays(calls: list[CallStep], runs: list[Run]) -> Iterator[tuple[str, Any]]
         for key, spec in steps[purpose, size].inputs.items() if (purpose, size) in steps else ():
             array = make_input(spec, runs[0].seed)
             if array.dtype != object:
-                yield f"{name}.{key}", array
+                yield f"{name}.{_array_name(key)}", array
         results: dict[str, list[Any]] = {}
         for run in runs:
             for key, output in run.outputs.items() if (run.purpose, run.batch) == (purpose, size) else ():
@@ -77,13 +77,19 @@ def _arrays(calls: list[CallStep], runs: list[Run]) -> Iterator[tuple[str, Any]]
                     results.setdefault(key, []).append(output.values)
         for key, values in results.items():
             same = len({value.shape for value in values}) == 1
-            yield f"{name}.{key or 'output'}.result", numpy.stack(values) if len(values) > 1 and same else values[-1]
+            yield f"{name}.{_array_name(key)}.result", numpy.stack(values) if len(values) > 1 and same else values[-1]
 
 
 def _title(target: ProbeTarget) -> str:
     name = target.signature or target.trace or f"loss{target.number}"
     loader = "session." if target.session else ""
     return f"{target.variant or 'inference'}.{loader}{name}"
+
+
+def _array_name(key: str) -> str:
+    """Return the key of a tensor as the name of a file in the archive, below no folder that it does not have."""
+    parts = (_UNSAFE.sub("_", part) for part in key.split("/"))
+    return "/".join(part for part in parts if part.strip("."))[:300] or "output"
 
 
 def _safe_name(text: str) -> str:

@@ -7,6 +7,7 @@ than the system allows.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -70,8 +71,10 @@ def remove_folder(folder: Path) -> None:
 
 
 def _empty(top: int) -> None:
-    """Remove what is in an open folder: folders inside of others are first moved up, so that no path becomes long."""
-    moved = 0
+    """Remove what is in an open folder: folders inside of others are first moved up, so that no path becomes long.
+
+    They get names that nobody who has filled the folder can have used before.
+    """
     waiting = _remove_files(top)
     while waiting:
         name = waiting.pop()
@@ -80,11 +83,11 @@ def _empty(top: int) -> None:
             inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
             try:
                 for child in _remove_files(inner):
-                    moved += 1
+                    moved = f".{secrets.token_hex(16)}"
                     with suppress(OSError):
                         os.chmod(child, 0o700, dir_fd=inner)
-                        os.rename(child, f".removed-{moved}", src_dir_fd=inner, dst_dir_fd=top)
-                        waiting.append(f".removed-{moved}")
+                        os.rename(child, moved, src_dir_fd=inner, dst_dir_fd=top)
+                        waiting.append(moved)
             finally:
                 os.close(inner)
             os.rmdir(name, dir_fd=top)

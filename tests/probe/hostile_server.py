@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -207,6 +208,23 @@ FORGED: dict[str, Callable[[Path], str]] = {
 """What a module sends in place of its worker, none of which a worker would send."""
 
 
+def nest_folders(folder: Path) -> str:
+    """Nest folders deeper than any path is long, in the scratch folder."""
+    for _ in range(3_000):
+        Path("folder").mkdir()
+        os.chdir("folder")
+    return "nested folders"
+
+
+def bomb(folder: Path) -> str:
+    """Fork without end, or start threads where that is refused."""
+    while True:
+        try:
+            os.fork()
+        except OSError:
+            threading.Thread(target=time.sleep, args=(60,)).start()
+
+
 def flood_of_frames(folder: Path) -> str:
     channel = socket.socket(fileno=os.dup(3))
     while True:
@@ -260,6 +278,7 @@ ACTIONS: tuple[Callable[[Path], str], ...] = (
         fill,
     ),
     *(print_much, print_control_characters, send_garbage, endless_frame, flood_of_frames, half_a_frame),
+    *(nest_folders, bomb),
     *(close_the_channel, claim_a_crash_of_hubcheck, raise_slow_text, raise_control_characters),
     *FORGED.values(),
 )
@@ -274,17 +293,22 @@ def seed_of(action: Callable[[Path], str]) -> int:
 
 
 def work(channel: socket.socket, plan: ProbePlan) -> None:
-    """Misbehave and report the outcome as the error of the first load; with a seed below 1000, run the plan."""
+    """Misbehave as the seed of the plan says; with a seed below 1000, run the plan."""
     if plan.seed == FAIL_BEFORE_THE_MODULE:
         raise SystemExit(70)
     if plan.seed < 1000:
         from hubcheck.probe.worker.runner import work as run_plan
 
         run_plan(channel, plan)
-        return
+    else:
+        misbehave(channel, plan, ACTIONS[plan.seed - 1000])
+
+
+def misbehave(channel: socket.socket, plan: ProbePlan, action: Callable[[Path], str]) -> None:
+    """Begin the first load, misbehave, and report the outcome as the error of all loads."""
     channel.sendall(encode({"kind": "begin", "step": 0}))
     try:
-        outcome = ACTIONS[plan.seed - 1000](Path(plan.path))
+        outcome = action(Path(plan.path))
     except SystemExit:
         raise
     except BaseException as error:

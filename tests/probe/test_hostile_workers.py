@@ -113,16 +113,17 @@ def test_the_same_attempts_succeed_without_the_sandbox(module, scratch, tmp_path
         (hostile.endless_frame, "protocol", "interfered with its own check"),
         (hostile.flood_of_frames, "protocol", "interfered with its own check"),
         *((action, "protocol", "interfered with its own check") for action in hostile.FORGED.values()),
+        (hostile.nest_folders, "error", "nested folders"),
         (hostile.raise_slow_text, "kernel", "No OpKernel was registered"),
         (hostile.raise_control_characters, "error", "::error:: ##[error]"),
     ],
 )
 def test_a_worker_that_crashes_or_sends_garbage_is_reported_in_one_line(action, kind, text, module, scratch):
     began = time.monotonic()
-    reported = failure(seen(module, action))
+    reported = failure(seen(module, action, timeout=90.0))
     assert (reported.kind, text in reported.message) == (kind, True), reported
     assert reported.message.isprintable()
-    assert time.monotonic() - began < 15  # no deadline was waited for
+    assert time.monotonic() - began < 80  # no deadline was waited for
 
 
 @pytest.mark.parametrize(
@@ -213,6 +214,19 @@ def test_observations_list_the_protections(module, scratch):
     assert {"files (Landlock)", "network (seccomp)", "memory", "deadline"} <= set(observations.sandbox)
     assert [text for text in observations.sandbox_missing if not text.startswith("root user")] == []
     assert "files (Landlock): switched off" in seen(module, hostile.segfault, sandbox="off").sandbox_missing
+
+
+def test_a_server_that_a_module_kills_is_started_again_for_the_others(module, scratch):
+    contracts = load_contracts()
+    with Pool(jobs=2, command=COMMAND, sandbox="off") as pool:
+        seeds = (hostile.read, hostile.terminate, hostile.write, hostile.read)
+        options = [ProbeOptions(seed=hostile.seed_of(action), timeout=60.0, memory=GIB) for action in seeds]
+        futures = [pool.submit(module, contracts, option) for option in options]
+        with pytest.raises(ProbeError, match=r"the probe server died: .*, twice while this module ran") as caught:
+            futures.pop(1).result(timeout=100)
+        assert not caught.value.internal
+        reported = [failure(future.result(timeout=100)).message for future in futures]
+    assert ["the secret" in reported[0], "written" in reported[1], "the secret" in reported[2]] == [True] * 3
 
 
 def test_a_closed_pool_has_ended_its_workers(module, scratch):

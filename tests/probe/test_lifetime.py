@@ -85,17 +85,20 @@ def test_a_killed_hubcheck_leaves_nothing(moment, endless, tmp_path):
     assert left_after(scratch, seconds=15) == []
 
 
-def test_a_killed_server_is_reported_and_its_workers_end(endless, tmp_path):
+def test_a_server_that_is_killed_twice_is_reported_and_its_workers_end(endless, tmp_path):
     scratch = tmp_path / "scratch"
     process = start(scratch, endless)
-    deadline = time.monotonic() + 30
-    while not (servers := _servers(scratch)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(4)
-    os.kill(servers[0], signal.SIGKILL)
+    killed: set[int] = set()
+    for _ in range(2):  # the first time, the module is tried once more
+        deadline = time.monotonic() + 60
+        while not (servers := set(_servers(scratch)) - killed) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(4)
+        killed |= servers
+        os.kill(min(servers), signal.SIGKILL)  # the workers look the same
     output, errors = process.communicate(timeout=30)
     assert "the probe server died" in output + errors
-    assert process.returncode in (3, 70)
+    assert process.returncode == 3
     assert left_behind(scratch) == []
 
 

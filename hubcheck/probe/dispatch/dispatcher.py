@@ -22,12 +22,10 @@ from hubcheck.probe.dispatch.jobs import Job, ProbeError, WorkerTask
 from hubcheck.probe.dispatch.memory import fair_share
 from hubcheck.probe.dispatch.queue import TaskQueue
 from hubcheck.probe.dispatch.server_process import ServerProcess
+from hubcheck.probe.dispatch.servers import Servers
 from hubcheck.probe.plan.steps import to_json
 from hubcheck.probe.wire import control
 from hubcheck.probe.wire.framing import MAX_JSON, encode
-
-_MAX_RESTARTS = 3
-"""How often in a row a server is started again while no task ends: then this machine cannot run modules."""
 
 
 class Dispatcher:
@@ -35,8 +33,6 @@ class Dispatcher:
 
     def __init__(self, devices: Sequence[str], jobs: int, command: Sequence[str] | None) -> None:
         self._slots = jobs
-        self._command = command
-        self._restarts = 0
         self._lock = threading.Lock()
         self._submitted: deque[Job] = deque()
         self._closing = False
@@ -47,16 +43,7 @@ class Dispatcher:
         self._selector = selectors.DefaultSelector()
         self._wake, self._waker = socket.socketpair()
         self._selector.register(self._wake, selectors.EVENT_READ, None)
-        self._servers: dict[str, ServerProcess] = {}
-        try:
-            for device in devices:
-                self._servers[device] = ServerProcess(device, command)
-        except BaseException:
-            for server in self._servers.values():
-                server.close()
-            raise
-        for server in self._servers.values():
-            self._selector.register(server.channel, selectors.EVENT_READ, server)
+        self._servers = Servers(devices, command, self._selector)
         self._thread = threading.Thread(target=self._run, name="hubcheck-probe", daemon=True)
         self._thread.start()
 
@@ -90,7 +77,7 @@ class Dispatcher:
                     if key.fileobj is self._wake:
                         self._wake.recv(4096)
                     elif isinstance(key.data, ServerProcess):
-                        if key.data in self._servers.values():
+                        if key.data in self._servers:
                             self._receive_event(key.data)
                     elif key.data.number in self._running:
                         self._guarded(key.data, self._read)
@@ -108,8 +95,7 @@ class Dispatcher:
         jobs += [connection.task.job for connection in self._running.values()]
         for connection in self._running.values():
             connection.channel.close()
-        for server in self._servers.values():
-            server.close()
+        self._servers.close()
         for job in jobs:
             if not job.future.cancel():
                 job.fail(self._failed or "the pool was closed before the module had run")
@@ -130,9 +116,11 @@ class Dispatcher:
 
     def _start_tasks(self) -> None:
         """Start what there is room for, once all servers are ready; jobs that gather until then are not divided."""
-        if all(server.ready for server in self._servers.values()):
-            while task := self._queue.next([connection.task for connection in self._running.values()]):
-                self._start(task)
+        while self._servers.ready and self._failed is None:
+            task = self._queue.next([connection.task for connection in self._running.values()])
+            if task is None:
+                return
+            self._start(task)
 
     def _start(self, task: WorkerTask) -> None:
         server = self._servers[task.plan.device]
@@ -145,7 +133,8 @@ class Dispatcher:
         try:
             connection = WorkerConnection(self._started, task, plan, server, memory)
         except OSError as error:
-            self._give_up(task.job, f"the probe server does not answer: {error}")
+            self._queue.put_back(task)
+            self._server_failed(server, f"the probe server does not answer: {error}")
             return
         self._running[connection.number] = connection
         self._selector.register(connection.channel, selectors.EVENT_READ, connection)
@@ -171,7 +160,7 @@ class Dispatcher:
             case None:
                 self._server_failed(server, f"the probe server died: {server.last_words()}")
             case control.Fatal():
-                self._server_failed(server, one_line(event.reason, 2000))
+                self._server_failed(server, one_line(event.reason, 2000), hopeless=True)
             case control.Ready():
                 server.ready = True
             case control.Ended() if event.id in self._running:
@@ -180,22 +169,12 @@ class Dispatcher:
                     ending = Ending(event.cause, event.code, event.log)
                     self._guarded(connection, lambda connection: self._worker_ended(connection, ending))
 
-    def _server_failed(self, server: ServerProcess, reason: str) -> None:
+    def _server_failed(self, server: ServerProcess, reason: str, *, hopeless: bool = False) -> None:
         """Start a server again, and once more what it ran; if none can be started, give up everything."""
-        self._selector.unregister(server.channel)
-        server.close()
         connections = [connection for connection in self._running.values() if connection.server is server]
         for connection in connections:
             self._forget(connection)
-        self._restarts += 1
-        if server.ready and self._restarts <= _MAX_RESTARTS:
-            try:
-                again = self._servers[server.device] = ServerProcess(server.device, self._command)
-                self._selector.register(again.channel, selectors.EVENT_READ, again)
-            except OSError as error:
-                reason = f"{reason}, and no other one can be started: {error}"
-                self._failed = reason
-        else:
+        if not self._servers.replace(server, hopeless=hopeless):
             self._failed = reason
         for connection in connections:
             self._try_again(connection.task, f"{reason}, twice while this module ran")
@@ -221,7 +200,7 @@ class Dispatcher:
         return arrived
 
     def _worker_ended(self, connection: WorkerConnection, ending: Ending) -> None:
-        self._restarts = 0
+        self._servers.a_worker_ended()
         while self._read(connection):
             pass
         self._forget(connection)

@@ -22,7 +22,7 @@ class Ending(NamedTuple):
     """How a worker ended, as its server reports it.
 
     Attributes:
-        cause: why the server ended it ("deadline", "memory", "disk"); else "signal" or "exit".
+        cause: why the server ended it ("deadline", "memory", "disk", "threads"); else "signal" or "exit".
         code: its exit status, or minus the number of the signal.
         log: the end of what it printed.
     """
@@ -49,6 +49,8 @@ def failure_at_end(ending: Ending, *, timeout: float, memory: int) -> Failure:
             return Failure("memory", f"the worker ran out of memory: it was stopped at {limit}")
         case "disk":
             return Failure("error", "the worker was stopped because it filled its scratch folder")
+        case "threads":
+            return Failure("error", "the worker was stopped because it started thousands of threads")
         case "signal" if "bad_alloc" in ending.log:
             return Failure("memory", f"the worker ran out of memory at {limit}")
         case "signal":

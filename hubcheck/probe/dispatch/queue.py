@@ -28,6 +28,10 @@ class TaskQueue:
         """Append a task that is to run once more, alone."""
         self._tasks.append(task)
 
+    def put_back(self, task: WorkerTask) -> None:
+        """Make a task that `next` returned the next one again."""
+        self._tasks.appendleft(task)
+
     def remove(self, job: Job) -> None:
         """Remove the waiting tasks of a job."""
         self._tasks = deque(task for task in self._tasks if task.job is not job)

@@ -1,0 +1,70 @@
+"""The probe servers of a dispatcher: one for each device, started again if it dies."""
+
+from __future__ import annotations
+
+import selectors
+from collections.abc import Sequence
+
+from hubcheck.probe.dispatch.server_process import ServerProcess
+
+_MAX_RESTARTS = 3
+_MAX_RESTARTS_AT_START = 1
+"""How often in a row a server is started again while no worker ends: then this machine cannot run modules."""
+
+
+class Servers:
+    """Starts the servers and registers their channels with a selector.
+
+    Raises:
+        OSError: one cannot be started.
+    """
+
+    def __init__(self, devices: Sequence[str], command: Sequence[str] | None, selector: selectors.BaseSelector) -> None:
+        self._command, self._selector = command, selector
+        self._restarts = 0
+        self._by_device: dict[str, ServerProcess] = {}
+        try:
+            for device in devices:
+                self._start(device)
+        except BaseException:
+            self.close()
+            raise
+
+    def __getitem__(self, device: str) -> ServerProcess:
+        return self._by_device[device]
+
+    def __contains__(self, server: object) -> bool:
+        return server in self._by_device.values()
+
+    @property
+    def ready(self) -> bool:
+        """Whether all of them have imported TensorFlow."""
+        return all(server.ready for server in self._by_device.values())
+
+    def a_worker_ended(self) -> None:
+        """Take it as a sign that the servers work."""
+        self._restarts = 0
+
+    def replace(self, server: ServerProcess, *, hopeless: bool) -> bool:
+        """End a server that failed and start another one; return whether there is one."""
+        self._selector.unregister(server.channel)
+        server.close()
+        del self._by_device[server.device]
+        self._restarts += 1
+        most = _MAX_RESTARTS if server.ready else _MAX_RESTARTS_AT_START
+        if hopeless or self._restarts > most:
+            return False
+        try:
+            self._start(server.device)
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """End all servers and their workers."""
+        for server in self._by_device.values():
+            server.close()
+
+    def _start(self, device: str) -> None:
+        server = self._by_device[device] = ServerProcess(device, self._command)
+        self._selector.register(server.channel, selectors.EVENT_READ, server)
