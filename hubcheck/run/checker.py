@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hubcheck.checks.context import Context
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hubcheck.probe.pool import Pool
 
 _STATIC_REASON = "not run: --static"
+Reader = Callable[[ModuleSource], ModuleReport | None]
 _MAX_PENDING = 16
 """Modules that wait for their run: a bound, so that memory does not grow with the number of modules."""
 
@@ -44,12 +45,20 @@ class Checker(ExitStack):
         if self._pool is not None:
             self.enter_context(self._pool)
 
-    def reports(self, modules: Iterable[ModuleSource], plan: ResolvedOptions) -> Iterator[ModuleReport]:
-        """Yield reports in the order of `modules`, before the policy is applied; the next modules run meanwhile."""
+    def reports(
+        self, modules: Iterable[ModuleSource], plan: ResolvedOptions, read_apart: Reader = lambda source: None
+    ) -> Iterator[ModuleReport]:
+        """Yield reports in the order of `modules`, before the policy is applied; the next modules run meanwhile.
+
+        Args:
+            modules: where they are.
+            plan: what to check, and how.
+            read_apart: called with each module before it is read here; returns its report if that is all.
+        """
         pending: deque[_Pending] = deque()
         try:
             for source in modules:
-                pending.append(_start(source, plan, self._pool))
+                pending.append(_start(source, plan, self._pool, read_apart))
                 if self._pool is None:
                     yield _finish(pending.popleft(), plan, self._no_pool)
                 elif len(pending) > _MAX_PENDING:
@@ -76,11 +85,15 @@ class _Pending:
     evaluation: Evaluation | Results
     resources: ExitStack
     run: Future[Any] | None = None
+    report: ModuleReport | None = None
 
 
-def _start(source: ModuleSource, plan: ResolvedOptions, pool: Pool | None) -> _Pending:
+def _start(source: ModuleSource, plan: ResolvedOptions, pool: Pool | None, read_apart: Reader) -> _Pending:
     begin, resources = time.monotonic(), ExitStack()
     try:
+        report = read_apart(source)
+        if report is not None:
+            return replace(_unread(source, plan, ModuleUnavailable(""), resources), report=report)
         found = open_source(source, plan.fetch, weights=pool is not None, to_run=pool is not None)
         context = Context(resources.enter_context(found), plan.contracts, plan.convention)
         selected = plan.selected_for(context.module.path)
@@ -106,6 +119,8 @@ def _unread(source: ModuleSource, plan: ResolvedOptions, error: Exception, resou
 
 def _finish(pending: _Pending, plan: ResolvedOptions, no_pool: str | None = None) -> ModuleReport:
     with pending.resources:
+        if pending.report is not None:
+            return pending.report
         try:
             observations, results = _results(pending, plan, no_pool)
             report = _report(pending, results, plan, observations)

@@ -29,6 +29,7 @@ class Options:
         download_cache: the folder of modules fetched from servers; None: they are not kept.
         cluster: the address of a Dask scheduler, or "local".
         links_below: folders to whose files links in modules may lead.
+        apart: whether this process only reads, within a deadline, for another one.
         named: the folders that were given as paths to check, to whose files links in the modules below may lead.
     """
 
@@ -54,6 +55,7 @@ class Options:
     cluster: str | None = None
     links_below: tuple[Path, ...] = ()
     named: tuple[Path, ...] = ()
+    apart: bool = False
 
 
 def with_configuration(options: Options) -> Options:

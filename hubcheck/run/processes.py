@@ -7,27 +7,33 @@ from __future__ import annotations
 
 import os
 import pickle
+import select
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.uri import ModuleSource, parse_source
+from hubcheck.probe.dispatch.memory import fair_share
+from hubcheck.probe.options import ProbeOptions
 from hubcheck.run.checker import Checker, unchecked_report
 from hubcheck.run.options import Options
 from hubcheck.run.report_lines import report_from, report_text
 from hubcheck.run.resolved import ResolvedOptions, resolve
+from hubcheck.sandbox.processes import memory_of
 from hubcheck.util.errors import ModuleUnavailable
 from hubcheck.util.resources import child_environment
 
 _NOT_VISIBLE = b"not visible\n"
+_WATCH_INTERVAL = 0.05
 _AHEAD = 8
 """Reports per process that may wait for an earlier one."""
 _T = TypeVar("_T")
@@ -36,9 +42,14 @@ _T = TypeVar("_T")
 def reports(modules: Iterable[ModuleSource], plan: ResolvedOptions, count: int) -> Iterator[ModuleReport]:
     """Yield the modules' reports, made by `count` processes."""
     processes = WorkerProcesses(plan.options, Path.cwd())
+    bounds = ReadingBounds.of(plan.options, count)
     pool = ThreadPoolExecutor(count, thread_name_prefix="hubcheck-checks")
     try:
-        started = ((source, pool.submit(processes.check, os.fspath(source))) for source in modules)
+        started = (
+            # The seconds of a download do not count.
+            (source, pool.submit(processes.check, os.fspath(source), bounds if isinstance(source, Path) else None))
+            for source in modules
+        )
         for source, future in in_order(started, ahead=_AHEAD * count):
             try:
                 yield report_from(future.result())
@@ -47,6 +58,33 @@ def reports(modules: Iterable[ModuleSource], plan: ResolvedOptions, count: int) 
     finally:
         processes.close()
         pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingBounds:
+    """What a worker may take to check one module from its files: seconds, and bytes of memory."""
+
+    seconds: float
+    memory: int
+
+    @classmethod
+    def of(cls, options: Options, workers: int = 1) -> ReadingBounds:
+        """Return the bounds of the options, for one of so many workers at a time."""
+        probe = options.probe or ProbeOptions()
+        return cls(probe.timeout, probe.memory or fair_share(workers))
+
+    def excess_of(self, worker: subprocess.Popen[bytes]) -> str | None:
+        """Wait until a worker answers or ends; return why it must not go on, if so."""
+        assert worker.stdout is not None
+        end = time.monotonic() + self.seconds
+        while not select.select([worker.stdout], [], [], _WATCH_INTERVAL)[0]:
+            if time.monotonic() > end:
+                raising = "--timeout, or timeout below [limits] in the configuration, raises this limit"
+                return f"not checked: reading it takes more than {self.seconds:g} s; {raising}"
+            if memory_of(worker.pid) > self.memory:
+                raising = "memory-mb below [limits] in the configuration raises this limit"
+                return f"not checked: reading it takes more than {self.memory >> 20:,} MB of memory; {raising}"
+        return None
 
 
 class WorkerDied(RuntimeError):
@@ -64,20 +102,21 @@ class WorkerProcesses:
     def __init__(self, options: Options, folder: Path) -> None:
         config = options.config and replace(options.config, baseline=None)
         options = replace(
-            options, jobs=1, cache=None, cluster=None, config=config, baseline=None, update_baseline=False
-        )
+            options, jobs=1, cache=None, cluster=None, config=config, baseline=None, update_baseline=False,
+            apart=options.static,
+        )  # fmt: skip
         self._setup = pickle.dumps((options, str(folder)))
         self._thread = threading.local()
         self._lock = threading.Lock()
         self._workers: list[subprocess.Popen[bytes]] = []
         self._closed = False
 
-    def check(self, path: str) -> bytes:
+    def check(self, path: str, bounds: ReadingBounds | None = None) -> bytes:
         """Return a module's report as a line of JSON, made by this thread's worker.
 
         Raises:
             WorkerDied: the worker died, and so did the next one.
-            ModuleUnavailable: this machine does not see the module's folder.
+            ModuleUnavailable: this machine does not see the module's folder, or the worker exceeds its bounds.
         """
         for _ in range(2):
             worker = self._worker()
@@ -86,6 +125,11 @@ class WorkerProcesses:
                 assert worker.stdout is not None
                 worker.stdin.write(os.fsencode(path).hex().encode() + b"\n")
                 worker.stdin.flush()
+                if bounds is not None and (excess := bounds.excess_of(worker)) is not None:
+                    self._thread.worker = None
+                    worker.kill()
+                    worker.wait()
+                    raise ModuleUnavailable(excess)
                 line = worker.stdout.readline()
             except OSError:
                 line = b""

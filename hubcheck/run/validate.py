@@ -149,10 +149,11 @@ def _locally(modules: Iterable[ModuleSource], count: int, plan: ResolvedOptions)
 
         yield from processes.reports(modules, plan, number)
         return
+    from hubcheck.run.bounded_reading import BoundedReading
     from hubcheck.run.checker import Checker
 
     with Checker(plan) as checker:
-        yield from checker.reports(modules, plan)
+        yield from checker.reports(modules, plan, BoundedReading(plan))
 
 
 def process_count(options: Options, modules: int) -> int:

@@ -17,6 +17,7 @@ from hubcheck.module.archive import names_module
 from hubcheck.module.uri import ModuleSource
 from hubcheck.rulebook.convention import Convention
 from hubcheck.rulebook.levels import Level
+from hubcheck.run.bounded_reading import BoundedReading
 from hubcheck.run.checker import Checker
 from hubcheck.run.options import Options
 from hubcheck.run.report_lines import report_from, report_text
@@ -151,7 +152,7 @@ class CheckSession:
         static = plan.options.static
         if static not in self._checkers:
             self._checkers[static] = Checker(plan)
-        return map(plan.apply_policy, self._checkers[static].reports(modules, plan))
+        return map(plan.apply_policy, self._checkers[static].reports(modules, plan, BoundedReading(plan)))
 
     def _shared_report(self, shared: Path, module: Path, remaining: Mapping[Path, set[str]]) -> ModuleReport:
         """Return the report that another worker of the run has made, or make it for all of them."""
