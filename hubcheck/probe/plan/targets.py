@@ -12,7 +12,7 @@ from hubcheck.probe.observations import NotRun, ProbeTarget
 from hubcheck.probe.test_images import DTYPES
 from hubcheck.rulebook.contract import SignatureContract, TensorContract, contracted_inputs, expected_image_size
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
-from hubcheck.rulebook.interfaces import interfaces
+from hubcheck.rulebook.interfaces import called_with_images, interfaces, takes_images
 
 TargetRole = Literal["task", "default", "training"]
 """task: what the module is judged on, in inference. default: another target in inference. training: one that trains."""
@@ -75,10 +75,13 @@ def target_specs(
     if default is not None and not known and convention == "common-signatures":
         yield _of_signature(module, variant, default, contract, "default" if inference else "training")
     if inference and module.objects is not None:
-        chosen = {id(each.trace) for each in judged}
-        for number, trace in enumerate(module.objects.traces):
-            if number < _MAX_TRACES if signatures else id(trace) in chosen:
-                role: TargetRole = "default" if signatures else "task"
+        role: TargetRole = "default" if signatures else "task"
+        # Options of the callable that select another trace are the publisher's own business.
+        others = [trace for trace in module.objects.traces if not takes_images(trace)]
+        usual = [*others, *called_with_images(module.objects)] if signatures else [each.trace for each in judged]
+        chosen = set(map(id, usual))
+        for number, trace in enumerate(module.objects.traces[:_MAX_TRACES] if signatures else module.objects.traces):
+            if id(trace) in chosen:
                 yield from _of_trace(module, variant, number, trace, contract, role)
 
 
