@@ -67,7 +67,7 @@ def _module(name: str) -> Module:
 
 
 def context(module: str = "a_good_feature_vector", *found_in_files: Where) -> Context:
-    return Context(_module(module), load_contracts(), found_in_files)
+    return Context(_module(module), load_contracts(), found_in_files=found_in_files)
 
 
 def faults(items: Iterable[CheckItem]) -> list[Fault]:
