@@ -110,13 +110,20 @@ def _call(number: int, *arguments: object) -> int:
 
 
 def _limitation(policy: SandboxPolicy) -> str:
+    return _weakness() or "the policy allows it"
+
+
+def _weakness() -> str | None:
     return (
-        "it is allowed"
-        if policy.network and version() >= _SCOPES_SINCE
-        else f"the kernel's Landlock is version {version()}"
+        None if version() >= _SCOPES_SINCE else f"version {version()} of Landlock; {_SCOPES_SINCE} has it (Linux 6.12)"
     )
 
 
 LAYER = Layer(
-    "landlock", ("files (Landlock)", "TCP (Landlock)", "signals (Landlock)"), _unavailable, _apply, _limitation
+    "landlock",
+    ("files (Landlock)", "TCP (Landlock)", "signals (Landlock)"),
+    _unavailable,
+    _apply,
+    _limitation,
+    _weakness,
 )

@@ -28,8 +28,10 @@ class SandboxPolicy:
         device_driver: whether it may make the system calls that a GPU's driver needs, local sockets among them.
         omit: layers to leave out, by name, each with the reason. They are reported as missing, even a required
             sandbox accepts that.
+        confined: whether a layer holds it to the paths above; `enforce` sets it.
         cpu_seconds: limit of CPU time; None: no limit.
         file_bytes: limit of the size of a file that it writes.
+        scratch_bytes: limit of the size of a folder that it writes to, where that is in memory.
         data_bytes: limit of its writable memory; None: no limit.
     """
 
@@ -41,8 +43,10 @@ class SandboxPolicy:
     network: bool = False
     device_driver: bool = False
     omit: Mapping[str, str] = field(default_factory=dict)
+    confined: bool = False
     cpu_seconds: int | None = None
     file_bytes: int | None = None
+    scratch_bytes: int = 1 << 29
     data_bytes: int | None = None
 
 
@@ -64,6 +68,7 @@ class Layer:
         unavailable: returns why this machine lacks it, or None.
         apply: applies it to this process for good and yields what it enforces; raises OSError if the kernel refuses.
         limitation: returns why `apply` does not yield some of what the layer protects.
+        weakness: returns why what it enforces here does not suffice for a required sandbox, or None.
     """
 
     name: str
@@ -71,3 +76,4 @@ class Layer:
     unavailable: Callable[[], str | None]
     apply: Callable[[SandboxPolicy], Iterable[str]]
     limitation: Callable[[SandboxPolicy], str] = lambda policy: "not available here"
+    weakness: Callable[[], str | None] = lambda: None

@@ -6,6 +6,8 @@ import contextlib
 import ctypes
 import os
 import signal
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
@@ -17,6 +19,9 @@ PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 """Whether programs that this process starts gain no privileges."""
 
+_POLL = 0.001
+_MEMORY = ("RssAnon", "RssShmem", "VmSwap")
+
 
 def prctl(option: int, value: int) -> None:
     """Change a setting of this process; raise OSError if the kernel refuses."""
@@ -25,14 +30,49 @@ def prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl({option})")
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What some processes use: `memory` in bytes, and `threads`."""
+
+    memory: int
+    threads: int
+
+
+def usage_below(pid: int) -> Usage:
+    """Return what a process and those below it use, of memory what no file backs.
+
+    If some of them are in a namespace of their own, those alone count: the others only wait for them.
+    """
+    statuses = [status for process in (pid, *_below(pid)) if (status := _status(process))]
+    confined = [status for status in statuses if len(status["NSpid"].split()) > 1] or statuses
+    return Usage(sum(map(_kib, confined)) * 1024, sum(int(status["Threads"]) for status in confined))
+
+
 def memory_of(pid: int) -> int:
     """Return the bytes of a process in memory or swap that no file backs; 0 if there is no such process."""
-    total = 0
+    return _kib(_status(pid)) * 1024
+
+
+def _kib(status: dict[str, str]) -> int:
+    return sum(int(status[key].split()[0]) for key in _MEMORY if key in status)
+
+
+def _status(pid: int) -> dict[str, str]:
+    """Return the fields of /proc/PID/status, none if there is no such process."""
     with contextlib.suppress(OSError), Path(f"/proc/{pid}/status").open(encoding="ascii", errors="replace") as status:
-        for line in status:
-            if line.startswith(("RssAnon:", "RssShmem:", "VmSwap:")):
-                total += int(line.split()[1]) * 1024
-    return total
+        return {key: value.strip() for key, _, value in (line.partition(":") for line in status)}
+    return {}
+
+
+def _below(pid: int) -> list[int]:
+    """Return the ids of the processes below one, at any depth."""
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        new = children(waiting.pop())
+        found += new
+        waiting += new
+    return found
 
 
 def kill_group(leader: int) -> None:
@@ -51,19 +91,33 @@ def kill_children(spared: set[int]) -> None:
             return
         for pid in found:
             kill_group(pid)
-        for pid in found:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)
+        # Together: the first process of a namespace does not end before the others have been waited for.
+        while found := [pid for pid in found if not _has_ended(pid)]:
+            time.sleep(_POLL)
 
 
-def children() -> list[int]:
-    """Return the ids of the child processes of this process."""
-    me = os.getpid()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                text = (entry / "stat").read_text(encoding="ascii", errors="replace")
-                if int(text.rpartition(")")[2].split()[1]) == me:
-                    found.append(int(entry.name))
-    return found
+def _has_ended(child: int) -> bool:
+    try:
+        return os.waitpid(child, os.WNOHANG)[0] == child
+    except ChildProcessError:
+        return True
+
+
+def children(parent: int | None = None) -> list[int]:
+    """Return the ids of the child processes of a process, by default of this one."""
+    parent = os.getpid() if parent is None else parent
+    try:
+        tasks = [entry / "children" for entry in Path(f"/proc/{parent}/task").iterdir()]
+        return [int(pid) for task in tasks for pid in task.read_text(encoding="ascii").split()]
+    except OSError:  # the process is gone, or the kernel does not list children
+        if not Path(f"/proc/{parent}").exists():
+            return []
+        return [int(entry.name) for entry in Path("/proc").iterdir() if _parent_of(entry) == parent]
+
+
+def _parent_of(entry: Path) -> int | None:
+    if entry.name.isdigit():
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            text = (entry / "stat").read_text(encoding="ascii", errors="replace")
+            return int(text.rpartition(")")[2].split()[1])
+    return None

@@ -16,7 +16,6 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from hubcheck.sandbox import landlock
 from hubcheck.sandbox.policy import Layer, SandboxPolicy
 
 _PR_SET_SECCOMP, _FILTER = 22, 2
@@ -60,8 +59,7 @@ def _apply(policy: SandboxPolicy) -> Iterator[str]:
 
 def _program(policy: SandboxPolicy) -> Iterator[bytes]:
     column = list(_AUDIT).index(platform.machine())
-    confined = landlock.LAYER.name not in policy.omit and landlock.LAYER.unavailable() is None
-    free, conditional = _allowed(column, {"all", *(["write"] * confined), *(["device"] * policy.device_driver)})
+    free, conditional = _allowed(column, {"all", *(["write"] * policy.confined), *(["device"] * policy.device_driver)})
     yield _do(_LOAD, _ARCHITECTURE)
     yield _do(_IF_EQUAL, _AUDIT[platform.machine()], 1, 0)
     yield _do(_RETURN, _DENY)
@@ -77,7 +75,7 @@ def _program(policy: SandboxPolicy) -> Iterator[bytes]:
     yield from _for(_CLONE3[column], [_do(_RETURN, _ERRNO | errno.ENOSYS)])
     yield from _for(_CLONE[column], _any_bit(0, _CLONE_THREAD, _ALLOW, _DENY))
     for number, argument in _OPENING[column]:
-        yield from _for(number, _opening(argument, writing=confined))
+        yield from _for(number, _opening(argument, writing=policy.confined))
     # Signals, which abort() needs, and limits of this process only; limits cannot be changed.
     yield from _for(_TGKILL[column], _one_of(0, {os.getpid()}))
     unchanged = [_do(_LOAD, _word(2, high=True)), _do(_IF_EQUAL, 0, 1, 0), _do(_RETURN, _DENY), *_one_of(2, {0})]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,9 +86,9 @@ def _prints(outside: Path) -> Callable[[Any, Any], Any]:
 
 
 CASES: dict[str, tuple[Callable[[Path], Callable[[Any, Any], Any]], str | None]] = {
-    "writes": (_writes, "escaped; Permission denied"),
-    "reads": (_reads, "secret; Permission denied"),
-    "aborts": (_aborts, "signal 6 (SIGABRT)"),
+    "writes": (_writes, "escaped; (Permission denied|Read-only file system|No such file or directory)"),
+    "reads": (_reads, "secret; (Permission denied|No such file or directory)"),
+    "aborts": (_aborts, r"signal 6 \(SIGABRT\)"),
     "never ends": (_never_ends, "deadline of 5 s"),
     "takes all memory": (_takes_all_memory, "ran out of memory"),
     "fills the disk": (_fills_the_disk, "File too large"),
@@ -128,7 +129,7 @@ def test_a_hostile_module_fails_with_one_line_or_does_no_harm(name, observations
     if expected is None:
         assert failures == []
     else:
-        assert expected in failures[0], failures
+        assert re.search(expected, failures[0]), failures
         assert "\n" not in failures[0]
     assert not (outside / "escaped").exists()
 

@@ -73,7 +73,7 @@ def attacks(folder: Path, parent: int, descriptor: int) -> dict[str, Callable[[]
     own = os.getpid()
     return {
         "read a file": secret.read_bytes,
-        "list a folder": lambda: list(folder.iterdir()),
+        "list a folder": lambda: _listed(folder),
         "write a file": lambda: (folder / "escaped").write_bytes(b"x"),
         "change the module": lambda: (module / "saved_model.pb").write_bytes(b"x"),
         "rename a file of the module": lambda: (module / "spare").rename(module / "moved"),
@@ -136,6 +136,11 @@ def attacks(folder: Path, parent: int, descriptor: int) -> dict[str, Callable[[]
     }
 
 
+def _listed(folder: Path) -> None:
+    if folder / "secret" not in folder.iterdir():
+        raise PermissionError(errno.EPERM, "it does not hold what it holds for others")
+
+
 def _other_processes() -> None:
     seen = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     if not any(_is_foreign(name) for name in seen if int(name) != os.getpid()):
@@ -144,7 +149,7 @@ def _other_processes() -> None:
 
 def _is_foreign(name: str) -> bool:
     try:
-        return Path(f"/proc/{name}/comm").read_text(encoding="ascii", errors="replace") != "bwrap\n"
+        return Path(f"/proc/{name}/comm").read_text(encoding="ascii", errors="replace") not in ("bwrap\n", "cat\n")
     except OSError:
         return False
 
@@ -181,7 +186,7 @@ def become(user: int) -> None:
 def main(name: str, user: str, layers: str) -> None:
     """Confine a child process, try everything in it, and print the outcomes."""
     from hubcheck.probe.worker.permissions import policy_for
-    from hubcheck.sandbox import landlock
+    from hubcheck.sandbox import bubblewrap, landlock
     from hubcheck.sandbox.enforce import enforce
 
     folder, given = Path(name), json.loads(layers)
@@ -190,11 +195,13 @@ def main(name: str, user: str, layers: str) -> None:
     ):
         raise SystemExit("unconfined attacks harm the machine: run them in namespaces of their own")
     policy = policy_for(
-        str(folder / "module"), folder / "scratch", "cpu", mode=given["mode"], timeout=60, memory=1 << 30
+        str(folder / "module"), (), folder / "scratch", "cpu", mode=given["mode"], timeout=60, memory=1 << 30
     )
     policy = replace(policy, read=tuple(policy.read))
     if "landlock" in given:
         landlock.version = lambda: given["landlock"]  # type: ignore[assignment]
+    if "bubblewrap" in given:
+        bubblewrap.trial = lambda: given["bubblewrap"]  # type: ignore[assignment]
     become(int(user))
     parent, (_, descriptor) = os.getpid(), os.pipe()
     child = os.fork()

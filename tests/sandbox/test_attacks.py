@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from hubcheck.sandbox import enforce
+from hubcheck.sandbox import bubblewrap, enforce
 from hubcheck.sandbox.privileges import NOBODY
 from tests.sandbox import attacks
 
@@ -55,6 +55,23 @@ def test_every_attack_is_refused_with_landlock_of_any_version(version, user, fol
     assert (folder / "module" / "saved_model.pb").read_bytes() == b"as it was"
     partial = {text.partition(":")[0] for text in found["missing"]} & {"TCP (Landlock)", "signals (Landlock)"}
     assert bool(partial) == (version < 6)
+
+
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize("version", [0, 1, 6])
+@pytest.mark.skipif(bubblewrap.trial() is not None, reason=f"bubblewrap: {bubblewrap.trial()}")
+def test_every_attack_is_refused_with_bubblewrap_whatever_the_version_of_landlock(version, user, folder):
+    found = attack(folder, user, mode="required", landlock=version)
+    assert [name for name, outcome in found["outcomes"].items() if outcome != "refused"] == []
+    assert (folder / "module" / "saved_model.pb").read_bytes() == b"as it was"
+    assert {"files (namespaces)", "processes (namespaces)", "root user"} <= set(found["enforced"])
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_required_sandbox_is_refused_without_bubblewrap_and_with_an_old_landlock(version, folder):
+    with pytest.raises(AssertionError, match=r"SandboxUnavailable: bubblewrap: not here; landlock: "):
+        attack(folder, os.getuid(), mode="required", landlock=version, bubblewrap="not here")
+    attack(folder, os.getuid(), mode="required", landlock=6, bubblewrap="not here")
 
 
 @pytest.mark.parametrize("user", USERS)

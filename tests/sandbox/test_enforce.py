@@ -41,7 +41,7 @@ def test_layers_that_the_machine_lacks_are_reported_as_missing_with_the_reason(l
 def test_a_required_sandbox_names_every_layer_that_is_missing(layers):
     with pytest.raises(SandboxUnavailable, match=r"^b: no such kernel; c: Operation not permitted$"):
         enforce.enforce(SandboxPolicy("required"))
-    assert enforce.unavailable() == "no such kernel"
+    assert enforce.unavailable() == "b: no such kernel"
 
 
 def test_a_required_sandbox_accepts_layers_that_the_policy_omits(layers):
@@ -81,5 +81,7 @@ print(refused((folder / "writable" / "file").write_bytes, b"y" * 11))
 print(refused(__import__("os").fork))
 """
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
-    lines = ["Permission denied", "Permission denied", "File too large", "Operation not permitted"]
-    assert done.stdout.splitlines() == lines, done.stderr
+    outcomes = done.stdout.splitlines()
+    # By Landlock, or by bubblewrap.
+    assert outcomes[:2] in (["Permission denied"] * 2, ["No such file or directory", "Read-only file system"])
+    assert outcomes[2:] == ["File too large", "Operation not permitted"], done.stderr

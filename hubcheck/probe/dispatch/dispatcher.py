@@ -208,6 +208,10 @@ class Dispatcher:
         if ending.cause == "not started":
             self._give_up(task.job, f"no worker could be started: {one_line(ending.log)}")
             return
+        not_confined = (ending.cause, ending.code) == ("exit", control.EXIT_NOT_CONFINED)
+        if not_confined and not collector.module_was_loaded:
+            self._give_up(task.job, f"--sandbox required: {one_line(ending.log)}")
+            return
         exited_in_our_code = (ending.cause, ending.code) == ("exit", control.EXIT_INTERNAL_ERROR)
         if collector.crash is not None or (exited_in_our_code and not collector.module_was_loaded):
             self._give_up(task.job, f"hubcheck's worker failed: {collector.crash or ending.log}", internal=True)

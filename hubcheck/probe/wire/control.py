@@ -16,6 +16,9 @@ from hubcheck.probe.wire.strict_json import parse_object
 EXIT_INTERNAL_ERROR = 70
 """Exit status of a worker in which hubcheck's own code failed, before the module was loaded."""
 
+EXIT_NOT_CONFINED = 71
+"""Exit status of a worker that lacks a required sandbox, before the module was loaded; the reason is its last line."""
+
 _MAX_PACKET = 1 << 16
 _MAX_TEXT = 16_000
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hubcheck.probe.plan.steps import ProbePlan, from_json
-from hubcheck.probe.wire.control import EXIT_INTERNAL_ERROR
+from hubcheck.probe.wire.control import EXIT_INTERNAL_ERROR, EXIT_NOT_CONFINED
 from hubcheck.probe.wire.framing import Decoder, encode
 from hubcheck.probe.worker.permissions import changed_file, policy_for
 from hubcheck.sandbox.enforce import enforce
+from hubcheck.sandbox.policy import SandboxUnavailable
 from hubcheck.sandbox.processes import PR_SET_PDEATHSIG, prctl
 
 Work = Callable[[socket.socket, ProbePlan], None]
@@ -58,6 +59,9 @@ def run_worker(
                 reason = f"{changed} changed while the module was checked; check again when nothing writes to it"
                 connection.sendall(encode({"kind": "device", "absent": reason}) + encode({"kind": "done"}))
             status = 0
+    except SandboxUnavailable as error:
+        print(error, file=sys.stderr)
+        status = EXIT_NOT_CONFINED
     except BaseException:  # the worker must not return into the server's code
         import traceback
 

@@ -13,6 +13,8 @@ from hubcheck.module.module_files import LinkedFile
 from hubcheck.sandbox.policy import SandboxPolicy
 
 _MAX_FILE = 1 << 28
+MAX_SCRATCH = 1 << 29
+"""Maximal bytes of all files in a worker's scratch folder."""
 _PACKAGES = ("hubcheck", "tensorflow", "numpy", "google", "keras")
 _SYSTEM = (
     *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/opt/conda/lib"),
@@ -57,8 +59,10 @@ def policy_for(
         write=(str(scratch), "/dev/null"),
         devices=(*map(str, Path("/dev").glob("nvidia*")), "/dev/kfd", "/dev/dri", "/dev/dxg") if gpu else (),
         device_driver=gpu,
+        omit={"bubblewrap": "a GPU's driver may need more of /dev and /sys than is known"} if gpu else {},
         cpu_seconds=int(timeout * (os.cpu_count() or 1)) + 5,
         file_bytes=_MAX_FILE,
+        scratch_bytes=MAX_SCRATCH,
         # The limit makes allocations fail before the machine runs out of memory. GPU drivers map more than they use.
         data_bytes=None if gpu else memory,
     )

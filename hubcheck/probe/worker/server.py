@@ -24,7 +24,8 @@ if __name__ == "__main__":  # run as a file: this interpreter need not find hubc
 from hubcheck.probe.wire import control
 from hubcheck.probe.worker.forked import Work
 from hubcheck.probe.worker.supervisor import Supervisor
-from hubcheck.sandbox.processes import PR_SET_CHILD_SUBREAPER, prctl
+from hubcheck.sandbox.enforce import try_layers
+from hubcheck.sandbox.processes import PR_SET_CHILD_SUBREAPER, kill_children, prctl
 from hubcheck.util.folders import remove_folder
 
 
@@ -40,6 +41,8 @@ def main(arguments: list[str], work: Work | None = None) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     scratch = Path(arguments[1])
+    try_layers()
+    kill_children(set())  # what the trial of a layer leaves
     if work is None:
         try:
             with _exiting_with(channel, scratch):

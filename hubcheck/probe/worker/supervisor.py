@@ -13,12 +13,14 @@ from typing import Any
 
 from hubcheck.probe.wire import control
 from hubcheck.probe.worker.forked import Work, run_worker
-from hubcheck.sandbox.processes import kill_children, kill_group, memory_of
+from hubcheck.probe.worker.permissions import MAX_SCRATCH
+from hubcheck.sandbox.processes import kill_children, kill_group, usage_below
 from hubcheck.util.folders import remove_folder
 
 _WATCH_INTERVAL = 0.05
 _LOG_TAIL = 8_192  # as JSON, a byte takes up to 6, and a control packet holds 64 KiB
-_MAX_SCRATCH = 1 << 29
+_MAX_THREADS = 4096
+"""Threads of one worker. TensorFlow starts a few for each core."""
 
 
 @dataclass(slots=True)
@@ -46,6 +48,7 @@ class Supervisor:
         self._work = work
         self._pid = os.getpid()
         self._workers: dict[int, _Worker] = {}
+        self._next_watch = 0.0
         self._child_ended, self._waker = socket.socketpair()
         self._child_ended.setblocking(False)
         self._waker.setblocking(False)
@@ -159,14 +162,20 @@ class Supervisor:
 
     def _enforce_limits(self) -> None:
         now = time.monotonic()
+        if now < self._next_watch:
+            return
+        self._next_watch = now + _WATCH_INTERVAL
         for worker in self._workers.values():
             if worker.cause is not None:
                 continue
-            if memory_of(worker.pid) > worker.memory:
+            usage = usage_below(worker.pid)
+            if usage.memory > worker.memory:
                 worker.cause = "memory"
+            elif usage.threads > _MAX_THREADS:
+                worker.cause = "threads"
             elif now > worker.deadline:
                 worker.cause = "deadline"
-            elif _exceeds(worker.scratch, _MAX_SCRATCH):
+            elif _exceeds(worker.scratch, MAX_SCRATCH):
                 worker.cause = "disk"
             if worker.cause is not None:
                 kill_group(worker.pid)
