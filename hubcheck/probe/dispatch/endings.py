@@ -40,7 +40,8 @@ def failure_at_end(ending: Ending, *, timeout: float, memory: int) -> Failure:
         timeout: its deadline in seconds.
         memory: its memory limit in bytes.
     """
-    limit = f"its limit of {memory / 2**30:.1f} GiB; raise it with memory-mb in the configuration"
+    size = f"{memory / 2**30:.1f} GiB" if memory >= 1 << 30 else f"{memory >> 20} MiB"
+    limit = f"its limit of {size}; raise it with memory-mb in the configuration"
     match ending.cause:
         case "deadline":
             stopped = f"the worker was stopped at its deadline of {timeout:g} s"
