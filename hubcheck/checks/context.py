@@ -20,15 +20,15 @@ class Context:
     Attributes:
         module: the module, as read from its files.
         contracts: the common signatures by name.
-        convention: what consumers call.
         found_in_files: for the probe half of a rule, the places where its static half found faults.
+        convention: what consumers call.
         analyses: what checks derive from the graph of each variant; see `analysis`.
     """
 
     module: Module
     contracts: Mapping[str, SignatureContract]
-    convention: Convention = DEFAULT_CONVENTION
     found_in_files: tuple[Where, ...] = ()
+    convention: Convention = DEFAULT_CONVENTION
     analyses: dict[Variant, VariantAnalysis] = field(default_factory=dict)
 
     def judged(self) -> list[Interface]:

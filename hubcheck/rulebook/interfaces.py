@@ -116,8 +116,8 @@ def _contract_of_callable(contracts: Iterable[SignatureContract]) -> SignatureCo
 
 
 def _may_be_images(tensor: Tensor) -> bool:
-    dims = tensor.shape.dims
-    is_shape = dims is None or len(dims) == 4 or (len(dims) == 3 and dims[-1] == 3)
+    dims = tensor.shape.dims or ()
+    is_shape = len(dims) == 4 or (len(dims) == 3 and dims[-1] == 3)
     return tensor.dtype not in ("string", "bool") and is_shape
 
 

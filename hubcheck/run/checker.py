@@ -95,7 +95,7 @@ def _start(source: ModuleSource, plan: ResolvedOptions, pool: Pool | None, read_
         if report is not None:
             return replace(_unread(source, plan, ModuleUnavailable(""), resources), report=report)
         found = open_source(source, plan.fetch, weights=pool is not None, to_run=pool is not None)
-        context = Context(resources.enter_context(found), plan.contracts, plan.convention)
+        context = Context(resources.enter_context(found), plan.contracts, convention=plan.convention)
         selected = plan.selected_for(context.module.path)
         evaluation = evaluate(context, plan.rules, selected=selected, assume_passed=plan.assume_passed)
         run = None
@@ -113,7 +113,7 @@ def _unread(source: ModuleSource, plan: ResolvedOptions, error: Exception, resou
         results = unavailable(plan.rules, selected, str(error))
     else:
         results = internal_error(plan.rules, selected, "".join(traceback.format_exception(error)))
-    context = Context(Module(path=source, format=None, file=""), plan.contracts, plan.convention)
+    context = Context(Module(path=source, format=None, file=""), plan.contracts, convention=plan.convention)
     return _Pending(time.monotonic(), source, context, results, resources)
 
 

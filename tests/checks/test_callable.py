@@ -51,7 +51,6 @@ STRANGE: dict[str, tuple[c.Call, c.Traces]] = {
     "text": (c.text, [((c.tf.TensorSpec([None], c.tf.string),), {})]),
     "tokens": (c.tokens, [(({"ids": c.tf.TensorSpec([None, 16], c.tf.int32)},), {})]),
 }
-SIGNED = {"probabilities": "image_classification"}
 
 Reports = Mapping[Convention, Mapping[str, hubcheck.ModuleReport]]
 
@@ -63,6 +62,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
     for name, (call, traces, *_) in {**GOOD, **BAD, **STRANGE}.items():
         c.publish(folder / name, call, traces)
     c.publish(folder / "open sizes", c.plain, c.both(OPEN), signature=None)
+    c.publish(folder / "any shape", c.plain, c.both(c.tf.TensorSpec(None, c.tf.float32)))
     c.publish(folder / "probabilities", c.probabilities, c.both(), signature="image_classification")
     c.publish(folder / "another signature", c.plain, c.both(BYTES), signature="image_feature_vector")
     return {
@@ -106,6 +106,11 @@ def test_what_takes_no_images_or_returns_no_tensor_is_judged_no_further(name: st
     assert not any(rule.startswith(("behaviour", "image-input")) for rule in passed - {"behaviour/deterministic"})
     assert "module/callable" in failed(reports["saved-model-api"][name])
     assert reports["saved-model-api"][name].verdict == "violates"
+
+
+def test_a_tensor_of_any_shape_is_taken_for_images_only_where_the_callable_is_for_images(reports: Reports) -> None:
+    assert failed(reports["common-signatures"]["any shape"]) == {"module/task-signature"}
+    assert failed(reports["saved-model-api"]["any shape"]) == {"image-input/rank"}
 
 
 def test_height_and_width_may_be_open_under_the_later_convention(reports: Reports) -> None:
