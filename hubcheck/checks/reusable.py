@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from hubcheck.checks.context import Context
@@ -14,6 +15,7 @@ from hubcheck.util.text import conjunction, listed, plural
 _CALL = "__call__(images, training=False)"
 _REFUSES = "hub.KerasLayer(path) refuses it"
 _FAILS = "a call of hub.KerasLayer(path) fails"
+_PART = re.compile(r"/part_\d+$")
 _NO_TUNING = "it cannot be fine-tuned"
 
 
@@ -156,11 +158,19 @@ def _variables(objects: ObjectGraph, *, is_interface: bool) -> Iterator[Fault]:
             message += "do not watch them"
             yield Fault(Where(), listed(fixed), "trainable=True for each", message=message)
     if every is not None and objects.callable:
-        unlisted = sorted(nodes[i].variable.name for i in _read(objects) - every - (trainable or frozenset()))
+        listed_names = {nodes[i].variable.name for i in every | (trainable or frozenset())}
+        sharded = {_PART.sub("", name) for name in listed_names if _PART.search(name)}
+        read = [nodes[i].variable.name for i in _read(objects) - every - (trainable or frozenset())]
+        # A sharded variable is stored as a whole and in parts, and may be listed as either.
+        unlisted = sorted(name for name in read if name not in sharded and not _is_part(name, listed_names))
         if unlisted:
             message = f"{plural(len(unlisted), 'variable')} that a call reads not in `variables`: consumers neither "
             message += "train nor save them"
             yield Fault(Where(), listed(unlisted), "every variable that a trace reads in `variables`", message=message)
+
+
+def _is_part(name: str, wholes: Collection[str]) -> bool:
+    return _PART.search(name) is not None and _PART.sub("", name) in wholes
 
 
 def _read(objects: ObjectGraph) -> frozenset[int]:
