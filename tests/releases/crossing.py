@@ -14,6 +14,7 @@ import pytest
 import hubcheck
 from hubcheck import hub
 from hubcheck.engine.module_report import ModuleReport
+from hubcheck.rulebook.convention import CONVENTIONS
 from tests.author.networks import random_images
 from tests.publishing import module_path, scripts
 from tests.releases.write import FORMATS, MODULES, TASKS
@@ -26,7 +27,13 @@ SCRIPTS = {script.id: script for script in scripts() if "NEEDS" not in script.co
 def reports() -> dict[str, ModuleReport]:
     """The report of each script's module, checked statically and by probes."""
     paths = {name: str(module_path(script, WRITTEN / "fixtures")) for name, script in SCRIPTS.items()}
-    found = {report.path: report for report in hubcheck.validate(list(paths.values())).modules}
+    found = {
+        report.path: report
+        for convention in CONVENTIONS
+        for report in hubcheck.validate(
+            [path for name, path in paths.items() if SCRIPTS[name].convention == convention], convention=convention
+        ).modules
+    }
     return {name: found[path] for name, path in paths.items()}
 
 
