@@ -94,7 +94,8 @@ def _name(key: str) -> str:
 
 def _content(path: Path, limits: ReadLimits, links: LinkPolicy, *, static: bool) -> Iterator[bytes]:
     """The names and contents of a module's files."""
-    documents = {**read_documents(ModuleFiles(path, links)), **read_documents_beside(path, links)}
+    files = ModuleFiles(path, links)
+    documents = {**read_documents(files), **read_documents_beside(path, links)}
     for name, text in sorted(documents.items()):
         yield f"{name}\n{text}".encode("utf-8", "surrogateescape")
     if is_archive(path):
@@ -110,8 +111,12 @@ def _content(path: Path, limits: ReadLimits, links: LinkPolicy, *, static: bool)
             if count > limits.files:
                 raise _NotCacheable
             file = here / name
-            yield os.fsencode(file.relative_to(path))
+            relative = str(file.relative_to(path))
+            yield os.fsencode(relative)
             if file.is_symlink():
+                link = files.link(relative)
+                if link is not None and link.refused:
+                    raise _NotCacheable  # what it leads to is not read, and may never end
                 yield os.fsencode(os.path.realpath(file))
             yield _weights(file) if static and ".data-" in name and here.name == "variables" else _digest(file)
 

@@ -93,7 +93,8 @@ def _start(source: ModuleSource, plan: ResolvedOptions, pool: Pool | None, read_
     try:
         report = read_apart(source)
         if report is not None:
-            return replace(_unread(source, plan, ModuleUnavailable(""), resources), report=report)
+            nothing = _unread(source, plan, ModuleUnavailable("read by another process"), resources)
+            return replace(nothing, report=report)
         found = open_source(source, plan.fetch, weights=pool is not None, to_run=pool is not None)
         context = Context(resources.enter_context(found), plan.contracts, convention=plan.convention)
         selected = plan.selected_for(context.module.path)

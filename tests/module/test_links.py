@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +45,11 @@ def found(report: ModuleReport) -> list[tuple[str, str]]:
     return [(finding.level, finding.rule) for finding in report.findings]
 
 
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "hubcheck", *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+
+
 PLACES = ["saved_model.pb", "tfhub_module.pb", INDEX, SHARD, "assets/labels.txt"]
 
 
@@ -62,6 +69,22 @@ def test_a_link_out_of_the_named_folder_is_one_error_that_names_the_option(name:
     assert found(report) == [("error", "safety/paths")]
     assert "--links-below" in report.findings[0].fix
     assert report.verdict == "violates"
+
+
+def test_a_link_to_a_file_that_never_ends_costs_nothing(hub: Path) -> None:
+    (hub / "m" / "assets" / "log").symlink_to("/proc/kmsg")  # a regular file, says its type
+    done = command("validate", "--static", hub)
+    assert "safety/paths" in done.stdout
+    assert done.returncode == 1
+
+
+def test_the_command_line_names_folders_too(hub: Path) -> None:
+    moved(hub, "saved_model.pb", hub.parent / "store" / "file")
+    assert command("validate", "--static", hub).returncode == 1
+    assert command("validate", "--static", "--links-below", hub.parent / "store", hub).returncode == 0
+    done = command("validate", "--static", "--links-below", hub / "gone", hub)
+    assert done.returncode == 2
+    assert "--links-below" in done.stderr
 
 
 def test_a_configuration_names_folders_too(hub: Path) -> None:

@@ -29,9 +29,18 @@ def first_bytes(path: bytes) -> bytes | None:
     return buffer.raw[: max(count, 0)]
 
 
+def _nest(depth: int) -> None:
+    """Make folders in each other, in the folder where the worker may write."""
+    for _ in range(depth):
+        os.mkdir("d")  # noqa: PTH102
+        os.chdir("d")
+
+
 def work(channel: socket.socket, plan: ProbePlan) -> None:
     """Read the files, and report the names of those that could be read as the error of the first load."""
     attempts = (Path(plan.path) / "attempts").read_bytes().splitlines()
+    if b"nest" in attempts:
+        _nest(1_500)
     os.chdir(plan.path)
     found = [first_bytes(path) for path in attempts]
     outcome = "read: " + " ".join(os.fsdecode(path) for path, data in zip(attempts, found, strict=True) if data)

@@ -121,6 +121,20 @@ def test_a_link_out_stops_the_run_and_an_unsafe_run_cannot_read_what_it_leads_to
     assert all(device.ran for device in report.devices if device.name == "cpu")
 
 
+@needs_sandbox
+def test_folders_that_a_worker_nests_deep_are_removed_and_its_server_serves_on(
+    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    (hub / "m" / "attempts").write_text("nest\nsaved_model.pb")
+    with open_module(hub / "m", to_run=True) as opened, Pool(jobs=1, command=COMMAND) as pool:
+        for _ in range(2):
+            seen = pool.submit(opened, CONTRACTS, ProbeOptions(timeout=30)).result(timeout=120)
+            assert "read: saved_model.pb" in str(seen.loads)
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
 def run(module: Path, exchange: object) -> Observations:
     """Judge a module, then exchange something, then run what was judged."""
     with open_module(module, to_run=True) as judged, Pool(jobs=1) as pool:
