@@ -164,7 +164,8 @@ class Observations:
     """Everything observed of one module.
 
     `sandbox` lists the protections that were enforced, `sandbox_missing` the others, with reasons. `settings` are the
-    options of `hubcheck replay` that repeat its calls.
+    options of `hubcheck replay` that repeat its calls. `seconds` is how long the runs took, without the time in which
+    they waited for other modules.
     """
 
     devices: tuple[Device, ...] = ()
@@ -175,6 +176,7 @@ class Observations:
     sandbox_missing: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     judged: str | None = None
+    seconds: float = 0.0
 
     @property
     def device(self) -> str | None:

@@ -13,14 +13,14 @@ from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.uri import ModuleSource
 from hubcheck.rulebook.rules import Rule
 from hubcheck.run.cache import Cache, tensorflow_releases
-from hubcheck.run.resolved import ResolvedOptions
+from hubcheck.run.resolved import Keep, ResolvedOptions
 
 _RUN_RULES = frozenset(
     {"module/loads", "module/servable", "behaviour/runs", "behaviour/batch-size", "device/cpu", "device/gpu"}
 )
 """Rules that fail when a run has no result. The machine's load may be the reason, so they are checked again."""
 
-Check = Callable[[Iterable[ModuleSource]], Iterator[ModuleReport]]
+Check = Callable[[Iterable[ModuleSource], Keep], Iterator[ModuleReport]]
 
 
 def cached_or_checked(
@@ -31,7 +31,7 @@ def cached_or_checked(
     Args:
         modules: where the modules are.
         plan: what to check, and how.
-        check: called at most once, with all modules that are not cached.
+        check: called at most once, with all modules that are not cached, and what keeps each report once it is made.
         environment: TensorFlow's releases where modules are run, if that is not here.
     """
     cached = CachedReports(plan, environment)
@@ -55,10 +55,9 @@ def cached_or_checked(
             ahead.append((source, None))
             break
         yield report
-    for checked in check(unknown()) if ahead else ():
+    for checked in check(unknown(), cached.put) if ahead else ():
         yield from leading()
-        source, _ = ahead.popleft()
-        cached.put(source, checked)
+        ahead.popleft()
         yield checked
     yield from leading()
 
@@ -88,7 +87,10 @@ class CachedReports:
         return None
 
     def put(self, source: ModuleSource, report: ModuleReport) -> None:
-        """Keep a report that another run would make again; not if the module changed while it was checked."""
+        """Keep a report that another run would make again; not if the module changed while it was checked.
+
+        Thread-safe, for different modules.
+        """
         key = self._keys.pop(source, None)
         if key is not None and all(map(_is_reproducible, report.outcomes)) and self._key(source) == key:
             self._cache.put(key, report)

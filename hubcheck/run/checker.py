@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from hubcheck.checks.context import Context
@@ -17,7 +19,7 @@ from hubcheck.module.module_files import ModuleChanged
 from hubcheck.module.types import Module
 from hubcheck.module.uri import ModuleSource
 from hubcheck.remote.sources import open_source
-from hubcheck.run.resolved import ResolvedOptions
+from hubcheck.run.resolved import Keep, ResolvedOptions
 from hubcheck.util.errors import ModuleUnavailable, UserError
 
 if TYPE_CHECKING:
@@ -27,9 +29,10 @@ if TYPE_CHECKING:
     from hubcheck.probe.pool import Pool
 
 _STATIC_REASON = "not run: --static"
-Reader = Callable[[ModuleSource], ModuleReport | None]
 _MAX_PENDING = 16
 """Modules that wait for their run: a bound, so that memory does not grow with the number of modules."""
+
+Reader = Callable[[ModuleSource], ModuleReport | None]
 
 
 class Checker(ExitStack):
@@ -46,28 +49,50 @@ class Checker(ExitStack):
             self.enter_context(self._pool)
 
     def reports(
-        self, modules: Iterable[ModuleSource], plan: ResolvedOptions, read_apart: Reader = lambda source: None
+        self,
+        modules: Iterable[ModuleSource],
+        plan: ResolvedOptions,
+        keep: Keep = lambda *_: None,
+        read_apart: Reader = lambda source: None,
     ) -> Iterator[ModuleReport]:
         """Yield reports in the order of `modules`, before the policy is applied; the next modules run meanwhile.
 
         Args:
             modules: where they are.
             plan: what to check, and how.
+            keep: called with each report as soon as it is made, which may be before its turn in the order.
             read_apart: called with each module before it is read here; returns its report if that is all.
         """
         pending: deque[_Pending] = deque()
+        ended: SimpleQueue[_Pending] = SimpleQueue()
+
+        def finished(max_pending: int) -> Iterator[ModuleReport]:
+            """Finish modules whose runs have ended, until at most `max_pending` are pending."""
+            while len(pending) > max_pending or not ended.empty():
+                module = ended.get()
+                module.report = _finish(module, plan, self._no_pool)
+                keep(module.source, module.report)
+                while pending and (report := pending[0].report) is not None:
+                    pending.popleft()
+                    yield report
+
         try:
             for source in modules:
-                pending.append(_start(source, plan, self._pool, read_apart))
-                if self._pool is None:
-                    yield _finish(pending.popleft(), plan, self._no_pool)
-                elif len(pending) > _MAX_PENDING:
-                    yield _finish(pending.popleft(), plan)
-            while pending:
-                yield _finish(pending.popleft(), plan)
+                module = _start(source, plan, self._pool, read_apart)
+                pending.append(module)
+                if module.run is None:
+                    ended.put(module)
+                else:
+                    module.run.add_done_callback(partial(_put, ended, module))
+                yield from finished(_MAX_PENDING if self._pool is not None else 0)
+            yield from finished(0)
         finally:
             for module in pending:
                 module.resources.close()
+
+
+def _put(ended: SimpleQueue[_Pending], module: _Pending, _: Future[Any]) -> None:
+    ended.put(module)
 
 
 def unchecked_report(source: ModuleSource, error: Exception, plan: ResolvedOptions) -> ModuleReport:
@@ -75,11 +100,14 @@ def unchecked_report(source: ModuleSource, error: Exception, plan: ResolvedOptio
     return _finish(_unread(source, plan, error, ExitStack()), plan)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Pending:
-    """A module that was read and checked statically; `run` is the future of its observations, if it is run."""
+    """A module that was read and checked statically, which took `seconds`.
 
-    begin: float
+    `run` is the future of its observations, if it is run; `report` is set once it is known.
+    """
+
+    seconds: float
     source: ModuleSource
     context: Context
     evaluation: Evaluation | Results
@@ -102,7 +130,7 @@ def _start(source: ModuleSource, plan: ResolvedOptions, pool: Pool | None, read_
         run = None
         if pool is not None and evaluation.awaits_run():
             run = pool.submit(context.module, plan.contracts, plan.options.probe, convention=plan.convention)
-        return _Pending(begin, source, context, evaluation, resources, run)
+        return _Pending(time.monotonic() - begin, source, context, evaluation, resources, run)
     except Exception as error:
         return _unread(source, plan, error, resources)
 
@@ -115,16 +143,19 @@ def _unread(source: ModuleSource, plan: ResolvedOptions, error: Exception, resou
     else:
         results = internal_error(plan.rules, selected, "".join(traceback.format_exception(error)))
     context = Context(Module(path=source, format=None, file=""), plan.contracts, convention=plan.convention)
-    return _Pending(time.monotonic(), source, context, results, resources)
+    return _Pending(0.0, source, context, results, resources)
 
 
 def _finish(pending: _Pending, plan: ResolvedOptions, no_pool: str | None = None) -> ModuleReport:
+    begin = time.monotonic()
     with pending.resources:
         if pending.report is not None:
             return pending.report
         try:
             observations, results = _results(pending, plan, no_pool)
             report = _report(pending, results, plan, observations)
+            in_runs = observations.seconds if observations is not None else 0.0
+            report = replace(report, elapsed_s=round(pending.seconds + in_runs + time.monotonic() - begin, 3))
         except Exception as error:
             failed = _unread(pending.source, plan, error, ExitStack())
             return _report(failed, _results(failed, plan)[1], plan, None)
@@ -203,7 +234,7 @@ def _report(
         outcomes=results.outcomes,
         findings=results.findings,
         devices=devices,
-        elapsed_s=round(time.monotonic() - pending.begin, 3),
+        elapsed_s=round(pending.seconds, 3),
         fail_on=plan.options.fail_on or "error",
         protections=observations.sandbox or None if observations is not None else None,
         file="" if module.archive is not None else module.file or "saved_model.pb",

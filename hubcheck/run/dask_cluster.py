@@ -35,7 +35,7 @@ except ImportError:
 if TYPE_CHECKING:
     from hubcheck.engine.module_report import ModuleReport
     from hubcheck.run.options import Options
-    from hubcheck.run.resolved import ResolvedOptions
+    from hubcheck.run.resolved import Keep, ResolvedOptions
 
 LOCAL = "local"
 _AHEAD = 8
@@ -74,7 +74,7 @@ class Cluster:
                 raise UserError(f"the Dask worker at {worker} has hubcheck {version}, this is {__version__}")
         self.environment = sorted({line for _, lines in environments.values() for line in lines})
 
-    def reports(self, modules: Iterable[ModuleSource]) -> Iterator[ModuleReport]:
+    def reports(self, modules: Iterable[ModuleSource], keep: Keep) -> Iterator[ModuleReport]:
         """Yield the modules' reports in their order."""
         client = self._client
         client.register_plugin(_Plugin(self._plan.options, Path.cwd()), name=self._name)
@@ -82,7 +82,9 @@ class Cluster:
             started = ((source, self._submitted(str(number), source)) for number, source in enumerate(modules))
             threads = sum(client.nthreads().values())
             for source, future in in_order(started, ahead=_AHEAD * max(threads, 1)):
-                yield self._result(source, future)
+                report = self._result(source, future)
+                keep(source, report)
+                yield report
         finally:
             with suppress(OSError, TimeoutError, CancelledError):
                 if not self._gone:

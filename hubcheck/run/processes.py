@@ -27,7 +27,7 @@ from hubcheck.probe.options import ProbeOptions
 from hubcheck.run.checker import Checker, unchecked_report
 from hubcheck.run.options import Options
 from hubcheck.run.report_lines import report_from, report_text
-from hubcheck.run.resolved import ResolvedOptions, resolve
+from hubcheck.run.resolved import Keep, ResolvedOptions, resolve
 from hubcheck.sandbox.processes import memory_of
 from hubcheck.util.errors import ModuleUnavailable
 from hubcheck.util.resources import child_environment
@@ -39,22 +39,27 @@ _AHEAD = 8
 _T = TypeVar("_T")
 
 
-def reports(modules: Iterable[ModuleSource], plan: ResolvedOptions, count: int) -> Iterator[ModuleReport]:
-    """Yield the modules' reports, made by `count` processes."""
+def reports(
+    modules: Iterable[ModuleSource], plan: ResolvedOptions, count: int, keep: Keep = lambda *_: None
+) -> Iterator[ModuleReport]:
+    """Yield the modules' reports in their order, made by `count` processes; `keep` gets each one once it is made."""
     processes = WorkerProcesses(plan.options, Path.cwd())
     bounds = ReadingBounds.of(plan.options, count)
     pool = ThreadPoolExecutor(count, thread_name_prefix="hubcheck-checks")
-    try:
-        started = (
+
+    def check(source: ModuleSource) -> ModuleReport:
+        try:
             # The seconds of a download do not count.
-            (source, pool.submit(processes.check, os.fspath(source), bounds if isinstance(source, Path) else None))
-            for source in modules
-        )
-        for source, future in in_order(started, ahead=_AHEAD * count):
-            try:
-                yield report_from(future.result())
-            except (WorkerDied, ModuleUnavailable) as error:
-                yield unchecked_report(source, error, plan)
+            line = processes.check(os.fspath(source), bounds if isinstance(source, Path) else None)
+        except (WorkerDied, ModuleUnavailable) as error:
+            return unchecked_report(source, error, plan)
+        report = report_from(line)
+        keep(source, report)
+        return report
+
+    try:
+        for future in in_order((pool.submit(check, source) for source in modules), ahead=_AHEAD * count):
+            yield future.result()
     finally:
         processes.close()
         pool.shutdown(cancel_futures=True)

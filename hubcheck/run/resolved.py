@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,9 @@ from hubcheck.util.errors import UserError
 if TYPE_CHECKING:
     from hubcheck.config.policy import Policy
     from hubcheck.probe.devices import DeviceSelection
+
+Keep = Callable[[ModuleSource, ModuleReport], object]
+"""Called with a report as soon as it is made, in any order and from any thread."""
 
 
 @dataclass(frozen=True, slots=True)

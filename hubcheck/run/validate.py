@@ -18,7 +18,7 @@ from hubcheck.remote.sources import find_sources, named_folders
 from hubcheck.rulebook.convention import Convention
 from hubcheck.rulebook.levels import Level
 from hubcheck.run.options import Options
-from hubcheck.run.resolved import ResolvedOptions, resolve
+from hubcheck.run.resolved import Keep, ResolvedOptions, resolve
 
 if TYPE_CHECKING:
     from hubcheck.probe.devices import DeviceRequest
@@ -127,8 +127,11 @@ def stream(modules: Sequence[ModuleSource], plan: ResolvedOptions) -> Iterator[M
 
             cluster = stack.enter_context(connected(plan))
 
-        def check(unknown: Iterable[ModuleSource]) -> Generator[ModuleReport, None, None]:
-            yield from cluster.reports(unknown) if cluster is not None else _locally(unknown, len(modules), plan)
+        def check(unknown: Iterable[ModuleSource], keep: Keep) -> Generator[ModuleReport, None, None]:
+            if cluster is not None:
+                yield from cluster.reports(unknown, keep)
+            else:
+                yield from _locally(unknown, len(modules), plan, keep)
 
         if plan.options.cache is not None and plan.options.save_evidence is None:
             from hubcheck.run.cached_reports import cached_or_checked
@@ -136,24 +139,24 @@ def stream(modules: Sequence[ModuleSource], plan: ResolvedOptions) -> Iterator[M
             environment = cluster.environment if cluster is not None else None
             reports = cached_or_checked(modules, plan, check, environment)
         else:
-            reports = check(modules)
+            reports = check(modules, lambda *_: None)
         # When the caller stops early, checks end before the cluster does.
         stack.callback(reports.close)
         yield from map(plan.apply_policy, reports)
 
 
-def _locally(modules: Iterable[ModuleSource], count: int, plan: ResolvedOptions) -> Iterator[ModuleReport]:
+def _locally(modules: Iterable[ModuleSource], count: int, plan: ResolvedOptions, keep: Keep) -> Iterator[ModuleReport]:
     # Neither is imported when all reports are cached.
     if (number := process_count(plan.options, count)) > 1:
         from hubcheck.run import processes
 
-        yield from processes.reports(modules, plan, number)
+        yield from processes.reports(modules, plan, number, keep)
         return
     from hubcheck.run.bounded_reading import BoundedReading
     from hubcheck.run.checker import Checker
 
     with Checker(plan) as checker:
-        yield from checker.reports(modules, plan, BoundedReading(plan))
+        yield from checker.reports(modules, plan, keep, BoundedReading(plan))
 
 
 def process_count(options: Options, modules: int) -> int:

@@ -152,7 +152,7 @@ class CheckSession:
         static = plan.options.static
         if static not in self._checkers:
             self._checkers[static] = Checker(plan)
-        return map(plan.apply_policy, self._checkers[static].reports(modules, plan, BoundedReading(plan)))
+        return map(plan.apply_policy, self._checkers[static].reports(modules, plan, read_apart=BoundedReading(plan)))
 
     def _shared_report(self, shared: Path, module: Path, remaining: Mapping[Path, set[str]]) -> ModuleReport:
         """Return the report that another worker of the run has made, or make it for all of them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +61,14 @@ def deadly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "rules" / "house" / "deadly.toml").write_text(RULE)
     monkeypatch.syspath_prepend(str(tmp_path))
     return tmp_path / "rules"
+
+
+def until(met: Callable[[], object], what: str) -> None:
+    """Wait until something is true, a minute at most."""
+    end = time.monotonic() + 60
+    while not met():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
 
 
 def comparable(reports: Iterator[ModuleReport], on_each: Callable[[int], object] = bool) -> list[ModuleReport]:

@@ -8,8 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,14 +21,13 @@ from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import stream
 from hubcheck.util.errors import UserError
 from tests.paths import DATA
-from tests.run.conftest import STATIC, comparable
+from tests.run.conftest import STATIC, comparable, until
 
 pytestmark = pytest.mark.slow
 
 pytest.importorskip("distributed", reason="needs Dask, the extra `dask`")
 
 LOCAL = replace(STATIC, jobs=2, cluster="local")
-PATIENCE = 60
 
 
 def check(modules: list[Path], options: Options) -> Iterator[ModuleReport]:
@@ -54,13 +52,6 @@ def descendants(pid: int) -> dict[int, str]:
 def workers() -> list[int]:
     """The Dask workers below this process; their nannies, which start them again, are not among them."""
     return [pid for pid, command in descendants(os.getpid()).items() if "spawn_main" in command]
-
-
-def until(met: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not met():
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
 
 
 @pytest.fixture

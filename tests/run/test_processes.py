@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,15 +17,14 @@ from hubcheck.engine.module_report import ModuleReport
 from hubcheck.run.options import Options
 from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import process_count, stream
-from tests.run.conftest import STATIC, comparable
+from tests.run.conftest import STATIC, comparable, until
 
 pytestmark = pytest.mark.slow
 
 
-def children() -> list[int]:
-    found = subprocess.run(
-        ["pgrep", "-P", str(os.getpid()), "-f", "hubcheck.run.processes"], capture_output=True, check=False
-    )
+def children(pid: int | None = None) -> list[int]:
+    command = ["pgrep", "-P", str(pid or os.getpid()), "-f", "hubcheck.run.processes"]
+    found = subprocess.run(command, capture_output=True, check=False)
     return [int(pid) for pid in found.stdout.split()]
 
 
@@ -91,3 +91,22 @@ def test_a_few_modules_are_checked_by_this_process() -> None:
     assert process_count(Options(static=True), 3) == 1
     assert process_count(Options(static=True, jobs=4), 3) == 3
     assert process_count(Options(), 1000) == 1
+
+
+def test_reports_that_wait_for_their_turn_survive_a_kill(hub: list[Path], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hubcheck", "validate", "--static", "--jobs", "2", str(hub[0].parent)]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+
+    def kept() -> int:
+        return len(list((tmp_path / "hubcheck" / "reports").glob("??/*")))
+
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
+        until(lambda: len(children(process.pid)) == 2, "there are no two workers")
+        # One of the first two modules is not finished, and all reports after it wait.
+        stopped = children(process.pid)[0]
+        os.kill(stopped, signal.SIGSTOP)
+        until(lambda: kept() >= 10, "nothing is kept")
+        process.kill()
+    os.kill(stopped, signal.SIGCONT)
+    again = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert int(re.search(r"\((\d+) cached\)", again.stdout.splitlines()[-1])[1]) >= 10  # type: ignore[index]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -45,7 +46,8 @@ class WorkerTask:
 class Job:
     """The run of one module on some devices; `absent` are those that it cannot run on.
 
-    `path` is the module's folder, `linked` are the files outside of it that it consists of.
+    `path` is the module's folder, `linked` are the files outside of it that it consists of, and `begin` is when its
+    turn came.
     """
 
     path: str
@@ -58,9 +60,11 @@ class Job:
     threads: int
     future: Future[Observations] = field(default_factory=Future)
     tasks: list[WorkerTask] = field(default_factory=list)
+    begin: float = 0.0
 
     def divide(self, *, side_by_side: bool) -> list[WorkerTask]:
         """Make the tasks: one for each device, or two for the CPU if a second worker would be idle otherwise."""
+        self.begin = time.monotonic()
         for device in self.devices:
             if device != "cpu":
                 divided: tuple[Sequence[Step], ...] = (self.steps.without_repetitions(),)
@@ -99,6 +103,7 @@ class Job:
             sandbox=tuple(dict.fromkeys(name for collector in collectors for name in collector.enforced or ())),
             sandbox_missing=tuple(dict.fromkeys(name for collector in collectors for name in collector.missing)),
             settings=self.options.settings,
+            seconds=time.monotonic() - self.begin,
         )
 
 
