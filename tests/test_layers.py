@@ -16,6 +16,7 @@ from tests.paths import DATA, ROOT
 
 PACKAGE = ROOT / "hubcheck"
 GOOD = DATA / "a_good_feature_vector"
+MAX_LINES = 280
 
 TENSORFLOW_ALLOWED = ("probe/", "author/", "hub", "remote/clients/")
 HEAVY = {
@@ -56,6 +57,11 @@ def test_every_package_has_a_place_in_the_order():
 
 def test_hubcheck_has_no_loose_files():
     assert {file.name for file in PACKAGE.glob("*.py")} == {"__init__.py", "__main__.py", "_version.py"}
+
+
+def test_no_file_has_grown_past_one_idea():
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in FILES.items()}
+    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
 
 
 def test_a_package_imports_only_what_stands_below_it():

@@ -15,7 +15,8 @@ from hubcheck.graph.entry_points import DEFAULT, EntryPoint
 from hubcheck.graph.op_tables import elementwise as ew
 from hubcheck.graph.value_scale.arrivals import Arrival, arrivals
 from hubcheck.graph.variant_analysis import VariantAnalysis
-from hubcheck.module.types import Signature, Tensor, Variant
+from hubcheck.module.tensors import Tensor
+from hubcheck.module.types import Signature, Variant
 from hubcheck.rulebook.rules import load_rules
 from hubcheck.util.text import listed
 

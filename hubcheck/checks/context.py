@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from hubcheck.checks.faults import Where
 from hubcheck.graph.variant_analysis import VariantAnalysis
-from hubcheck.module.types import Module, Signature, Tensor, Trace, Variant
+from hubcheck.module.tensors import Tensor
+from hubcheck.module.types import Module, Signature, Trace, Variant
 from hubcheck.rulebook.contract import SignatureContract, TensorContract, contracted_inputs
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
 from hubcheck.rulebook.interfaces import Interface, interfaces

@@ -13,7 +13,8 @@ from hubcheck.checks.faults import Checked, CheckItem, Fault, Side, Skip, Where
 from hubcheck.checks.variables import variables
 from hubcheck.graph.op_tables import ops
 from hubcheck.module.from_proto import shape
-from hubcheck.module.types import Module, Shape, Tensor, Variant
+from hubcheck.module.tensors import Shape, Tensor
+from hubcheck.module.types import Module, Variant
 
 _SCALAR_MEANS_UNKNOWN = 21
 """Up to this GraphDef version a Placeholder of shape [] may have any shape (array_ops.cc)."""

@@ -8,7 +8,8 @@ from typing import Any
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
-from hubcheck.module.types import Function, ObjectGraph, Tensor, Trace
+from hubcheck.module.tensors import Tensor
+from hubcheck.module.types import Function, ObjectGraph, Trace
 from hubcheck.rulebook.interfaces import called_with_images, takes_images
 from hubcheck.util.text import conjunction, listed, plural
 

@@ -19,7 +19,7 @@ from hubcheck.checks.targets import (
     target_fault,
     unanswered,
 )
-from hubcheck.module.types import Shape, Tensor
+from hubcheck.module.tensors import Shape, Tensor
 from hubcheck.probe.observations import CONSTANT, Failure, Observations, ProbeTarget, Purpose, Run
 from hubcheck.util.text import conjunction
 

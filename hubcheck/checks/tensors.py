@@ -8,7 +8,8 @@ from typing import Literal
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Side, Skip, Where
 from hubcheck.checks.judged import nothing_judged, where_of
-from hubcheck.module.types import Tensor, Trace, Variant
+from hubcheck.module.tensors import Tensor
+from hubcheck.module.types import Trace, Variant
 from hubcheck.rulebook.contract import TensorContract, contracted_inputs
 from hubcheck.rulebook.levels import Level
 

@@ -10,7 +10,7 @@ from hubcheck.checks.corroboration import corroborating
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.targets import called, is_for_training, not_called, place_of, replay_of
-from hubcheck.module.types import Shape
+from hubcheck.module.tensors import Shape
 from hubcheck.probe.observations import Observations, ProbeTarget
 from hubcheck.probe.tolerances import SAME_FUNCTION
 from hubcheck.util.numbers import difference, percent

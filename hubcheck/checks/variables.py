@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from hubcheck.checks.faults import Fault, Where
 from hubcheck.module.checkpoint import uncovered
-from hubcheck.module.types import CheckpointEntry, Module, Slice, Variable, Variant
+from hubcheck.module.tensors import CheckpointEntry, Slice
+from hubcheck.module.types import Module, Variable, Variant
 from hubcheck.util.text import listed
 
 COPY_ALL = "Export the module again, or copy the whole folder from where it was exported."

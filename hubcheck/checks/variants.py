@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Side, Where
-from hubcheck.module.types import Module, Signature, Tensor, Trace, Variant
+from hubcheck.module.tensors import Tensor
+from hubcheck.module.types import Module, Signature, Trace, Variant
 
 _ALLOWED_COLLECTIONS = frozenset(
     [

@@ -11,7 +11,8 @@ import click
 from hubcheck.cli.echo import echo
 from hubcheck.cli.project import nearest_project
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS
-from hubcheck.module.types import Module, Shape, Variant
+from hubcheck.module.tensors import Shape
+from hubcheck.module.types import Module, Variant
 from hubcheck.remote.sources import find_sources, open_source
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.util.errors import UserError

@@ -12,7 +12,8 @@ from typing import Literal
 
 from hubcheck.diff.changes import KINDS, Change, Kind
 from hubcheck.module.limits import read_file
-from hubcheck.module.types import Module, Shape, Signature, Tensor, Trace, Variant
+from hubcheck.module.tensors import Shape, Tensor
+from hubcheck.module.types import Module, Signature, Trace, Variant
 from hubcheck.rulebook.contract import SignatureContract, expected_image_size
 
 _MAX_ASSET_BYTES = 64 << 20

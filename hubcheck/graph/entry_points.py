@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
-from hubcheck.module.types import ObjectGraph, Signature, Tensor, Trace
+from hubcheck.module.tensors import Tensor
+from hubcheck.module.types import ObjectGraph, Signature, Trace
 
 DEFAULT = "default"
 """The key of the output that the convention is about."""

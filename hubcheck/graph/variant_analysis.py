@@ -20,7 +20,8 @@ from hubcheck.graph.op_tables.ops import random_ops
 from hubcheck.graph.path_origin import PathOrigins
 from hubcheck.graph.value_scale.partners import Partners
 from hubcheck.graph.value_scale.stored_variables import StoredVariables
-from hubcheck.module.types import Module, Tensor, Variant
+from hubcheck.module.tensors import Tensor
+from hubcheck.module.types import Module, Variant
 
 
 class VariantAnalysis:

@@ -7,7 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from hubcheck.module.types import Signature, Tensor
+from hubcheck.module.tensors import Tensor
+from hubcheck.module.types import Signature
 
 
 def to_tensors(inputs: Any, signature: Signature) -> dict[str, Any]:

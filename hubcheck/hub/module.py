@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from hubcheck.hub.spec import ModuleSpec, TensorInfo, load_module_spec
-from hubcheck.module.types import Shape
+from hubcheck.module.tensors import Shape
 
 _HEIGHT, _WIDTH, _CHANNELS = 1, 2, 3
 

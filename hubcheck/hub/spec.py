@@ -12,7 +12,8 @@ from typing import Any
 
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.locate import NotAModule, is_archive, is_module
-from hubcheck.module.types import Module, Signature, Tensor, Variant
+from hubcheck.module.tensors import Tensor
+from hubcheck.module.types import Module, Signature, Variant
 from hubcheck.module.uri import parse_source
 from hubcheck.remote.fetch_options import FetchOptions, user_cache
 from hubcheck.remote.sources import open_source

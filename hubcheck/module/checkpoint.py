@@ -20,7 +20,8 @@ from hubcheck.module.from_proto import shape
 from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits, read_file, read_within
 from hubcheck.module.module_files import ModuleFiles
 from hubcheck.module.proto import DecodeError, parse
-from hubcheck.module.types import Checkpoint, CheckpointEntry, Module, Shape, Slice
+from hubcheck.module.tensors import Checkpoint, CheckpointEntry, Shape, Slice
+from hubcheck.module.types import Module
 
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _MAX_COMPARISONS = 1_000_000

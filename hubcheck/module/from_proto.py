@@ -7,7 +7,8 @@ from typing import Any
 
 from hubcheck.module.dtypes import dtype_name
 from hubcheck.module.proto import DecodeError, parse, parse_collection
-from hubcheck.module.types import Problem, Shape, Signature, Tensor
+from hubcheck.module.tensors import Shape, Tensor
+from hubcheck.module.types import Problem, Signature
 
 UNKNOWN_RANK = Shape(None)
 _INIT_OP = "__saved_model_init_op"

@@ -8,7 +8,8 @@ from typing import Any
 from hubcheck.module.dtypes import dtype_name
 from hubcheck.module.from_proto import shape, structured
 from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits
-from hubcheck.module.types import Function, ObjectGraph, Parameters, Tensor, Trace, Variable
+from hubcheck.module.tensors import Tensor
+from hubcheck.module.types import Function, ObjectGraph, Parameters, Trace, Variable
 
 
 def object_graph(proto: Any, limits: ReadLimits = LIMITS) -> ObjectGraph:

@@ -2,62 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from hubcheck.module.formats import Format
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.links import Link
 from hubcheck.module.module_files import ModuleFiles
+from hubcheck.module.tensors import Checkpoint, Shape, Slice, Tensor
 from hubcheck.module.uri import ModuleSource
 from hubcheck.util.errors import UserError
-
-Encoding = Literal["dense", "sparse", "composite"]
-
-
-class Shape(NamedTuple):
-    """A static shape. `dims` is None if the rank is unknown; an entry is None if that dimension is unknown."""
-
-    dims: tuple[int | None, ...] | None
-
-    @property
-    def rank(self) -> int | None:
-        return None if self.dims is None else len(self.dims)
-
-    def compatible(self, other: Shape) -> bool:
-        """Return whether one tensor could have both shapes."""
-        if self.dims is None or other.dims is None:
-            return True
-        pairs = zip(self.dims, other.dims, strict=False)
-        return len(self.dims) == len(other.dims) and all(a == b or None in (a, b) for a, b in pairs)
-
-    def __str__(self) -> str:
-        if self.dims is None:
-            return "of unknown rank"
-        return f"[{', '.join('?' if dim is None else str(dim) for dim in self.dims)}]"
-
-
-Slice = tuple[tuple[int, int], ...]
-"""A part of a tensor: the start and the length in each dimension."""
-
-
-class Tensor(NamedTuple):
-    """One input or output, as its TensorInfo (or the TensorSpec of a callable) describes it.
-
-    `components` are the graph tensors that it consists of ("images:0"): one for a dense tensor, three for a sparse one,
-    any number for a composite, none for an argument of a traced function.
-    """
-
-    dtype: str
-    shape: Shape
-    encoding: Encoding = "dense"
-    components: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.encoding} {self.dtype} {self.shape}".removeprefix("dense ")
 
 
 class Signature(NamedTuple):
@@ -215,43 +171,6 @@ class ObjectGraph:
     def defaults(self) -> Mapping[str, bool | int | float | str | None]:
         """The default values of the arguments of its `__call__`."""
         return self.call.parameters.defaults if self.call is not None and self.call.parameters is not None else {}
-
-
-class CheckpointEntry(NamedTuple):
-    """One tensor of a checkpoint, and where it is stored: `offset` and `size` are in bytes.
-
-    A partitioned variable is stored in `slices`, each with its own entry, None where that is missing.
-    """
-
-    dtype: str
-    shape: Shape
-    shard: int
-    offset: int
-    size: int
-    crc32c: int
-    slices: tuple[tuple[Slice, CheckpointEntry | None], ...] = ()
-
-    @property
-    def parts(self) -> list[CheckpointEntry]:
-        """The entries with its bytes: itself, or those of its slices."""
-        return [entry for _, entry in self.slices if entry is not None] if self.slices else [self]
-
-    @property
-    def elements(self) -> int:
-        return math.prod(dim or 0 for dim in self.shape.dims or ())
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Checkpoint:
-    """The index of a V2 checkpoint (`variables/variables.index`)."""
-
-    entries: Mapping[str, CheckpointEntry]
-    shards: int
-
-    @property
-    def parts(self) -> list[CheckpointEntry]:
-        """The entries with the bytes of all tensors."""
-        return [part for entry in self.entries.values() for part in entry.parts]
 
 
 class Problem(NamedTuple):

@@ -7,7 +7,8 @@ from typing import Any
 from hubcheck.module.dtypes import dtype_name
 from hubcheck.module.from_proto import UNKNOWN_RANK, shape
 from hubcheck.module.proto import parse_collection
-from hubcheck.module.types import Shape, Slice, Variable
+from hubcheck.module.tensors import Shape, Slice
+from hubcheck.module.types import Variable
 
 _RESTORE_OPS = {"RestoreV2", "Restore", "RestoreSlice"}
 _NAMES = 1

@@ -10,7 +10,8 @@ from hubcheck.module.checkpoint import OBJECT_GRAPH_KEY, CheckpointError, read_i
 from hubcheck.module.limits import LimitExceeded, ReadLimits, read_file
 from hubcheck.module.links import LeavesModule, is_below
 from hubcheck.module.module_files import ModuleFiles
-from hubcheck.module.types import Checkpoint, Problem
+from hubcheck.module.tensors import Checkpoint
+from hubcheck.module.types import Problem
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 LFS_FIX = "Fetch the real file with `git lfs pull`, then check again."

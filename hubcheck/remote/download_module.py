@@ -17,7 +17,7 @@ from hubcheck.module.file_names import MODULE_FILES, is_safe
 from hubcheck.module.limits import LimitExceeded
 from hubcheck.module.reader import read
 from hubcheck.module.readmes import DOCUMENT_NAMES, MAX_DOCUMENT_BYTES
-from hubcheck.module.types import CheckpointEntry
+from hubcheck.module.tensors import CheckpointEntry
 from hubcheck.remote.download_session import DownloadSession
 from hubcheck.remote.remote_folder import FileInfo, SizeExceeded
 from hubcheck.remote.requests import Files, existing_files, file_info, list_files

@@ -18,7 +18,8 @@ from hubcheck.engine.outlines import entry_outline
 from hubcheck.graph.entry_points import DEFAULT, EntryPoint
 from hubcheck.graph.outline.outline import Line
 from hubcheck.graph.variant_analysis import VariantAnalysis
-from hubcheck.module.types import Shape, Signature, Tensor, Trace, Variant
+from hubcheck.module.tensors import Shape, Tensor
+from hubcheck.module.types import Signature, Trace, Variant
 from hubcheck.probe.observations import Observations, Run
 from hubcheck.util.text import printable
 

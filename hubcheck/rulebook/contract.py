@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hubcheck.module.types import Module, Signature, Tensor
+from hubcheck.module.tensors import Tensor
+from hubcheck.module.types import Module, Signature
 from hubcheck.util import resources
 from hubcheck.util.data_files import DataFileError, LazyRegistry, read_toml, validate_schema
 

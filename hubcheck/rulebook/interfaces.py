@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from hubcheck.module.types import Module, ObjectGraph, Signature, Tensor, Trace, Variant
+from hubcheck.module.tensors import Tensor
+from hubcheck.module.types import Module, ObjectGraph, Signature, Trace, Variant
 from hubcheck.rulebook.contract import SignatureContract
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
 

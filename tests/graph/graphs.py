@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from hubcheck.graph.dataflow.view import GraphView
 from hubcheck.module import proto
-from hubcheck.module.types import Module, Shape, Signature, Tensor, Variant
+from hubcheck.module.tensors import Shape, Tensor
+from hubcheck.module.types import Module, Signature, Variant
 
 
 def view_of(graph_def: Any) -> GraphView:

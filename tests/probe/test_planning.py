@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubcheck.module.reader import read
-from hubcheck.module.types import Function, Module, ObjectGraph, Shape, Signature, Tensor, Trace, Variant
+from hubcheck.module.tensors import Shape, Tensor
+from hubcheck.module.types import Function, Module, ObjectGraph, Signature, Trace, Variant
 from hubcheck.probe.plan.module_steps import ModuleSteps
 from hubcheck.probe.plan.planning import plan_steps
 from hubcheck.probe.plan.steps import CallStep, LoadStep, from_json, to_json

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from hubcheck.author.builder import ImageModule
 from hubcheck.author.definition import CLASSES, FEATURES, Outputs, Task, check_image_size
 from hubcheck.author.errors import AuthorError, AuthorWarning
-from hubcheck.module.types import Shape
+from hubcheck.module.tensors import Shape
 
 Pixels = tuple[float, float] | Callable[[Any], Any]
 Dims = tuple[int | None, ...] | None

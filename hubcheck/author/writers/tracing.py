@@ -11,7 +11,7 @@ import tensorflow as tf
 from hubcheck.author.definition import CLASSES, FEATURES, LABELS, ModuleDefinition, Outputs, Task, hidden_key
 from hubcheck.author.errors import AuthorError
 from hubcheck.author.flat_graph import VARIABLE_WRITES, all_nodes
-from hubcheck.module.types import Shape
+from hubcheck.module.tensors import Shape
 from hubcheck.rulebook.contract import TensorContract, load_contracts
 
 

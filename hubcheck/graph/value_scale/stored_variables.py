@@ -15,7 +15,8 @@ from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.dataflow.state import READS, VARIABLES, changes_state, states_of
 from hubcheck.module.checkpoint import stored_bytes
 from hubcheck.module.dtypes import NUMBERS
-from hubcheck.module.types import Module, Slice, Variant
+from hubcheck.module.tensors import Slice
+from hubcheck.module.types import Module, Variant
 from hubcheck.module.v1_variables import parse_slice
 from hubcheck.util.walk import closure
 

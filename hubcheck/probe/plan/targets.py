@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from hubcheck.module.types import Module, Signature, Tensor, Trace, Variant
+from hubcheck.module.tensors import Tensor
+from hubcheck.module.types import Module, Signature, Trace, Variant
 from hubcheck.probe.observations import NotRun, ProbeTarget
 from hubcheck.probe.test_images import DTYPES
 from hubcheck.rulebook.contract import SignatureContract, TensorContract, contracted_inputs, expected_image_size
