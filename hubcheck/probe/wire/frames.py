@@ -109,7 +109,7 @@ def decode_frame(message: Mapping[str, Any], data: bytes) -> Frame:
         BadFrame: they are none, or lack a field, or have another one.
     """
     kind = message.get("kind")
-    made, fields = _KINDS.get(kind, (None, {})) if isinstance(kind, str) else (None, {})
+    made, fields = FIELDS_OF_KINDS.get(kind, (None, {})) if isinstance(kind, str) else (None, {})
     if made is None or message.keys() != {"kind", *fields}:
         raise BadFrame("an unknown kind of frame")
     values = {field: parse(message[field]) for field, parse in fields.items()}
@@ -175,7 +175,7 @@ def _described(value: Any) -> Described:
     return Described(dtype, tuple(map(_count, shape)))
 
 
-_KINDS: dict[str, tuple[Callable[..., Frame], dict[str, Callable[[Any], Any]]]] = {
+FIELDS_OF_KINDS: dict[str, tuple[Callable[..., Frame], dict[str, Callable[[Any], Any]]]] = {
     "sandbox": (SandboxFrame, {"enforced": _names, "missing": _names}),
     "device": (DeviceFrame, {"absent": _text}),
     "begin": (BeginFrame, {"step": _count}),
