@@ -50,7 +50,7 @@ def command(
     style: str,
     outputs: Sequence[str],
     run_unsafe: bool,
-    sandbox: Mode,
+    sandbox: Mode | None,
     links_below: Sequence[Path],
 ) -> int:
     """Check whether NEW is a drop-in replacement for the consumers of OLD.

@@ -29,9 +29,8 @@ run_unsafe = click.option("--run-unsafe", is_flag=True, help="Run a module altho
 sandbox = click.option(
     "--sandbox",
     type=click.Choice(["required", "auto", "off"]),
-    default="auto",
-    show_default=True,
-    help="Run modules with all protections or not at all, with those that this machine has, or with limits only.",
+    help="required: run a module only if no protection that matters is missing. auto: with those that this machine has."
+    " off: with limits only.  [default: required for modules from servers, else auto]",
 )
 links_below = click.option(
     "--links-below",

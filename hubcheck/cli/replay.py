@@ -56,7 +56,7 @@ def command(  # noqa: PLR0913 - one for each option
     seed: int,
     larger_batch: int,
     timeout: float,
-    sandbox: Mode,
+    sandbox: Mode | None,
     convention: Convention | None,
     rules: Sequence[Path],
     links_below: Sequence[Path],

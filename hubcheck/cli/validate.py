@@ -62,7 +62,8 @@ _FILE: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path)}
 @click.option(
     "--cluster",
     metavar="ADDRESS",
-    help="Check on a Dask cluster: the address of its scheduler, or `local` for workers on this machine.",
+    help="Check on a Dask cluster: the address of its scheduler (tls://... for TLS), or `local` for workers on this"
+    " machine.",
 )
 @click.option(
     "--device",

@@ -19,7 +19,7 @@ _ROUNDING = 1e-6
 
 
 def compare_values(
-    old: Module, new: Module, contracts: Mapping[str, SignatureContract], *, sandbox: Mode = "auto"
+    old: Module, new: Module, contracts: Mapping[str, SignatureContract], *, sandbox: Mode | None = None
 ) -> tuple[list[Agreement], str | None]:
     """Compare the outputs that common signatures have in both versions.
 
@@ -27,7 +27,7 @@ def compare_values(
         old: the old version; its files must exist.
         new: the new version, likewise.
         contracts: the common signatures.
-        sandbox: how the runs are isolated.
+        sandbox: how the runs are isolated, as `Pool` takes it.
 
     Returns:
         One Agreement for each output, and the reason if the versions could not be run.

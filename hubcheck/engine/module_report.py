@@ -70,7 +70,8 @@ class ModuleReport:
         path: the path or URI as the user gave it, without user name and password.
         key: the module's name across machines and checkouts: its path below the project root, or its URI.
         fail_on: the level from which a finding makes the module violate.
-        protections: the sandbox's layers that were enforced; None if the module was not run.
+        protections: what the sandbox enforced when the module was run; None if it was not run.
+        missing_protections: what it did not enforce, each with the reason.
         file: the name of the file in the module that was read, "" if the module is an archive.
         script: the file that publishes the module, if the configuration names it.
         details: details for people, if they were requested.
@@ -86,6 +87,7 @@ class ModuleReport:
     elapsed_s: float = 0.0
     fail_on: Level = "error"
     protections: tuple[str, ...] | None = None
+    missing_protections: tuple[str, ...] = ()
     suppressed: tuple[Suppressed, ...] = ()
     file: str = "saved_model.pb"
     script: str | None = None

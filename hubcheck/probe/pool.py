@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 
 from hubcheck.module.types import Module
+from hubcheck.module.uri import Uri
 from hubcheck.probe.dispatch.dispatcher import Dispatcher
 from hubcheck.probe.dispatch.jobs import Job, ProbeError
 from hubcheck.probe.observations import Device, Observations
@@ -29,8 +30,8 @@ class Pool:
 
     Args:
         jobs: workers at a time; by default one per core.
-        sandbox: "auto" uses the layers that this machine has, "required" fails if one is missing, "off" keeps the
-            resource limits only.
+        sandbox: "auto" uses the layers that this machine has, "required" fails if one that matters is missing, "off"
+            keeps the resource limits only. None: "required" for modules from servers, "auto" for others.
         devices: "cpu", "gpu" or both, as `hubcheck.probe.devices.select_devices` returns them.
         absent: devices to report as not used, with the reasons.
         command: a program to start instead of the server, for tests.
@@ -43,7 +44,7 @@ class Pool:
         self,
         *,
         jobs: int | None = None,
-        sandbox: Mode = "auto",
+        sandbox: Mode | None = None,
         devices: Sequence[str] = ("cpu",),
         absent: Sequence[Device] = (),
         command: Sequence[str] | None = None,
@@ -85,7 +86,7 @@ class Pool:
             devices=self._devices,
             absent=self._absent,
             options=options,
-            sandbox=self._sandbox,
+            sandbox=self._sandbox or ("required" if isinstance(module.path, Uri) else "auto"),
             threads=self._threads,
         )
         self._dispatcher.submit(job)

@@ -78,6 +78,14 @@ def unchecked_lines(module: ModuleReport) -> list[tuple[str, str]]:
     return lines
 
 
+def sandbox_lines(module: ModuleReport) -> list[tuple[str, str]]:
+    """Return (word, text) of what confined the module when it was run, and of what did not; nothing if it was not."""
+    if module.protections is None:
+        return []
+    lines = [("sandbox", ", ".join(module.protections) or "none")]
+    return lines + [("sandbox lacks", "; ".join(module.missing_protections))] * bool(module.missing_protections)
+
+
 def run_notices(report: Report) -> list[str]:
     """Return what concerns the whole run: why it is incomplete, another convention than usual, and notices."""
     lines = [f"incomplete: {report.incomplete}"] if report.incomplete else []

@@ -22,7 +22,8 @@ def render(report: Report) -> Iterator[str]:
             yield _command(_COMMANDS[finding.level], text, file=file, line="1", title=title)
         summary = [f"{describe.display_name(module.verdict)}: {describe.counts(module.outcomes)}"]
         summary += [f"{word}: {', '.join(rules)}: {why}" for word, why, rules in describe.grouped_reasons(module)]
-        summary += [f"{word}: {text}" for word, text in describe.unchecked_lines(module)]
+        remarks = [*describe.unchecked_lines(module), *describe.sandbox_lines(module)]
+        summary += [f"{word}: {text}" for word, text in remarks]
         yield _command("notice", "\n".join(summary), title=f"hubcheck {module.key}")
         for outcome in describe.crashes(module):
             yield _command("error", outcome.reason or "", title=outcome.crash_title)

@@ -55,6 +55,7 @@ def environment() -> Environment:
         run_notices=describe.run_notices,
         suppressions=describe.SUPPRESSIONS,
         unchecked_lines=describe.unchecked_lines,
+        sandbox_lines=describe.sandbox_lines,
     )
     return made
 

@@ -51,6 +51,9 @@ def module_document(module: ModuleReport) -> dict[str, Any]:
         "format": module.format,
         "verdict": module.verdict,
         "devices": [asdict(device) for device in module.devices],
+        "sandbox": None
+        if module.protections is None
+        else {"enforced": list(module.protections), "missing": list(module.missing_protections)},
         "outcomes": [_outcome(outcome) for outcome in module.outcomes],
         "findings": [_finding(finding) for finding in module.findings],
         "elapsed_s": module.elapsed_s,

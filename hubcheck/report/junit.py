@@ -9,7 +9,15 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report
-from hubcheck.report.describe import annotated_file, counts, finding_rows, location, run_notices, unchecked_lines
+from hubcheck.report.describe import (
+    annotated_file,
+    counts,
+    finding_rows,
+    location,
+    run_notices,
+    sandbox_lines,
+    unchecked_lines,
+)
 from hubcheck.util.text import printable_lines
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -46,6 +54,7 @@ def _suite(module: ModuleReport) -> Element:
     )
     properties = SubElement(suite, "properties")
     values = {"verdict": module.verdict, "counts": counts(module.outcomes), "file": annotated_file(module)}
+    values |= dict(sandbox_lines(module))
     for name, value in [*values.items(), *(("unchecked", text) for _, text in unchecked_lines(module))]:
         SubElement(properties, "property", name=name, value=_xml(value))
     time = suite.attrib["time"]

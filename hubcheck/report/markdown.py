@@ -45,8 +45,8 @@ def _section(module: ModuleReport) -> Iterator[str]:
         yield ""
     for outcome in describe.crashes(module):
         yield f"**{outcome.crash_title}.**\n"
-    if module.unchecked:
-        yield from (f"- {word}: {escaped(text)}" for word, text in describe.unchecked_lines(module))
+    if remarks := [*describe.unchecked_lines(module), *describe.sandbox_lines(module)]:
+        yield from (f"- {word}: {escaped(text)}" for word, text in remarks)
         yield ""
     if not_decided := describe.grouped_reasons(module):
         yield "<details><summary>Suppressed and skipped rules</summary>\n"

@@ -131,4 +131,5 @@ def _summary(module: ModuleReport) -> dict[str, Any]:
         "counts": describe.counts(module.outcomes),
         "skipped": {outcome.rule: outcome.reason for outcome in module.outcomes if outcome.status == "skipped"},
         "unchecked": [asdict(row) for row in module.unchecked],
+        **dict(describe.sandbox_lines(module)),
     }

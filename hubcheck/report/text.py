@@ -131,5 +131,4 @@ def _remarks(module: ModuleReport) -> Iterator[tuple[str, str]]:
     for device in module.devices:
         if not device.ran and device.reason and not device.reason.startswith("not run"):
             yield device.name, f"not run: {device.reason}"
-    if module.protections is not None:
-        yield "sandbox", ", ".join(module.protections) or "none"
+    yield from describe.sandbox_lines(module)

@@ -237,6 +237,7 @@ def _report(
         elapsed_s=round(pending.seconds, 3),
         fail_on=plan.options.fail_on or "error",
         protections=observations.sandbox or None if observations is not None else None,
+        missing_protections=observations.sandbox_missing if observations is not None else (),
         file="" if module.archive is not None else module.file or "saved_model.pb",
         details=shown,
     )

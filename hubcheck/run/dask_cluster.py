@@ -154,6 +154,8 @@ def _client(address: str, name: str) -> Iterator[distributed.Client]:
     for logger in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     try:
+        if address.startswith("tls://") and not distributed.Security().get_connection_args("client")["ssl_context"]:
+            raise UserError(f"--cluster {name}: Dask's configuration names no certificates; set distributed.comm.tls")
         client = distributed.Client(address, timeout=10, set_as_default=False, name="hubcheck")
     except (OSError, TimeoutError, ValueError) as error:
         reason = str(error).partition("\n")[0]

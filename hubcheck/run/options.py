@@ -29,6 +29,7 @@ class Options:
         download_cache: the folder of modules fetched from servers; None: they are not kept.
         cluster: the address of a Dask scheduler, or "local".
         links_below: folders to whose files links in modules may lead.
+        sandbox: how far modules must be isolated; None: "required" for modules from servers, "auto" for others.
         apart: whether this process only reads, within a deadline, for another one.
         named: the folders that were given as paths to check, to whose files links in the modules below may lead.
     """
@@ -42,7 +43,7 @@ class Options:
     jobs: int | None = None
     run_unsafe: bool = False
     device: DeviceRequest | None = None
-    sandbox: Mode = "auto"
+    sandbox: Mode | None = None
     save_evidence: Path | None = None
     probe: ProbeOptions | None = None
     config: Config | None = None

@@ -42,7 +42,7 @@ def validate(  # noqa: PLR0913 - one for each option
     jobs: int | None = None,
     run_unsafe: bool = False,
     device: DeviceRequest | None = None,
-    sandbox: Mode = "auto",
+    sandbox: Mode | None = None,
     save_evidence: str | os.PathLike[str] | None = None,
     probe: ProbeOptions | None = None,
     limits: ReadLimits | None = None,
@@ -65,7 +65,8 @@ def validate(  # noqa: PLR0913 - one for each option
         jobs: how many modules run at a time; by default one per core.
         run_unsafe: run a module although a safety rule failed.
         device: where to run modules: "cpu", "gpu", "auto" (the default: also a GPU if there is one) or "all".
-        sandbox: "auto" uses the protections that this machine has, "required" needs all, "off" keeps limits only.
+        sandbox: "auto" uses the protections that this machine has, "required" runs a module only if none that matters
+            is missing, "off" keeps limits only; None: "required" for modules from servers, "auto" for others.
         save_evidence: a folder for the inputs and outputs of the runs, as .npz files.
         probe: how modules are run: deadline, memory, batch sizes.
         limits: how much of a module is read at most: a hubcheck.module.limits.ReadLimits.

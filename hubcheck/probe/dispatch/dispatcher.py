@@ -210,7 +210,7 @@ class Dispatcher:
             return
         not_confined = (ending.cause, ending.code) == ("exit", control.EXIT_NOT_CONFINED)
         if not_confined and not collector.module_was_loaded:
-            self._give_up(task.job, f"--sandbox required: {one_line(ending.log)}")
+            self._give_up(task.job, f"--sandbox required, the default for modules from servers: {one_line(ending.log)}")
             return
         exited_in_our_code = (ending.cause, ending.code) == ("exit", control.EXIT_INTERNAL_ERROR)
         if collector.crash is not None or (exited_in_our_code and not collector.module_was_loaded):
