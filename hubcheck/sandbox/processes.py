@@ -44,8 +44,23 @@ def usage_below(pid: int) -> Usage:
     If some of them are in a namespace of their own, those alone count: the others only wait for them.
     """
     statuses = [status for process in (pid, *_below(pid)) if (status := _status(process))]
-    confined = [status for status in statuses if len(status["NSpid"].split()) > 1] or statuses
-    return Usage(sum(map(_kib, confined)) * 1024, sum(int(status["Threads"]) for status in confined))
+    confined = [status for status in statuses if _is_apart(status)] or statuses
+    return Usage(sum(map(_kib, confined)) * 1024, sum(int(status.get("Threads", 0)) for status in confined))
+
+
+def files_apart(pid: int, folder: Path) -> int:
+    """Return how many files there are in a file system that those below a process have mounted at `folder`."""
+    for process in _below(pid):
+        if _is_apart(_status(process)):
+            with contextlib.suppress(OSError):
+                found = os.statvfs(f"/proc/{process}/root{folder}")
+                return found.f_files - found.f_ffree
+    return 0
+
+
+def _is_apart(status: dict[str, str]) -> bool:
+    """Return whether a process is in another namespace of processes than this one."""
+    return len(status.get("NSpid", "").split()) > 1
 
 
 def memory_of(pid: int) -> int:

@@ -4,6 +4,7 @@ real server; the seed of a plan selects what its worker does."""
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import signal
 import socket
@@ -74,6 +75,29 @@ def allocate(folder: Path) -> str:
     held = []
     while True:
         held.append(bytearray(1 << 28))
+
+
+def allocate_shared(folder: Path) -> str:
+    """Take memory that RLIMIT_DATA does not count."""
+    held = []
+    while True:
+        held.append(mmap.mmap(-1, 1 << 26))
+        held[-1].write(b"x" * (1 << 26))
+
+
+def start_threads(folder: Path) -> str:
+    threading.stack_size(1 << 15)
+    for _ in range(20_000):
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    time.sleep(1)
+    return "started 20,000 threads"
+
+
+def make_files(folder: Path) -> str:
+    """Take memory of the kernel with files that have no size."""
+    for number in range(1_000_000):
+        Path(str(number)).touch()
+    return "made a million files"
 
 
 def need_much(folder: Path) -> str:
@@ -267,6 +291,9 @@ ACTIONS: tuple[Callable[[Path], str], ...] = (
         terminate,
         change_permissions,
         allocate,
+        allocate_shared,
+        start_threads,
+        make_files,
         need_much,
         exit_like_our_own_crash,
         exit_with_success,

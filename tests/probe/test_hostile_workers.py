@@ -132,6 +132,7 @@ def test_a_worker_that_crashes_or_sends_garbage_is_reported_in_one_line(action, 
     [
         (hostile.loop, "deadline of 2 s; raise it with --timeout"),
         (hostile.allocate, "memory-mb in the configuration"),
+        (hostile.allocate_shared, "memory-mb in the configuration"),
         (hostile.kill_itself, "killed with signal 9 (SIGKILL)"),
         (hostile.claim_a_crash_of_hubcheck, "the check failed in the worker that runs the module: KeyError: 'ours'"),
     ],
@@ -141,6 +142,18 @@ def test_a_limit_or_a_kill_is_no_failure_of_the_module(action, text, module, scr
     assert [load.failure for load in observations.loads if load.failure] == []
     assert [run.failure for run in observations.runs if run.failure] == []
     assert text in observations.not_run[0].reason
+
+
+@pytest.mark.parametrize(
+    ("action", "texts"),
+    [
+        (hostile.start_threads, ("thousands of threads", "can't start new thread")),
+        (hostile.make_files, ("filled its scratch folder",)),
+    ],
+)
+def test_threads_and_files_are_bounded(action, texts, module, scratch):
+    reported = failure(seen(module, action, timeout=60.0))
+    assert any(text in reported.message for text in texts), reported
 
 
 def test_a_worker_cannot_claim_protections_that_it_does_not_have(module, scratch):

@@ -14,11 +14,13 @@ from typing import Any
 from hubcheck.probe.wire import control
 from hubcheck.probe.worker.forked import Work, run_worker
 from hubcheck.probe.worker.permissions import MAX_SCRATCH
-from hubcheck.sandbox.processes import kill_children, kill_group, usage_below
+from hubcheck.sandbox.processes import files_apart, kill_children, kill_group, usage_below
 from hubcheck.util.folders import remove_folder
 
 _WATCH_INTERVAL = 0.05
 _LOG_TAIL = 8_192  # as JSON, a byte takes up to 6, and a control packet holds 64 KiB
+_MAX_FILES = 100_000
+"""Files in a scratch folder in memory, where each takes about 1 KiB that nothing else counts."""
 _MAX_THREADS = 4096
 """Threads of one worker. TensorFlow starts a few for each core."""
 
@@ -175,7 +177,7 @@ class Supervisor:
                 worker.cause = "threads"
             elif now > worker.deadline:
                 worker.cause = "deadline"
-            elif _exceeds(worker.scratch, MAX_SCRATCH):
+            elif _exceeds(worker.scratch, MAX_SCRATCH) or files_apart(worker.pid, worker.scratch) > _MAX_FILES:
                 worker.cause = "disk"
             if worker.cause is not None:
                 kill_group(worker.pid)
