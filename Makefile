@@ -17,7 +17,7 @@ demo: $(READY)
 # For every edit, in under a minute: linter, types, import order, generated pages, and the unit tests.
 # With cached bytecode, whatever the environment says: without it every process compiles what it imports again.
 check test: export PYTHONDONTWRITEBYTECODE :=
-UNIT := tests/test_quality.py tests/test_layers.py tests/test_docs.py $(addprefix tests/,engine util graph checks module report run)
+UNIT := tests/test_quality.py tests/test_layers.py tests/docs/test_generated.py $(addprefix tests/,engine util graph checks module report run)
 check: $(READY)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile -q -m "not slow" $(UNIT)
 
@@ -77,9 +77,10 @@ proto: $(READY)
 tables: $(READY)
 	$(BIN)/python tools/make_tables.py
 
-# Pages that are generated from data.
+# The pages of the checkout that are generated, and the documentation site, in build/docs; warnings are errors.
 docs: $(READY)
 	$(BIN)/python -m tests.docs
+	$(BIN)/python -m sphinx -b html -n -W --keep-going -q docs build/docs
 
 # Screenshots of the HTML report, in build/screenshots; needs Chromium.
 screenshots: $(READY)

@@ -1,4 +1,4 @@
-"""Pages that are generated from data: `make docs` writes them, and a test fails if one is out of date."""
+"""Pages of the checkout that are generated: `make docs` writes them, and a test fails if one is out of date."""
 
 from __future__ import annotations
 
@@ -71,6 +71,7 @@ def section(rule: Rule) -> list[str]:
     return [*lines, ""]
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Write the pages of the checkout that are generated."""
     TABLE.write_text(rules_page(), encoding="utf-8")
     CONTRIBUTING.write_text(contributing_page(), encoding="utf-8")
