@@ -10,12 +10,12 @@ Names are imported when they are first used, so that `import hubcheck` costs not
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
 from hubcheck._version import __version__ as __version__
 
+TYPE_CHECKING = False  # that of `typing`, without its import
 if TYPE_CHECKING:
+    from typing import Any
+
     from hubcheck.checks.context import Context as Context
     from hubcheck.checks.faults import Checked as Checked
     from hubcheck.checks.faults import Fault as Fault
@@ -49,6 +49,8 @@ __all__ += ["Unreachable", "Where", "read", "validate"]
 
 
 def __getattr__(name: str) -> Any:
+    import importlib
+
     if name in _FILE_OF:
         return getattr(importlib.import_module(_FILE_OF[name]), name)
     if name in _SUBPACKAGES:

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from hubcheck.util.text import printable_lines
-
-
-def use_utf8() -> None:
-    """Make standard output and standard error UTF-8; what it cannot encode is written as escapes."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:

@@ -1,16 +1,14 @@
-"""The entry point `hubcheck`: runs a command, and turns errors into exit codes."""
+"""The entry point `hubcheck`: runs a command, and turns errors into exit codes.
+
+Everything is imported in functions, where Ctrl-C is handled.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 
-import click
-
-from hubcheck._version import __version__
-from hubcheck.cli.echo import echo, use_utf8
-from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE
-from hubcheck.util.errors import UserError
+_interrupts: list[int] = []
 
 
 def main() -> None:
@@ -18,16 +16,55 @@ def main() -> None:
 
     A user's error is one sentence and exit code 2; Ctrl-C is 130; an internal error is 70, with what to report.
     """
-    use_utf8()
-    if len(sys.argv) < 2 or {"-h", "--help"} & set(sys.argv):
-        # rich-click formats help. It replaces click's classes, so it is imported before our commands are defined; and
-        # only for help, since a static check has no time for the import.
-        from rich_click.patch import patch
+    try:
+        import signal
 
-        patch()
-    from hubcheck.cli.group import cli
+        is_handled = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if is_handled:
+            signal.signal(signal.SIGINT, _interrupt)
+        code = _run()
+        if is_handled:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # only the interpreter's own work is left
+    except KeyboardInterrupt:
+        code = _interrupted()
+    sys.exit(code)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """Raise KeyboardInterrupt, and remember it: some imports turn it into another error."""
+    _interrupts.append(number)
+    raise KeyboardInterrupt
+
+
+def _interrupted() -> int:
+    try:  # noqa: SIM105 - contextlib takes a moment to import
+        os.write(2, b"interrupted\n")
+    except OSError:
+        pass
+    return 130
+
+
+def _run() -> int:
+    """Run the command and return the exit code."""
+    from hubcheck.cli.streams import failure, open_streams
+
+    open_streams()
+    import click
+
+    from hubcheck._version import __version__
+    from hubcheck.cli.echo import echo
+    from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_INTERNAL, EXIT_USAGE, worst_exit
+    from hubcheck.util.errors import UserError
 
     try:
+        if len(sys.argv) < 2 or {"-h", "--help"} & set(sys.argv):
+            # rich-click formats help. It replaces click's classes, so it is imported before our commands are defined;
+            # and only for help, since a static check has no time for the import.
+            from rich_click.patch import patch
+
+            patch()
+        from hubcheck.cli.group import cli
+
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
         import io
@@ -37,20 +74,21 @@ def main() -> None:
         echo(shown.getvalue(), err=True, nl=False)
         code = error.exit_code
     except click.Abort:
-        echo("interrupted", err=True)
-        code = EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone; discard what is still buffered.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = EXIT_CONFORMS
+        return _interrupted()
     except UserError as error:
         echo(f"Error: {error}", err=True)
         code = EXIT_USAGE
     except Exception as error:
+        if _interrupts:
+            return _interrupted()
         import traceback
 
         echo("hubcheck failed with an internal error. Please report it with what follows:", err=True)
         echo(f"hubcheck {__version__}, Python {sys.version.split()[0]}, {' '.join(sys.argv[1:])}", err=True)
         echo("".join(traceback.format_exception(error)), err=True)
         code = EXIT_INTERNAL
-    sys.exit(code if isinstance(code, int) else EXIT_CONFORMS)
+    code = code if isinstance(code, int) else EXIT_CONFORMS
+    if (reason := failure(sys.stdout)) is not None:
+        echo(f"Error: standard output cannot be written: {reason}", err=True)
+        return worst_exit(code, EXIT_USAGE)
+    return code

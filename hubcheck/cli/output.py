@@ -6,25 +6,36 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from hubcheck.cli.echo import echo
+from hubcheck.cli.streams import failure, finishing
 from hubcheck.engine.module_report import ModuleReport
-from hubcheck.engine.reports import Report
-from hubcheck.report.formats import pieces
+from hubcheck.engine.reports import EXIT_USAGE, Report, worst_exit
+from hubcheck.report.formats import Output, pieces
 from hubcheck.run.report_lines import ReportSpool
 from hubcheck.run.resolved import ResolvedOptions
-from hubcheck.util.text import printable_lines
+from hubcheck.util.atomic import write_atomic
+from hubcheck.util.errors import UserError
+from hubcheck.util.text import conjunction, printable_lines
 
 if TYPE_CHECKING:
     from hubcheck.cli.progress import Bar
 
 
-def run_and_report(reports: Iterator[ModuleReport], total: int, style: str, plan: ResolvedOptions) -> Report:
-    """Run the checks, with the report on standard output and a progress bar on a terminal.
+def run_and_report(
+    reports: Iterator[ModuleReport], total: int, style: str, files: Iterable[Output], plan: ResolvedOptions
+) -> int:
+    """Run the checks, with the report on standard output and in files, and a progress bar on a terminal.
 
     Ctrl-C ends the run; the report then has the modules that were finished.
+
+    Returns:
+        The exit code.
     """
     spool, interrupted = ReportSpool(), False
     with ExitStack() as stack:
@@ -39,24 +50,69 @@ def run_and_report(reports: Iterator[ModuleReport], total: int, style: str, plan
         show, last_pieces = _printers(style, bar)
         try:
             for report in reports:
-                spool.add(report)
-                show(report)
-                if bar is not None:
-                    bar.count_module()
+                with finishing():
+                    spool.add(report)
+                    show(report)
+                    if bar is not None:
+                        bar.count_module()
         except KeyboardInterrupt:
             interrupted = True
-    whole = plan.report(spool, interrupted=interrupted)
-    for piece in last_pieces(whole):
-        _print(piece, nl=False)
-    return whole
+    with finishing():
+        whole = plan.report(spool, interrupted=interrupted)
+        for piece in last_pieces(whole):
+            click.echo(piece, nl=False)
+        code = whole.exit_code
+        for write in _writers(whole, files, plan):
+            try:
+                write()
+            except UserError as error:
+                echo(f"Error: {error}", err=True)
+                code = worst_exit(code, EXIT_USAGE)
+        return code
 
 
-def _print(text: str, *, nl: bool = True) -> None:
-    """Print while somebody reads: a closed pipe changes neither the verdict nor what is written to files."""
+def _writers(report: Report, files: Iterable[Output], plan: ResolvedOptions) -> Iterator[Callable[[], None]]:
+    """Yield what writes the files of a run, one by one: the baseline, unless the run was interrupted, and reports."""
+    if plan.policy is not None and not report.interrupted:
+        yield plan.policy.update_baseline
+    for target in files:
+        if _is_open_as(target.file, sys.stderr):
+            yield partial(_write_to_stderr, report, target.format)
+        else:
+            yield partial(write_atomic, target.file, pieces(report, target.format))
+
+
+def _write_to_stderr(report: Report, style: str) -> None:
+    sys.stderr.writelines(pieces(report, style))
+    if (reason := failure(sys.stderr)) is not None:
+        raise UserError(f"standard error cannot be written: {reason}")
+
+
+def for_stdout(style: str | None, outputs: Iterable[Output]) -> tuple[str, list[Output]]:
+    """Return the format of the report on standard output, and the other files to write.
+
+    Raises:
+        UsageError: two formats are requested for standard output, with `--output FORMAT=/dev/stdout`.
+    """
+    files, styles = [], [] if style is None else [style]
+    for target in outputs:
+        if _is_open_as(target.file, sys.stdout):
+            styles.append(target.format)
+        else:
+            files.append(target)
+    if len(set(styles)) > 1:
+        raise click.UsageError(
+            f"standard output takes one report, not {conjunction(styles)}: give a file for each other one"
+        )
+    return styles[0] if styles else "text", files
+
+
+def _is_open_as(file: Path, stream: TextIO) -> bool:
+    """Return whether a file is what a stream writes to, as /dev/stdout is, or the file that it was redirected to."""
     try:
-        click.echo(text, nl=nl)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return os.path.samestat(file.stat(), os.fstat(stream.fileno()))
+    except (OSError, ValueError):
+        return False
 
 
 def _printers(style: str, bar: Bar | None) -> tuple[Callable[[ModuleReport], None], Callable[[Report], Iterator[str]]]:
@@ -65,7 +121,7 @@ def _printers(style: str, bar: Bar | None) -> tuple[Callable[[ModuleReport], Non
         from hubcheck.report import text
 
         width = _width()
-        print_lines = bar.print_above if bar is not None and bar.on_stdout else _print
+        print_lines = bar.print_above if bar is not None and bar.on_stdout else click.echo
         return (
             lambda module: print_lines(_styled(text.module_lines(module, width=width))),
             lambda report: (f"{_styled([line])}\n" for line in text.summary_lines(report)),
@@ -74,7 +130,7 @@ def _printers(style: str, bar: Bar | None) -> tuple[Callable[[ModuleReport], Non
         from hubcheck.report import jsonl
 
         return (
-            lambda module: _print(jsonl.module_line(module), nl=False),
+            lambda module: click.echo(jsonl.module_line(module), nl=False),
             lambda report: iter([jsonl.last_line(report)]),
         )
     return lambda module: None, lambda report: pieces(report, style)

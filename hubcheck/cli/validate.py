@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import click
 
 from hubcheck.cli import options
-from hubcheck.cli.output import run_and_report
+from hubcheck.cli.output import for_stdout, run_and_report
 from hubcheck.config.file import find_config, read_config
 from hubcheck.remote.fetch_options import user_cache
 from hubcheck.remote.sources import named_folders
-from hubcheck.report.formats import FORMATS, output, pieces
+from hubcheck.report.formats import FORMATS, output
 from hubcheck.run.options import Options
 from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import modules_at, stream
-from hubcheck.util.atomic import write_atomic
 from hubcheck.util.resources import cache_folder
 
 _FILE: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path)}
@@ -43,9 +43,7 @@ _FILE: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path)}
     "--format",
     "style",
     type=click.Choice(list(FORMATS)),
-    default="text",
-    show_default=True,
-    help="The format of the report on standard output.",
+    help="The format of the report on standard output.  [default: text]",
 )
 @click.option(
     "--output",
@@ -79,7 +77,7 @@ _FILE: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path)}
 def command(
     paths: Sequence[str],
     *,
-    style: str,
+    style: str | None,
     outputs: Sequence[str],
     config_file: Path | None,
     no_config: bool,
@@ -96,7 +94,7 @@ def command(
     hubcheck validate exports/ --baseline known.json --update-baseline
     hubcheck validate --static https://example.com/modules/mobilenet_v2
     """
-    files = [output(name) for name in outputs]
+    style, files = for_stdout(style, map(output, outputs))
     config = None
     if config_file is not None:
         config = read_config(config_file, use_cache=not no_cache)
@@ -121,7 +119,5 @@ def command(
     if plan.options.update_baseline and plan.options.baseline is None:
         raise click.UsageError("--update-baseline needs --baseline, or a baseline in the configuration")
     modules = modules_at(paths, plan)
-    report = run_and_report(stream(modules, plan), len(modules), style, plan)
-    for target in files:
-        write_atomic(target.file, pieces(report, target.format))
-    return report.exit_code
+    with closing(stream(modules, plan)) as reports:
+        return run_and_report(reports, len(modules), style, files, plan)

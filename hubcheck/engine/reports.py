@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from hubcheck.rulebook.rules import Rule
 
 EXIT_CONFORMS, EXIT_FINDINGS, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 1, 2, 3, 70, 130
+_PRECEDENCE = (EXIT_CONFORMS, EXIT_INCOMPLETE, EXIT_FINDINGS, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_INTERNAL)
 _MAX_WORST = 10
+
+
+def worst_exit(*codes: int) -> int:
+    """Return the exit code that takes precedence over the others."""
+    return max(codes, key=_PRECEDENCE.index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass, replace
@@ -20,14 +21,16 @@ _MAX_IN_MEMORY = 64
 class ReportSpool(Sequence[ModuleReport]):
     """Append-only reports: the first 64 in memory, the rest in an anonymous temporary file.
 
-    `summary` counts over all of them.
+    If the file cannot be written, because there is no space, the further reports are in memory, too. `summary` counts
+    over all of them.
     """
 
     def __init__(self) -> None:
         self.summary = Summary()
         self._in_memory: list[ModuleReport] = []
-        self._offsets = array("Q")
+        self._ends = array("Q", [0])
         self._file: IO[bytes] | None = None
+        self._compressed: list[bytes] = []
 
     def add(self, report: ModuleReport) -> None:
         """Append a report."""
@@ -35,15 +38,26 @@ class ReportSpool(Sequence[ModuleReport]):
         if len(self._in_memory) < _MAX_IN_MEMORY:
             self._in_memory.append(report)
             return
-        if self._file is None:
-            import tempfile
+        text = report_text(report)
+        if not self._compressed and self._write(text):
+            self._ends.append(self._ends[-1] + len(text))
+        else:
+            self._compressed.append(zlib.compress(text, 1))
 
-            self._file = tempfile.TemporaryFile(prefix="hubcheck-reports-")  # noqa: SIM115 - it lives as long as this
-        self._offsets.append(self._file.seek(0, 2))
-        self._file.write(report_text(report) + b"\n")
+    def _write(self, text: bytes) -> bool:
+        """Append to the file; return False if that is impossible."""
+        try:
+            if self._file is None:
+                import tempfile
+
+                self._file = tempfile.TemporaryFile(prefix="hubcheck-reports-", buffering=0)  # noqa: SIM115
+            self._file.seek(self._ends[-1])
+            return self._file.write(text) == len(text)
+        except OSError:
+            return False
 
     def __len__(self) -> int:
-        return len(self._in_memory) + len(self._offsets)
+        return len(self._in_memory) + len(self._ends) - 1 + len(self._compressed)
 
     @overload
     def __getitem__(self, index: int) -> ModuleReport: ...
@@ -57,9 +71,12 @@ class ReportSpool(Sequence[ModuleReport]):
             raise IndexError(index)
         if position < len(self._in_memory):
             return self._in_memory[position]
+        position -= len(self._in_memory)
+        if position >= len(self._ends) - 1:
+            return report_from(zlib.decompress(self._compressed[position - len(self._ends) + 1]))
         assert self._file is not None
-        self._file.seek(self._offsets[position - len(self._in_memory)])
-        return report_from(self._file.readline())
+        self._file.seek(self._ends[position])
+        return report_from(self._file.read(self._ends[position + 1] - self._ends[position]))
 
 
 def report_text(report: ModuleReport) -> bytes:

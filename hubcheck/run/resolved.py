@@ -96,12 +96,11 @@ class ResolvedOptions:
         return with_unchecked(report, self.rules, ignored)
 
     def report(self, modules: Iterable[ModuleReport], *, interrupted: bool = False) -> Report:
-        """Return the report of a finished run; an interrupted one does not update the baseline."""
+        """Return the report of a run."""
         reports = modules if isinstance(modules, ReportSpool) else tuple(modules)
         summary = reports.summary if isinstance(reports, ReportSpool) else summarize(reports)
         notices: tuple[str, ...] = ()
         if self.policy is not None and not interrupted:
-            self.policy.update_baseline()
             notices = tuple(self.policy.notices())
         missing = self.devices.missing if self.devices is not None else None
         incomplete = f"--device: {missing}" if missing else None

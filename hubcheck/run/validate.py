@@ -118,7 +118,7 @@ def modules_at(paths: Iterable[str | os.PathLike[str]], plan: ResolvedOptions) -
     return list(dict.fromkeys(module for path in paths for module in find_sources(path, plan.fetch)))
 
 
-def stream(modules: Sequence[ModuleSource], plan: ResolvedOptions) -> Iterator[ModuleReport]:
+def stream(modules: Sequence[ModuleSource], plan: ResolvedOptions) -> Generator[ModuleReport, None, None]:
     """Yield reports one by one, in the order of `modules`; the next modules run meanwhile."""
     reports: Generator[ModuleReport, None, None]
     with ExitStack() as stack:
