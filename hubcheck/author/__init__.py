@@ -11,6 +11,7 @@ from hubcheck.author.builder import ImageModule
 from hubcheck.author.definition import Outputs
 from hubcheck.author.errors import AuthorError, AuthorWarning, ConformanceError
 from hubcheck.author.sources.keras_models import from_keras
+from hubcheck.author.sources.pixels import Pixels
 from hubcheck.author.sources.saved_models import from_saved_model
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "ConformanceError",
     "ImageModule",
     "Outputs",
+    "Pixels",
     "from_keras",
     "from_saved_model",
 ]

@@ -15,6 +15,7 @@ from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS
 from hubcheck.util.errors import UserError
 
 Number = TypeVar("Number", int, float)
+_CHANNELS = "one number, or three with commas between them"
 _SIGNATURES = ("image_feature_vector", "image_classification")
 
 
@@ -26,10 +27,14 @@ _SIGNATURES = ("image_feature_vector", "image_classification")
 @click.option("--hidden", multiple=True, metavar="NAME", help="Another output or layer to return. Repeatable.")
 @click.option(
     "--pixels",
-    metavar="LOW,HIGH",
+    metavar="LOW,HIGH|MODE",
     required=True,
-    help="The range of pixel values that the model expects, such as 0,255.",
+    help="The range of pixel values that the model expects, such as 0,255, or a mode of Keras's preprocess_input: "
+    "tf, caffe or torch.",
 )
+@click.option("--mean", metavar="N[,N,N]", help="Subtract this from the pixels, for all channels or for each.")
+@click.option("--std", metavar="N[,N,N]", help="Divide the pixels by this, after the mean is subtracted.")
+@click.option("--bgr", is_flag=True, help="The model takes blue, green and red; --mean and --std are in this order.")
 @click.option("--architecture", metavar="NAME", help="The network's name.  [default: after SRC]")
 @click.option("--input", metavar="NAME", help="The input for the images, if there are several.")
 @click.option("--signature", metavar="NAME", help="The SavedModel's signature to adapt.  [default: the default one]")
@@ -56,6 +61,9 @@ def command(
     target: str,
     *,
     pixels: str,
+    mean: str | None,
+    std: str | None,
+    bgr: bool,
     image_size: str | None,
     formats: Sequence[str],
     static: bool,
@@ -75,9 +83,17 @@ def command(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from hubcheck.author import AuthorWarning, ConformanceError
     from hubcheck.author.sources.files import from_file
+    from hubcheck.author.sources.pixels import PRESETS, Pixels, normalized
 
-    given["pixels"] = _pair(pixels, float, "--pixels", "LOW,HIGH, such as 0,255")
-    given["image_size"] = _pair(image_size, int, "--image-size", "H,W, such as 224,224") if image_size else None
+    example = f"LOW,HIGH, such as 0,255, or one of {', '.join(PRESETS)}"
+    low_high = (0, 1) if pixels in PRESETS else _numbers(pixels, float, "--pixels", example)
+    given["pixels"] = normalized(
+        PRESETS.get(pixels) or Pixels(low_high[0], low_high[1]),
+        mean=_numbers(mean, float, "--mean", _CHANNELS, (1, 3)) if mean else None,
+        std=_numbers(std, float, "--std", _CHANNELS, (1, 3)) if std else None,
+        bgr=bgr,
+    )
+    given["image_size"] = _numbers(image_size, int, "--image-size", "H,W, such as 224,224") if image_size else None
     export = {name: given.pop(name) for name in ("default", "package", "overwrite", "tf1_compat")}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
@@ -97,9 +113,13 @@ def command(
     return EXIT_CONFORMS
 
 
-def _pair(text: str, kind: Callable[[str], Number], option: str, example: str) -> tuple[Number, Number]:
+def _numbers(
+    text: str, kind: Callable[[str], Number], option: str, example: str, counts: Sequence[int] = (2,)
+) -> tuple[Number, ...]:
     try:
-        first, second = (kind(part) for part in text.split(","))
+        numbers = tuple(kind(part) for part in text.split(","))
+        if len(numbers) not in counts:
+            raise ValueError
     except ValueError:
         raise UserError(f"{option} must be {example}; it is {text!r}") from None
-    return first, second
+    return numbers

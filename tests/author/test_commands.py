@@ -48,11 +48,21 @@ def test_a_saved_model_is_adapted(tmp_path, format):
     assert hubcheck.read(tmp_path / "m").format == {"tf2": "tf2-saved-model"}.get(format, format)
 
 
+@pytest.mark.parametrize("options", [("--pixels=caffe",), ("--pixels=0,255", "--mean=103.939,116.779,123.68", "--bgr")])
+def test_pixels_are_given_by_name_or_by_numbers(tmp_path, options):
+    v1_model(tmp_path / "old", refs=False)
+    assert called("adapt", tmp_path / "old", tmp_path / "m", "--logits", "scores", "--static", *options) == 0
+    note = "scaled to [0, 255], reordered to BGR, normalized by mean 103.939, 116.779, 123.68 for the network"
+    assert note in (tmp_path / "m" / "MODULE.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--pixels", "0,255"), "'scores' float32"),
         (("--pixels", "255", "--logits", "scores"), "LOW,HIGH"),
+        (("--pixels", "0,1", "--mean", "1,2", "--logits", "scores"), "--mean must be one number, or three"),
+        (("--pixels", "255,0", "--logits", "scores"), "(255.0, 0.0)"),
         (("--pixels", "0,1", "--logits", "score"), "did you mean 'scores'"),
         (("--pixels", "0,1", "--logits", "scores", "--classes", "none.txt"), "No such file"),
     ],

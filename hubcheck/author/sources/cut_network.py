@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hubcheck.author.builder import ImageModule
 from hubcheck.author.definition import CLASSES, FEATURES, Outputs, Task, check_image_size
 from hubcheck.author.errors import AuthorError, AuthorWarning
+from hubcheck.author.sources.pixels import PixelFunction, Pixels
 from hubcheck.module.tensors import Shape
 
-Pixels = tuple[float, float] | Callable[[Any], Any]
 Dims = tuple[int | None, ...] | None
 OutputKey = tuple[str, str]
 """The signature and the key of an output; the key of the default output is empty."""
@@ -23,31 +23,12 @@ class ImageInput:
     """How a network takes images.
 
     Args:
-        pixels: (low, high), the range of pixel values that the network expects, or a function from float32 images
-            in [0, 1] to its input.
+        pixels: what the network expects of pixel values.
         grayscale: the network takes one channel.
-
-    Raises:
-        AuthorError: pixels is neither.
     """
 
-    pixels: Pixels
+    pixels: Pixels | PixelFunction
     grayscale: bool
-
-    def __post_init__(self) -> None:
-        if callable(self.pixels):
-            return
-        try:
-            low, high = (float(bound) for bound in self.pixels)
-            if not low < high:
-                raise ValueError
-        except (TypeError, ValueError):
-            raise AuthorError(
-                "pixels must be (low, high), the range of values that the network expects, such as (-1, 1) or "
-                f"(0, 255), or a function of images in [0, 1], not {self.pixels!r}",
-                "image-input/value-range",
-            ) from None
-        object.__setattr__(self, "pixels", (low, high))
 
     def convert(self, images: Any) -> Any:
         """Return the network's input for float32 images in [0, 1], [batch, height, width, 3]."""
@@ -55,23 +36,12 @@ class ImageInput:
             import tensorflow as tf
 
             images = tf.image.rgb_to_grayscale(images)
-        if callable(self.pixels):
-            return self.pixels(images)
-        low, high = self.pixels
-        if (low, high) == (0, 1):
-            return images
-        return images * high if low == 0 else images * (high - low) + low
+        return self.pixels.convert(images)
 
     def notes(self) -> list[str]:
         """Return sentences for the documentation; none if the network takes the images unchanged."""
-        notes = []
-        if callable(self.pixels):
-            name = getattr(self.pixels, "__name__", "a function")
-            notes = [f"Images in [0, 1] are converted by `{name}` for the network."]
-        elif self.pixels != (0, 1):
-            notes = ["Images in [0, 1] are scaled to [{:g}, {:g}] for the network.".format(*self.pixels)]
         gray = "Images are converted to gray by `tf.image.rgb_to_grayscale` (ITU-R 601 luma) for the network."
-        return [*notes, gray] if self.grayscale else notes
+        return [*self.pixels.notes(), gray] if self.grayscale else self.pixels.notes()
 
     def new_module(
         self, architecture: str, dims: Dims, name: str, *, image_size: tuple[int, int] | None, description: str
@@ -88,7 +58,12 @@ class ImageInput:
         """
         if dims is not None:
             self._check(dims, name)
-        return ImageModule(architecture, _image_size(dims, image_size, name), description=description)
+        if self.grayscale and self.pixels.only_color:
+            raise AuthorError("grayscale=True is for networks with one channel: give one mean and std, and no BGR")
+        module = ImageModule(architecture, _image_size(dims, image_size, name), description=description)
+        if isinstance(self.pixels, PixelFunction):
+            self.pixels.call_once(*module.image_size, 1 if self.grayscale else 3)
+        return module
 
     def _check(self, dims: tuple[int | None, ...], name: str) -> None:
         shape = Shape(dims)

@@ -9,15 +9,16 @@ from typing import Any
 from hubcheck.author.builder import ImageModule
 from hubcheck.author.definition import read_classes
 from hubcheck.author.errors import AuthorError
-from hubcheck.author.sources.cut_network import Cut, Dims, ImageInput, Pixels, add_tasks
+from hubcheck.author.sources.cut_network import Cut, Dims, ImageInput, add_tasks
 from hubcheck.author.sources.keras_layers import KerasNetwork
+from hubcheck.author.sources.pixels import PixelsArgument, as_pixels
 
 
 def from_keras(
     model: Any,
     *,
     architecture: str,
-    pixels: Pixels,
+    pixels: PixelsArgument,
     features: str | None = None,
     logits: str | None = None,
     hidden: Sequence[str] | Mapping[str, str] = (),
@@ -36,8 +37,9 @@ def from_keras(
     Args:
         model: the model; it is not changed.
         architecture: the network's name, the prefix of the keys of hidden outputs.
-        pixels: (low, high), the range of pixel values that the model expects, or a function from images in
-            [0, 1] to the model's input, such as `lambda images: preprocess_input(images * 255)`.
+        pixels: (low, high), the range of pixel values that the model expects; the name of a mode of Keras's
+            preprocess_input, "tf", "caffe" or "torch"; Pixels, with mean, std and the order of channels; or a function
+            from images in [0, 1] to the model's input, such as `lambda images: preprocess_input(images * 255)`.
         features: the layer whose output is the feature vectors, [batch, n] or [batch, 1, 1, n].
         logits: the layer whose output is the logits.
         hidden: layers whose outputs are hidden outputs: names, or {key: name}.
@@ -54,7 +56,7 @@ def from_keras(
         AuthorError: no module can be made of the model; names the layer, argument or rule.
     """
     _check_model(model)
-    image_input = ImageInput(pixels, grayscale)
+    image_input = ImageInput(as_pixels(pixels), grayscale)
     cut = Cut(features, logits, hidden, read_classes(classes), activation)
     network = KerasNetwork(model)
     if features is None and logits is None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from hubcheck.author.builder import ImageModule
 from hubcheck.author.definition import read_classes
 from hubcheck.author.errors import AuthorError, missing_tensorflow, suggestion
-from hubcheck.author.sources.cut_network import Cut, ImageInput, Pixels, add_tasks
+from hubcheck.author.sources.cut_network import Cut, ImageInput, add_tasks
+from hubcheck.author.sources.pixels import PixelsArgument, as_pixels
 from hubcheck.hub.spec import ModuleSpec, load_module_spec
 from hubcheck.module.types import Signature
 
@@ -18,7 +19,7 @@ def from_saved_model(
     path: str | os.PathLike[str],
     *,
     architecture: str,
-    pixels: Pixels,
+    pixels: PixelsArgument,
     features: str | None = None,
     logits: str | None = None,
     input: str | None = None,
@@ -40,8 +41,7 @@ def from_saved_model(
     Args:
         path: the SavedModel.
         architecture: the network's name, the prefix of the keys of hidden outputs.
-        pixels: (low, high), the range of pixel values that the model expects, or a function from images in
-            [0, 1] to the model's input. Values for integer inputs are rounded.
+        pixels: as for `from_keras`. Values for integer inputs are rounded.
         features: the output, or the tensor of the graph, that is the feature vectors.
         logits: the output, or the tensor of the graph, that is the logits.
         input: the input that takes the images, by default the only one; a signature with several is refused.
@@ -57,7 +57,7 @@ def from_saved_model(
     Raises:
         AuthorError: no module can be made of the model; names the input, output or rule.
     """
-    image_input = ImageInput(pixels, grayscale)
+    image_input = ImageInput(as_pixels(pixels), grayscale)
     cut = Cut(features, logits, hidden, read_classes(classes), activation)
     try:
         spec = load_module_spec(path)

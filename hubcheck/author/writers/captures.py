@@ -110,7 +110,8 @@ def _reachable(roots: Iterable[Any]) -> Iterator[Any]:
     stack = [(root, 0) for root in roots]
     while stack:
         thing, depth = stack.pop()
-        if id(thing) in seen or depth > _MAX_DEPTH:
+        # A class has the attributes of its objects as properties: it contains nothing.
+        if id(thing) in seen or depth > _MAX_DEPTH or isinstance(thing, type):
             continue
         seen.add(id(thing))
         yield thing

@@ -99,6 +99,12 @@ def _trace(module: ModuleDefinition, images: tf.TensorSpec, training: bool) -> A
         where = f"{current[-1].label} fails" if current else "the module fails"
         when = " in training" if training else ""
         raise AuthorError(f"{where} on images {Shape(tuple(images.shape))}{when}: {_summary(error)}") from error
+    if any(not hasattr(tensor, "numpy") and tensor.dtype != tf.resource for tensor in traced.captured_inputs):
+        raise AuthorError(
+            f"{tasks[-1].label} uses a tensor that was made while another function was traced, such as one that a "
+            "function keeps from its first call: call that function once on an image before, or make the tensor a "
+            "NumPy array"
+        )
     updates = [] if training else [n.name for n in all_nodes(traced.graph.as_graph_def()) if n.op in VARIABLE_WRITES]
     if updates:
         raise AuthorError(
