@@ -19,7 +19,7 @@ from hubcheck.module.limits import LimitExceeded, ReadLimits
 from hubcheck.module.links import Link, LinkPolicy
 from hubcheck.module.module_files import LinkedFile, Listing, ModuleChanged, ModuleFiles
 from hubcheck.util.folders import walk
-from hubcheck.util.locks import private_folder
+from hubcheck.util.locks import SNAPSHOT, private_folder
 
 _PROTOS = (*MODULE_FILES, "keras_metadata.pb", "fingerprint.pb")
 _MAX_COPY = 1 << 20
@@ -43,7 +43,7 @@ def snapshot(root: Path, limits: ReadLimits, links: LinkPolicy | None) -> Iterat
         OSError: there is no space for it.
     """
     original = ModuleFiles(root, links)
-    with private_folder(prefix="hubcheck-module-") as scratch:
+    with private_folder(prefix=SNAPSHOT) as scratch:
         folder = scratch / (root.absolute().name or "module")
         folder.mkdir()
         copy = _Copy(original, folder, limits)

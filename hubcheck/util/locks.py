@@ -15,6 +15,8 @@ from typing import IO, Any
 
 from hubcheck.util.folders import remove_folder
 
+UNPACKED, SNAPSHOT = "hubcheck-unpacked-", "hubcheck-module-"
+"""How the names of private folders begin: of what archives hold, and of copies of modules."""
 _LOCK = ".lock"
 
 
@@ -45,7 +47,7 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def private_folder(
-    parent: Path | None = None, prefix: str = "hubcheck-unpacked-", *, rescue: Callable[[Path], object] | None = None
+    parent: Path | None = None, prefix: str = UNPACKED, *, rescue: Callable[[Path], object] | None = None
 ) -> Iterator[Path]:
     """Yield a new folder that only this user can read, with nothing in it but a lock file.
 
@@ -53,15 +55,20 @@ def private_folder(
     processes are gone are removed first; `rescue` is called with each of them before.
     """
     parent = parent or Path(tempfile.gettempdir())
-    for abandoned in parent.glob(f"{glob.escape(prefix)}*"):
-        with suppress(OSError):
-            _remove_if_abandoned(abandoned, rescue)
+    remove_abandoned(parent, prefix, rescue)
     folder, lock = _locked_folder(parent, prefix)
     try:
         yield folder
     finally:
         remove_folder(folder)
         lock.close()
+
+
+def remove_abandoned(parent: Path, prefix: str, rescue: Callable[[Path], object] | None = None) -> None:
+    """Remove the private folders in `parent` whose processes are gone; `rescue` is called with each of them before."""
+    for folder in parent.glob(f"{glob.escape(prefix)}*"):
+        with suppress(OSError):
+            _remove_if_abandoned(folder, rescue)
 
 
 def _locked_folder(parent: Path, prefix: str) -> tuple[Path, IO[str]]:

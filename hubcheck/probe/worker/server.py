@@ -27,6 +27,7 @@ from hubcheck.probe.worker.supervisor import Supervisor
 from hubcheck.sandbox.enforce import try_layers
 from hubcheck.sandbox.processes import PR_SET_CHILD_SUBREAPER, kill_children, prctl
 from hubcheck.util.folders import remove_folder
+from hubcheck.util.locks import SNAPSHOT, UNPACKED, remove_abandoned
 
 
 def main(arguments: list[str], work: Work | None = None) -> None:
@@ -49,7 +50,7 @@ def main(arguments: list[str], work: Work | None = None) -> None:
                 import tensorflow  # noqa: F401
         except BaseException as error:
             control.send(channel, {"event": "fatal", "reason": f"TensorFlow cannot be imported: {error}"[:2000]})
-            remove_folder(scratch)
+            _clean_up(scratch)
             return
         # TensorFlow's loader imports tf_keras if it is installed, and then loads models that do not load without it.
         sys.modules["tf_keras"] = None  # type: ignore[assignment]
@@ -59,6 +60,14 @@ def main(arguments: list[str], work: Work | None = None) -> None:
     gc.collect()
     gc.freeze()  # a garbage collection in a worker would copy every page of the server's objects
     Supervisor(channel, scratch, work).serve()
+    _clean_up(scratch)
+
+
+def _clean_up(scratch: Path) -> None:
+    """Remove the server's folder, and what hubcheck has left behind if it was killed."""
+    remove_folder(scratch)
+    for prefix in (SNAPSHOT, UNPACKED):
+        remove_abandoned(scratch.parent, prefix)
 
 
 @contextmanager
@@ -74,7 +83,7 @@ def _exiting_with(channel: socket.socket, scratch: Path) -> Iterator[None]:
         poll.register(channel, select.POLLHUP)
         poll.register(theirs, select.POLLIN)
         if channel.fileno() in (descriptor for descriptor, _ in poll.poll()):
-            remove_folder(scratch)
+            _clean_up(scratch)
             os._exit(0)
 
     thread = threading.Thread(target=wait)
