@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from hubcheck.engine.findings import Finding
-from hubcheck.report.text import finding_lines
+from hubcheck.report.text_lines import finding_lines
 from hubcheck.util.errors import UserError
 
 

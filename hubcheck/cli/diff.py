@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 @options.run_unsafe
 @options.sandbox
 @options.links_below
+@options.color
 def command(
     old: str,
     new: str,

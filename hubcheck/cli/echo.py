@@ -1,12 +1,40 @@
-"""Print: whatever the locale, a module or a file name is, output is UTF-8 and safe for terminals and logs of CI."""
+"""Print: whatever the locale, a module or a file name is, output is safe for terminals and logs of CI."""
 
 from __future__ import annotations
 
+import os
+import sys
+
 import click
 
+from hubcheck.cli.streams import has_unicode
 from hubcheck.util.text import printable_lines
+
+_PLAIN = str.maketrans({"✓": "ok", "✗": "failed", "·": "-"})
+"""What hubcheck's own signs become where they cannot be shown."""
+
+
+def wants_colour(choice: str = "auto") -> bool | None:
+    """Return whether to print colours: as `--color` says, or NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE and TERM.
+
+    None leaves it to each stream: only a terminal gets colours.
+
+    Source: no-color.org, force-color.org, bixense.com/clicolors: variables count if they are not empty.
+    """
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if any(os.environ.get(name, "") not in ("", "0", "false") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    return False if os.environ.get("TERM") == "dumb" else None
+
+
+def for_terminal(text: str) -> str:
+    """Return the text with plain letters for signs if standard output has no Unicode."""
+    return text if has_unicode(sys.stdout.encoding) else text.translate(_PLAIN)
 
 
 def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
-    """Print styled text; the styles are left out where the output is no terminal."""
-    click.echo(printable_lines(text, styled=True), err=err, nl=nl)
+    """Print styled text; the styles are left out where colours are not wanted."""
+    click.echo(for_terminal(printable_lines(text, styled=True)), err=err, nl=nl)

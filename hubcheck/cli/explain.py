@@ -21,6 +21,7 @@ _COLOURS = {"-": "red", "+": "green", "@": "cyan"}
 @click.command("explain")
 @click.argument("name", metavar="RULE")
 @options.rules
+@options.color
 def command(name: str, *, rules: Sequence[Path]) -> int:
     """Explain why RULE exists, how a module fails it, and how to fix that; the name of a group lists its rules.
 
@@ -41,7 +42,7 @@ def command(name: str, *, rules: Sequence[Path]) -> int:
 
 def _print_rule(rule: Rule) -> None:
     from hubcheck.report.describe import checked_by
-    from hubcheck.report.text import labelled
+    from hubcheck.report.text_lines import labelled
 
     echo(f"{click.style(rule.id, bold=True)}  {rule.level}, checked by: {checked_by(rule)}")
     echo(rule.title)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from hubcheck.cli.echo import wants_colour
 from hubcheck.rulebook.convention import CONVENTIONS
 
 DEVICES = click.Choice(["cpu", "gpu", "auto", "all"])
@@ -31,6 +32,15 @@ sandbox = click.option(
     type=click.Choice(["required", "auto", "off"]),
     help="required: run a module only if no protection that matters is missing. auto: with those that this machine has."
     " off: with limits only.  [default: required for modules from servers, else auto]",
+)
+color = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    expose_value=False,
+    callback=lambda context, option, value: setattr(context, "color", wants_colour(value)),
+    help="When to print colours; auto follows NO_COLOR and FORCE_COLOR, then the terminal.",
 )
 links_below = click.option(
     "--links-below",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import click
 
-from hubcheck.cli.echo import echo
+from hubcheck.cli.echo import echo, for_terminal
 from hubcheck.cli.streams import failure, finishing
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import EXIT_USAGE, Report, worst_exit
@@ -26,10 +26,20 @@ from hubcheck.util.text import conjunction, printable_lines
 if TYPE_CHECKING:
     from hubcheck.cli.progress import Bar
 
+_TEXTS = ("text", "concise")
 
-def run_and_report(
-    reports: Iterator[ModuleReport], total: int, style: str, files: Iterable[Output], plan: ResolvedOptions
-) -> int:
+
+class Printing(NamedTuple):
+    """What is printed on standard output, and the files that are written besides."""
+
+    format: str
+    files: Sequence[Output] = ()
+    quiet: bool = False
+    verbose: bool = False
+    statistics: bool = False
+
+
+def run_and_report(reports: Iterator[ModuleReport], total: int, printing: Printing, plan: ResolvedOptions) -> int:
     """Run the checks, with the report on standard output and in files, and a progress bar on a terminal.
 
     Ctrl-C ends the run; the report then has the modules that were finished.
@@ -37,17 +47,17 @@ def run_and_report(
     Returns:
         The exit code.
     """
-    spool, interrupted = ReportSpool(), False
+    spool, interrupted, style = ReportSpool(), False, printing.format
     with ExitStack() as stack:
         bar = None
         # A bar needs a terminal on which no other output overwrites it.
         on_stdout = sys.stdout.isatty()
         on_stderr = sys.stderr.isatty() and not (style == "jsonl" and on_stdout)
-        if total > 1 and (on_stdout if style == "text" else on_stderr):
+        if total > 1 and not printing.quiet and (on_stdout if style in _TEXTS else on_stderr):
             from hubcheck.cli.progress import Bar
 
-            bar = stack.enter_context(Bar(total))
-        show, last_pieces = _printers(style, bar)
+            bar = stack.enter_context(Bar(total, coloured=click.get_current_context().color is not False))
+        show, last_pieces = _printers(printing, total, bar)
         try:
             for report in reports:
                 with finishing():
@@ -59,27 +69,41 @@ def run_and_report(
             interrupted = True
     with finishing():
         whole = plan.report(spool, interrupted=interrupted)
-        for piece in last_pieces(whole):
+        written, errors = _write(whole, printing.files, plan)
+        for piece in last_pieces(whole, written):
             click.echo(piece, nl=False)
-        code = whole.exit_code
-        for write in _writers(whole, files, plan):
-            try:
-                write()
-            except UserError as error:
-                echo(f"Error: {error}", err=True)
-                code = worst_exit(code, EXIT_USAGE)
-        return code
+        for error in errors:
+            echo(f"Error: {error}", err=True)
+        return worst_exit(whole.exit_code, EXIT_USAGE) if errors else whole.exit_code
 
 
-def _writers(report: Report, files: Iterable[Output], plan: ResolvedOptions) -> Iterator[Callable[[], None]]:
-    """Yield what writes the files of a run, one by one: the baseline, unless the run was interrupted, and reports."""
+def _write(report: Report, files: Iterable[Output], plan: ResolvedOptions) -> tuple[list[str], list[UserError]]:
+    """Write the files of a run; return the reports among them, and why others could not be written."""
+    written, errors = [], []
+    for name, write in _writers(report, files, plan):
+        try:
+            write()
+        except UserError as error:
+            errors.append(error)
+        else:
+            written += [name] if name is not None else []
+    return written, errors
+
+
+def _writers(
+    report: Report, files: Iterable[Output], plan: ResolvedOptions
+) -> Iterator[tuple[str | None, Callable[[], None]]]:
+    """Yield what writes the files of a run, one by one: the baseline, unless the run was interrupted, and reports.
+
+    Files with reports come with their names.
+    """
     if plan.policy is not None and not report.interrupted:
-        yield plan.policy.update_baseline
+        yield None, plan.policy.update_baseline
     for target in files:
         if _is_open_as(target.file, sys.stderr):
-            yield partial(_write_to_stderr, report, target.format)
+            yield None, partial(_write_to_stderr, report, target.format)
         else:
-            yield partial(write_atomic, target.file, pieces(report, target.format))
+            yield str(target.file), partial(write_atomic, target.file, pieces(report, target.format))
 
 
 def _write_to_stderr(report: Report, style: str) -> None:
@@ -115,29 +139,40 @@ def _is_open_as(file: Path, stream: TextIO) -> bool:
         return False
 
 
-def _printers(style: str, bar: Bar | None) -> tuple[Callable[[ModuleReport], None], Callable[[Report], Iterator[str]]]:
+def _printers(
+    printing: Printing, total: int, bar: Bar | None
+) -> tuple[Callable[[ModuleReport], None], Callable[[Report, Sequence[str]], Iterable[str]]]:
     """Return what prints a module as soon as it is checked, and what yields the text after all modules."""
-    if style == "text":
-        from hubcheck.report import text
+    style = printing.format
+    if style in _TEXTS:
+        import importlib
 
-        width = _width()
-        print_lines = bar.print_above if bar is not None and bar.on_stdout else click.echo
-        return (
-            lambda module: print_lines(_styled(text.module_lines(module, width=width))),
-            lambda report: (f"{_styled([line])}\n" for line in text.summary_lines(report)),
+        from hubcheck.report.run_text import TextReport
+        from hubcheck.report.text_lines import TextStyle
+
+        how = TextStyle(
+            _width(), printing.verbose, printing.quiet, printing.statistics, total > 1 and not printing.verbose
         )
+        text = TextReport(importlib.import_module(f"hubcheck.report.{style}").module_lines, how)
+        print_lines = bar.print_above if bar is not None and bar.on_stdout else click.echo
+
+        def show(module: ModuleReport) -> None:
+            if lines := text.module_lines(module):
+                print_lines(_styled(lines))
+
+        return show, lambda report, written: (f"{_styled([line])}\n" for line in text.last_lines(report, written))
     if style == "jsonl":
         from hubcheck.report import jsonl
 
         return (
             lambda module: click.echo(jsonl.module_line(module), nl=False),
-            lambda report: iter([jsonl.last_line(report)]),
+            lambda report, written: [jsonl.last_line(report)],
         )
-    return lambda module: None, lambda report: pieces(report, style)
+    return lambda module: None, lambda report, written: pieces(report, style)
 
 
 def _styled(lines: Iterable[str]) -> str:
-    return printable_lines("\n".join(lines), styled=True)
+    return for_terminal(printable_lines("\n".join(lines), styled=True))
 
 
 def _width() -> int:

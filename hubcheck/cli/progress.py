@@ -22,14 +22,15 @@ class _Rate(ProgressColumn):
 
 class Bar(Progress):
     """A bar for `total` modules, shown while its context lasts: on standard output if that is a terminal, else on
-    standard error. If it is `on_stdout`, other lines must be printed by `print_above`.
+    standard error, in colour if it is `coloured`. If it is `on_stdout`, other lines must be printed by `print_above`.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, *, coloured: bool) -> None:
         self.on_stdout = sys.stdout.isatty()
         remaining = TimeRemainingColumn(elapsed_when_finished=True)
         columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), _Rate(), remaining, TextColumn("left"))
-        super().__init__(*columns, console=Console(stderr=not self.on_stdout), transient=True)
+        console = Console(stderr=not self.on_stdout, no_color=not coloured)
+        super().__init__(*columns, console=console, transient=True)
         self._modules = self.add_task("checking", total=total)
 
     def count_module(self) -> None:

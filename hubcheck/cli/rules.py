@@ -18,6 +18,7 @@ from hubcheck.rulebook.rules import load_rules
 @click.command("rules")
 @options.rules
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@options.color
 def command(*, rules: Sequence[Path], style: str) -> int:
     """List all rules: id, level, what they are checked by, and what they require.
 

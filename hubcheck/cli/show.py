@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hubcheck.cli import options
 from hubcheck.cli.echo import echo
 from hubcheck.cli.project import nearest_project
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @click.command("show")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--graph", "graph", metavar="SIGNATURE", help="Show the path from input to outputs of this signature.")
+@options.color
 def command(paths: Sequence[str], *, graph: str | None) -> int:
     """Show what modules declare: format, signatures, image size, callable, weights. TensorFlow is not needed.
 
@@ -46,7 +48,7 @@ def command(paths: Sequence[str], *, graph: str | None) -> int:
 def summary_lines(module: Module) -> Iterator[str]:
     """Yield the lines that are shown for a module, styled for a terminal."""
     from hubcheck.report.describe import FORMAT_NAMES
-    from hubcheck.report.text import labelled
+    from hubcheck.report.text_lines import labelled
 
     yield f"{click.style(printable(str(module.path)), bold=True)}  {click.style(FORMAT_NAMES[module.format], dim=True)}"
     reasons = [problem.message for problem in module.problems]

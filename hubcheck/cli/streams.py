@@ -45,7 +45,8 @@ _outputs: dict[str, _RawOutput] = {}
 def open_streams() -> None:
     """Make standard output and error UTF-8, with escapes for what that cannot encode, and open them if they are closed.
 
-    Otherwise the next file that is opened would become standard output, here or in a child process.
+    A terminal without Unicode keeps its encoding. If a stream stayed closed, the next file that is opened would become
+    that stream, here or in a child process.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
@@ -56,8 +57,20 @@ def open_streams() -> None:
         _outputs[name] = _RawOutput(raw)
         buffered = io.BufferedWriter(_outputs[name])
         by_line = stream is not None and stream.line_buffering
-        text = io.TextIOWrapper(buffered, "utf-8", "backslashreplace", line_buffering=by_line, write_through=by_line)
+        encoding = "utf-8"
+        if stream is not None and stream.isatty() and not has_unicode(stream.encoding):
+            encoding = stream.encoding
+        text = io.TextIOWrapper(buffered, encoding, "backslashreplace", line_buffering=by_line, write_through=by_line)
         setattr(sys, name, text)
+
+
+def has_unicode(encoding: str | None) -> bool:
+    """Return whether the signs of reports can be written in an encoding."""
+    try:
+        "✓✗·".encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def failure(stream: TextIO) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hubcheck.cli import options
-from hubcheck.cli.output import for_stdout, run_and_report
+from hubcheck.cli.output import Printing, for_stdout, run_and_report
 from hubcheck.config.file import find_config, read_config
 from hubcheck.remote.fetch_options import user_cache
 from hubcheck.remote.sources import named_folders
@@ -52,6 +52,10 @@ _FILE: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path)}
     metavar="FILE",
     help="Also write a report to FILE, in the format of its suffix; or FORMAT=FILE. Repeatable.",
 )
+@click.option("--quiet", "-q", is_flag=True, help="Print only what fails.")
+@click.option("--verbose", "-v", is_flag=True, help="Print skipped rules, devices and the sandbox for each module.")
+@click.option("--statistics", is_flag=True, help="Print how often each rule fails, not the modules (text, concise).")
+@options.color
 @click.option("--baseline", **_FILE, help="Findings in this file are known and do not fail.")
 @click.option("--update-baseline", is_flag=True, help="Write the findings of this run to the baseline.")
 @click.option("--config", "config_file", **_FILE, help="The configuration.  [default: the nearest one upwards]")
@@ -83,6 +87,9 @@ def command(
     no_config: bool,
     no_cache: bool,
     timeout: float | None,
+    quiet: bool,
+    verbose: bool,
+    statistics: bool,
     **given: Any,
 ) -> int:
     """Check modules: each PATH is a module, or a folder with modules below it, or the URI of one.
@@ -95,6 +102,11 @@ def command(
     hubcheck validate --static https://example.com/modules/mobilenet_v2
     """
     style, files = for_stdout(style, map(output, outputs))
+    if quiet and verbose:
+        raise click.UsageError("--quiet and --verbose exclude each other")
+    if statistics and style not in ("text", "concise"):
+        raise click.UsageError(f"--statistics is for the formats text and concise; {style} has the counts already")
+    printing = Printing(style, files, quiet, verbose, statistics)
     config = None
     if config_file is not None:
         config = read_config(config_file, use_cache=not no_cache)
@@ -113,11 +125,11 @@ def command(
             probe=probe,
             config=config,
             named=named_folders(paths),
-            details="html" in (style, *(target.format for target in files)),
+            details=not no_cache or "html" in (style, *(target.format for target in files)),
         )
     )
     if plan.options.update_baseline and plan.options.baseline is None:
         raise click.UsageError("--update-baseline needs --baseline, or a baseline in the configuration")
     modules = modules_at(paths, plan)
     with closing(stream(modules, plan)) as reports:
-        return run_and_report(reports, len(modules), style, files, plan)
+        return run_and_report(reports, len(modules), printing, plan)

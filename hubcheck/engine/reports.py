@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import heapq
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from hubcheck.engine.findings import Finding
-from hubcheck.engine.module_report import ModuleReport, Verdict
+from hubcheck.engine.module_report import ModuleReport, SuppressionKind, Verdict
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
 from hubcheck.rulebook.levels import Level
 from hubcheck.util.text import printable_lines
@@ -61,6 +62,7 @@ class Summary:
         broken: modules on which hubcheck itself failed.
         rule_errors: modules on which a check of a user's own rule raised an error.
         unchecked: rules that were not checked because of faults that do not count, on all modules.
+        suppressed: findings that do not count, by why they do not.
     """
 
     modules: int = 0
@@ -71,6 +73,7 @@ class Summary:
     unchecked: int = 0
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     levels: Counter[Level] = field(default_factory=Counter)
+    suppressed: Counter[SuppressionKind] = field(default_factory=Counter)
     _modules_of: Counter[tuple[str, Level]] = field(default_factory=Counter)
     _findings_of: Counter[tuple[str, Level]] = field(default_factory=Counter)
     _worst: list[Worst] = field(default_factory=list)
@@ -85,6 +88,7 @@ class Summary:
         self.rule_errors += any(crashed)
         self.unchecked += len({rule for row in report.unchecked for rule in row.rules})
         self.verdicts[report.verdict] += 1
+        self.suppressed.update(item.kind for item in report.suppressed)
         counts = Counter((finding.rule, finding.level) for finding in report.findings)
         self._findings_of.update(counts)
         self._modules_of.update(counts.keys())
@@ -138,6 +142,9 @@ class Report:
         project_root: the folder that the modules' keys are relative to.
         rules: the rules that were checked, by id.
         convention: what the modules were held to.
+        baseline: the name of the file of known findings, if there is one.
+        tensorflow: the release that modules were run with, if they were run by this machine.
+        created: when, in UTC: "2026-11-26T12:00:00Z".
     """
 
     modules: Sequence[ModuleReport]
@@ -148,6 +155,9 @@ class Report:
     project_root: str = ""
     rules: Mapping[str, Rule] = field(default_factory=dict, repr=False)
     convention: Convention = DEFAULT_CONVENTION
+    baseline: str | None = None
+    tensorflow: str | None = None
+    created: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal
 
 from hubcheck.probe.observations import Device
 
+_RELEASE = re.compile(r"(?:tensorflow|tf_nightly)(?:_cpu|_gpu|_intel|_macos|_rocm)?-(.+)\.dist-info")
 DeviceRequest = Literal["cpu", "gpu", "auto", "all"]
 """The values of `--device`: auto uses a GPU if there is one, gpu and all require it."""
 
@@ -51,3 +53,12 @@ def cannot_run() -> str | None:
     if importlib.util.find_spec("tensorflow") is None:
         return "TensorFlow is not installed (pip install 'hubcheck[tensorflow]')"
     return None
+
+
+def tensorflow_release() -> str | None:
+    """Return the installed release of TensorFlow, or None if it is unknown. Does not import it."""
+    found = importlib.util.find_spec("tensorflow")
+    if found is None or found.origin is None:
+        return None
+    names = (info.name for info in Path(found.origin).parent.parent.glob("t*.dist-info"))
+    return next((release[1] for name in names if (release := _RELEASE.fullmatch(name))), None)

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 
 from hubcheck.checks.faults import Where
-from hubcheck.engine.findings import Finding, Outcome, Status
+from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.module_report import ModuleReport, SuppressionKind
 from hubcheck.engine.reports import Report
 from hubcheck.module.formats import Format
 from hubcheck.module.uri import Uri, is_uri
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION
+from hubcheck.rulebook.levels import LEVELS
 from hubcheck.rulebook.rules import Rule
 from hubcheck.util.text import plural
 
@@ -23,8 +24,8 @@ FORMAT_NAMES: dict[Format | None, str] = {
     None: "unreadable",
 }
 _DISPLAY_NAMES = {"conforms": "passed", "violates": "failed", "broken": "crashed"}
-_STATUSES: tuple[Status, ...] = ("passed", "failed", "skipped", "ignored", "broken")
-_LABELS = ("found", "wanted", "fix", "or run", "spec", "again")
+_COUNTED = ("passed", "failed", "with warnings", "with notes", "skipped", "ignored", "crashed")
+_LABELS = ("fix", "or run", "found", "wanted", "spec", "again")
 
 
 def display_name(word: str) -> str:
@@ -65,6 +66,26 @@ def grouped_reasons(module: ModuleReport) -> list[tuple[str, str, list[str]]]:
     return [(word, reason, list(rules)) for (word, reason), rules in rows.items()]
 
 
+def undecided(module: ModuleReport) -> list[str]:
+    """Return what makes the verdict incomplete, besides crashes: each reason, with the rules that it concerns."""
+    rules: dict[str, list[str]] = {}
+    told = {rule for row in module.unchecked for rule in row.rules}
+    for outcome in module.outcomes if module.verdict == "incomplete" else ():
+        if not outcome.complete and outcome.status != "broken" and outcome.rule not in told:
+            rules.setdefault(outcome.reason or "no reason given", []).append(outcome.rule)
+    texts = [f"{reason}: {', '.join(names)}" for reason, names in rules.items()]
+    return texts + [text for word, text in unchecked_lines(module) if word == "incomplete"]
+
+
+def absent_devices(module: ModuleReport) -> list[tuple[str, str]]:
+    """Return (device, text) for each device that the module was not run on although a run was wanted."""
+    return [
+        (device.name, f"not run: {device.reason}")
+        for device in module.devices
+        if not device.ran and device.reason and not device.reason.startswith("not run")
+    ]
+
+
 def unchecked_lines(module: ModuleReport) -> list[tuple[str, str]]:
     """Return (word, text) for each fault that does not count: how many rules it kept from being checked, and which."""
     partly = {outcome.rule for outcome in module.outcomes if outcome.status == "passed"}
@@ -86,11 +107,15 @@ def sandbox_lines(module: ModuleReport) -> list[tuple[str, str]]:
     return lines + [("sandbox lacks", "; ".join(module.missing_protections))] * bool(module.missing_protections)
 
 
+def run_problems(report: Report) -> list[str]:
+    """Return why the whole run is incomplete."""
+    lines = [f"incomplete: {report.incomplete}"] if report.incomplete else []
+    return [*lines, *(["interrupted: the report has only the modules that were finished"] * report.interrupted)]
+
+
 def run_notices(report: Report) -> list[str]:
     """Return what concerns the whole run: why it is incomplete, another convention than usual, and notices."""
-    lines = [f"incomplete: {report.incomplete}"] if report.incomplete else []
-    if report.interrupted:
-        lines.append("interrupted: the report has only the modules that were finished")
+    lines = run_problems(report)
     if report.convention != DEFAULT_CONVENTION:
         lines.append(f"convention: {report.convention}")
     return [*lines, *report.notices]
@@ -107,7 +132,7 @@ def annotated_file(module: ModuleReport) -> str:
 
 def finding_rows(finding: Finding) -> list[tuple[str, str]]:
     """Return the rows below a finding's message: label and text."""
-    texts = (finding.found, finding.wanted, finding.fix, finding.command, finding.source, finding.replay)
+    texts = (finding.fix, finding.command, finding.found, finding.wanted, finding.source, finding.replay)
     return [(label, text) for label, text in zip(_LABELS, texts, strict=True) if text]
 
 
@@ -117,10 +142,27 @@ def finding_text(module: ModuleReport, finding: Finding) -> str:
     return "\n".join([f"{module.key}: {location(finding.where)}: {finding.message}", *rows])
 
 
-def counts(outcomes: Iterable[Outcome], *, always: Iterable[str] = ("passed", "skipped")) -> str:
-    """Return how many rules have each status: "20 passed, 1 failed, 5 skipped"; those in `always` even if it is 0."""
-    found = Counter(outcome.status for outcome in outcomes)
-    return ", ".join(f"{found[s]} {display_name(s)}" for s in _STATUSES if found[s] or s in always)
+def counts(module: ModuleReport, outcomes: Iterable[Outcome] | None = None) -> str:
+    """Return how many rules have each status: "43 passed, 1 failed, 2 with warnings, 5 skipped".
+
+    Only a rule whose finding makes the module violate is counted as failed.
+
+    Args:
+        module: the report.
+        outcomes: some of its outcomes; by default all, and then 0 passed and 0 skipped are said too.
+    """
+    found = Counter(status_text(module, outcome) for outcome in (module.outcomes if outcomes is None else outcomes))
+    always = ("passed", "skipped") if outcomes is None else ()
+    return ", ".join(f"{found[status]} {status}" for status in _COUNTED if found[status] or status in always)
+
+
+def status_text(module: ModuleReport, outcome: Outcome) -> str:
+    """Return what people read for what became of a rule; "with warnings" if its findings do not make it fail."""
+    if outcome.status == "failed" and not any(finding.rule == outcome.rule for finding in module.failures):
+        levels = [finding.level for finding in module.findings if finding.rule == outcome.rule]
+        if levels:
+            return f"with {min(levels, key=LEVELS.index)}s"
+    return display_name(outcome.status)
 
 
 def crashes(module: ModuleReport) -> list[Outcome]:

@@ -12,7 +12,7 @@ from hubcheck._version import __version__
 from hubcheck.diff.changes import Agreement, Diff
 from hubcheck.report.json import json_text
 from hubcheck.report.markdown import code, escaped
-from hubcheck.report.text import WIDTH, labelled
+from hubcheck.report.text_lines import WIDTH, labelled
 from hubcheck.util.text import printable, printable_lines
 
 _COLOURS = {"breaking": "red", "additive": "yellow", "note": "blue", "compatible": "green"}

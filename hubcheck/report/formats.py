@@ -12,6 +12,7 @@ from hubcheck.util.errors import UserError
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "text": (".txt",),
+    "concise": (),
     "json": (".json",),
     "jsonl": (".jsonl", ".ndjson"),
     "sarif": (".sarif", ".sarif.json"),

@@ -20,7 +20,7 @@ def render(report: Report) -> Iterator[str]:
         for finding in module.findings:
             text, title = describe.finding_text(module, finding), f"hubcheck {finding.rule}"
             yield _command(_COMMANDS[finding.level], text, file=file, line="1", title=title)
-        summary = [f"{describe.display_name(module.verdict)}: {describe.counts(module.outcomes)}"]
+        summary = [f"{describe.display_name(module.verdict)}: {describe.counts(module)}"]
         summary += [f"{word}: {', '.join(rules)}: {why}" for word, why, rules in describe.grouped_reasons(module)]
         remarks = [*describe.unchecked_lines(module), *describe.sandbox_lines(module)]
         summary += [f"{word}: {text}" for word, text in remarks]

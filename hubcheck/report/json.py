@@ -10,20 +10,48 @@ from typing import Any
 from hubcheck._version import __version__
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.module_report import ModuleReport
-from hubcheck.engine.reports import Report
+from hubcheck.engine.reports import Report, Summary
 from hubcheck.report.describe import run_notices
+from hubcheck.rulebook.levels import LEVELS
 from hubcheck.util.text import printable_json
 
 
 def render(report: Report) -> Iterator[str]:
     """Yield the document, indented; it has `notices` only if there are any."""
-    yield f'{{\n "hubcheck": {_text(__version__)},\n "exit_code": {report.exit_code},\n'
-    yield f' "convention": "{report.convention}",\n "modules": '
+    head = _text({**run_document(report), "summary": summary_document(report.summary)})
+    yield head.removesuffix("\n}") + ',\n "modules": '
     yield from array(map(module_document, report.modules), depth=1)
     notices = run_notices(report)
     if notices:
         yield f',\n "notices": {_text(notices, margin=" ")}'
     yield "\n}\n"
+
+
+def run_document(report: Report) -> dict[str, Any]:
+    """Return what concerns the whole run, in the JSON report and in the last of the JSON lines."""
+    return {
+        "hubcheck": __version__,
+        "exit_code": report.exit_code,
+        "created": report.created,
+        "tensorflow": report.tensorflow,
+        "convention": report.convention,
+    }
+
+
+def summary_document(summary: Summary) -> dict[str, Any]:
+    """Return the counts over all modules."""
+    return {
+        "modules": summary.modules,
+        "conform": summary.verdicts["conforms"],
+        "violate": summary.verdicts["violates"],
+        "incomplete": summary.verdicts["incomplete"],
+        "cached": summary.cached,
+        "suppressed": summary.suppressed.total(),
+        "unchecked": summary.unchecked,
+        "levels": {level: summary.levels[level] for level in LEVELS},
+        "rules": [asdict(row) for row in summary.rules],
+        "worst": [{"path": module.path, "errors": module.errors, "others": module.others} for module in summary.worst],
+    }
 
 
 def array(rows: Iterable[Any], *, depth: int = 0) -> Iterator[str]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 
-from hubcheck._version import __version__
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report
 from hubcheck.report.describe import run_notices
-from hubcheck.report.json import json_text, module_document
+from hubcheck.report.json import json_text, module_document, run_document, summary_document
 
 
 def render(report: Report) -> Iterator[str]:
@@ -25,15 +23,5 @@ def module_line(module: ModuleReport) -> str:
 
 def last_line(report: Report) -> str:
     """Return the line of the whole run: the exit code, and counts over all modules."""
-    summary = report.summary
-    counts = {
-        "modules": summary.modules,
-        "known": summary.cached,
-        "unchecked": summary.unchecked,
-        "verdicts": summary.verdicts,
-        "levels": summary.levels,
-        "rules": [asdict(row) for row in summary.rules],
-        "worst": [{"path": module.path, "errors": module.errors, "others": module.others} for module in summary.worst],
-    }
-    run = {"exit_code": report.exit_code, "convention": report.convention, "notices": run_notices(report)}
-    return json_text({"hubcheck": __version__, **run, "summary": counts}, indent=None) + "\n"
+    document = {**run_document(report), "notices": run_notices(report), "summary": summary_document(report.summary)}
+    return json_text(document, indent=None) + "\n"

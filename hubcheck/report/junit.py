@@ -53,7 +53,7 @@ def _suite(module: ModuleReport) -> Element:
         time=f"{module.elapsed_s:.3f}",
     )
     properties = SubElement(suite, "properties")
-    values = {"verdict": module.verdict, "counts": counts(module.outcomes), "file": annotated_file(module)}
+    values = {"verdict": module.verdict, "counts": counts(module), "file": annotated_file(module)}
     values |= dict(sandbox_lines(module))
     for name, value in [*values.items(), *(("unchecked", text) for _, text in unchecked_lines(module))]:
         SubElement(properties, "property", name=name, value=_xml(value))

@@ -21,7 +21,7 @@ def render(report: Report) -> Iterator[str]:
     yield from (printable_lines(f"> {escaped(notice)}\n>\n") for notice in describe.run_notices(report))
     yield "\n| module | format | verdict | rules |\n|---|---|---|---|\n"
     for module in report.modules:
-        verdict, counts = _verdict(module), describe.counts(module.outcomes)
+        verdict, counts = _verdict(module), describe.counts(module)
         row = f"| `{code(module.key)}` | {describe.FORMAT_NAMES[module.format]} | {verdict} | {counts} |\n"
         yield printable_lines(row)
     for module in report.modules:

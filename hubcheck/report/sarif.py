@@ -128,7 +128,7 @@ def _summary(module: ModuleReport) -> dict[str, Any]:
     return {
         "module": module.key,
         "verdict": module.verdict,
-        "counts": describe.counts(module.outcomes),
+        "counts": describe.counts(module),
         "skipped": {outcome.rule: outcome.reason for outcome in module.outcomes if outcome.status == "skipped"},
         "unchecked": [asdict(row) for row in module.unchecked],
         **dict(describe.sandbox_lines(module)),

@@ -102,10 +102,24 @@ class ResolvedOptions:
         notices: tuple[str, ...] = ()
         if self.policy is not None and not interrupted:
             notices = tuple(self.policy.notices())
-        missing = self.devices.missing if self.devices is not None else None
+        missing = release = None
+        if self.devices is not None:
+            from hubcheck.probe.devices import tensorflow_release
+
+            missing, release = self.devices.missing, tensorflow_release()
         incomplete = f"--device: {missing}" if missing else None
-        root = str(self.project_root)
-        return Report(reports, summary, interrupted, incomplete, notices, root, self.rules, self.convention)
+        return Report(
+            reports,
+            summary,
+            interrupted=interrupted,
+            incomplete=incomplete,
+            notices=notices,
+            project_root=str(self.project_root),
+            rules=self.rules,
+            convention=self.convention,
+            baseline=self.options.baseline.name if self.options.baseline is not None else None,
+            tensorflow=release,
+        )
 
 
 def resolve(options: Options) -> ResolvedOptions:

@@ -102,6 +102,6 @@ class RuleItem(pytest.Item):
 
 
 def _text(finding: Finding) -> str:
-    from hubcheck.report.text import finding_lines, plain
+    from hubcheck.report.text_lines import finding_lines, plain
 
     return plain(dedent("\n".join(finding_lines(finding)))).removesuffix("\n")

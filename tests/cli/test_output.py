@@ -71,10 +71,10 @@ def test_several_modules_show_progress_in_a_terminal():
     assert "\x1b[" in screen
 
 
-def in_a_terminal(*arguments: str) -> str:
+def in_a_terminal(*arguments: str, **env: str) -> str:
     leader, follower = pty.openpty()
     command = [sys.executable, "-m", "hubcheck", *arguments]
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "30"}
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "30", **env}
     process = subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, env=environment)
     os.close(follower)
     shown = bytearray()

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import hubcheck
 from hubcheck.report import text as text_report
 from hubcheck.report.formats import render
+from hubcheck.report.text_lines import TextStyle
 
 WEIRD = "modules/a <b> & `c`, 100%: | é"
 IMAGES = 'image_feature_vector · inputs["images"]'
@@ -59,7 +60,7 @@ SUPPRESSED = {("modules/named", "image-input/name", "ignore", "Consumers | still
 
 def counted(text: str) -> dict[str, int]:
     """The counts of a text such as "36 passed, 1 failed"."""
-    return {word: int(number) for number, word in (part.split(" ") for part in text.split(", ")) if number != "0"}
+    return {word: int(number) for number, word in (part.split(" ", 1) for part in text.split(", ")) if number != "0"}
 
 
 def from_json(report: hubcheck.Report) -> Facts:
@@ -78,7 +79,8 @@ def from_documents(modules: Iterable[dict[str, Any]], report: hubcheck.Report) -
     for module in modules:
         key = module["path"].removeprefix(f"{report.project_root}/")
         facts.verdicts[key] = module["verdict"]
-        facts.counts[key] = dict(Counter(outcome["status"] for outcome in module["outcomes"]))
+        levels = {rule: {f["level"] for f in module["findings"] if f["rule"] == rule} for rule in rules_of(module)}
+        facts.counts[key] = dict(Counter(words(outcome, levels) for outcome in module["outcomes"]))
         facts.findings |= {(key, found["rule"], located(found["where"])) for found in module["findings"]}
         for outcome in module["outcomes"]:
             if outcome["status"] == "skipped":
@@ -87,6 +89,18 @@ def from_documents(modules: Iterable[dict[str, Any]], report: hubcheck.Report) -
             (key, item["finding"]["rule"], item["kind"], item["reason"]) for item in module.get("suppressed", ())
         }
     return facts
+
+
+def rules_of(module: dict[str, Any]) -> set[str]:
+    return {finding["rule"] for finding in module["findings"]}
+
+
+def words(outcome: dict[str, Any], levels: dict[str, set[str]]) -> str:
+    """What people read for an outcome: only errors fail in this project."""
+    found = levels.get(outcome["rule"], set())
+    if outcome["status"] != "failed" or "error" in found:
+        return outcome["status"]
+    return "with warnings" if "warning" in found else "with notes"
 
 
 def located(where: dict[str, Any]) -> str:
@@ -203,19 +217,24 @@ def unescaped(text: str) -> str:
 def from_text(report: hubcheck.Report) -> Facts:
     """Read lines that are not wrapped."""
     facts, key = Facts(), ""
-    for line in "".join(text_report.render(report, width=100_000)).splitlines():
-        if head := re.fullmatch(r"(/.*)  TF1 Hub format  (\w+)", line):
-            key = head[1].removeprefix(f"{report.project_root}/")
-            facts.verdicts |= {key: VERDICTS[head[2]]}
+    for line in "".join(text_report.render(report, TextStyle(width=100_000, verbose=True))).splitlines():
+        if head := re.fullmatch(r"([✓✗]) (/.*)  TF1 Hub format  (\d+ passed.*)  \S+ s", line):
+            key = head[2].removeprefix(f"{report.project_root}/")
+            facts.verdicts |= {key: "conforms" if head[1] == "✓" else "violates"}
+            facts.counts |= {key: counted(head[3])}
         elif finding := re.fullmatch(r"  (?:error|warning|note) (\S+)   (.*)", line):
             facts.findings.add((key, finding[1], finding[2]))
-        elif counts := re.fullmatch(r"  (\d+ passed.*) in \S+ s", line):
-            facts.counts |= {key: counted(counts[1])}
         elif skipped := re.fullmatch(rf"  skipped  (.*): ({RULES})", line):
             facts.add_reasons(key, "skipped", skipped[2], skipped[1])
         elif suppressed := re.fullmatch(rf"  (ignored|expected|known) +({RULES}): (.*)", line):
             facts.add_reasons(key, *suppressed.groups())
     return facts
+
+
+def from_concise(report: hubcheck.Report) -> Facts:
+    """Read the lines of findings: they have no locations, and everything else is said once for all modules."""
+    rows = re.findall(r"^(/.+): (?:error|warning|note) (\S+): .+$", render(report, "concise"), re.M)
+    return Facts({(path.removeprefix(f"{report.project_root}/"), rule, "") for path, rule in rows}, *[None] * 4)
 
 
 def from_html(report: hubcheck.Report) -> Facts:
@@ -243,6 +262,7 @@ def from_html(report: hubcheck.Report) -> Facts:
 
 READERS: dict[str, Callable[[hubcheck.Report], Facts]] = {
     "text": from_text,
+    "concise": from_concise,
     "json": from_json,
     "jsonl": from_jsonl,
     "sarif": from_sarif,

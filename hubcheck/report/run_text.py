@@ -1,0 +1,154 @@
+"""The end of the text: what was skipped, suppressed and enforced in a run, its counts, and what to do next."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+import click
+
+from hubcheck.engine.module_report import ModuleReport, Verdict
+from hubcheck.engine.reports import EXIT_FINDINGS, Report, RuleCount, Summary
+from hubcheck.report import describe
+from hubcheck.report.text_lines import LEVEL_COLOURS, TextStyle, labelled, plain
+from hubcheck.rulebook.levels import LEVELS
+from hubcheck.util.text import listed, plural, printable, printable_lines
+
+_VERDICTS: dict[Verdict, str] = {"conforms": "green", "violates": "red", "incomplete": "yellow"}
+_MIN_FOR_TABLES = 10
+"""Number of modules from which there are tables of rules and modules."""
+_MAX_REASONS = 5
+_NOT_RUN = re.compile(r".*; (not run: .*)")
+"""A rule that only a run decides says so before the reason why there was none."""
+
+
+class TextReport:
+    """The text of a run, module by module; what modules have in common is said at the end.
+
+    Args:
+        lines_of: yields the lines of one module.
+        style: how much text there is.
+    """
+
+    def __init__(self, lines_of: Callable[[ModuleReport, TextStyle], Iterable[str]], style: TextStyle) -> None:
+        self._lines_of, self._style = lines_of, style
+        self._rules: dict[tuple[str, str], dict[str, None]] = {}
+        self._modules: Counter[tuple[str, str]] = Counter()
+        self._left_out = False
+        self._spaced = True
+
+    def render(self, report: Report) -> Iterator[str]:
+        """Yield the whole report as plain text."""
+        for module in report.modules:
+            yield from map(plain, self.module_lines(module))
+        yield from map(plain, self.last_lines(report))
+
+    def module_lines(self, module: ModuleReport) -> list[str]:
+        """Return the lines of the next module, styled for a terminal."""
+        lines = [] if self._style.statistics else list(self._lines_of(module, self._style))
+        self._spaced = lines[-1] == "" if lines else self._spaced
+        self._left_out |= self._style.folded and module.verdict == "conforms" and bool(module.findings)
+        if not (self._style.verbose or self._style.quiet):
+            self._collect(module)
+        return lines
+
+    def last_lines(self, report: Report, written: Iterable[str] = ()) -> Iterator[str]:
+        """Yield the last lines, styled for a terminal; `written` are the files with reports."""
+        if self._style.quiet and not self._style.statistics:
+            yield from map(_warning, describe.run_problems(report))
+            return
+        blocks = (
+            [line for row in self._remarks(report.summary.modules) for line in self._row(*row)],
+            [_warning(notice) for notice in describe.run_notices(report)],
+            *self._tables(report.summary),
+            [_verdicts(report)] if report.summary.modules > 1 else [],
+        )
+        for block in filter(None, blocks):
+            yield from block if self._spaced else ["", *block]
+            self._spaced = False
+        for row in self._rows(report, written):
+            yield from self._row(*row)
+
+    def _row(self, label: str, text: str) -> Iterator[str]:
+        return labelled(label.ljust(10), text, indent=0, width=self._style.width)
+
+    def _collect(self, module: ModuleReport) -> None:
+        rows = [
+            ((word, _NOT_RUN.sub(r"\1", reason)), rules) for word, reason, rules in describe.grouped_reasons(module)
+        ]
+        rows += [(row, []) for row in describe.absent_devices(module)]
+        rows += [(row, []) for row in describe.unchecked_lines(module) if row[0] != "incomplete"]
+        rows += [(row, []) for row in describe.sandbox_lines(module)]
+        for key in dict(rows):
+            self._modules[key] += 1
+        for key, rules in rows:
+            self._rules.setdefault(key, {}).update(dict.fromkeys(rules))
+
+    def _remarks(self, modules: int) -> Iterator[tuple[str, str]]:
+        """Yield label and text of what was skipped and suppressed, and of devices and the sandbox."""
+        reasons = []
+        for (word, reason), count in self._modules.items():
+            where = "" if count == modules else f" in {plural(count, 'module')}"
+            if rules := list(self._rules[word, reason]):
+                names = listed(rules) if word in describe.SUPPRESSIONS.values() else plural(len(rules), "rule")
+                reasons.append((word, -count * len(rules), f"{names}{where}: {reason}"))
+            else:
+                yield word, reason + (where and f" ({where.strip()})")
+        labels = set[str]()
+        for word, _, text in sorted(reasons)[:_MAX_REASONS]:
+            yield "" if word in labels else word, text
+            labels.add(word)
+        more = len(reasons) - _MAX_REASONS
+        if more > 0:
+            yield "", f"{plural(more, 'more reason')}; --verbose names the rules"
+
+    def _tables(self, summary: Summary) -> Iterator[list[str]]:
+        """Yield the table of failed rules, and that of the worst modules."""
+        many, statistics = summary.modules >= _MIN_FOR_TABLES, self._style.statistics
+        if summary.rules and (many or statistics):
+            yield [click.style(f"{'modules':>9} {'findings':>9}  rule", bold=True), *map(_rule_row, summary.rules)]
+        if summary.worst and many and not statistics:
+            rows = [f"{module.errors:9} {module.others:9}  {printable(module.path)}" for module in summary.worst]
+            more = summary.failing - len(rows)
+            rest = [f"{'':21}and {more} more"] if more > 0 else []
+            yield [click.style(f"{'errors':>9} {'others':>9}  worst modules", bold=True), *rows, *rest]
+
+    def _rows(self, report: Report, written: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Yield label and text: suppressed findings, the baseline, files, and the next command."""
+        summary = report.summary
+        kinds = [f"{count} {describe.SUPPRESSIONS[kind]}" for kind, count in summary.suppressed.items()]
+        if kinds:
+            yield "suppressed", f"{plural(summary.suppressed.total(), 'finding')}: {', '.join(kinds)}"
+        if report.baseline is not None:
+            new, known = plural(summary.levels.total(), "new finding"), summary.suppressed["baseline"]
+            yield "baseline", f"{printable(report.baseline)}: {new}, {known} known"
+        if names := list(map(printable, written)):
+            yield "written", ", ".join(names)
+        if report.exit_code == EXIT_FINDINGS:
+            worst = min(summary.rules, key=lambda row: LEVELS.index(row.level))
+            yield "next", f"hubcheck explain {worst.rule}"
+        elif self._left_out:
+            yield "next", "--verbose shows the warnings and notes of modules that passed"
+
+
+def _warning(notice: str) -> str:
+    return click.style(printable_lines(notice), fg="yellow", bold=True)
+
+
+def _rule_row(row: RuleCount) -> str:
+    return f"{row.modules:9} {row.findings:9}  {click.style(row.level, fg=LEVEL_COLOURS[row.level])} {row.rule}"
+
+
+def _verdicts(report: Report) -> str:
+    summary = report.summary
+    shown = [
+        click.style(f"{count} {describe.display_name(verdict)}", fg=colour, bold=True)
+        for verdict, colour in _VERDICTS.items()
+        if (count := summary.verdicts[verdict])
+    ]
+    found = ", ".join(plural(count, level) for level in LEVELS if (count := summary.levels[level]))
+    none = "no new findings" if report.baseline is not None else "no findings"
+    cached = f" ({summary.cached} cached)" if summary.cached else ""
+    unchecked = f"; {plural(summary.unchecked, 'rule')} not checked" if summary.unchecked else ""
+    return f"{plural(summary.modules, 'module')}{cached}: {', '.join(shown)}; {found or none}{unchecked}"
