@@ -37,7 +37,7 @@ def index_page(rules: list[Rule]) -> str:
         "recommends it, or most consumers need it; **note**: good to know. A rule is checked by reading the module's",
         "files, by running the module, or both; `hubcheck validate --static` checks by files alone.",
         "",
-        "`hubcheck explain RULE` prints the same as these pages.",
+        "`hubcheck explain RULE --full` prints the same as these pages.",
         "",
     ]
     for group, members in groupby(rules, lambda rule: rule.group):

@@ -8,6 +8,7 @@ import sys
 import click
 
 from hubcheck.cli.streams import has_unicode
+from hubcheck.report.links import linked
 from hubcheck.util.text import printable_lines
 
 _PLAIN = str.maketrans({"✓": "ok", "✗": "failed", "·": "-"})
@@ -31,10 +32,22 @@ def wants_colour(choice: str = "auto") -> bool | None:
 
 
 def for_terminal(text: str) -> str:
-    """Return the text with plain letters for signs if standard output has no Unicode."""
-    return text if has_unicode(sys.stdout.encoding) else text.translate(_PLAIN)
+    """Return the text with links where standard output can have them, and plain letters where it has no Unicode."""
+    text = text if has_unicode(sys.stdout.encoding) else text.translate(_PLAIN)
+    context = click.get_current_context(silent=True)
+    is_plain = os.environ.get("TERM", "dumb") in ("dumb", "linux") or (context is not None and context.color is False)
+    return linked(text) if sys.stdout.isatty() and not is_plain else text
 
 
 def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
     """Print styled text; the styles are left out where colours are not wanted."""
     click.echo(for_terminal(printable_lines(text, styled=True)), err=err, nl=nl)
+
+
+def terminal_width() -> int:
+    """Return the terminal's width, from 60 to 120 columns; 80 without a terminal."""
+    if not sys.stdout.isatty():
+        return 80
+    import shutil
+
+    return min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import click
 
-from hubcheck.cli.echo import echo, for_terminal
+from hubcheck.cli.echo import echo, for_terminal, terminal_width
 from hubcheck.cli.streams import failure, finishing
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import EXIT_USAGE, Report, worst_exit
@@ -151,7 +151,7 @@ def _printers(
         from hubcheck.report.text_lines import TextStyle
 
         how = TextStyle(
-            _width(), printing.verbose, printing.quiet, printing.statistics, total > 1 and not printing.verbose
+            terminal_width(), printing.verbose, printing.quiet, printing.statistics, total > 1 and not printing.verbose
         )
         text = TextReport(importlib.import_module(f"hubcheck.report.{style}").module_lines, how)
         print_lines = bar.print_above if bar is not None and bar.on_stdout else click.echo
@@ -173,12 +173,3 @@ def _printers(
 
 def _styled(lines: Iterable[str]) -> str:
     return for_terminal(printable_lines("\n".join(lines), styled=True))
-
-
-def _width() -> int:
-    """The terminal's width, from 60 to 120 columns; 80 without a terminal."""
-    if not sys.stdout.isatty():
-        return 80
-    import shutil
-
-    return min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import click
 
 from hubcheck.cli import options
-from hubcheck.cli.echo import echo
+from hubcheck.cli.echo import echo, terminal_width
 from hubcheck.cli.project import nearest_project
 from hubcheck.engine.reports import EXIT_CONFORMS
 from hubcheck.report.describe import checked_by
-from hubcheck.rulebook.rules import load_rules
+from hubcheck.report.text_lines import LEVEL_COLOURS
+from hubcheck.rulebook.rules import Rule, load_rules
+
+_MIN_FOR_CHECKED_BY = 100
+"""Columns from which there is room for what a rule is checked by."""
 
 
 @click.command("rules")
@@ -20,28 +26,37 @@ from hubcheck.rulebook.rules import load_rules
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @options.color
 def command(*, rules: Sequence[Path], style: str) -> int:
-    """List all rules: id, level, what they are checked by, and what they require.
+    """List all rules, group by group: id, level, and what they require; on a wide terminal also what checks them.
 
     \b
     hubcheck rules
     hubcheck rules --rules house --format json
     """
-    listed = load_rules(*nearest_project(rules=rules).rule_folders).values()
+    found = load_rules(*nearest_project(rules=rules).rule_folders).values()
+    listed = sorted(found, key=lambda rule: rule.id)
     if style == "json":
         from hubcheck.report.json import json_text
 
         rows = [{"rule": r.id, "level": r.level, "phase": r.phase, "title": r.title, "needs": r.needs} for r in listed]
         echo(json_text(rows))
         return EXIT_CONFORMS
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("rule", "level", "checked by", "requires"):
-        table.add_column(name, overflow="fold")
-    for rule in listed:
-        table.add_row(rule.id, rule.level, checked_by(rule), rule.title)
-    console = Console(highlight=False, markup=False)
-    console.print(table)
-    console.print(f"{len(listed)} rules; `hubcheck explain RULE` explains one", style="dim")
+    for line in _lines(listed, terminal_width()):
+        echo(line)
     return EXIT_CONFORMS
+
+
+def _lines(rules: Collection[Rule], width: int) -> Iterator[str]:
+    """Yield the rules group by group: id, level, title, and if there is room what they are checked by."""
+    ids = max(len(rule.id) for rule in rules)
+    wide = width >= _MIN_FOR_CHECKED_BY
+    for group, members in groupby(rules, key=lambda rule: rule.group):
+        yield click.style(group, bold=True)
+        for rule in members:
+            checked = f"  {checked_by(rule):10}" if wide else ""
+            head = f"  {rule.id:{ids}}  {rule.level:7}{checked}  "
+            first, *rest = textwrap.wrap(rule.title, max(width - len(head), 16), break_on_hyphens=False)
+            level = click.style(f"{rule.level:7}", fg=LEVEL_COLOURS[rule.level])
+            yield f"  {rule.id:{ids}}  {level}{checked}  {first}"
+            yield from (" " * len(head) + line for line in rest)
+        yield ""
+    yield click.style(f"{len(rules)} rules; `hubcheck explain RULE` explains one", dim=True)

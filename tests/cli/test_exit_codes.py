@@ -34,7 +34,7 @@ def test_findings_are_exit_1():
         (["validate", "--rules", "no/such/rules", GOOD], "no/such/rules"),
         (["validate", "--format", "yaml", GOOD], "json"),
         (["validate", "--fail-on", "note", GOOD], "warning"),
-        (["explain", "image-input/nam"], "image-input/name"),
+        (["explain", "image-input/nmae"], "image-input/name"),
         (["show", "no/such/folder"], "no/such/folder"),
         (["vaildate", GOOD], "vaildate"),
     ],

@@ -20,7 +20,7 @@ def explained(*arguments: str) -> Result:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_is_explained_with_all_its_examples(rule: str) -> None:
-    done = explained(rule)
+    done = explained(rule, "--full")
     assert done.exit_code == 0, done.output
     for example in examples(rule):
         assert f"{example.name}: {example.title}" in done.output
@@ -31,7 +31,7 @@ def test_every_rule_is_explained_with_all_its_examples(rule: str) -> None:
 
 
 def test_a_failing_script_is_shown_as_the_difference_to_a_passing_one() -> None:
-    text = explained("output/width").output
+    text = explained("output/width", "--full").output
     assert "\n--- bad.py\n+++ good.py\n@@" in text
     assert "\n-        return tf.reshape(x, [tf.shape(x)[0], tf.reduce_prod(tf.shape(x)[1:])])\n" in text
     assert "\n+        return tf.reshape(x, [tf.shape(x)[0], 12 * 16 * FEATURES])\n" in text
@@ -39,7 +39,7 @@ def test_a_failing_script_is_shown_as_the_difference_to_a_passing_one() -> None:
 
 
 def test_a_form_is_compared_with_the_good_script_of_the_same_form() -> None:
-    text = explained("output/no-dropout").output
+    text = explained("output/no-dropout", "--full").output
     for pair in ("bad_hub.py\n+++ good_hub.py", "bad_mask.py\n+++ good.py", "bad_keras_spatial.py\n+++ good_keras.py"):
         assert f"--- {pair}" in text
     assert text.count("def publish") == 4
@@ -60,6 +60,32 @@ def test_code_for_tests_is_left_out() -> None:
     for example in examples("output/no-dropout"):
         assert "FINDINGS" not in example.code
         assert not example.code.startswith(('"', "\n"))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_short_explanation_is_why_fix_and_one_example(rule: str) -> None:
+    text = explained(rule).output
+    for label in ("why", "fix", "spec"):
+        assert f"\n  {label} " in text
+    titles = [example for example in examples(rule) if f"{example.name}: {example.title}" in text]
+    assert len(titles) == 1 and not titles[0].good
+    assert text.splitlines()[-1] == f"all {len(examples(rule))} examples: hubcheck explain {rule} --full"
+
+
+def test_a_part_of_a_name_shows_the_only_rule_that_has_it_and_lists_several() -> None:
+    assert explained("width").output == explained("output/width").output
+    listed = explained("dtype").output.splitlines()
+    assert [line.partition(": ")[0] for line in listed] == ["image-input/dtype", "output/dtype"]
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "120"])
+def test_the_list_of_rules_fits_the_terminal_and_splits_no_id(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hubcheck.cli.rules.terminal_width", lambda: int(columns))
+    lines = CliRunner().invoke(cli, ["rules"]).output.splitlines()
+    assert max(map(len, lines)) <= int(columns)
+    assert [line.split()[0] for line in lines if line.startswith("  ") and "/" in line.split()[0]] == sorted(RULES)
+    groups = [line for line in lines if line and not line.startswith(" ")][:-1]
+    assert groups == sorted({rule.partition("/")[0] for rule in RULES})
 
 
 def test_a_group_lists_its_rules() -> None:

@@ -70,7 +70,7 @@ def test_rules_that_the_files_decide_pass_and_say_what_was_not_run(hurried):
         assert (found[name].status, found[name].decided_by, found[name].complete) == ("passed", "static", False)
         assert (found[name].reason or "").startswith("decided by the files alone: image_feature_vector")
     shown = " ".join("".join(text.render(hurried)).split())
-    assert "passed decided by the files alone: image_feature_vector was not run for this check" in shown
+    assert "incomplete decided by the files alone: image_feature_vector was not run for this check" in shown
 
 
 def test_a_default_signature_that_was_not_run_does_not_count_as_equal_to_the_task_signature():
