@@ -16,9 +16,8 @@ from typing import IO, NamedTuple
 from hubcheck.module.archive_members import CHUNK, BadArchive, Member, as_bad_archive, members
 from hubcheck.module.file_names import MODULE_FILES, is_too_long, leads_out
 from hubcheck.module.limits import LimitExceeded, ReadLimits
-from hubcheck.module.snapshot import let_workers_read
+from hubcheck.module.snapshot import let_workers_read, scratch_folder
 from hubcheck.module.types import Archive
-from hubcheck.util.locks import private_folder
 
 _MAX_REFUSED = 20
 
@@ -37,9 +36,10 @@ def unpacked(archive: Path, limits: ReadLimits) -> Iterator[Unpacked]:
     Raises:
         BadArchive: it is not an archive, or is damaged.
         LimitExceeded: it is larger than a limit, or unpacks to more than that.
+        ModuleUnavailable: there is no folder for its content.
         OSError: it cannot be opened, or there is no space for its content.
     """
-    with private_folder() as scratch:
+    with scratch_folder() as scratch:
         folder = scratch / "module"
         folder.mkdir()
         with as_bad_archive(), archive.open("rb") as file:

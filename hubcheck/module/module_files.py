@@ -35,6 +35,7 @@ class ModuleChanged(ModuleUnavailable):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"not checked: {name} changed meanwhile; check again when nothing writes to the module")
+        self.name = name
 
 
 class Listing(NamedTuple):

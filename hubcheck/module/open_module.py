@@ -14,7 +14,7 @@ from hubcheck.module.locate import NotAModule, find_modules, is_archive
 from hubcheck.module.reader import read
 from hubcheck.module.readmes import read_documents_beside
 from hubcheck.module.types import Archive, Module, Problem
-from hubcheck.util.errors import ModuleUnavailable
+from hubcheck.util.errors import ModuleUnavailable, is_of_machine, unwritable
 
 if TYPE_CHECKING:
     from hubcheck.module.archive import Unpacked
@@ -44,11 +44,13 @@ def open_module(
             content = archive_content(path, limits, stack)
             yield content if isinstance(content, Module) else _module_inside(path, content, limits, links)
         elif to_run and path.is_dir():
-            from hubcheck.module.snapshot import snapshot  # static checks read the folder itself
+            from hubcheck.module.snapshot import TEMPORARY, snapshot  # static checks read the folder itself
 
             try:
                 files = stack.enter_context(snapshot(path, limits, links))
             except OSError as error:
+                if is_of_machine(error):
+                    raise unwritable(error, TEMPORARY) from None
                 raise ModuleUnavailable(f"not checked: it cannot be copied: {error}") from None
             yield read(path, limits, links, files)
         else:
@@ -56,10 +58,15 @@ def open_module(
 
 
 def archive_content(path: Path, limits: ReadLimits, stack: ExitStack) -> Unpacked | Module:
-    """Unpack an archive until the stack is closed; return a Module with the reason if that is impossible."""
+    """Unpack an archive until the stack is closed; return a Module with the reason if that is impossible.
+
+    Raises:
+        ModuleUnavailable: there is no space for its content.
+    """
     # Static checks of folders need nothing that reads archives.
     from hubcheck.module.archive import unpacked
     from hubcheck.module.archive_members import BadArchive
+    from hubcheck.module.snapshot import TEMPORARY
 
     try:
         return stack.enter_context(unpacked(path, limits))
@@ -68,6 +75,8 @@ def archive_content(path: Path, limits: ReadLimits, stack: ExitStack) -> Unpacke
     except BadArchive as error:
         return _unreadable(path, Archive(), f"{path.name} cannot be read: {error}", _PACK_AGAIN)
     except OSError as error:
+        if is_of_machine(error):
+            raise unwritable(error, TEMPORARY) from None
         return _unreadable(path, Archive(), f"{path.name} cannot be unpacked: {error.strerror or error}", _PACK_AGAIN)
 
 

@@ -14,6 +14,7 @@ from hubcheck.module.formats import Format
 from hubcheck.module.from_proto import image_size, read_attachments
 from hubcheck.module.limits import LIMITS, LimitExceeded, ReadLimits, read_within
 from hubcheck.module.links import OWN_FILES, LeavesModule, LinkPolicy
+from hubcheck.module.locate import NotAModule
 from hubcheck.module.module_files import ModuleFiles
 from hubcheck.module.proto import DecodeError, parse_text
 from hubcheck.module.readmes import read_documents, read_documents_beside
@@ -48,6 +49,9 @@ def read(
         limits: bounds on what is read.
         links: where links in it may lead; None: anywhere.
         files: a snapshot of the folder, to be read in its place.
+
+    Raises:
+        NotAModule: none of the files that make a module is in the folder.
     """
     root = Path(path)
     reader = _Reader(root, limits, links, files or ModuleFiles(root, links))
@@ -137,8 +141,10 @@ class _Reader:
                 f"the module is in the chunked form {_CHUNKED} only, which most loaders cannot read",
                 f"Write it as {_BINARY}: export without `experimental_image_format`.",
             )
-        else:
+        elif self.files.has(_MARKER):
             raise _Unreadable(f"{_BINARY} is missing beside {_MARKER}", _EXPORT_AGAIN)
+        else:
+            raise NotAModule(f"{self.root}: no module here; a module is a folder with {_BINARY} in it")
         if not data.strip():
             raise _Unreadable(f"{name} is empty", _EXPORT_AGAIN)
         proto = self._parsed(name, data)

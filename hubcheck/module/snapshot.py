@@ -11,13 +11,14 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from hubcheck.module.file_names import MODULE_FILES
 from hubcheck.module.limits import LimitExceeded, ReadLimits
 from hubcheck.module.links import Link, LinkPolicy
 from hubcheck.module.module_files import LinkedFile, Listing, ModuleChanged, ModuleFiles
+from hubcheck.util.errors import unwritable
 from hubcheck.util.folders import walk
 from hubcheck.util.locks import SNAPSHOT, private_folder
 
@@ -28,6 +29,8 @@ _MAX_COPIES = 64 << 20
 """Bytes of such files that are copied in all."""
 _CHUNK = 1 << 20
 _NOBODY = 65534
+TEMPORARY = "TMPDIR"
+"""The environment variable that names the folder for temporary files."""
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _FILE = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -43,7 +46,7 @@ def snapshot(root: Path, limits: ReadLimits, links: LinkPolicy | None) -> Iterat
         OSError: there is no space for it.
     """
     original = ModuleFiles(root, links)
-    with private_folder(prefix=SNAPSHOT) as scratch:
+    with scratch_folder(SNAPSHOT) as scratch:
         folder = scratch / (root.absolute().name or "module")
         folder.mkdir()
         copy = _Copy(original, folder, limits)
@@ -58,6 +61,21 @@ def snapshot(root: Path, limits: ReadLimits, links: LinkPolicy | None) -> Iterat
             listing = Listing((), tuple(copy.links), error)
         let_workers_read(scratch)
         yield ModuleFiles(folder, None, linked=copy.linked, listing=listing)
+
+
+@contextmanager
+def scratch_folder(prefix: str = "hubcheck-unpacked-") -> Iterator[Path]:
+    """Yield a private folder for temporary files, see `private_folder`.
+
+    Raises:
+        ModuleUnavailable: it cannot be made.
+    """
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(private_folder(prefix=prefix))
+        except OSError as error:
+            raise unwritable(error, TEMPORARY) from None
+        yield folder
 
 
 def let_workers_read(folder: Path) -> None:

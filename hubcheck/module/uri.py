@@ -57,6 +57,11 @@ class Uri:
         return Uri(urlunsplit(parts._replace(path=parts.path.rstrip("/").rpartition("/")[0], fragment="")))
 
     @property
+    def local_path(self) -> Path | None:
+        """The path of a `file://` URI; None for others."""
+        return Path(unquote(urlsplit(self.uri).path)) if self.scheme == "file" else None
+
+    @property
     def encoded(self) -> str:
         """The URI, percent-encoded; the rest of a chain is encoded like a path."""
         scheme, slashes, rest = self.public.partition("://")
@@ -75,6 +80,16 @@ class Uri:
 
 
 ModuleSource = Path | Uri
+
+
+def local_path(source: ModuleSource) -> Path | None:
+    """Return the path of a module on this machine; None if it is on a server or in a folder of an archive."""
+    return source if isinstance(source, Path) else source.local_path
+
+
+def is_in_memory(source: ModuleSource) -> bool:
+    """Return whether a module, or the archive that it is in, is in the memory of a process."""
+    return isinstance(source, Uri) and "memory://" in source.uri
 
 
 def is_uri(text: str) -> bool:

@@ -14,9 +14,11 @@ from hubcheck.remote.download_cache import DownloadCache
 from hubcheck.remote.fetch_options import FetchOptions
 from hubcheck.remote.remote_folder import FileInfo, RemoteFolder, Sink, SizeExceeded
 from hubcheck.remote.requests import retry_transient
-from hubcheck.util.errors import Unreachable
+from hubcheck.util.errors import Unreachable, unwritable
 from hubcheck.util.locks import private_folder
 
+SCRATCH = "XDG_CACHE_HOME, or with --no-cache TMPDIR,"
+"""The environment variables that name the folder for downloads."""
 _GRACE_S = 60
 _MIN_BYTES_PER_S = 4096
 """The average rate that a server must keep after the first minute: it may not keep a check waiting forever."""
@@ -136,4 +138,7 @@ class _BoundedSink:
         seconds = time.monotonic() - self._begin
         if seconds > _GRACE_S and self.received < seconds * _MIN_BYTES_PER_S:
             raise Unreachable(self._uri, f"the server sends less than {_MIN_BYTES_PER_S:,} bytes a second")
-        self._out.write(data)
+        try:
+            self._out.write(data)
+        except OSError as error:
+            raise unwritable(error, SCRATCH) from None

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from hubcheck.module.file_names import is_archive_name, is_safe
 from hubcheck.module.limits import LimitExceeded
@@ -21,10 +20,10 @@ from hubcheck.module.types import Module, Problem
 from hubcheck.module.uri import Uri
 from hubcheck.remote import handles
 from hubcheck.remote.download_module import download_documents, download_module
-from hubcheck.remote.download_session import download_session
+from hubcheck.remote.download_session import SCRATCH, download_session
 from hubcheck.remote.fetch_options import FetchOptions
 from hubcheck.remote.requests import connect, file_info
-from hubcheck.util.errors import Unreachable
+from hubcheck.util.errors import unwritable
 
 _SUFFIXES = {"zip": ".zip", "tar": ".tar.gz"}
 """Schemes of folders in archives (`zip://folder::https://host/modules.zip`), with the suffixes of these archives."""
@@ -33,11 +32,6 @@ _SUFFIXES = {"zip": ".zip", "tar": ".tar.gz"}
 def is_in_archive(uri: Uri) -> bool:
     """Return whether a URI names a folder of an archive."""
     return uri.scheme in _SUFFIXES and "::" in uri.uri
-
-
-def local_path(uri: Uri) -> Path:
-    """Return the path of a `file://` URI."""
-    return Path(unquote(urlsplit(uri.uri).path))
 
 
 @contextmanager
@@ -52,6 +46,8 @@ def open_remote(uri: Uri, fetch: FetchOptions, *, weights: bool, to_run: bool = 
 
     Raises:
         Unreachable: the server does not deliver it.
+        NotAModule: there is no module now.
+        ModuleUnavailable: there is no space for it.
         UserError: the driver of the server is not installed.
     """
     with ExitStack() as stack:
@@ -60,9 +56,11 @@ def open_remote(uri: Uri, fetch: FetchOptions, *, weights: bool, to_run: bool = 
         except LimitExceeded as error:
             module = _unreadable(uri, fetch, f"the module was not fetched: {error}", error.fix)
         except NotAModule as error:
+            if handles.client_for(uri) is None:
+                raise  # it was there when modules were searched
             module = _unreadable(uri, fetch, str(error), "Publish the module's whole folder, saved_model.pb included.")
         except OSError as error:
-            raise Unreachable(uri.uri, f"its files cannot be written: {error.strerror or error}") from None
+            raise unwritable(error, SCRATCH) from None
         yield replace(module, path=uri)
 
 
@@ -71,8 +69,8 @@ def _module(uri: Uri, fetch: FetchOptions, weights: bool, to_run: bool, stack: E
         return _in_archive(uri, fetch, stack)
     if (client := handles.client_for(uri)) is not None:
         path = stack.enter_context(handles.resolved(uri, client, fetch))
-    elif uri.scheme == "file":
-        path = local_path(uri)
+    elif (local := uri.local_path) is not None:
+        path = local
     elif is_archive_name(uri.name):
         path = _downloaded(uri, fetch, "", stack)
     else:
@@ -131,10 +129,10 @@ def _split(uri: Uri) -> tuple[str, Uri]:
 
 def _downloaded(uri: Uri, fetch: FetchOptions, suffix: str, stack: ExitStack) -> Path:
     """Return an archive as a local file; `suffix` is for its name if the URI has none of an archive."""
-    if uri.scheme == "file":
-        if not local_path(uri).is_file():
+    if (local := uri.local_path) is not None:
+        if not local.is_file():
             raise NotAModule(f"{uri}: no such file")
-        return local_path(uri)
+        return local
     remote = connect(uri, fetch.limits)
     session = stack.enter_context(download_session(remote, fetch))
     info = file_info(remote, "")

@@ -14,10 +14,10 @@ from hubcheck.module.uri import Uri
 from hubcheck.remote import handles
 from hubcheck.remote.download_session import DownloadSession, download_session
 from hubcheck.remote.fetch_options import FetchOptions
-from hubcheck.remote.open_remote import find_in_archive, is_in_archive, local_path
+from hubcheck.remote.open_remote import find_in_archive, is_in_archive
 from hubcheck.remote.remote_folder import FileInfo, Listing, RemoteFolder, join
 from hubcheck.remote.requests import connect, existing_files, file_info, walk
-from hubcheck.util.errors import Unreachable, UserError
+from hubcheck.util.errors import ModuleUnavailable, Unreachable, UserError
 
 _FIRST_BYTES, _MAX_BYTES = 1 << 16, 1 << 23
 """The size of a request for a part of an archive; it doubles while the requests are consecutive."""
@@ -27,7 +27,7 @@ def find_remote(uri: Uri, fetch: FetchOptions) -> list[Uri]:
     """Return the module at a URI, or all modules below it, in order, as far as the server lists its folders.
 
     Archives below it are included if they hold a module, or cannot be read; an archive at the URI always is. Where the
-    server fails for now, the URI itself is returned, so that its report has the reason.
+    server fails for now, or an archive cannot be stored, the URI itself is returned, so that its report has the reason.
 
     Raises:
         NotAModule: there is nothing, or no module.
@@ -38,8 +38,7 @@ def find_remote(uri: Uri, fetch: FetchOptions) -> list[Uri]:
         if (client := handles.client_for(uri)) is not None:
             handles.checked_handle(uri, client)
             return [uri]
-        if uri.scheme == "file":
-            root = local_path(uri)
+        if (root := uri.local_path) is not None:
             modules = find_modules(root, fetch.limits)
             return [uri] if modules == [root] else [Uri(module.absolute().as_uri()) for module in modules]
         if is_in_archive(uri):
@@ -51,6 +50,8 @@ def find_remote(uri: Uri, fetch: FetchOptions) -> list[Uri]:
         if error.retryable:
             return [uri]
         raise
+    except (OSError, ModuleUnavailable):
+        return [uri]  # there is no space for an archive
 
 
 def _find(remote: RemoteFolder, fetch: FetchOptions) -> list[Uri]:
@@ -110,7 +111,7 @@ def _holds_module(remote: RemoteFolder, name: str, fetch: FetchOptions) -> bool:
                 return names_module(session.folder / "archive", fetch.limits)
             with io.BufferedReader(_RemoteFile(session, name, info, info.size)) as file:
                 return lists_module(file, fetch.limits)
-    except (Unreachable, LimitExceeded):
+    except (Unreachable, LimitExceeded, OSError, ModuleUnavailable):
         return True
 
 

@@ -8,12 +8,11 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.links import LinkPolicy
 from hubcheck.module.locate import find_modules
-from hubcheck.module.uri import ModuleSource, parse_source
+from hubcheck.module.uri import ModuleSource, local_path, parse_source
 from hubcheck.remote.fetch_options import FetchOptions, user_cache
 from hubcheck.util.errors import UserError
 
@@ -52,13 +51,8 @@ def find_one_source(location: str | os.PathLike[str], fetch: FetchOptions) -> Mo
 
 def named_folders(locations: Iterable[str | os.PathLike[str]]) -> tuple[Path, ...]:
     """Return the absolute folders among paths and URIs that a user gave; links may lead to the files in them."""
-    folders = []
-    for source in map(parse_source, locations):
-        if isinstance(source, Path):
-            folders.append(source.absolute())
-        elif source.scheme == "file":
-            folders.append(Path(unquote(urlsplit(source.uri).path)))
-    return tuple(folder for folder in folders if folder.is_dir())
+    places = filter(None, map(local_path, map(parse_source, locations)))
+    return tuple(place.absolute() for place in places if place.is_dir())
 
 
 def open_source(
@@ -105,5 +99,4 @@ def read(path: str | os.PathLike[str], limits: ReadLimits = LIMITS) -> Module:
     links = LinkPolicy(named=named_folders([path]))
     fetch = FetchOptions(limits, None if isinstance(source, Path) else user_cache(), links)
     with open_source(source, fetch, weights=False) as module:
-        is_local = isinstance(source, Path) or source.scheme == "file"
-        return module if is_local and module.archive is None else replace(module, files_at=None)
+        return module if local_path(source) is not None and module.archive is None else replace(module, files_at=None)

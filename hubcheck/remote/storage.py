@@ -12,7 +12,7 @@ from fsspec.core import url_to_fs
 
 from hubcheck.module.uri import Uri
 from hubcheck.remote.remote_folder import AccessDenied, FileInfo, Listing, Sink, SizeExceeded, join
-from hubcheck.util.errors import Unreachable
+from hubcheck.util.errors import ModuleUnavailable, Unreachable
 
 _CHUNK_BYTES = 1 << 20
 _TAGS = ("ETag", "etag", "VersionId", "generation", "md5Hash", "md5", "crc32c", "Content-MD5", "checksum", "sha")
@@ -113,7 +113,7 @@ def _as_unreachable(uri: str) -> Iterator[None]:
     """
     try:
         yield
-    except (Unreachable, SizeExceeded):
+    except (Unreachable, SizeExceeded, ModuleUnavailable):
         raise
     except FileNotFoundError:
         raise Unreachable(uri, "no such file") from None

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from hubcheck.checks.context import Context
 from hubcheck.engine.evaluation import Evaluation, Results, evaluate, internal_error, unavailable
 from hubcheck.engine.module_report import DeviceRun, ModuleReport
+from hubcheck.module.locate import NotAModule
 from hubcheck.module.module_files import ModuleChanged
+from hubcheck.module.state import State, changed_file, state_of
 from hubcheck.module.types import Module
-from hubcheck.module.uri import ModuleSource
+from hubcheck.module.uri import ModuleSource, is_in_memory, local_path
 from hubcheck.remote.sources import open_source
 from hubcheck.run.resolved import Keep, ResolvedOptions
 from hubcheck.util.errors import ModuleUnavailable, UserError
@@ -57,6 +59,8 @@ class Checker(ExitStack):
     ) -> Iterator[ModuleReport]:
         """Yield reports in the order of `modules`, before the policy is applied; the next modules run meanwhile.
 
+        A module that changed meanwhile is checked once more.
+
         Args:
             modules: where they are.
             plan: what to check, and how.
@@ -70,20 +74,28 @@ class Checker(ExitStack):
             """Finish modules whose runs have ended, until at most `max_pending` are pending."""
             while len(pending) > max_pending or not ended.empty():
                 module = ended.get()
+                if not module.is_second and module.changed_file() is not None:
+                    module.resources.close()
+                    pending[pending.index(module)] = start(module.source, is_second=True)
+                    continue
                 module.report = _finish(module, plan, self._no_pool)
                 keep(module.source, module.report)
                 while pending and (report := pending[0].report) is not None:
                     pending.popleft()
                     yield report
 
+        def start(source: ModuleSource, *, is_second: bool = False) -> _Pending:
+            module = _start(source, plan, self._pool, read_apart)
+            module.is_second = is_second
+            if module.run is None:
+                ended.put(module)
+            else:
+                module.run.add_done_callback(partial(_put, ended, module))
+            return module
+
         try:
             for source in modules:
-                module = _start(source, plan, self._pool, read_apart)
-                pending.append(module)
-                if module.run is None:
-                    ended.put(module)
-                else:
-                    module.run.add_done_callback(partial(_put, ended, module))
+                pending.append(start(source))
                 yield from finished(_MAX_PENDING if self._pool is not None else 0)
             yield from finished(0)
         finally:
@@ -100,11 +112,12 @@ def unchecked_report(source: ModuleSource, error: Exception, plan: ResolvedOptio
     return _finish(_unread(source, plan, error, ExitStack()), plan)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Pending:
     """A module that was read and checked statically, which took `seconds`.
 
-    `run` is the future of its observations, if it is run; `report` is set once it is known.
+    `run` is the future of its observations, if it is run; `report` is set once it is known. `before` is the state of
+    its files before they were read, and `error` why they could not be read.
     """
 
     seconds: float
@@ -114,10 +127,24 @@ class _Pending:
     resources: ExitStack
     run: Future[Any] | None = None
     report: ModuleReport | None = None
+    before: State | None = None
+    error: Exception | None = None
+    is_second: bool = False
+
+    def changed_file(self) -> str | None:
+        """Return the name of a file that is not what it was when the module was checked first; None if all are."""
+        if isinstance(self.error, ModuleChanged):
+            return self.error.name
+        files = self.context.module.files_at
+        if self.run is not None and files is not None and (changed := files.changed()) is not None:
+            return changed
+        place = local_path(self.source)
+        return changed_file(place, self.before) if place is not None and self.before is not None else None
 
 
 def _start(source: ModuleSource, plan: ResolvedOptions, pool: Pool | None, read_apart: Reader) -> _Pending:
-    begin, resources = time.monotonic(), ExitStack()
+    begin, resources, place = time.monotonic(), ExitStack(), local_path(source)
+    before = state_of(place) if place is not None else None
     try:
         report = read_apart(source)
         if report is not None:
@@ -130,9 +157,13 @@ def _start(source: ModuleSource, plan: ResolvedOptions, pool: Pool | None, read_
         run = None
         if pool is not None and evaluation.awaits_run():
             run = pool.submit(context.module, plan.contracts, plan.options.probe, convention=plan.convention)
-        return _Pending(time.monotonic() - begin, source, context, evaluation, resources, run)
+        return _Pending(time.monotonic() - begin, source, context, evaluation, resources, run, before=before)
+    except NotAModule:
+        why = "only the process that wrote it can read it" if is_in_memory(source) else "there is no module now"
+        error = ModuleUnavailable(f"not checked: {source}: {why}")
+        return replace(_unread(source, plan, error, resources), before=before)
     except Exception as error:
-        return _unread(source, plan, error, resources)
+        return replace(_unread(source, plan, error, resources), before=before)
 
 
 def _unread(source: ModuleSource, plan: ResolvedOptions, error: Exception, resources: ExitStack) -> _Pending:
@@ -143,7 +174,7 @@ def _unread(source: ModuleSource, plan: ResolvedOptions, error: Exception, resou
     else:
         results = internal_error(plan.rules, selected, "".join(traceback.format_exception(error)))
     context = Context(Module(path=source, format=None, file=""), plan.contracts, convention=plan.convention)
-    return _Pending(0.0, source, context, results, resources)
+    return _Pending(0.0, source, context, results, resources, error=error)
 
 
 def _finish(pending: _Pending, plan: ResolvedOptions, no_pool: str | None = None) -> ModuleReport:
@@ -186,9 +217,8 @@ def _results(
             observations = pending.run.result()
         except ProbeError as error:
             reason, crashed = str(error), error.internal
-        files = pending.context.module.files_at
-        if files is not None and (changed := files.changed()) is not None:
-            raise ModuleChanged(changed)
+    if (changed := pending.changed_file()) is not None and not isinstance(pending.error, ModuleChanged):
+        raise ModuleChanged(changed)
     if isinstance(pending.evaluation, Results):
         return observations, pending.evaluation
     if observations is None:

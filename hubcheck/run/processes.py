@@ -140,7 +140,8 @@ class WorkerProcesses:
                 line = b""
             if line == _NOT_VISIBLE:
                 raise ModuleUnavailable(
-                    f"not checked: {os.uname().nodename} does not see the folder; share it, or give a URI"
+                    f"not checked: nothing is at {path} on {os.uname().nodename}: it was removed, or this machine does"
+                    " not see it; share its folder, or give a URI"
                 )
             if line.endswith(b"\n"):
                 return line

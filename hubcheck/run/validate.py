@@ -12,7 +12,7 @@ from hubcheck.config.file import read_config
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report
 from hubcheck.module.limits import ReadLimits
-from hubcheck.module.uri import ModuleSource
+from hubcheck.module.uri import ModuleSource, is_in_memory
 from hubcheck.remote.fetch_options import user_cache
 from hubcheck.remote.sources import find_sources, named_folders
 from hubcheck.rulebook.convention import Convention
@@ -121,6 +121,7 @@ def modules_at(paths: Iterable[str | os.PathLike[str]], plan: ResolvedOptions) -
 def stream(modules: Sequence[ModuleSource], plan: ResolvedOptions) -> Generator[ModuleReport, None, None]:
     """Yield reports one by one, in the order of `modules`; the next modules run meanwhile."""
     reports: Generator[ModuleReport, None, None]
+    count = 1 if any(map(is_in_memory, modules)) else process_count(plan.options, len(modules))
     with ExitStack() as stack:
         cluster: Cluster | None = None
         if plan.options.cluster is not None:
@@ -132,7 +133,7 @@ def stream(modules: Sequence[ModuleSource], plan: ResolvedOptions) -> Generator[
             if cluster is not None:
                 yield from cluster.reports(unknown, keep)
             else:
-                yield from _locally(unknown, len(modules), plan, keep)
+                yield from _locally(unknown, count, plan, keep)
 
         if plan.options.cache is not None and plan.options.save_evidence is None:
             from hubcheck.run.cached_reports import cached_or_checked
@@ -147,11 +148,12 @@ def stream(modules: Sequence[ModuleSource], plan: ResolvedOptions) -> Generator[
 
 
 def _locally(modules: Iterable[ModuleSource], count: int, plan: ResolvedOptions, keep: Keep) -> Iterator[ModuleReport]:
+    """Check modules by `count` processes."""
     # Neither is imported when all reports are cached.
-    if (number := process_count(plan.options, count)) > 1:
+    if count > 1:
         from hubcheck.run import processes
 
-        yield from processes.reports(modules, plan, number, keep)
+        yield from processes.reports(modules, plan, count, keep)
         return
     from hubcheck.run.bounded_reading import BoundedReading
     from hubcheck.run.checker import Checker

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+
 from hubcheck.util.text import without_credentials
+
+_NAMES = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EMFILE", "ENFILE", "ENOMEM", "EIO", "ESTALE")
+_OF_MACHINE = {getattr(errno, name) for name in _NAMES if hasattr(errno, name)}
 
 
 class UserError(ValueError):
@@ -11,6 +16,19 @@ class UserError(ValueError):
 
 class ModuleUnavailable(RuntimeError):
     """A module could not be checked, for a reason outside the module and hubcheck; the message names it."""
+
+
+def is_of_machine(error: OSError) -> bool:
+    """Return whether an error says that this machine lacks space, memory or working disks, whatever a file holds."""
+    return error.errno in _OF_MACHINE
+
+
+def unwritable(error: OSError, variable: str) -> ModuleUnavailable:
+    """Return the error for files of a module that cannot be written for its check; `variable` names their folder."""
+    reason = error.strerror or str(error)
+    return ModuleUnavailable(
+        f"not checked: its files cannot be written for the check: {reason}; set {variable} to a folder with more space"
+    )
 
 
 class Unreachable(UserError):

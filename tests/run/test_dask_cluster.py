@@ -112,7 +112,7 @@ def test_a_module_that_a_worker_cannot_see_is_incomplete(
     assert [report.verdict == "incomplete" for report in reports] == [False, True, False]
     assert reports[1].findings == ()
     assert {outcome.status for outcome in reports[1].outcomes} == {"skipped"}
-    assert "does not see the folder" in (reports[1].outcomes[0].reason or "")
+    assert "this machine does not see it" in (reports[1].outcomes[0].reason or "")
 
 
 def test_after_the_scheduler_died_the_rest_is_incomplete(
