@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -163,20 +165,28 @@ def test_weights_that_are_exchanged_before_the_run_are_not_run(hub: Path) -> Non
     assert f"{SHARD} changed" in str(device.reason)
 
 
-def test_weights_that_are_written_to_during_a_check_leave_the_verdict_incomplete(hub: Path) -> None:
+def test_weights_that_are_written_to_all_the_time_leave_the_verdict_incomplete(hub: Path) -> None:
     from hubcheck.run.checker import Checker
     from hubcheck.run.options import Options
     from hubcheck.run.resolved import resolve
 
+    ended = threading.Event()
+
+    def write() -> None:
+        for size in itertools.count(3 << 20):
+            if ended.wait(0.05):
+                return
+            os.truncate(hub / "m" / SHARD, size)
+
     plan = resolve(Options(named=(hub,)))
-    with Checker(plan) as checker:
-
-        def modules() -> object:
-            yield hub / "m"
-            os.truncate(hub / "m" / SHARD, 3 << 20)  # between the first module's reading and its run
-            yield DATA / "a_good_feature_vector"
-
-        changed, unchanged = checker.reports(modules(), plan)  # type: ignore[arg-type]
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        with Checker(plan) as checker:
+            changed, unchanged = checker.reports([hub / "m", DATA / "a_good_feature_vector"], plan)
+    finally:
+        ended.set()
+        writer.join()
     assert changed.verdict == "incomplete"
     assert f"{SHARD} changed meanwhile" in str({outcome.reason for outcome in changed.outcomes})
     assert unchanged.verdict == "conforms"
