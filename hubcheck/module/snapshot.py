@@ -20,7 +20,7 @@ from hubcheck.module.links import Link, LinkPolicy
 from hubcheck.module.module_files import LinkedFile, Listing, ModuleChanged, ModuleFiles
 from hubcheck.util.errors import unwritable
 from hubcheck.util.folders import walk
-from hubcheck.util.locks import SNAPSHOT, private_folder
+from hubcheck.util.locks import SNAPSHOT, UNPACKED, private_folder
 
 _PROTOS = (*MODULE_FILES, "keras_metadata.pb", "fingerprint.pb")
 _MAX_COPY = 1 << 20
@@ -64,7 +64,7 @@ def snapshot(root: Path, limits: ReadLimits, links: LinkPolicy | None) -> Iterat
 
 
 @contextmanager
-def scratch_folder(prefix: str = "hubcheck-unpacked-") -> Iterator[Path]:
+def scratch_folder(prefix: str = UNPACKED) -> Iterator[Path]:
     """Yield a private folder for temporary files, see `private_folder`.
 
     Raises:

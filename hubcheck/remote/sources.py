@@ -52,7 +52,7 @@ def find_one_source(location: str | os.PathLike[str], fetch: FetchOptions) -> Mo
 def named_folders(locations: Iterable[str | os.PathLike[str]]) -> tuple[Path, ...]:
     """Return the absolute folders among paths and URIs that a user gave; links may lead to the files in them."""
     places = filter(None, map(local_path, map(parse_source, locations)))
-    return tuple(place.absolute() for place in places if place.is_dir())
+    return tuple(place.absolute() for place in places if os.path.isdir(place))  # noqa: PTH112 - of any name
 
 
 def open_source(
