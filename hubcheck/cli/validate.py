@@ -32,6 +32,7 @@ _FILE: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path)}
 @options.static
 @click.option("--select", multiple=True, metavar="RULE", help="Only this rule, or group of rules. Repeatable.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="All but this rule, or group of rules. Repeatable.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out modules and folders. Repeatable.")
 @options.rules
 @options.convention
 @click.option(
@@ -125,7 +126,7 @@ def command(
             probe=probe,
             config=config,
             named=named_folders(paths),
-            details=not no_cache or "html" in (style, *(target.format for target in files)),
+            details="html" in (style, *(target.format for target in files)),
         )
     )
     if plan.options.update_baseline and plan.options.baseline is None:

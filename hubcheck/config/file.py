@@ -34,7 +34,7 @@ class PolicyEntry:
 
     def covers(self, key: str) -> bool:
         """Whether `path` means the module: as a glob with `*`, `**` and `?`, or as a folder above it."""
-        return _pattern(self.path).fullmatch(key) is not None
+        return path_pattern(self.path).fullmatch(key) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Config:
     Attributes:
         levels: another level for a rule or group.
         links_below: folders to whose files links in modules may lead.
+        exclude: globs of modules that are left out.
         scripts: the script that publishes a module, by the module's key.
         memory: bytes that running a module may use.
     """
@@ -56,6 +57,7 @@ class Config:
     jobs: int | None = None
     rules: tuple[Path, ...] = ()
     links_below: tuple[Path, ...] = ()
+    exclude: tuple[str, ...] = ()
     baseline: Path | None = None
     levels: Mapping[str, Level] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
@@ -119,7 +121,8 @@ def read_config(file: Path, *, use_cache: bool = True) -> Config:
 
 
 @cache
-def _pattern(path: str) -> re.Pattern[str]:
+def path_pattern(path: str) -> re.Pattern[str]:
+    """Return what matches the paths of modules that a path means: a glob with `*`, `**` and `?`, or a folder above."""
     tokens = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     clean = path.removeprefix("./").rstrip("/")
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", clean if clean not in ("", ".") else "**")
@@ -153,6 +156,7 @@ def _parse(file: Path, content: bytes, use_cache: bool) -> Config | None:
         jobs=data.get("jobs"),
         rules=tuple(_folder(file, "rules", name) for name in data.get("rules", ())),
         links_below=tuple(_folder(file, "links-below", name) for name in data.get("links-below", ())),
+        exclude=tuple(data.get("exclude", ())),
         baseline=file.parent / data["baseline"] if "baseline" in data else None,
         levels=data.get("levels", {}),
         scripts={path if is_uri(path) else os.path.normpath(path): script for path, script in scripts.items()},

@@ -117,7 +117,7 @@ def _settings(plan: ResolvedOptions, environment: Iterable[str] | None) -> Itera
     yield repr(plan.own)
     yield repr(dict(options.config.levels) if options.config is not None else {})
     assumed, convention = sorted(plan.assume_passed), plan.convention
-    yield repr((assumed, convention, options.static, options.fail_on, options.details, plan.limits))
+    yield repr((assumed, convention, options.static, options.fail_on, plan.limits))
     if not options.static:
         yield repr((options.probe, options.sandbox, options.device, plan.devices))
         yield from tensorflow_releases() if environment is None else environment

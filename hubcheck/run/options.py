@@ -24,12 +24,13 @@ class Options:
     Attributes:
         baseline: a file of known findings, which do not fail.
         cache: the folder of reports of earlier runs; None: every module is checked.
-        details: whether reports hold the details that the HTML report shows.
+        details: whether reports hold the details that the HTML report shows; they always do if there is a cache.
         limits: how much of a module is read at most.
         download_cache: the folder of modules fetched from servers; None: they are not kept.
         cluster: the address of a Dask scheduler, or "local".
         links_below: folders to whose files links in modules may lead.
         sandbox: how far modules must be isolated; None: "required" for modules from servers, "auto" for others.
+        exclude: globs of modules that are left out, relative to the working folder.
         apart: whether this process only reads, within a deadline, for another one.
         named: the folders that were given as paths to check, to whose files links in the modules below may lead.
     """
@@ -56,6 +57,7 @@ class Options:
     cluster: str | None = None
     links_below: tuple[Path, ...] = ()
     named: tuple[Path, ...] = ()
+    exclude: tuple[str, ...] = ()
     apart: bool = False
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubcheck.config.exclusions import Exclusions
 from hubcheck.config.rule_folders import rule_folders
 from hubcheck.config.unchecked import with_unchecked
 from hubcheck.engine.identity import module_key, project_root
@@ -45,6 +46,7 @@ class ResolvedOptions:
         assume_passed: rules whose failure does not keep others from being checked.
         limits: how much of a module is read at most.
         project_root: the folder that modules' keys are relative to.
+        exclusions: which modules are left out.
         policy: ignores, expected failures and the baseline, if there are any.
         devices: where modules are run; None if they are not run by this process.
         rules_by_module: the rules to report of single modules, instead of `selected`.
@@ -59,6 +61,7 @@ class ResolvedOptions:
     assume_passed: frozenset[str]
     limits: ReadLimits
     project_root: Path
+    exclusions: Exclusions
     policy: Policy | None = None
     devices: DeviceSelection | None = None
     rules_by_module: Mapping[Path, set[str]] | None = None
@@ -113,7 +116,7 @@ class ResolvedOptions:
             summary,
             interrupted=interrupted,
             incomplete=incomplete,
-            notices=notices,
+            notices=(*self.exclusions.notices(), *notices),
             project_root=str(self.project_root),
             rules=self.rules,
             convention=self.convention,
@@ -122,13 +125,20 @@ class ResolvedOptions:
         )
 
 
+def _globs(options: Options) -> Iterator[tuple[str, Path]]:
+    yield from ((glob, Path.cwd()) for glob in options.exclude)
+    if options.config is not None:
+        yield from ((glob, options.config.folder) for glob in options.config.exclude)
+
+
 def resolve(options: Options) -> ResolvedOptions:
     """Load everything that the options and their configuration name.
 
     Raises:
         UnknownRule, DataFileError, UnknownPredicate, UserError: it cannot be used.
     """
-    options = with_configuration(options)
+    # Cached reports have details, so that runs with and without an HTML report serve each other.
+    options = replace(with_configuration(options), details=options.details or options.cache is not None)
     if options.convention not in (None, *CONVENTIONS):
         raise UserError(f"no convention is called {options.convention!r}; they are {' and '.join(CONVENTIONS)}")
     folders = rule_folders(options.rules)
@@ -162,6 +172,7 @@ def resolve(options: Options) -> ResolvedOptions:
         assume_passed=frozenset(matching("safety", rules)) if options.run_unsafe else frozenset(),
         limits=options.limits or LIMITS,
         project_root=options.config.folder if options.config else project_root(),
+        exclusions=Exclusions(_globs(options)),
         policy=policy,
         devices=devices,
     )

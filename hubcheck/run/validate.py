@@ -50,6 +50,7 @@ def validate(  # noqa: PLR0913 - one for each option
     config: str | os.PathLike[str] | None = None,
     cluster: str | None = None,
     links_below: Iterable[str | os.PathLike[str]] = (),
+    exclude: Iterable[str] = (),
 ) -> Report:
     """Check that modules keep the Common Signatures for Images.
 
@@ -74,6 +75,7 @@ def validate(  # noqa: PLR0913 - one for each option
         config: a hubcheck.toml or pyproject.toml; none is looked for. The arguments above take precedence.
         cluster: the address of a Dask scheduler whose workers check the modules, or "local" for workers here.
         links_below: folders to whose files links in modules may lead, besides the folders in `path`.
+        exclude: globs of modules and folders to leave out, relative to the working folder.
 
     Returns:
         A Report with one ModuleReport for each module, in the order of the paths.
@@ -82,7 +84,7 @@ def validate(  # noqa: PLR0913 - one for each option
         NotAModule: there is no module at a path or URI.
         UnknownRule: a selection matches nothing.
         DataFileError: a rule, signature or configuration file cannot be used.
-        UserError: the cluster cannot be reached.
+        UserError: the cluster cannot be reached, or all modules are excluded.
     """
     paths = [path] if isinstance(path, str | os.PathLike) else path
     options = Options(
@@ -104,18 +106,21 @@ def validate(  # noqa: PLR0913 - one for each option
         cluster=cluster,
         links_below=tuple(Path(folder).absolute() for folder in links_below),
         named=named_folders(paths),
+        exclude=tuple(exclude),
     )
     plan = resolve(options)
     return plan.report(stream(modules_at(paths, plan), plan))
 
 
 def modules_at(paths: Iterable[str | os.PathLike[str]], plan: ResolvedOptions) -> list[ModuleSource]:
-    """Return every module at or below the paths and URIs, once each.
+    """Return every module at or below the paths and URIs that is not excluded, once each.
 
     Raises:
         NotAModule: there is none at one of them.
+        UserError: all are excluded.
     """
-    return list(dict.fromkeys(module for path in paths for module in find_sources(path, plan.fetch)))
+    found = dict.fromkeys(module for path in paths for module in find_sources(path, plan.fetch))
+    return plan.exclusions.kept(list(found))
 
 
 def stream(modules: Sequence[ModuleSource], plan: ResolvedOptions) -> Generator[ModuleReport, None, None]:

@@ -36,7 +36,8 @@ def module_file(path: Path, parent: pytest.Collector) -> ModuleFile | None:
     below = any(path.is_relative_to(config.invocation_params.dir / root) for root in roots)
     if not below and not parent.session.isinitpath(path):
         return None
-    if is_archive and not run_state(config).session.is_module(path):
+    session = run_state(config).session
+    if session.is_excluded(path if is_archive else path.parent) or (is_archive and not session.is_module(path)):
         return None
     return ModuleFile.from_parent(parent, path=path)
 

@@ -68,6 +68,10 @@ class CheckSession:
         selected = self._plan.selected_for(module)
         return [rule for rule in self._plan.rules if rule in selected]
 
+    def is_excluded(self, module: Path) -> bool:
+        """Return whether the configuration leaves a module out."""
+        return self._plan.exclusions.covers(module)
+
     def is_module(self, archive: Path) -> bool:
         return names_module(archive, self._plan.limits)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,54 @@ def test_folders_are_searched_and_a_module_is_not_searched_further(tmp_path):
 
 def test_a_module_given_twice_is_checked_once():
     assert len(document("--static", GOOD, GOOD)["modules"]) == 1
+
+
+def checked(done: subprocess.CompletedProcess[str], folder: Path) -> list[str]:
+    return [Path(module["path"]).relative_to(folder).as_posix() for module in json.loads(done.stdout)["modules"]]
+
+
+@pytest.mark.parametrize(
+    ("globs", "left"),
+    [
+        (["hub/drafts"], ["hub/draft-3", "hub/m"]),
+        (["drafts"], ["hub/draft-3", "hub/m"]),
+        (["draft*"], ["hub/m"]),
+        (["hub/*/one", "./hub/draft-3/"], ["hub/drafts/two", "hub/m"]),
+        (["**/two"], ["hub/draft-3", "hub/drafts/one", "hub/m"]),
+        (["{folder}/hub/drafts/**"], ["hub/draft-3", "hub/m"]),
+        (["draft", "hub/two", "hub/draf"], ["hub/draft-3", "hub/drafts/one", "hub/drafts/two", "hub/m"]),
+    ],
+)
+@pytest.mark.parametrize("configured", [False, True])
+def test_excluded_modules_are_not_checked_but_counted(globs, left, configured, tmp_path):
+    names = ["hub/draft-3", "hub/drafts/one", "hub/drafts/two", "hub/m"]
+    for name in names:
+        shutil.copytree(GOOD, tmp_path / name)
+    globs = [glob.format(folder=tmp_path) for glob in globs]
+    options = [part for glob in globs for part in ("--exclude", glob)]
+    if configured:
+        (tmp_path / "hubcheck.toml").write_text(f"exclude = {json.dumps(globs)}\n")
+        options = []
+    done = hubcheck("validate", "--static", "--format", "json", *options, tmp_path / "hub", cwd=tmp_path)
+    assert checked(done, tmp_path) == left
+    number = len(names) - len(left)
+    notices = json.loads(done.stdout).get("notices", [])
+    assert [notice.partition(",")[0] for notice in notices] == (
+        [f"excluded: {number} module{'s' * (number > 1)}"] if number else []
+    )
+
+
+def test_modules_outside_of_the_folder_are_excluded_by_their_names_below_it(tmp_path):
+    (tmp_path / "draft").mkdir()
+    for name in ("hub/draft", "hub/m"):
+        shutil.copytree(GOOD, tmp_path / name)
+    command = ("validate", "--static", "--format", "json", "--exclude", "draft")
+    assert checked(hubcheck(*command, tmp_path / "hub", cwd=tmp_path / "draft"), tmp_path) == ["hub/m"]
+    done = hubcheck(*command, ".", cwd=Path(shutil.copytree(GOOD, tmp_path / "draft" / "m")))
+    assert len(json.loads(done.stdout)["modules"]) == 1, "the name of a folder above the working folder"
+
+
+def test_a_run_without_any_module_left_is_exit_2():
+    done = hubcheck("validate", "--static", "--exclude", "a_good*", GOOD)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Error: nothing to check: all modules (1) are excluded by a_good*\n"

@@ -69,6 +69,38 @@ def test_the_report_of_an_unchanged_module_comes_from_the_cache(
     assert [finding.rule for finding in second[0].findings] == ["image-input/batch-size"]
 
 
+@pytest.mark.parametrize("details", [True, False])
+def test_runs_with_and_without_an_html_report_serve_each_other(
+    details: bool, module: Path, options: Options, reads: list[Path]
+) -> None:
+    (first,) = check(replace(options, details=details), module)
+    (second,) = check(replace(options, details=not details), module)
+    assert reads == [module]
+    assert (first.from_cache, second.from_cache) == (False, True)
+    assert first.details is not None
+    assert first.details == second.details
+
+
+def test_an_interrupted_run_resumes_whatever_is_printed_and_written(tmp_path: Path) -> None:
+    hub = tmp_path / "hub"
+    for number in range(6):
+        shutil.copytree(DATA / "e_fixed_batch_1", hub / f"m{number}")
+    plan = resolve(Options(static=True, cache=tmp_path / "hubcheck" / "reports", named=(hub,)))
+    interrupted = stream(sorted(hub.iterdir()), plan)
+    assert [next(interrupted).from_cache for _ in range(3)] == [False] * 3
+    interrupted.close()
+    command = [sys.executable, "-m", "hubcheck", "validate", "--static", str(hub)]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    for options, count in (
+        (["--output", str(tmp_path / "x.html")], "6 modules (3 cached): "),
+        (["--format", "concise", "--output", str(tmp_path / "x.sarif")], "6 modules (6 cached): "),
+        (["--verbose", "--color", "always"], "6 modules (6 cached): "),
+    ):
+        done = subprocess.run([*command, *options], capture_output=True, text=True, check=False, env=environment)
+        assert count in done.stdout, done.stdout + done.stderr
+    assert (tmp_path / "x.html").read_text(encoding="utf-8").count("<svg") >= 6, "the cached modules have their graphs"
+
+
 def test_without_a_cache_every_run_checks(module: Path, options: Options, reads: list[Path]) -> None:
     for _ in range(2):
         check(replace(options, cache=None), module)
