@@ -57,8 +57,9 @@ def export_module(
     with staging(target) as stage:
         new = stage / target.name
         folders = {name: new / name if both else new for name in formats}
-        _write(module, default, folders, tf1_compat)
-        text = module_md(module, default, {name: read(folder) for name, folder in folders.items()})
+        effects, notes = _write(module, default, folders, tf1_compat)
+        written = {name: read(folder) for name, folder in folders.items()}
+        text = module_md(module, default, written, training_effects=effects, notes=[*module.notes, *notes])
         (new / MODULE_MD).write_text(text, encoding="utf-8")
         findings = _check(target, list(folders.values()), probe)
         for name, archive in archives.items():
@@ -67,10 +68,13 @@ def export_module(
         for archive in archives.values():
             commit(stage / archive.name, archive, replace=overwrite)
     modules = {name: target / folder.relative_to(new) for name, folder in folders.items()}
-    return ExportResult(path, modules, tuple(archives.values()), tuple(module.notes), findings)
+    return ExportResult(path, modules, tuple(archives.values()), (*module.notes, *notes), findings)
 
 
-def _write(module: ModuleDefinition, default: str, folders: dict[str, Path], tf1_compat: bool) -> None:
+def _write(
+    module: ModuleDefinition, default: str, folders: dict[str, Path], tf1_compat: bool
+) -> tuple[list[str], list[str]]:
+    """Write the module in every format; return what training does that inference does not, and notes."""
     try:
         from hubcheck.author.writers import tf1_hub, tf2_saved_model
         from hubcheck.author.writers.tracing import TracedModule
@@ -83,6 +87,7 @@ def _write(module: ModuleDefinition, default: str, folders: dict[str, Path], tf1
             tf2_saved_model.write(traced, folder)
         else:
             tf1_hub.write(traced, folder, tf1_compat=tf1_compat)
+    return traced.training_effects(), traced.notes()
 
 
 def _check(target: Path, folders: list[Path], probe: bool) -> tuple[Finding, ...]:

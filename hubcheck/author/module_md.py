@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,12 +15,21 @@ MODULE_MD = "MODULE.md"
 _SHOWN_CLASSES = 20
 
 
-def module_md(module: ModuleDefinition, default: str, written: Mapping[str, Module]) -> str:
+def module_md(
+    module: ModuleDefinition,
+    default: str,
+    written: Mapping[str, Module],
+    *,
+    training_effects: Sequence[str],
+    notes: Sequence[str],
+) -> str:
     """Return the documentation in Markdown.
 
     Args:
         default: the primary task's signature.
         written: by format, the modules as they were read back.
+        training_effects: what training does that inference does not.
+        notes: sentences about the module.
     """
     facts = next(iter(written.values()))
     assert facts.inference is not None
@@ -41,6 +50,8 @@ def module_md(module: ModuleDefinition, default: str, written: Mapping[str, Modu
     text = environment.get_template(f"{MODULE_MD}.j2").render(
         module=module,
         default=default,
+        notes=notes,
+        training=" and ".join(training_effects) or "computes the same",
         formats=written,
         height=module.image_size[0],
         width=module.image_size[1],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from hubcheck.cli.echo import echo
+from hubcheck.cli.option_names import in_option_names
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS
 from hubcheck.util.errors import UserError
 
@@ -22,9 +24,18 @@ _SIGNATURES = ("image_feature_vector", "image_classification")
 @click.command("adapt")
 @click.argument("source", metavar="SRC")
 @click.argument("target", metavar="DST")
-@click.option("--features", metavar="NAME", help="The output or Keras layer with the feature vectors.")
+@click.option(
+    "--features",
+    metavar="NAME",
+    help="The output or Keras layer with the feature vectors; LAYER.input is what goes into a layer.",
+)
 @click.option("--logits", metavar="NAME", help="The output or Keras layer with the logits.")
-@click.option("--hidden", multiple=True, metavar="NAME", help="Another output or layer to return. Repeatable.")
+@click.option(
+    "--hidden",
+    multiple=True,
+    metavar="NAME",
+    help="Another output or layer to return, or a pattern: 'block_*'. Repeatable.",
+)
 @click.option(
     "--pixels",
     metavar="LOW,HIGH|MODE",
@@ -36,7 +47,14 @@ _SIGNATURES = ("image_feature_vector", "image_classification")
 @click.option("--std", metavar="N[,N,N]", help="Divide the pixels by this, after the mean is subtracted.")
 @click.option("--bgr", is_flag=True, help="The model takes blue, green and red; --mean and --std are in this order.")
 @click.option("--architecture", metavar="NAME", help="The network's name.  [default: after SRC]")
-@click.option("--input", metavar="NAME", help="The input for the images, if there are several.")
+@click.option("--input", metavar="NAME", help="The input for the images, if there are several; see --constant.")
+@click.option(
+    "--constant",
+    "constants",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="The value of another input, in JSON: is_training=false, or scale=[1,2]. Repeatable.",
+)
 @click.option("--signature", metavar="NAME", help="The SavedModel's signature to adapt.  [default: the default one]")
 @click.option("--image-size", metavar="H,W", help="Height and width in pixels, if the model does not fix them.")
 @click.option("--classes", metavar="FILE", help="A text file with the names of the classes, one per line.")
@@ -52,6 +70,11 @@ _SIGNATURES = ("image_feature_vector", "image_classification")
     type=click.Choice(["tf2", "tf1-hub"]),
     help="The format to write. Repeatable.  [default: tf2]",
 )
+@click.option(
+    "--custom-objects",
+    metavar="MODULE",
+    help="A Python module, or a .py file, with the classes and functions that a Keras file needs.",
+)
 @click.option("--package", is_flag=True, help="Also write a .tar.gz.")
 @click.option("--overwrite", is_flag=True, help="Replace a module at DST, atomically.")
 @click.option("--static", is_flag=True, help="Check the result from its files alone; do not run it.")
@@ -65,6 +88,7 @@ def command(
     std: str | None,
     bgr: bool,
     image_size: str | None,
+    constants: Sequence[str],
     formats: Sequence[str],
     static: bool,
     **given: Any,
@@ -81,7 +105,7 @@ def command(
         --default image_feature_vector
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from hubcheck.author import AuthorWarning, ConformanceError
+    from hubcheck.author import AuthorError, AuthorWarning, ConformanceError
     from hubcheck.author.sources.files import from_file
     from hubcheck.author.sources.pixels import PRESETS, Pixels, normalized
 
@@ -94,6 +118,7 @@ def command(
         bgr=bgr,
     )
     given["image_size"] = _numbers(image_size, int, "--image-size", "H,W, such as 224,224") if image_size else None
+    given["constants"] = dict(_constant(text) for text in constants)
     export = {name: given.pop(name) for name in ("default", "package", "overwrite", "tf1_compat")}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
@@ -104,10 +129,10 @@ def command(
         except ConformanceError as error:
             echo(str(error), err=True)
             return EXIT_FINDINGS
-        except FileExistsError as error:
-            raise UserError(str(error).replace("overwrite=True", "--overwrite")) from error
+        except (AuthorError, FileExistsError) as error:
+            raise UserError(in_option_names(str(error), command)) from error
     for text in dict.fromkeys([*result.notes, *(str(warning.message) for warning in caught)]):
-        echo(text)
+        echo(in_option_names(text, command))
     for path in (*result.modules.values(), *result.archives):
         echo(f"wrote {path}")
     return EXIT_CONFORMS
@@ -123,3 +148,11 @@ def _numbers(
     except ValueError:
         raise UserError(f"{option} must be {example}; it is {text!r}") from None
     return numbers
+
+
+def _constant(text: str) -> tuple[str, Any]:
+    name, assigned, value = text.partition("=")
+    try:
+        return name, json.loads(value if assigned else "")
+    except ValueError:
+        raise UserError(f"--constant must be NAME=VALUE with a value in JSON; it is {text!r}") from None

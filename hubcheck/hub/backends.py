@@ -78,12 +78,14 @@ class ObjectBackend:
     def apply(self, signature: Signature, inputs: Mapping[str, Any]) -> dict[str, Any]:
         if not self._training:
             return dict(self._loaded.signatures[signature.key](**inputs))
-        if signature.key != self._default:
+        # hubcheck.author writes a callable for each task, by the name of its signature.
+        function = self._loaded if signature.key == self._default else getattr(self._loaded, signature.key, None)
+        if not callable(function):
             raise ValueError(
-                f"Signature {signature.key!r} has no training graph in a TF2 module: only the default one has, "
+                f"Signature {signature.key!r} has no training graph in this TF2 module: the default one has, "
                 'with tags={"train"}'
             )
-        return {"default": self._loaded(*inputs.values(), training=True)}
+        return {"default": function(*inputs.values(), training=True)}
 
 
 class GraphBackend:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import keras
@@ -14,7 +15,7 @@ import hubcheck
 from hubcheck.cli.group import cli
 from hubcheck.util.errors import UserError
 from tests.author.networks import keras_model
-from tests.author.test_saved_models import v1_model
+from tests.author.test_saved_models import several_inputs, v1_model
 
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
@@ -73,6 +74,80 @@ def test_wrong_arguments_are_explained_in_one_line(tmp_path, arguments, words):
         called("adapt", tmp_path / "old", tmp_path / "m", *arguments)
     assert words in str(caught.value) and "\n" not in str(caught.value)
     assert not (tmp_path / "m").exists()
+
+
+def test_messages_name_options_of_the_command(tmp_path):
+    def message(source, *arguments):
+        with pytest.raises(UserError) as caught:
+            called("adapt", tmp_path / source, tmp_path / "m", "--pixels=0,1", *arguments)
+        return str(caught.value)
+
+    layers = keras.layers
+    gray = [keras.Input((8, 8, 1)), layers.GlobalMaxPooling2D(name="pool"), layers.Dense(2, name="top")]
+    keras.Sequential(gray).save(tmp_path / "gray.keras")
+    keras.Sequential([keras.Input((None, None, 3)), layers.GlobalMaxPooling2D(name="pool")]).save(tmp_path / "any.h5")
+    both = ("--features=pool", "--logits=top", "--grayscale")
+    assert "with --grayscale the module" in message("gray.keras", "--features=pool")
+    assert "--default image_feature_vector or --default image_classification" in message("gray.keras", *both)
+    assert "(--features)" in message("gray.keras")
+    assert "as --image-size H,W" in message("any.h5", "--features=pool")
+    assert "--classes and --activation" in message("gray.keras", "--features=pool", "--activation=x", "--grayscale")
+
+
+def test_custom_objects_of_a_keras_file_are_imported(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = """
+        import keras
+
+        class {name}(keras.layers.Layer):
+            def call(self, x):
+                return x * 2
+    """
+    for name in ("Doubled", "Twice"):
+        Path(f"my_{name.lower()}.py").write_text(textwrap.dedent(code.format(name=name)))
+        scope: dict = {}
+        exec(Path(f"my_{name.lower()}.py").read_text(), scope)
+        own = [keras.Input((8, 8, 3)), scope[name](), keras.layers.GlobalMaxPooling2D(name="pool")]
+        keras.Sequential(own).save(f"{name}.keras")
+    options = ("--features=pool", "--pixels=0,1", "--static")
+    with pytest.raises(UserError, match=r"by Keras 3.*Doubled.*pass --custom-objects"):
+        called("adapt", "Doubled.keras", "m", *options)
+    assert called("adapt", "Doubled.keras", "a", *options, "--custom-objects=my_doubled.py") == 0
+    assert called("adapt", "Twice.keras", "b", *options, "--custom-objects=my_twice") == 0
+    with pytest.raises(UserError, match="cannot be imported from 'none'"):
+        called("adapt", "Twice.keras", "c", *options, "--custom-objects=none")
+
+
+def test_the_complaint_of_the_library_that_wrote_a_file_is_shown(tmp_path):
+    tf_keras = pytest.importorskip("tf_keras")
+
+    class Own(tf_keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    model = tf_keras.Sequential([tf_keras.Input((8, 8, 3)), Own(), tf_keras.layers.GlobalMaxPooling2D()])
+    for name in ("old.keras", "old.h5"):
+        model.save(tmp_path / name)
+        with pytest.raises(UserError, match=r"by Keras 2.*Own"):
+            called("adapt", tmp_path / name, tmp_path / "m", "--features=x", "--pixels=0,1")
+
+
+def test_other_inputs_get_constants(tmp_path):
+    source = tmp_path / "old"
+    several_inputs(source)
+    options = ("--logits", "scores", "--pixels=0,1", "--static", "--constant", "training=false")
+    assert called("adapt", source, tmp_path / "m", *options, "--constant", "scale=[2,2,2]") == 0
+    with pytest.raises(UserError, match=r"--input.*--constant"):
+        called("adapt", source, tmp_path / "n", *options)
+    with pytest.raises(UserError, match="in JSON"):
+        called("adapt", source, tmp_path / "n", *options, "--constant", "scale")
+
+
+def test_warnings_of_reference_variables_are_not_printed(tmp_path):
+    v1_model(tmp_path / "old", refs=True)
+    options = ("--logits", "scores", "--pixels", "0,255", "--static")
+    done = hubcheck_command("adapt", tmp_path / "old", tmp_path / "m", *options)
+    assert done.returncode == 0 and "reference variable" not in done.stdout + done.stderr
 
 
 def test_an_existing_target_is_kept(tmp_path):

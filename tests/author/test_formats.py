@@ -82,8 +82,7 @@ def test_every_weight_is_stored_once(exported, format):
 def test_the_tf2_object_is_reusable(exported):
     loaded = tf.saved_model.load(str(exported[2] / "tf2"))
     assert len(loaded.variables) == 3
-    # Consumers of the callable do not train what it does not use (the classifier).
-    assert [variable.name for variable in loaded.trainable_variables] == ["kernel:0"]
+    assert [variable.name for variable in loaded.trainable_variables] == ["kernel:0", "dense:0"]
     np.testing.assert_allclose(
         [loss() for loss in loaded.regularization_losses], [0.01 * tf.nn.l2_loss(exported[1].kernel)]
     )
@@ -102,9 +101,24 @@ def test_a_tf2_module_updates_in_training_only(exported):
 
 def test_gradients_reach_the_trainable_variables(exported):
     loaded = tf.saved_model.load(str(exported[2] / "tf2"))
+    kernel, dense = loaded.trainable_variables
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(loaded(IMAGES, training=True) ** 2)
-    assert all(np.any(gradient != 0) for gradient in tape.gradient(loss, loaded.trainable_variables))
+    assert np.any(tape.gradient(loss, kernel) != 0)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(loaded.image_classification(IMAGES, training=True) ** 2)
+    assert all(np.any(gradient != 0) for gradient in tape.gradient(loss, [kernel, dense]))
+
+
+@pytest.mark.parametrize("format", ["tf2", "tf1-hub"])
+@pytest.mark.parametrize("task", TASKS)
+def test_each_task_is_fine_tuned_in_each_format(exported, format, task):
+    loaded = hub.Module(exported[2] / format, trainable=True, tags={"train"})
+    assert len(loaded.trainable_variables) == 2
+    used = loaded.trainable_variables if task == TASKS[1] else loaded.trainable_variables[:1]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(loaded({"images": IMAGES}, signature=task) ** 2)
+    assert all(np.any(gradient != 0) for gradient in tape.gradient(loss, used))
 
 
 def test_a_tf1_hub_module_has_the_collections_of_the_format(exported):
@@ -159,6 +173,7 @@ def test_a_single_task_needs_no_default(tmp_path):
         return tf.reduce_mean(images, [1, 2]) * [1.0, 2.0, 3.0]
 
     made = module.export(tmp_path / "m", format=("tf2", "tf1-hub"), probe=False)
+    assert "no variables" in made.notes[0] and made.notes[0] in (made.path / "MODULE.md").read_text()
     for folder in made.modules.values():
         np.testing.assert_allclose(hub.Module(folder)(IMAGES), logits(IMAGES), rtol=1e-6)
         assert hub.Module(folder).variables == []
@@ -262,18 +277,3 @@ def test_random_generators_are_active_in_training_only(tmp_path):
         inference, train = hub.Module(folder), hub.Module(folder, tags={"train"})
         assert np.array_equal(inference(IMAGES), inference(IMAGES))
         assert not np.array_equal(train(IMAGES), train(IMAGES))
-
-
-def test_variables_with_the_same_name_are_distinguished(tmp_path):
-    first, second = (tf.Variable(tf.fill([3, 3], value)) for value in (2.0, 5.0))
-    assert first.name == second.name
-    module = author.ImageModule("Twins", (HEIGHT, WIDTH))
-
-    @module.feature_vector
-    def features(images):
-        return tf.reduce_mean(images, [1, 2]) @ first @ second
-
-    made = module.export(tmp_path / "m", format=("tf2", "tf1-hub"), probe=False)
-    for folder in made.modules.values():
-        np.testing.assert_allclose(hub.Module(folder)(IMAGES), features(IMAGES), rtol=1e-5)
-        assert len(hub.Module(folder).variables) == 2

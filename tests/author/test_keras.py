@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import warnings
 
 import numpy as np
@@ -14,11 +13,6 @@ from tests.author.networks import CLASSES, FEATURES, HEIGHT, WIDTH, keras_model,
 
 IMAGES = random_images()
 FORMATS = ("tf2", "tf1-hub")
-
-
-@pytest.fixture(params=["keras", "tf_keras"])
-def keras(request):
-    return importlib.import_module(request.param)
 
 
 def refusal(*args, **kwargs) -> author.AuthorError:
@@ -183,9 +177,56 @@ def test_an_unknown_layer_is_an_error_with_a_suggestion(keras):
     assert "'conv2'" in str(refusal(keras_model(keras), features="pool", hidden=["conv3"]))
 
 
-def test_dropout_as_the_last_layer_is_refused(keras):
-    error = refusal(keras_model(keras), features="last_drop")
-    assert error.rule == "output/no-dropout" and "'pool'" in str(error)
+def test_dropout_as_the_last_layer_is_refused_and_its_input_taken(keras, tmp_path):
+    model = keras_model(keras)
+    error = refusal(model, features="last_drop")
+    assert error.rule == "output/no-dropout" and "'pool', as 'last_drop.input'" in str(error)
+    module = author.from_keras(model, architecture="Net", features="last_drop.input", pixels=(0, 1))
+    made = export(module, tmp_path / "m", format="tf2")
+    np.testing.assert_allclose(hub.Module(made.path)(IMAGES), cut(keras, model, "pool")(IMAGES), rtol=1e-4, atol=1e-6)
+
+
+def test_a_hint_goes_by_the_graph(keras):
+    layers = keras.layers
+    inputs = keras.Input((HEIGHT, WIDTH, 3))
+    drop = layers.Dropout(0.5, name="drop")
+    pooled, other = layers.GlobalMaxPooling2D(name="max")(inputs), layers.GlobalAveragePooling2D(name="mean")(inputs)
+    model = keras.Model(inputs, layers.Add()([drop(pooled), other]))
+    assert "the output of 'max'" in str(refusal(model, features="drop"))
+
+
+def test_the_output_of_an_operation_is_taken(keras, tmp_path):
+    layers = keras.layers
+    inputs = keras.Input((HEIGHT, WIDTH, 3))
+    tokens = layers.Reshape((HEIGHT * WIDTH, 3))(inputs)
+    model = keras.Model(inputs, layers.Dense(2)(tokens[:, 0]))
+    name = "get_item" if keras.__name__ == "keras" else next(one.name for one in model.layers if "getitem" in one.name)
+    operations = getattr(model, "operations", model.layers)
+    name = next(one.name for one in operations if one.name.startswith(name))
+    module = author.from_keras(model, architecture="Net", features=name, pixels=(0, 1))
+    for folder in export(module, tmp_path / "m").modules.values():
+        np.testing.assert_allclose(hub.Module(folder)(IMAGES), IMAGES[:, 0, 0], rtol=1e-6)
+
+
+def test_hidden_outputs_are_chosen_by_a_pattern(keras, tmp_path):
+    module = author.from_keras(keras_model(keras), architecture="Net", features="pool", hidden=["conv*"], pixels=(0, 1))
+    made = export(module, tmp_path / "m", format="tf2")
+    assert set(hub.Module(made.path)(IMAGES, as_dict=True)) == {"default", "Net/conv", "Net/conv2"}
+    assert "no layer matches 'block_*'" in str(refusal(keras_model(keras), features="pool", hidden=["block_*"]))
+
+
+def test_an_ambiguous_name_is_refused_with_the_choices(keras, tmp_path):
+    def tower(name, layer):
+        one = keras.Sequential([keras.Input((HEIGHT, WIDTH, 3)), layer(name="pool")], name=name)
+        return one
+
+    inputs = keras.Input((HEIGHT, WIDTH, 3))
+    towers = [tower("left", keras.layers.GlobalMaxPooling2D), tower("right", keras.layers.GlobalAveragePooling2D)]
+    model = keras.Model(inputs, keras.layers.Add()([one(inputs) for one in towers]), name="both")
+    assert "choose one of 'both/left/pool', 'both/right/pool'" in str(refusal(model, features="pool"))
+    module = author.from_keras(model, architecture="Net", features="right/pool", pixels=(0, 1))
+    made = export(module, tmp_path / "m", format="tf2")
+    np.testing.assert_allclose(hub.Module(made.path)(IMAGES), IMAGES.mean((1, 2)), rtol=1e-5)
 
 
 def test_dropout_before_the_last_layer_is_found_by_the_rules(keras, tmp_path):
@@ -228,6 +269,32 @@ def test_inputs_other_than_a_batch_of_images_are_refused(keras):
     assert refusal(two, features="pool").rule == "image-input/sole"
 
 
+def test_inputs_besides_the_images_get_constants(keras, tmp_path):
+    layers = keras.layers
+    images, scale = keras.Input((HEIGHT, WIDTH, 3), name="images"), keras.Input((3,), name="scale")
+    x = layers.Multiply(name="scaled")([layers.GlobalMaxPooling2D()(images), scale])
+    model = keras.Model([images, scale], layers.Flatten(name="flat")(x))
+    assert "constants=" in str(refusal(model, features="flat", input="images"))
+    module = author.from_keras(
+        model, architecture="Net", features="flat", pixels=(0, 1), constants={"scale": [1.0, 2.0, 3.0]}
+    )
+    for folder in export(module, tmp_path / "m").modules.values():
+        np.testing.assert_allclose(hub.Module(folder)(IMAGES), IMAGES.max((1, 2)) * [1, 2, 3], rtol=1e-6)
+
+
+def test_the_documentation_says_what_training_does(tmp_path):
+    import keras
+
+    module = author.from_keras(keras_model(keras), architecture="Net", features="pool", pixels=(0, 1))
+    export(module, tmp_path / "m", format="tf2")
+    text = (tmp_path / "m" / "MODULE.md").read_text()
+    assert "`training=True` updates batch normalization and applies inner dropout or noise" in text
+    layers = [keras.Input((HEIGHT, WIDTH, 3)), keras.layers.Conv2D(4, 3), keras.layers.GlobalMaxPooling2D(name="pool")]
+    module = author.from_keras(keras.Sequential(layers), architecture="Net", features="pool", pixels=(0, 1))
+    export(module, tmp_path / "n", format="tf2")
+    assert "`training=True` computes the same" in (tmp_path / "n" / "MODULE.md").read_text()
+
+
 def test_an_object_that_is_not_a_model_is_an_error():
     assert "Keras 3 or tf_keras" in str(refusal(lambda images: images, features="x"))
 
@@ -248,79 +315,6 @@ def test_mixed_precision_becomes_float32(tmp_path):
         made = export(module, tmp_path / "m")
     for folder in made.modules.values():
         assert hub.Module(folder)(IMAGES).dtype == tf.float32
-
-
-KEPT: list = []
-
-
-def preprocess_input(images):
-    """Keep a tensor from the first call, as preprocess_input of efficientnet does."""
-    if not KEPT:
-        KEPT.append(tf.constant([0.5, 0.4, 0.3]))
-    return images - KEPT[0]
-
-
-def test_a_pixel_function_may_keep_a_tensor_from_its_first_call(keras, tmp_path):
-    KEPT.clear()
-    model = keras_model(keras)
-    module = author.from_keras(model, architecture="Net", features="pool", pixels=preprocess_input)
-    made = export(module, tmp_path / "m")
-    wanted = cut(keras, model, "pool")(IMAGES - [0.5, 0.4, 0.3], training=False)
-    for folder in made.modules.values():
-        np.testing.assert_allclose(hub.Module(folder)(IMAGES), wanted, rtol=1e-4, atol=1e-6)
-
-
-def test_a_tensor_of_another_trace_is_refused(tmp_path):
-    kept = []
-    module = author.ImageModule("Net", (HEIGHT, WIDTH))
-
-    @module.feature_vector
-    def features(images):
-        if not kept:
-            kept.append(tf.constant([0.5, 0.4, 0.3]))
-        return tf.reduce_mean(images, [1, 2]) - kept[0]
-
-    with pytest.raises(author.AuthorError, match="while another function was traced"):
-        module.export(tmp_path / "m", format="tf1-hub", probe=False)
-
-
-@pytest.mark.parametrize("mode", ["tf", "caffe", "torch"])
-def test_pixels_by_name_are_those_of_preprocess_input(tmp_path, mode):
-    import keras
-
-    layers = [keras.Input((HEIGHT, WIDTH, 3)), keras.layers.Conv2D(4, 3), keras.layers.GlobalMaxPooling2D(name="pool")]
-    model = keras.Sequential(layers)
-    module = author.from_keras(model, architecture="Net", features="pool", pixels=mode)
-    made = export(module, tmp_path / "m")
-    wanted = model(keras.applications.imagenet_utils.preprocess_input(IMAGES * 255, mode=mode))
-    for folder in made.modules.values():
-        np.testing.assert_allclose(hub.Module(folder)(IMAGES), wanted, rtol=1e-4, atol=1e-3)
-
-
-def test_pixels_are_scaled_reordered_and_normalized(tmp_path):
-    import keras
-
-    model = keras.Sequential([keras.Input((HEIGHT, WIDTH, 3)), keras.layers.GlobalAveragePooling2D(name="pool")])
-    pixels = author.Pixels(0, 255, mean=(1, 2, 3), std=4, bgr=True)
-    made = export(author.from_keras(model, architecture="Net", features="pool", pixels=pixels), tmp_path / "m")
-    wanted = model((IMAGES[..., ::-1] * 255 - [1, 2, 3]) / 4)
-    for folder in made.modules.values():
-        np.testing.assert_allclose(hub.Module(folder)(IMAGES), wanted, rtol=1e-4)
-    note = "scaled to [0, 255], reordered to BGR, normalized by mean 1, 2, 3 and std 4"
-    assert note in (made.path / "MODULE.md").read_text()
-
-
-@pytest.mark.parametrize("given", [{"mean": (1, 2)}, {"std": "x"}, {"std": 0}, {"low": 1}])
-def test_unusable_pixels_are_an_error(given):
-    with pytest.raises(author.AuthorError) as caught:
-        author.Pixels(**given)
-    assert caught.value.rule == "image-input/value-range"
-
-
-def test_a_function_without_a_name_is_not_named_in_the_documentation(keras, tmp_path):
-    module = author.from_keras(keras_model(keras), architecture="Net", features="pool", pixels=lambda images: images)
-    export(module, tmp_path / "m", format="tf2")
-    assert "converted by a function of the publisher's" in (tmp_path / "m" / "MODULE.md").read_text()
 
 
 def test_a_model_may_keep_layer_classes_in_attributes(keras, tmp_path):

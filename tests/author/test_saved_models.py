@@ -42,6 +42,54 @@ def v1_model(path, *, refs: bool, shape=(None, HEIGHT, WIDTH, 3)):
         return session.run(kernel)
 
 
+def several_inputs(path) -> np.ndarray:
+    """Write a TF2 SavedModel that takes images, a scale for each of them and a flag; return its kernel."""
+    kernel = tf.Variable(np.random.default_rng(3).normal(size=(3, CLASSES)).astype("f"), name="kernel")
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, HEIGHT, WIDTH, 3], tf.float32, name="a_picture"),
+            tf.TensorSpec([None, 3], tf.float32, name="scale"),
+            tf.TensorSpec([], tf.bool, name="training"),
+        ]
+    )
+    def predict(picture, scale, training):
+        x = tf.reduce_mean(picture, [1, 2]) * scale
+        return {"scores": tf.where(training, x * 0.0, x) @ kernel}
+
+    root = tf.Module()
+    root.kernel, root.predict = kernel, predict
+    tf.saved_model.save(root, str(path), signatures={"serving_default": predict})
+    return kernel.numpy()
+
+
+def test_inputs_besides_the_images_get_constants(tmp_path):
+    kernel = several_inputs(tmp_path / "old")
+    options = {"logits": "scores", "input": "a_picture"}
+    assert "'scale'" in str(refusal(tmp_path / "old", **options, constants={"training": False}))
+    assert "cannot have" in str(refusal(tmp_path / "old", **options, constants={"training": False, "scale": [1.0] * 5}))
+    constants = {"training": False, "scale": [2.0, 3.0, 4.0]}
+    module = author.from_saved_model(
+        tmp_path / "old", architecture="Net", logits="scores", pixels=(0, 1), constants=constants
+    )
+    same(export(module, tmp_path / "m"), (IMAGES.mean((1, 2)) * [2, 3, 4]) @ kernel)
+
+
+def test_an_input_with_a_default_value_needs_no_constant(tmp_path):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        images = tf.compat.v1.placeholder(tf.float32, (None, HEIGHT, WIDTH, 3), name="in")
+        keep = tf.compat.v1.placeholder_with_default(1.0, [], name="keep")
+        scores = tf.identity(tf.reduce_mean(images, [1, 2]) * keep, name="scores")
+        inputs = {"in": images, "keep": keep}
+        tf.compat.v1.saved_model.simple_save(session, str(tmp_path / "old"), inputs, {"scores": scores})
+    assert refusal(tmp_path / "old", logits="scores").rule == "image-input/sole"
+    for constants, factor in ({}, 1), ({"keep": 3.0}, 3):
+        module = author.from_saved_model(
+            tmp_path / "old", architecture="Net", logits="scores", pixels=(0, 1), input="in", constants=constants
+        )
+        same(export(module, tmp_path / f"m{factor}"), IMAGES.mean((1, 2)) * factor)
+
+
 @pytest.mark.parametrize("refs", [True, False], ids=["ref variables", "resource variables"])
 def test_a_tf1_saved_model_is_adapted(tmp_path, refs):
     kernel = v1_model(tmp_path / "old", refs=refs)

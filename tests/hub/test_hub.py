@@ -141,10 +141,22 @@ def test_missing_surplus_and_wrong_inputs_are_type_errors(module_path):
         module("images")
 
 
-def test_only_the_default_signature_has_a_training_graph_in_tf2(exported):
-    module = hub.Module(exported / "tf2", tags={"train"})
+def test_only_the_default_signature_of_other_writers_has_a_training_graph_in_tf2(tmp_path):
+    root = tf.Module()
+    spec = tf.TensorSpec([None, 8, 8, 3], tf.float32, "images")
+
+    @tf.function
+    def call(images, training=False):
+        return tf.reduce_mean(images, [1, 2])
+
+    for training in (False, True):
+        call.get_concrete_function(spec, training=training)
+    root.__call__ = call
+    one = tf.function(lambda images: {"default": tf.reduce_mean(images, [1, 2])}).get_concrete_function(spec)
+    tf.saved_model.save(root, str(tmp_path / "m"), signatures={"serving_default": one, "image_classification": one})
+    module = hub.Module(tmp_path / "m", tags={"train"})
     with pytest.raises(ValueError, match="no training graph"):
-        module(IMAGES, signature="image_classification")
+        module(np.zeros([2, 8, 8, 3], "f"), signature="image_classification")
 
 
 def test_archives_can_be_loaded(exported, tmp_path):

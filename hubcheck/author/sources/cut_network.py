@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import fnmatch
 import warnings
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hubcheck.author.builder import ImageModule
 from hubcheck.author.definition import CLASSES, FEATURES, Outputs, Task, check_image_size
-from hubcheck.author.errors import AuthorError, AuthorWarning
+from hubcheck.author.errors import AuthorError, AuthorWarning, suggestion
 from hubcheck.author.sources.pixels import PixelFunction, Pixels
 from hubcheck.module.tensors import Shape
 
@@ -122,6 +123,9 @@ class Network(Protocol):
     kind: str
     cast: Container[str]
 
+    def names(self) -> Sequence[str]:
+        """Return the names that patterns of hidden outputs are compared with."""
+
     def features(self, name: str) -> Any:
         """Return the output that is the feature vectors."""
 
@@ -162,7 +166,7 @@ def add_tasks(module: ImageModule, network: Network, image_input: ImageInput, cu
             message = f"The {removed} of the {network.kind} {cut.logits!r} was removed: the module outputs logits."
             warnings.warn(message, AuthorWarning, stacklevel=3)
             module.note(message)
-    named = cut.hidden if isinstance(cut.hidden, Mapping) else {name: name for name in cut.hidden}
+    named = cut.hidden if isinstance(cut.hidden, Mapping) else {name: name for name in _matching(network, cut.hidden)}
     for key, name in named.items():
         for keys in outputs.values():
             keys[key] = network.hidden(name)
@@ -191,3 +195,19 @@ def add_tasks(module: ImageModule, network: Network, image_input: ImageInput, cu
             details = (cut.classes, activation) if signature == CLASSES else ()
             module.tasks[signature] = Task(signature, compute, False, True, f"the {network.kind} {source!r}", *details)
     module.models.append(network)
+
+
+def _matching(network: Network, names: Sequence[str]) -> Iterator[str]:
+    """Yield the names, with a pattern such as "block_*" replaced by the names that match it.
+
+    Raises:
+        AuthorError: no name matches a pattern.
+    """
+    for name in [names] if isinstance(names, str) else names:
+        if not any(char in name for char in "*?["):
+            yield name
+            continue
+        matches = fnmatch.filter(network.names(), name)
+        if not matches:
+            raise AuthorError(f"no {network.kind} matches {name!r}{suggestion(name, network.names())}")
+        yield from matches

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import re
+import sys
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +21,14 @@ _KERAS_SUFFIXES = {".keras", ".h5", ".hdf5"}
 
 
 def from_file(
-    path: Path, *, architecture: str | None, input: str | None, signature: str | None, **options: Any
+    path: Path, *, architecture: str | None, signature: str | None, custom_objects: str | None, **options: Any
 ) -> ImageModule:
     """Make a module of a SavedModel's folder or archive, or of a .keras or .h5 file.
 
     Args:
         architecture: the network's name; by default the file's.
-        input, signature: as for `from_saved_model`.
+        signature: as for `from_saved_model`.
+        custom_objects: a Python module by its name, or a .py file, with the classes and functions of a Keras model.
         options: arguments that `from_keras` and `from_saved_model` have in common.
 
     Raises:
@@ -32,30 +38,83 @@ def from_file(
     if not path.exists():
         raise AuthorError(f"{path}: no such file or folder")
     if path.is_file() and path.suffix.lower() in _KERAS_SUFFIXES:
-        if input or signature:
-            raise AuthorError("--input and --signature are for SavedModels; Keras models have neither")
-        return from_keras(_load_keras(path), architecture=name, **options)
+        if signature:
+            raise AuthorError("signature= is for SavedModels; Keras models have none")
+        return from_keras(_load_keras(path, _custom_objects(custom_objects)), architecture=name, **options)
     if is_module(path) or (path.is_file() and is_archive(path)):
-        return from_saved_model(path, architecture=name, input=input, signature=signature, **options)
+        if custom_objects:
+            raise AuthorError("custom_objects= is for .keras and .h5 files; a SavedModel contains what it needs")
+        return from_saved_model(path, architecture=name, signature=signature, **options)
     raise AuthorError(
         f"{path}: not a SavedModel (no saved_model.pb), not an archive of one, and not a .keras or .h5 file"
     )
 
 
-def _load_keras(file: Path) -> Any:
-    """Load a model with Keras 3, or with tf_keras, which reads files of Keras 2."""
-    import keras
+def _load_keras(file: Path, custom_objects: dict[str, Any]) -> Any:
+    """Load a model with Keras 3 or tf_keras: first with the one that wrote it, then with the other.
 
-    try:
-        return keras.models.load_model(file, compile=False)
-    except Exception as error:
+    Raises:
+        AuthorError: neither can load it; with the reason of the one that wrote it.
+    """
+    version = _keras_version(file)
+    libraries = ("tf_keras", "keras") if version.startswith("2.") else ("keras", "tf_keras")
+    reasons = {}
+    for name in libraries:
         try:
-            import tf_keras
+            library = importlib.import_module(name)
+            return library.models.load_model(file, custom_objects=custom_objects, compile=False)
+        except Exception as error:
+            missing = isinstance(error, ModuleNotFoundError) and error.name == name
+            reasons[name] = f"{name} is not installed: pip install {name}" if missing else _reason(error)
+    writer = f"Keras {version}, which wrote it" if version else "Keras 3"
+    hint = "" if custom_objects else "; if it has classes of its own, pass custom_objects="
+    raise AuthorError(f"{file} cannot be loaded by {writer}: {reasons[libraries[0]].rstrip('.')}{hint}")
 
-            return tf_keras.models.load_model(file, compile=False)
-        except Exception:
-            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            raise AuthorError(f"{file} can be loaded neither by Keras 3 nor by tf_keras: {reason}") from error
+
+def _reason(error: Exception) -> str:
+    """Return the line of a loader's error that says what is wrong: the innermost cause, else the first one."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    causes = [line.partition("Exception encountered: ")[2] for line in lines]
+    return next(filter(None, reversed(causes)), lines[0])
+
+
+def _keras_version(file: Path) -> str:
+    """Return the version of Keras that wrote a file; empty if the file does not say."""
+    with suppress(OSError, KeyError, ValueError, zipfile.BadZipFile):
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                return str(json.loads(archive.read("metadata.json"))["keras_version"])
+        import h5py  # type: ignore[import-untyped]
+
+        with h5py.File(file, "r") as content:
+            return str(content.attrs["keras_version"])
+    return ""
+
+
+def _custom_objects(name: str | None) -> dict[str, Any]:
+    """Return the classes and functions of a Python module by their names.
+
+    Raises:
+        AuthorError: the module cannot be imported.
+    """
+    if name is None:
+        return {}
+    try:
+        if name.endswith(".py"):
+            spec = importlib.util.spec_from_file_location(Path(name).stem, name)
+            assert spec is not None and spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        else:
+            sys.path.insert(0, str(Path.cwd()))
+            try:
+                module = importlib.import_module(name)
+            finally:
+                sys.path.remove(str(Path.cwd()))
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise AuthorError(f"the custom objects cannot be imported from {name!r}: {reason}") from error
+    return {key: value for key, value in vars(module).items() if callable(value) and not key.startswith("_")}
 
 
 def _architecture(path: Path) -> str:

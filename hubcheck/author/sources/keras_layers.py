@@ -23,7 +23,7 @@ class StopForward(BaseException):
 
 @dataclass(frozen=True)
 class LayerOutput:
-    """A value inside a model: the output of a layer, its input (`before`), or its output without the layer's own
+    """A value inside a model: the output of a layer or operation, its input (`before`), or its output without its own
     activation (`linear`)."""
 
     layer: Any
@@ -32,35 +32,38 @@ class LayerOutput:
 
 
 class KerasNetwork:
-    """A model of Keras 3 or tf_keras as a network that can be cut."""
+    """A model of Keras 3 or tf_keras as a network that can be cut.
+
+    Attributes:
+        inputs: the function from images to what the model is called with, where that is more than the images.
+    """
 
     kind = "layer"
     cast: Container[str] = ("float16", "bfloat16")
 
     def __init__(self, model: Any) -> None:
         self._model = model
+        self.inputs: Callable[[Any], Any] | None = None
 
-    def layers(self) -> dict[str, Any]:
-        """Return the model and all its layers by name, nested ones included; of two with one name the outer one."""
-        layers: dict[str, Any] = {self._model.name: self._model}
-        level = [self._model]
-        while level:
-            level = [child for layer in level for child in layer._flatten_layers(include_self=False, recursive=False)]
-            for layer in level:
-                layers.setdefault(layer.name, layer)
-        return layers
+    def names(self) -> list[str]:
+        """Return the names of the layers and operations that have an output inside the model, in its order."""
+        found = [layer for _, layer in self._tree() if type(layer).__name__ != "InputLayer"]
+        return list(dict.fromkeys(layer.name for layer in found))
 
     def hidden(self, name: str) -> LayerOutput:
-        """Return the output of any layer."""
-        return LayerOutput(self._layer(name, "a hidden output"))
+        """Return the output of any layer or operation, or with ".input" after its name its input."""
+        return self._output(name, "a hidden output")
 
     def features(self, name: str) -> LayerOutput:
-        """Return the output of a layer that is not a dropout."""
-        return LayerOutput(self._no_dropout(name, "features"))
+        """Return the output of a layer or operation that is not a dropout, or as for `hidden` an input."""
+        return self._no_dropout(name, "features")
 
     def logits(self, name: str) -> tuple[LayerOutput, str | None]:
         """Return the output of a layer before its softmax or sigmoid, and the name of that activation."""
-        last = self._no_dropout(name, "logits")
+        output = self._no_dropout(name, "logits")
+        if output.before:
+            return output, None
+        last = output.layer
         while type(last).__name__ == "Sequential" and last.layers:
             last = last.layers[-1]
         activation = getattr(getattr(last, "activation", None), "__name__", "")
@@ -86,8 +89,9 @@ class KerasNetwork:
                 stack.enter_context(_replaced(output.layer, "call", call))
                 if output.linear:
                     stack.enter_context(_replaced(output.layer, "activation", lambda scores: scores))
+            arguments = images if self.inputs is None else self.inputs(images)
             with suppress(StopForward):
-                self._model(images, **({"training": training} if takes_training else {}))
+                self._model(arguments, **({"training": training} if takes_training else {}))
         for key, output in outputs.items():
             if key not in values:
                 raise AuthorError(
@@ -95,26 +99,62 @@ class KerasNetwork:
                 )
         return values
 
-    def _layer(self, name: str, purpose: str) -> Any:
-        layers = self.layers()
-        if name not in layers:
-            hint = suggestion(name, layers)
-            raise AuthorError(f"the model {self._model.name!r} has no layer {name!r} for {purpose}{hint}")
-        return layers[name]
+    def _tree(self) -> list[tuple[str, Any]]:
+        """Return the model, its layers and its operations, nested ones included, each once with its path.
 
-    def _no_dropout(self, name: str, purpose: str) -> Any:
-        layer = self._layer(name, purpose)
-        kind = type(layer).__name__
-        if kind in _DROPOUTS:
-            names = [other.name for other in getattr(self._model, "layers", [])]
-            index = names.index(name) if name in names else 0
-            before = f", {names[index - 1]!r}" if index else ""
+        A path is the names of the models around a layer and its own, joined by slashes: "model/backbone/pool".
+        """
+        tree: dict[int, tuple[str, Any]] = {id(self._model): (self._model.name, self._model)}
+        level = list(tree.values())
+        while level:
+            children = [
+                (f"{path}/{child.name}", child)
+                for path, layer in level
+                for child in (*_layers_in(layer), *getattr(layer, "operations", ()))
+            ]
+            level = list({id(child): (path, child) for path, child in reversed(children)}.values())[::-1]
+            level = [(path, child) for path, child in level if id(child) not in tree]
+            tree |= {id(child): (path, child) for path, child in level}
+        return list(tree.values())
+
+    def _output(self, name: str, purpose: str) -> LayerOutput:
+        """Return the output, or the input, of the layer or operation with a name or the end of a path."""
+        tree = self._tree()
+        before = name.endswith(".input")
+        short = name.removesuffix(".input")
+        found = [(path, layer) for path, layer in tree if path == short]
+        found = found or [(path, layer) for path, layer in tree if path.endswith(f"/{short}")]
+        if not found:
+            hint = suggestion(name, self.names())
+            raise AuthorError(f"the model {self._model.name!r} has no layer {name!r} for {purpose}{hint}")
+        if len(found) > 1:
+            paths = list(dict.fromkeys(path for path, _ in found))
+            choices = ", ".join(map(repr, paths[:8]))
+            remedy = (
+                f"choose one of {choices}" if len(paths) > 1 else f"all are {choices}: give them names of their own"
+            )
+            raise AuthorError(f"{len(found)} layers of the model {self._model.name!r} are named {short!r}: {remedy}")
+        return LayerOutput(found[0][1], before=before)
+
+    def _no_dropout(self, name: str, purpose: str) -> LayerOutput:
+        output = self._output(name, purpose)
+        kind = type(output.layer).__name__
+        if kind in _DROPOUTS and not output.before:
+            source = ""
+            # Layers of subclassed models have no input that is known before they run, and some have several.
+            with suppress(Exception):
+                source = f", the output of {output.layer.input._keras_history[0].name!r}"
             raise AuthorError(
                 f"the layer {name!r} is {kind}, but the {purpose} must not have dropout on them: "
-                f"use the layer before it{before}",
+                f"use its input{source}, as '{name}.input'",
                 "output/no-dropout",
             )
-        return layer
+        return output
+
+
+def _layers_in(layer: Any) -> list[Any]:
+    """Return the layers directly inside a layer; none of an operation."""
+    return list(layer._flatten_layers(include_self=False, recursive=False)) if hasattr(layer, "_flatten_layers") else []
 
 
 def _recording(

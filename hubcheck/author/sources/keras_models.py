@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hubcheck.author.builder import ImageModule
@@ -12,6 +12,7 @@ from hubcheck.author.errors import AuthorError
 from hubcheck.author.sources.cut_network import Cut, Dims, ImageInput, add_tasks
 from hubcheck.author.sources.keras_layers import KerasNetwork
 from hubcheck.author.sources.pixels import PixelsArgument, as_pixels
+from hubcheck.module.tensors import Shape
 
 
 def from_keras(
@@ -21,6 +22,8 @@ def from_keras(
     pixels: PixelsArgument,
     features: str | None = None,
     logits: str | None = None,
+    input: str | None = None,
+    constants: Mapping[str, Any] | None = None,
     hidden: Sequence[str] | Mapping[str, str] = (),
     image_size: tuple[int, int] | None = None,
     classes: str | os.PathLike[str] | Sequence[str] | None = None,
@@ -40,9 +43,13 @@ def from_keras(
         pixels: (low, high), the range of pixel values that the model expects; the name of a mode of Keras's
             preprocess_input, "tf", "caffe" or "torch"; Pixels, with mean, std and the order of channels; or a function
             from images in [0, 1] to the model's input, such as `lambda images: preprocess_input(images * 255)`.
-        features: the layer whose output is the feature vectors, [batch, n] or [batch, 1, 1, n].
-        logits: the layer whose output is the logits.
-        hidden: layers whose outputs are hidden outputs: names, or {key: name}.
+        features: the layer whose output is the feature vectors, [batch, n] or [batch, 1, 1, n]; or an operation of the
+            model, such as "get_item" for `x[:, 0]`; or an input of either, such as "dropout.input". Of layers with the
+            same name, the path of one, such as "backbone/pool".
+        logits: the layer whose output is the logits, likewise.
+        input: the input that takes the images, by default the only one.
+        constants: the values of the other inputs by name; an input gets its value for each image.
+        hidden: layers whose outputs are hidden outputs: names, patterns such as "block_*_expand", or {key: name}.
         image_size: height and width in pixels, where the model does not fix them.
         classes: the names of the classes, or a text file with one per line.
         activation: how consumers may use the logits, such as "softmax"; by default the activation that was removed.
@@ -60,13 +67,17 @@ def from_keras(
     cut = Cut(features, logits, hidden, read_classes(classes), activation)
     network = KerasNetwork(model)
     if features is None and logits is None:
-        last = ", ".join(repr(name) for name in list(network.layers())[-5:])
+        last = ", ".join(repr(name) for name in network.names()[-5:])
         raise AuthorError(
             "choose the layer of the features (features=), of the logits (logits=), or both; "
             f"the last layers are {last}",
             "module/task-signature",
         )
-    name, dims = f"the model {model.name!r}", _input_dims(model)
+    name = f"the model {model.name!r}"
+    if len(tensors := getattr(model, "inputs", None) or ()) > 1 or input or constants:
+        network.inputs, dims = _with_constants(tensors, input, dict(constants or {}), name)
+    else:
+        dims = _input_dims(model)
     module = image_input.new_module(architecture, dims, name, image_size=image_size, description=description)
     add_tasks(module, network, image_input, cut)
     return module
@@ -93,11 +104,29 @@ def _input_dims(model: Any) -> Dims:
         return None
     if isinstance(shape, dict):
         shape = list(shape.values())
-    if isinstance(shape, list):
-        if len(shape) != 1:
-            raise AuthorError(
-                f"the model {model.name!r} takes {len(shape)} inputs, but a common signature takes only images",
-                "image-input/sole",
-            )
+    if isinstance(shape, list) and len(shape) == 1:
         (shape,) = shape
     return tuple(shape) if isinstance(shape, tuple) else None
+
+
+def _with_constants(
+    tensors: Sequence[Any], name: str | None, constants: Mapping[str, Any], owner: str
+) -> tuple[Callable[[Any], list[Any]], Dims]:
+    """Return the function from images to all inputs of a model with several, and the shape of that for the images."""
+    import tensorflow as tf
+
+    from hubcheck.author.sources.constant_inputs import ConstantInput, image_key
+
+    by_name = {tensor.name.partition(":")[0]: tensor for tensor in tensors}
+    key = image_key(by_name, name, constants, owner)
+    others = {
+        other: ConstantInput(other, tf.as_dtype(tensor.dtype).name, Shape(tuple(tensor.shape)), constants)
+        for other, tensor in by_name.items()
+        if other != key
+    }
+
+    def inputs(images: Any) -> list[Any]:
+        size = tf.shape(images)[0]
+        return [images if other == key else others[other].for_batch(size) for other in by_name]
+
+    return inputs, tuple(by_name[key].shape)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+import logging
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
 
 from hubcheck.author.errors import AuthorError, suggestion
 from hubcheck.author.flat_graph import flatten, full_name, import_nodes
+from hubcheck.author.sources.constant_inputs import ConstantInput
 from hubcheck.author.sources.cut_network import OutputKey
 from hubcheck.hub.backends import load_v1_graph
 from hubcheck.hub.spec import ModuleSpec
@@ -24,33 +27,62 @@ class SavedModelGraph:
 
     Args:
         key: the input that takes the images.
+        constants: the values of other inputs.
+
+    Raises:
+        AuthorError: an input has no value, or one that does not fit.
     """
 
     kind = "output"
     cast: Container[str] = ("float16", "bfloat16", "float64")
 
-    def __init__(self, spec: ModuleSpec, signature: Signature, tags: Iterable[str] | None, key: str) -> None:
+    def __init__(
+        self,
+        spec: ModuleSpec,
+        signature: Signature,
+        tags: Iterable[str] | None,
+        key: str,
+        constants: Mapping[str, Any],
+    ) -> None:
         self._path = spec.path
         self._dtype = tf.as_dtype(signature.inputs[key].dtype)
         variant = spec.variant(tags)
         if spec.facts.format == "tf2-saved-model":
             self._loaded: Any = tf.saved_model.load(str(spec.path), tags=list(variant.tags))
             function = self._loaded.signatures[signature.key]
+            keys = list(function._arg_keywords)
             self._flat = flatten(function)
             self._outputs: dict[str, str] = dict(self._flat.outputs)
         else:
-            self._loaded = load_v1_graph(spec.path, variant.tags)
-            (images,) = signature.inputs[key].components
+            with _without_reference_warnings():
+                self._loaded = load_v1_graph(spec.path, variant.tags)
+            graph = self._loaded.graph
+            feeds = {name: tensor.components[0] for name, tensor in signature.inputs.items() if tensor.components}
+            keys = [
+                name
+                for name, tensor in feeds.items()
+                if name == key or name in constants or graph.get_tensor_by_name(tensor).op.type == "Placeholder"
+            ]
             fetches = [tensor.components[0] for tensor in signature.outputs.values()]
-            function = self._loaded.prune([images], fetches)
+            with _without_reference_warnings():
+                function = self._loaded.prune([feeds[name] for name in keys], fetches)
             self._flat = flatten(function)
             self._outputs = dict(zip(signature.outputs, self._flat.outputs, strict=True))
-        (self._images,) = self._flat.inputs
+        names = dict(zip(keys, self._flat.inputs, strict=True))
+        self._images = names.pop(key)
+        self._constants = {
+            tensor: ConstantInput(name, signature.inputs[name].dtype, signature.inputs[name].shape, constants)
+            for name, tensor in names.items()
+        }
         self._graph_def = self._flat.graph_def
         self._replaced: dict[str, str] = {}
         self._variables = self._created_variables()
         restored = [*function.graph.variables, *(getattr(self._loaded, "variables", None) or ())]
         self._handles = {id(variable.handle): variable for variable in restored}
+
+    def names(self) -> list[str]:
+        """Return the keys of the outputs, and the names of the graph's nodes."""
+        return [*self._outputs, *(node.name for node in self._graph_def.node)]
 
     def hidden(self, name: str) -> str:
         """Return the full name of the tensor that is an output, or that has this name."""
@@ -84,6 +116,7 @@ class SavedModelGraph:
             images = tf.round(images)
         graph = tf.compat.v1.get_default_graph()
         feeds = {self._images: tf.cast(images, self._dtype)}
+        feeds |= {name: constant.for_batch(tf.shape(images)[0]) for name, constant in self._constants.items()}
         for name, external in self._flat.captures.items():
             feeds[name] = graph.capture(external)
             if id(external) in self._handles:
@@ -122,3 +155,18 @@ class SavedModelGraph:
             return {}
         checkpoint = tf.train.load_checkpoint(str(self._path / "variables" / "variables"))
         return {f"{name}:0": tf.Variable(checkpoint.get_tensor(name), name=name) for name in names}
+
+
+@contextmanager
+def _without_reference_warnings() -> Iterator[None]:
+    """Suppress TensorFlow's warning of each reference variable: they become resource variables here."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "is a reference variable" not in record.getMessage()
+
+    logger = tf.get_logger()
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hubcheck.author.builder import ImageModule
 from hubcheck.author.definition import read_classes
-from hubcheck.author.errors import AuthorError, missing_tensorflow, suggestion
+from hubcheck.author.errors import AuthorError, missing_tensorflow
 from hubcheck.author.sources.cut_network import Cut, ImageInput, add_tasks
 from hubcheck.author.sources.pixels import PixelsArgument, as_pixels
 from hubcheck.hub.spec import ModuleSpec, load_module_spec
@@ -23,6 +24,7 @@ def from_saved_model(
     features: str | None = None,
     logits: str | None = None,
     input: str | None = None,
+    constants: Mapping[str, Any] | None = None,
     hidden: Sequence[str] | Mapping[str, str] = (),
     signature: str | None = None,
     tags: Iterable[str] | None = None,
@@ -44,8 +46,10 @@ def from_saved_model(
         pixels: as for `from_keras`. Values for integer inputs are rounded.
         features: the output, or the tensor of the graph, that is the feature vectors.
         logits: the output, or the tensor of the graph, that is the logits.
-        input: the input that takes the images, by default the only one; a signature with several is refused.
-        hidden: outputs or tensors that are hidden outputs: names, or {key: name}.
+        input: the input that takes the images, by default the only one.
+        constants: the values of the other inputs by name, such as {"is_training": False}. An input whose first
+            dimension is unknown gets its value for each image. Inputs with a default value in the graph need none.
+        hidden: outputs or tensors that are hidden outputs: names, patterns such as "block_*", or {key: name}.
         signature: the signature to use; by default the default one, or the only one.
         tags: the graph variant to use.
         image_size: height and width in pixels, where the model does not fix them.
@@ -57,6 +61,11 @@ def from_saved_model(
     Raises:
         AuthorError: no module can be made of the model; names the input, output or rule.
     """
+    try:
+        from hubcheck.author.sources.constant_inputs import image_key
+        from hubcheck.author.sources.saved_model_graph import SavedModelGraph
+    except ImportError as error:
+        raise missing_tensorflow(error) from error
     image_input = ImageInput(as_pixels(pixels), grayscale)
     cut = Cut(features, logits, hidden, read_classes(classes), activation)
     try:
@@ -71,18 +80,15 @@ def from_saved_model(
             f"the signature {source.key!r} has {outputs}",
             "module/task-signature",
         )
-    key = _input_key(source, input)
+    constants = dict(constants or {})
+    key = image_key(source.inputs, input, constants, f"the signature {source.key!r}")
     tensor, name = source.inputs[key], f"the input {key!r} of {Path(path).name}"
     if tensor.encoding != "dense":
         raise AuthorError(f"{name} is {tensor.encoding}, but images are a dense tensor", "image-input/dense")
     module = image_input.new_module(
         architecture, tensor.shape.dims, name, image_size=image_size, description=description
     )
-    try:
-        from hubcheck.author.sources.saved_model_graph import SavedModelGraph
-    except ImportError as error:
-        raise missing_tensorflow(error) from error
-    add_tasks(module, SavedModelGraph(spec, source, tags, key), image_input, cut)
+    add_tasks(module, SavedModelGraph(spec, source, tags, key, constants), image_input, cut)
     module.note("Training computes the same as inference: the module was made of a SavedModel's graph for inference.")
     return module
 
@@ -96,16 +102,3 @@ def _signature(spec: ModuleSpec, name: str | None, tags: Iterable[str] | None) -
     except ValueError as error:
         hint = "" if name else "; choose one with signature="
         raise AuthorError(f"{spec.path.name}: {error}{hint}") from error
-
-
-def _input_key(signature: Signature, name: str | None) -> str:
-    inputs = signature.inputs
-    if name is not None and name not in inputs:
-        raise AuthorError(f"the signature {signature.key!r} has no input {name!r}{suggestion(name, inputs)}")
-    if len(inputs) != 1:
-        raise AuthorError(
-            f"the signature {signature.key!r} has {len(inputs)} inputs ({', '.join(inputs)}), but a common signature "
-            "takes only images",
-            "image-input/sole",
-        )
-    return next(iter(inputs))

@@ -33,7 +33,7 @@ def write(module: TracedModule, folder: Path, *, tf1_compat: bool = False) -> No
         tf.function(loss).get_concrete_function()
         for loss in regularizers(module.definition, [variable for variable in variables if variable.trainable])
     ]
-    named = unique_names(captured_variables(*module.traces.values(), *losses))
+    named = unique_names(module.definition, captured_variables(*module.traces.values(), *losses))
     proto = saved_model_pb2.SavedModel()
     for training, trace in module.traces.items():
         meta = _meta_graph(module, trace, named, losses, tf1_compat=tf1_compat)

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf import fingerprint_pb2
 
-from hubcheck.author.writers.captures import captured_variables, regularizers, resources, variables_of
+from hubcheck.author.writers.captures import (
+    captured_variables,
+    regularizers,
+    resources,
+    unique_names,
+    variables_of,
+)
 from hubcheck.author.writers.tracing import TracedModule
 
 
 class _Reusable(tf.Module):  # type: ignore[misc]
     # tf.Module has properties of these names, which are not saved: the lists replace them.
-    variables = trainable_variables = None
+    variables: Any = None
+    trainable_variables: Any = None
 
     def __init__(self, module: TracedModule) -> None:
         super().__init__()
@@ -24,12 +34,15 @@ class _Reusable(tf.Module):  # type: ignore[misc]
         self.variables = captured_variables(inference, train)
         if tables := resources(module.definition, inference, train):
             self.resources = tables
-        used = variables_of(train, train.structured_outputs[module.default]["default"])
-        self.trainable_variables = [variable for variable in used if variable.trainable]
+        defaults = [train.structured_outputs[task]["default"] for task in module.definition.tasks]
+        self.trainable_variables = [variable for variable in variables_of(train, defaults) if variable.trainable]
         self.regularization_losses = [
             tf.function(loss, input_signature=[]) for loss in regularizers(module.definition, self.trainable_variables)
         ]
-        self.__call__ = module.callable()
+        # The primary task's callable is that of the object; each task's has the name of its signature.
+        for task in module.definition.tasks:
+            setattr(self, task, module.callable(task))
+        self.__call__ = getattr(self, module.default)
 
 
 def write(module: TracedModule, folder: Path) -> None:
@@ -40,10 +53,24 @@ def write(module: TracedModule, folder: Path) -> None:
         root.labels = tf.saved_model.Asset(str(labels))
     signatures = {name: module.signature(name) for name in module.definition.tasks}
     signatures["serving_default"] = signatures[module.default]
-    tf.saved_model.save(root, str(folder), signatures=signatures)
+    with _named(unique_names(module.definition, root.variables)):
+        tf.saved_model.save(root, str(folder), signatures=signatures)
     if labels:
         labels.unlink()
     _make_fingerprint_reproducible(folder / "fingerprint.pb")
+
+
+@contextmanager
+def _named(variables: Mapping[str, tf.Variable]) -> Iterator[None]:
+    """Give variables other names temporarily: eager ones cannot be renamed, and loaders take the names they had."""
+    old = {name: variable._handle_name for name, variable in variables.items() if hasattr(variable, "_handle_name")}
+    try:
+        for name in old:
+            variables[name]._handle_name = f"{name}:0"
+        yield
+    finally:
+        for name, own in old.items():
+            variables[name]._handle_name = own
 
 
 def _make_fingerprint_reproducible(file: Path) -> None:

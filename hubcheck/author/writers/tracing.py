@@ -11,6 +11,7 @@ import tensorflow as tf
 from hubcheck.author.definition import CLASSES, FEATURES, LABELS, ModuleDefinition, Outputs, Task, hidden_key
 from hubcheck.author.errors import AuthorError
 from hubcheck.author.flat_graph import VARIABLE_WRITES, all_nodes
+from hubcheck.graph.op_tables.ops import random_ops
 from hubcheck.module.tensors import Shape
 from hubcheck.rulebook.contract import TensorContract, load_contracts
 
@@ -40,16 +41,33 @@ class TracedModule:
         select = tf.function(lambda images: self.traces[False](images)[name], autograph=False)
         return select.get_concrete_function(self.images)
 
-    def callable(self) -> Any:
-        """Return the function of images and training that computes the primary task's default output."""
+    def callable(self, task: str) -> Any:
+        """Return the function of images and training that computes a task's default output."""
 
         @tf.function(autograph=False)  # type: ignore[untyped-decorator]
         def call(images: tf.Tensor, training: bool = False) -> tf.Tensor:
-            return self.traces[bool(training)](images)[self.default]["default"]
+            return self.traces[bool(training)](images)[task]["default"]
 
         for training in (False, True):
             call.get_concrete_function(self.images, training=training)
         return call
+
+    def training_effects(self) -> list[str]:
+        """Return what training does that inference does not, as verbs with their objects."""
+        nodes = list(all_nodes(self.traces[True].graph.as_graph_def()))
+        # Integers that are updated are seeds and counters.
+        updates = any(node.op in VARIABLE_WRITES and tf.as_dtype(node.attr["dtype"].type).is_floating for node in nodes)
+        effects = {
+            "updates batch normalization": updates,
+            "applies inner dropout or noise": any(node.op in random_ops() for node in nodes),
+        }
+        return [effect for effect, found in effects.items() if found]
+
+    def notes(self) -> list[str]:
+        """Return sentences about what consumers cannot do with the module."""
+        if any(trace.graph.variables for trace in self.traces.values()):
+            return []
+        return ["The module has no variables: its weights are constants, and it cannot be fine-tuned."]
 
     def write_labels(self, folder: Path) -> Path:
         """Write the class names to a file in the folder, one per line."""
