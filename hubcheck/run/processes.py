@@ -21,19 +21,22 @@ from pathlib import Path
 from typing import TypeVar
 
 from hubcheck.engine.module_report import ModuleReport
-from hubcheck.module.uri import ModuleSource, parse_source
+from hubcheck.module.uri import ModuleSource
 from hubcheck.probe.dispatch.memory import fair_share
 from hubcheck.probe.options import ProbeOptions
-from hubcheck.run.checker import Checker, unchecked_report
+from hubcheck.run.checker import unchecked_report
 from hubcheck.run.options import Options
-from hubcheck.run.report_lines import report_from, report_text
-from hubcheck.run.resolved import Keep, ResolvedOptions, resolve
+from hubcheck.run.report_lines import report_from
+from hubcheck.run.resolved import Keep, ResolvedOptions
 from hubcheck.sandbox.processes import memory_of
 from hubcheck.util.errors import ModuleUnavailable
 from hubcheck.util.resources import child_environment
 
-_NOT_VISIBLE = b"not visible\n"
+NOT_VISIBLE = b"not visible\n"
+"""What a worker answers if there is nothing at a path."""
 _WATCH_INTERVAL = 0.05
+_PATIENCE = 10.0
+"""Seconds that workers have to end by themselves."""
 _AHEAD = 8
 """Reports per process that may wait for an earlier one."""
 _T = TypeVar("_T")
@@ -96,6 +99,10 @@ class WorkerDied(RuntimeError):
     """The process that checked a module died, twice."""
 
 
+class NotVisible(ModuleUnavailable):
+    """There is nothing at a module's path on the machine that was to check it."""
+
+
 class WorkerProcesses:
     """One worker process for each thread that calls `check`. All methods are thread-safe.
 
@@ -121,7 +128,8 @@ class WorkerProcesses:
 
         Raises:
             WorkerDied: the worker died, and so did the next one.
-            ModuleUnavailable: this machine does not see the module's folder, or the worker exceeds its bounds.
+            NotVisible: this machine does not see the module's folder.
+            ModuleUnavailable: the worker exceeds its bounds.
         """
         for _ in range(2):
             worker = self._worker()
@@ -136,10 +144,10 @@ class WorkerProcesses:
                     worker.wait()
                     raise ModuleUnavailable(excess)
                 line = worker.stdout.readline()
-            except OSError:
+            except (OSError, ValueError):  # the worker has ended, or `close` closes what it reads
                 line = b""
-            if line == _NOT_VISIBLE:
-                raise ModuleUnavailable(
+            if line == NOT_VISIBLE:
+                raise NotVisible(
                     f"not checked: nothing is at {path} on {os.uname().nodename}: it was removed, or this machine does"
                     " not see it; share its folder, or give a URI"
                 )
@@ -152,28 +160,35 @@ class WorkerProcesses:
 
     def _worker(self) -> subprocess.Popen[bytes]:
         worker: subprocess.Popen[bytes] | None = getattr(self._thread, "worker", None)
-        if worker is None:
+        if worker is None or worker.poll() is not None:
             with self._lock:
                 if self._closed:
                     raise WorkerDied("the run is over")
-                command = [sys.executable, "-c", "from hubcheck.run.processes import work; work()"]
+                command = [sys.executable, "-P", "-m", "hubcheck.run.worker"]
                 environment = child_environment()
                 worker = subprocess.Popen(
                     command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
                 )
                 self._workers = [one for one in self._workers if one.poll() is None] + [worker]
             assert worker.stdin is not None
-            worker.stdin.write(b"%d\n" % len(self._setup) + self._setup)
+            with suppress(OSError):  # the worker has ended already
+                worker.stdin.write(b"%d\n" % len(self._setup) + self._setup)
             self._thread.worker = worker
         return worker
 
     def close(self) -> None:
-        """End all workers."""
+        """End all workers; they remove what they have left on the disk."""
         with self._lock:
             self._closed = True
-            for worker in self._workers:
-                worker.kill()
         for worker in self._workers:
+            assert worker.stdin is not None
+            with suppress(OSError):
+                worker.stdin.close()
+        end = time.monotonic() + _PATIENCE
+        for worker in self._workers:
+            with suppress(subprocess.TimeoutExpired):
+                worker.wait(max(0.0, end - time.monotonic()))
+            worker.kill()
             worker.wait()
 
 
@@ -185,26 +200,3 @@ def in_order(started: Iterable[_T], *, ahead: int) -> Iterator[_T]:
         if len(waiting) > ahead:
             yield waiting.popleft()
     yield from waiting
-
-
-def work() -> None:
-    """Run a worker: read paths from standard input and write reports to standard output, until that is closed."""
-    requests, out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # so that nothing else is printed between reports
-    size = requests.readline()
-    if not size.endswith(b"\n"):
-        return  # the process that started this one was killed before it sent the options
-    options, folder = pickle.loads(requests.read(int(size)))  # from the process that started this one
-    if Path(folder).is_dir():
-        os.chdir(folder)
-    plan = resolve(options)
-    # The process that started this one may be killed while a module is checked.
-    with suppress(BrokenPipeError), Checker(plan) as checker:
-        for line in requests:
-            source = parse_source(os.fsdecode(bytes.fromhex(line.decode())))
-            if isinstance(source, Path) and not source.exists():
-                out.write(_NOT_VISIBLE)
-            else:
-                (report,) = checker.reports([source], plan)
-                out.write(report_text(report) + b"\n")
-            out.flush()

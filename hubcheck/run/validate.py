@@ -23,7 +23,7 @@ from hubcheck.run.resolved import Keep, ResolvedOptions, resolve
 if TYPE_CHECKING:
     from hubcheck.probe.devices import DeviceRequest
     from hubcheck.probe.options import ProbeOptions
-    from hubcheck.run.dask_cluster import Cluster
+    from hubcheck.run.cluster.cluster import Cluster
     from hubcheck.sandbox.policy import Mode
 
 _MIN_MODULES = 64
@@ -130,7 +130,7 @@ def stream(modules: Sequence[ModuleSource], plan: ResolvedOptions) -> Generator[
     with ExitStack() as stack:
         cluster: Cluster | None = None
         if plan.options.cluster is not None:
-            from hubcheck.run.dask_cluster import connected
+            from hubcheck.run.cluster.connect import connected
 
             cluster = stack.enter_context(connected(plan))
 

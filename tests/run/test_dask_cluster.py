@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,16 +18,20 @@ import pytest
 
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INTERRUPTED
+from hubcheck.run.code_digests import code_digests
 from hubcheck.run.options import Options
 from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import stream
 from hubcheck.util.errors import UserError
-from tests.paths import DATA
-from tests.run.conftest import STATIC, comparable, until
+from tests.paths import DATA, ROOT
+from tests.run.conftest import RULE, STATIC, comparable, until
 
 pytestmark = pytest.mark.slow
 
-pytest.importorskip("distributed", reason="needs Dask, the extra `dask`")
+distributed = pytest.importorskip("distributed", reason="needs Dask, the extra `dask`")
+
+from hubcheck.run.cluster import cluster  # noqa: E402 - it needs Dask
+from hubcheck.run.cluster.connect import connected  # noqa: E402
 
 LOCAL = replace(STATIC, jobs=2, cluster="local")
 
@@ -54,20 +60,53 @@ def workers() -> list[int]:
     return [pid for pid, command in descendants(os.getpid()).items() if "spawn_main" in command]
 
 
+DASK = [sys.executable, "-P", "-m", "dask"]
+
+
 @pytest.fixture
-def scheduler() -> Iterator[tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]]:
+def processes() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts a process, which is ended with all in its group after the test."""
+    with ExitStack() as ending:
+
+        def start(command: list[str], **variables: str) -> subprocess.Popen[bytes]:
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+            process = subprocess.Popen(command, env={**os.environ, **variables}, **quiet)
+            ending.callback(process.wait)
+            ending.callback(kill_group, process)
+            return process
+
+        yield start
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def address(processes: Callable[..., subprocess.Popen[bytes]]) -> str:
+    """The address of a scheduler without workers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    processes([*DASK, "scheduler", "--host", address, "--no-dashboard"])
+    return address
+
+
+def worker(address: str) -> list[str]:
+    return [*DASK, "worker", address, "--nthreads", "2", "--no-dashboard"]
+
+
+@pytest.fixture
+def scheduler(
+    processes: Callable[..., subprocess.Popen[bytes]],
+) -> tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]:
     """A scheduler of its own, with one worker: its address and the two processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    dask = [sys.executable, "-m", "dask"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
-    first = subprocess.Popen([*dask, "scheduler", "--host", address, "--no-dashboard"], **quiet)
-    second = subprocess.Popen([*dask, "worker", address, "--nthreads", "2", "--no-dashboard"], **quiet)
-    yield address, first, second
-    for process in (second, first):
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    first = processes([*DASK, "scheduler", "--host", address, "--no-dashboard"])
+    return address, first, processes(worker(address))
 
 
 def test_local_workers_report_the_same_as_one_process(hub: list[Path], alone: list[ModuleReport]) -> None:
@@ -115,6 +154,100 @@ def test_a_module_that_a_worker_cannot_see_is_incomplete(
     assert "this machine does not see it" in (reports[1].outcomes[0].reason or "")
 
 
+@pytest.fixture
+def other_code(tmp_path: Path) -> Path:
+    """A copy of hubcheck of the same version with other code, which finds every module good."""
+    for name in ("hubcheck", "rules"):
+        shutil.copytree(ROOT / name, tmp_path / "other" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    evaluation = tmp_path / "other" / "hubcheck" / "engine" / "module_report.py"
+    evaluation.write_text(evaluation.read_text() + "\nModuleReport.verdict = property(lambda report: 'conforms')\n")
+    return tmp_path / "other"
+
+
+def test_workers_with_other_code_get_no_module(
+    hub: list[Path],
+    alone: list[ModuleReport],
+    address: str,
+    other_code: Path,
+    processes: Callable[..., subprocess.Popen[bytes]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    processes(worker(address), PYTHONPATH=str(other_code))
+    with pytest.raises(UserError, match=r"has other code of hubcheck .* than this machine; install the same on all"):
+        list(check(hub, replace(STATIC, cluster=address)))
+    processes(worker(address))
+
+    def join(count: int) -> None:
+        if count == 3:
+            processes(worker(address), PYTHONPATH=str(other_code))
+
+    def all_have_joined() -> bool:
+        with distributed.Client(address, set_as_default=False) as client:
+            return len(client.nthreads()) >= 2
+
+    until(all_have_joined, "the second worker does not join")
+    caplog.clear()
+    assert comparable(check(hub * 10, replace(STATIC, cluster=address)), join) == alone * 10
+    assert "has other code" in caplog.text
+
+
+def test_workers_with_other_rules_get_no_module(
+    hub: list[Path], deadly: Path, scheduler: tuple[str, object, object]
+) -> None:
+    plan = resolve(replace(STATIC, cluster=scheduler[0], rules=(deadly,)))
+    (deadly / "house" / "deadly.toml").write_text(RULE.replace('"error"', '"warning"'))
+    with connected(plan) as cluster:  # both see the changed file
+        assert cluster.environment is not None
+    before = code_digests([deadly])
+    (deadly / "house" / "deadly.toml").write_text(RULE)
+    assert code_digests([deadly])["rules of --rules"] != before["rules of --rules"]
+
+
+def test_a_worker_that_does_not_see_the_modules_is_left_out(
+    hub: list[Path], alone: list[ModuleReport], address: str, processes: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    namespaces = ["unshare", "--user", "--map-root-user", "--mount"]
+    if subprocess.run([*namespaces, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine has no user namespaces")
+    hide = f"mount -t tmpfs none {hub[0].parent} && exec " + " ".join(worker(address))
+    processes([*namespaces, "sh", "-c", hide])
+    processes(worker(address))
+    assert comparable(check(hub * 3, replace(STATIC, cluster=address))) == alone * 3
+
+
+def test_without_workers_the_run_ends_after_one_patience(
+    hub: list[Path],
+    scheduler: tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def kill(count: int) -> None:
+        if count == 3:
+            monkeypatch.setattr(cluster, "_PATIENCE", 3.0)
+            kill_group(scheduler[2])
+
+    reports = comparable(check(hub * 20, replace(STATIC, cluster=scheduler[0])), kill)
+    assert len(reports) == len(hub) * 20
+    assert {report.verdict for report in reports[-len(hub) :]} == {"incomplete"}
+    assert "has no workers any more" in (reports[-1].outcomes[0].reason or "")
+
+
+def test_a_killed_run_leaves_nothing_on_the_workers(
+    hub: list[Path], address: str, processes: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    (tmp_path / "scratch").mkdir()
+    dask = processes(worker(address), TMPDIR=str(tmp_path / "scratch"), DASK_TEMPORARY_DIRECTORY=str(tmp_path / "dask"))
+    run = [sys.executable, "-m", "hubcheck", "validate", "--no-cache", "--cluster", address, str(hub[0].parent)]
+    process = processes(run)
+    until(lambda: below(dask.pid, "server.py"), "nothing is run")
+    process.kill()
+    until(lambda: not below(dask.pid, "hubcheck"), "worker processes are left")
+    until(lambda: not list((tmp_path / "scratch").iterdir()), "folders are left")
+
+
+def below(pid: int, text: str) -> list[str]:
+    return [command for command in descendants(pid).values() if text in command]
+
+
 def test_after_the_scheduler_died_the_rest_is_incomplete(
     hub: list[Path], scheduler: tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]
 ) -> None:
@@ -137,8 +270,14 @@ def test_a_missing_scheduler_is_an_error_of_one_sentence(hub: list[Path]) -> Non
         sentence = rf"^--cluster: no Dask scheduler answers at {re.escape(address)}: [^\n]+$"
         with pytest.raises(UserError, match=sentence):
             list(check(hub, replace(STATIC, cluster=address)))
-    with pytest.raises(UserError, match=r"^--cluster: no Dask scheduler answers at nonsense: [^\n]+$"):
-        list(check(hub, replace(STATIC, cluster="nonsense")))
+
+
+@pytest.mark.parametrize(
+    "address", ["nonsense", "", "tcp://", "tcp://host", "tcp://host:port", "http://x:1", "[::1", "a:1:1"]
+)
+def test_a_malformed_address_is_an_error_of_one_sentence(hub: list[Path], address: str) -> None:
+    with pytest.raises(UserError, match=rf"^--cluster: [^\n]*{re.escape(address)}[^\n]*$"):
+        list(check(hub, replace(STATIC, cluster=address)))
 
 
 def command(hub: list[Path], *more: str) -> list[str]:
@@ -152,20 +291,22 @@ def test_the_command_has_the_usual_exit_codes(hub: list[Path]) -> None:
     assert done.stdout.splitlines()[-1].startswith("40 modules: ")
 
 
-@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_ended_run_leaves_no_process_and_is_continued_from_the_cache(
     hub: list[Path], tmp_path: Path, blow: signal.Signals
 ) -> None:
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    (tmp_path / "scratch").mkdir()
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "TMPDIR": str(tmp_path / "scratch")}
     with subprocess.Popen(command(hub), stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         first = next(line for line in process.stdout if "passed" in line)
-        below = descendants(process.pid)
+        started = descendants(process.pid)
         process.send_signal(blow)
         rest = process.stdout.read()
-    assert below
+    assert started
     assert process.returncode in ((EXIT_INTERRUPTED, EXIT_FINDINGS) if blow == signal.SIGINT else (-blow,))
-    until(lambda: not [pid for pid in below if Path(f"/proc/{pid}").exists()], f"still there: {below}")
+    until(lambda: not [pid for pid in started if Path(f"/proc/{pid}").exists()], f"still there: {started}")
+    until(lambda: not list((tmp_path / "scratch").iterdir()), "folders are left")
     finished = (first + rest).count(" passed, ")
     again = subprocess.run(command(hub), capture_output=True, text=True, env=environment, check=False)
     known = int(re.search(r"\((\d+) cached\)", again.stdout.splitlines()[-1])[1])  # type: ignore[index]

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 
 def children(pid: int | None = None) -> list[int]:
-    command = ["pgrep", "-P", str(pid or os.getpid()), "-f", "hubcheck.run.processes"]
+    command = ["pgrep", "-P", str(pid or os.getpid()), "-f", "hubcheck.run.worker"]
     found = subprocess.run(command, capture_output=True, check=False)
     return [int(pid) for pid in found.stdout.split()]
 
