@@ -93,6 +93,11 @@ def address(processes: Callable[..., subprocess.Popen[bytes]]) -> str:
     return address
 
 
+def joined(address: str) -> int:
+    with distributed.Client(address, set_as_default=False) as client:
+        return len(client.nthreads())
+
+
 def worker(address: str) -> list[str]:
     return [*DASK, "worker", address, "--nthreads", "2", "--no-dashboard"]
 
@@ -181,11 +186,7 @@ def test_workers_with_other_code_get_no_module(
         if count == 3:
             processes(worker(address), PYTHONPATH=str(other_code))
 
-    def all_have_joined() -> bool:
-        with distributed.Client(address, set_as_default=False) as client:
-            return len(client.nthreads()) >= 2
-
-    until(all_have_joined, "the second worker does not join")
+    until(lambda: joined(address) == 2, "the second worker does not join")
     caplog.clear()
     assert comparable(check(hub * 10, replace(STATIC, cluster=address)), join) == alone * 10
     assert "has other code" in caplog.text
@@ -212,6 +213,7 @@ def test_a_worker_that_does_not_see_the_modules_is_left_out(
     hide = f"mount -t tmpfs none {hub[0].parent} && exec " + " ".join(worker(address))
     processes([*namespaces, "sh", "-c", hide])
     processes(worker(address))
+    until(lambda: joined(address) == 2, "the workers do not join")
     assert comparable(check(hub * 3, replace(STATIC, cluster=address))) == alone * 3
 
 

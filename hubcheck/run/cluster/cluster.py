@@ -138,7 +138,7 @@ class Cluster:
         check.workers = sorted(admitted - self._blind or admitted)
         if self._over is not None:
             self._fail(check, ModuleUnavailable(self._over))
-        elif not check.workers and check.blind & self._members.admitted.keys():
+        elif not check.workers and check.blind & self._members.admitted.keys() and not self._members.undecided:
             self._fail(check, ModuleUnavailable(check.not_visible))
         elif check.workers:
             check.tries += 1
