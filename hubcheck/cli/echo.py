@@ -33,10 +33,11 @@ def wants_colour(choice: str = "auto") -> bool | None:
 
 def for_terminal(text: str) -> str:
     """Return the text with links where standard output can have them, and plain letters where it has no Unicode."""
-    text = text if has_unicode(sys.stdout.encoding) else text.translate(_PLAIN)
+    stream = getattr(sys.stdout, "rich_proxied_file", sys.stdout)  # what a progress bar has put in its place
+    text = text if has_unicode(stream.encoding) else text.translate(_PLAIN)
     context = click.get_current_context(silent=True)
     is_plain = os.environ.get("TERM", "dumb") in ("dumb", "linux") or (context is not None and context.color is False)
-    return linked(text) if sys.stdout.isatty() and not is_plain else text
+    return linked(text) if stream.isatty() and not is_plain else text
 
 
 def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:

@@ -107,7 +107,8 @@ class TextReport:
         """Yield the table of failed rules, and that of the worst modules."""
         many, statistics = summary.modules >= _MIN_FOR_TABLES, self._style.statistics
         if summary.rules and (many or statistics):
-            yield [click.style(f"{'modules':>9} {'findings':>9}  rule", bold=True), *map(_rule_row, summary.rules)]
+            by_level = sorted(summary.rules, key=lambda row: LEVELS.index(row.level))
+            yield [click.style(f"{'modules':>9} {'findings':>9}  rule", bold=True), *map(_rule_row, by_level)]
         if summary.worst and many and not statistics:
             rows = [f"{module.errors:9} {module.others:9}  {printable(module.path)}" for module in summary.worst]
             more = summary.failing - len(rows)

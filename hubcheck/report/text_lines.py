@@ -91,11 +91,12 @@ def finding_lines(finding: Finding, width: int = WIDTH) -> Iterator[str]:
 def differences(found: str, wanted: str) -> tuple[str, str]:
     """Return both texts with their differences styled: dimension by dimension if they have equally many.
 
-    Of texts with different numbers of parts, what is between their common beginning and end is marked.
+    Of shapes of different ranks, what is between their common beginning and end is marked. Sentences are left as they
+    are.
     """
-    if not found or not wanted:
-        return found, wanted
     old, new = _TOKENS.split(found), _TOKENS.split(wanted)
+    if not ("[" in found and "[" in wanted) and (len(old) > 1 or len(new) > 1):
+        return found, wanted
     if len(old) == len(new):
         unequal = [first != second for first, second in zip(old, new, strict=True)]
         return _marked(old, unequal, "red"), _marked(new, unequal, "green")
@@ -108,7 +109,7 @@ def differences(found: str, wanted: str) -> tuple[str, str]:
 
 def _marked(parts: list[str], marks: list[bool], colour: str) -> str:
     return "".join(
-        click.style(part, fg=colour, bold=True) if mark and part.strip() else part
+        click.style(part, fg=colour, bold=True) if mark and part.strip(" ,()[]") else part
         for part, mark in zip(parts, marks, strict=True)
     )
 

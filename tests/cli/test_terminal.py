@@ -7,8 +7,10 @@ import re
 import shutil
 from pathlib import Path
 
+import click
 import pytest
 
+from hubcheck.report.text_lines import differences
 from tests.cli.command import BATCH_OF_1, GOOD, hubcheck
 from tests.cli.test_output import in_a_terminal
 from tests.paths import DATA
@@ -134,3 +136,22 @@ def test_a_terminal_without_unicode_gets_plain_letters():
     assert screen.isascii()
     assert re.search(r"ok\x1b\[\S* \S*a_good", screen)
     assert "image_feature_vector - inputs" in screen
+    screen = in_a_terminal("validate", "--static", str(GOOD), str(BATCH_OF_1), PYTHONIOENCODING="utf-8")
+    assert "✓" in screen and "✗" in screen and "image_feature_vector · inputs" in screen
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "marked"),
+    [
+        ("float32 [1, 32, 24, 3]", "float32 [?, 32, 24, 3]", ("1", "?")),
+        ("float64 [?, 8, 8, 1]", "float32 [?, 8, 8, 3]", ("float64", "1", "float32", "3")),
+        ("float32 [?, 1, 1, 1280]", "float32 [?, 1280]", ("1", "1")),
+        ("keras_tensor", "images", ("keras_tensor", "images")),
+        ("softmax (Softmax) with a mask", "linear scores", ()),
+        ("", "float32 [?, 8]", ()),
+    ],
+)
+def test_what_differs_between_found_and_wanted_is_marked(found, wanted, marked):
+    styled = differences(found, wanted)
+    assert tuple(map(click.unstyle, styled)) == (found, wanted)
+    assert tuple(re.findall(r"\x1b\[3\dm\x1b\[1m(.+?)\x1b\[0m", "".join(styled))) == marked

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from hubcheck.cli.group import cli
+from hubcheck.rulebook.levels import LEVELS
 from tests.paths import DATA
 
 SOURCES = ("a_good_feature_vector", "e_fixed_batch_1", "c_dropout_on_features_train", "e_fixed_batch_1")
@@ -54,10 +55,10 @@ def test_the_text_ends_with_the_rules_by_count_and_the_worst_modules(
     fleet: Path, modules: list[dict[str, Any]], by_rule: dict[str, tuple[int, int]]
 ) -> None:
     text = run_validate(fleet)
-    rows = re.findall(r"^ +(\d+) +(\d+)  (?:error|warning|note) (\S+)$", text, re.MULTILINE)
-    assert {rule: (int(count), int(found)) for count, found, rule in rows} == by_rule
-    counts = [int(count) for count, _, _ in rows]
-    assert counts == sorted(counts, reverse=True)
+    rows = re.findall(r"^ +(\d+) +(\d+)  (error|warning|note) (\S+)$", text, re.MULTILINE)
+    assert {rule: (int(count), int(found)) for count, found, _, rule in rows} == by_rule
+    order = [(LEVELS.index(level), -int(count)) for count, _, level, _ in rows]
+    assert order == sorted(order), "errors first, then what most modules fail"
     worst = re.findall(r"^ +(\d+) +\d+  (/\S+)$", text, re.MULTILINE)
     expected = sorted(modules, key=lambda module: -errors_of(module))
     assert [int(errors) for errors, _ in worst] == [errors_of(module) for module in expected[: len(worst)]]

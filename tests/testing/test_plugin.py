@@ -51,6 +51,15 @@ def test_each_rule_of_each_module_is_a_test(project):
     assert len({line.partition("::")[0] for line in ids}) == 3
 
 
+def test_excluded_modules_are_not_collected(project):
+    (project / "hubcheck.toml").write_text('exclude = ["batch"]\n', encoding="utf-8")
+    done = run(project, *STATIC, "--collect-only", "-q")
+    assert {line.partition("::")[0].split("/")[1] for line in done.stdout.splitlines() if "::" in line} == {
+        "classes",
+        "good",
+    }
+
+
 def test_a_failure_is_the_finding_and_no_traceback(project):
     done = run(project, *STATIC)
     assert done.returncode == 1
