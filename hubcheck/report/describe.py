@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from hubcheck._version import __version__
 from hubcheck.checks.faults import Where
 from hubcheck.engine.findings import Finding, Outcome
-from hubcheck.engine.module_report import ModuleReport, SuppressionKind
+from hubcheck.engine.module_report import ModuleReport, SuppressionKind, Verdict
 from hubcheck.engine.reports import Report
 from hubcheck.module.formats import Format
 from hubcheck.module.uri import Uri, is_uri
@@ -23,6 +24,7 @@ FORMAT_NAMES: dict[Format | None, str] = {
     "tf2-saved-model": "TF2 SavedModel",
     None: "unreadable",
 }
+VERDICTS: tuple[Verdict, ...] = ("conforms", "violates", "incomplete")
 _DISPLAY_NAMES = {"conforms": "passed", "violates": "failed", "broken": "crashed"}
 _COUNTED = ("passed", "failed", "with warnings", "with notes", "skipped", "ignored", "crashed")
 _LABELS = ("fix", "or run", "found", "wanted", "spec", "again")
@@ -105,6 +107,30 @@ def sandbox_lines(module: ModuleReport) -> list[tuple[str, str]]:
         return []
     lines = [("sandbox", ", ".join(module.protections) or "none")]
     return lines + [("sandbox lacks", "; ".join(module.missing_protections))] * bool(module.missing_protections)
+
+
+def run_facts(report: Report) -> list[tuple[str, str]]:
+    """Return (name, value) of when and with what a run was made."""
+    rows = (
+        ("created", report.created),
+        ("hubcheck", __version__),
+        ("TensorFlow", report.tensorflow),
+        ("convention", report.convention),
+        ("baseline", report.baseline),
+    )
+    return [(name, value) for name, value in rows if value is not None]
+
+
+def totals(report: Report) -> str:
+    """Return the counts of a run: "3 modules (1 cached): 2 passed, 1 failed; 1 error; 4 findings suppressed"."""
+    summary = report.summary
+    verdicts = [f"{count} {display_name(name)}" for name in VERDICTS if (count := summary.verdicts[name])]
+    found = ", ".join(plural(count, level) for level in LEVELS if (count := summary.levels[level]))
+    none = "no new findings" if report.baseline is not None else "no findings"
+    cached = f" ({summary.cached} cached)" if summary.cached else ""
+    parts = [f"{plural(summary.modules, 'module')}{cached}: {', '.join(verdicts)}", found or none]
+    parts += [f"{plural(summary.suppressed.total(), 'finding')} suppressed"] if summary.suppressed else []
+    return "; ".join(parts + ([f"{plural(summary.unchecked, 'rule')} not checked"] if summary.unchecked else []))
 
 
 def run_problems(report: Report) -> list[str]:

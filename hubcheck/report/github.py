@@ -27,6 +27,7 @@ def render(report: Report) -> Iterator[str]:
         yield _command("notice", "\n".join(summary), title=f"hubcheck {module.key}")
         for outcome in describe.crashes(module):
             yield _command("error", outcome.reason or "", title=outcome.crash_title)
+    yield _command("notice", describe.totals(report), title="hubcheck")
     yield from (_command("warning", notice, title="hubcheck") for notice in describe.run_notices(report))
 
 

@@ -14,8 +14,10 @@ from hubcheck.report.describe import (
     counts,
     finding_rows,
     location,
+    run_facts,
     run_notices,
     sandbox_lines,
+    totals,
     unchecked_lines,
 )
 from hubcheck.util.text import printable_lines
@@ -26,11 +28,11 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def render(report: Report) -> Iterator[str]:
     """Yield the document. Findings below `fail_on` are in the system-out of their test case."""
     yield '<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="hubcheck">\n'
-    if notices := run_notices(report):
-        properties = Element("properties")
-        for notice in notices:
-            SubElement(properties, "property", name="notice", value=_xml(notice))
-        yield _written(properties)
+    properties = Element("properties")
+    notices = [("notice", notice) for notice in run_notices(report)]
+    for name, value in (*run_facts(report), ("summary", totals(report)), *notices):
+        SubElement(properties, "property", name=name, value=_xml(value))
+    yield _written(properties)
     for module in report.modules:
         yield _written(_suite(module))
     yield "</testsuites>\n"

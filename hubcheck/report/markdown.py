@@ -18,6 +18,8 @@ _LINKED = re.compile(r"://|www\.|[@#]\w|\b(?:mailto|xmpp):|\bGH-\d|\b[0-9a-f]{7,
 def render(report: Report) -> Iterator[str]:
     """Yield a table of the modules, then a section for each."""
     yield "## hubcheck\n\n"
+    facts = ", ".join(f"{name} {value}" for name, value in describe.run_facts(report))
+    yield printable_lines(f"{escaped(describe.totals(report))}\n\n{escaped(facts)}\n\n")
     yield from (printable_lines(f"> {escaped(notice)}\n>\n") for notice in describe.run_notices(report))
     yield "\n| module | format | verdict | rules |\n|---|---|---|---|\n"
     for module in report.modules:

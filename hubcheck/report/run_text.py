@@ -15,7 +15,7 @@ from hubcheck.report.text_lines import LEVEL_COLOURS, TextStyle, labelled, plain
 from hubcheck.rulebook.levels import LEVELS
 from hubcheck.util.text import listed, plural, printable, printable_lines
 
-_VERDICTS: dict[Verdict, str] = {"conforms": "green", "violates": "red", "incomplete": "yellow"}
+_COLOURS: dict[Verdict, str] = {"conforms": "green", "violates": "red", "incomplete": "yellow"}
 _MIN_FOR_TABLES = 10
 """Number of modules from which there are tables of rules and modules."""
 _MAX_REASONS = 5
@@ -62,12 +62,13 @@ class TextReport:
             [line for row in self._remarks(report.summary.modules) for line in self._row(*row)],
             [_warning(notice) for notice in describe.run_notices(report)],
             *self._tables(report.summary),
-            [_verdicts(report)] if report.summary.modules > 1 else [],
+            [_totals(report)] if report.summary.modules > 1 else [],
         )
         for block in filter(None, blocks):
             yield from block if self._spaced else ["", *block]
             self._spaced = False
-        for row in self._rows(report, written):
+        facts = ", ".join(f"{name} {value}" for name, value in describe.run_facts(report))
+        for row in (*self._rows(report, written), *([("run", facts)] if self._style.verbose else [])):
             yield from self._row(*row)
 
     def _row(self, label: str, text: str) -> Iterator[str]:
@@ -141,15 +142,10 @@ def _rule_row(row: RuleCount) -> str:
     return f"{row.modules:9} {row.findings:9}  {click.style(row.level, fg=LEVEL_COLOURS[row.level])} {row.rule}"
 
 
-def _verdicts(report: Report) -> str:
-    summary = report.summary
-    shown = [
-        click.style(f"{count} {describe.display_name(verdict)}", fg=colour, bold=True)
-        for verdict, colour in _VERDICTS.items()
-        if (count := summary.verdicts[verdict])
-    ]
-    found = ", ".join(plural(count, level) for level in LEVELS if (count := summary.levels[level]))
-    none = "no new findings" if report.baseline is not None else "no findings"
-    cached = f" ({summary.cached} cached)" if summary.cached else ""
-    unchecked = f"; {plural(summary.unchecked, 'rule')} not checked" if summary.unchecked else ""
-    return f"{plural(summary.modules, 'module')}{cached}: {', '.join(shown)}; {found or none}{unchecked}"
+def _totals(report: Report) -> str:
+    """Return the counts of a run, with the verdicts in colour."""
+    text = describe.totals(report)
+    for verdict, colour in _COLOURS.items():
+        words = f"{report.summary.verdicts[verdict]} {describe.display_name(verdict)}"
+        text = re.sub(rf"(?<=[:,] ){words}\b", click.style(words, fg=colour, bold=True), text)
+    return text

@@ -20,7 +20,7 @@ from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import EXIT_INTERNAL, EXIT_INTERRUPTED, Report
 from hubcheck.module.uri import Uri, parse_source
 from hubcheck.report import describe
-from hubcheck.report.json import json_text
+from hubcheck.report.json import json_text, summary_document
 from hubcheck.rulebook.rules import Rule
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -53,6 +53,7 @@ def render(report: Report) -> Iterator[str]:
     invocation = {
         "executionSuccessful": report.exit_code not in (EXIT_INTERNAL, EXIT_INTERRUPTED),
         "exitCode": report.exit_code,
+        "endTimeUtc": report.created,
         "toolExecutionNotifications": [
             {"level": "warning", "message": {"text": _without_links(text)}} for text in notifications
         ],
@@ -63,7 +64,11 @@ def render(report: Report) -> Iterator[str]:
         "columnKind": "utf16CodeUnits",
         "invocations": [invocation],
         "results": results,
-        "properties": {"modules": [_summary(module) for module in report.modules]},
+        "properties": {
+            **dict(describe.run_facts(report)),
+            "summary": summary_document(report.summary),
+            "modules": [_summary(module) for module in report.modules],
+        },
     }
     log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
     yield json_text(log) + "\n"
