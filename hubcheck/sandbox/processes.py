@@ -49,12 +49,17 @@ def usage_below(pid: int) -> Usage:
 
 
 def files_apart(pid: int, folder: Path) -> int:
-    """Return how many files there are in a file system that those below a process have mounted at `folder`."""
+    """Return how many files there are in a file system that those below a process have mounted at `folder`.
+
+    While bubblewrap starts, its process still sees this machine's own folder there, which does not count.
+    """
     for process in _below(pid):
         if _is_apart(_status(process)):
             with contextlib.suppress(OSError):
-                found = os.statvfs(f"/proc/{process}/root{folder}")
-                return found.f_files - found.f_ffree
+                mounted = Path(f"/proc/{process}/root{folder}")
+                if mounted.stat().st_dev != folder.stat().st_dev:
+                    found = os.statvfs(mounted)
+                    return found.f_files - found.f_ffree
     return 0
 
 
