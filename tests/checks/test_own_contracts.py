@@ -200,9 +200,9 @@ def test_the_convention_cites_its_own_sections(fixture_module):
         assert {f.source for f in report.findings if f.rule == rule} == {f'Common Signatures for Images, "{section}"'}
 
 
-def test_the_example_in_the_readme_is_a_contract(tmp_path):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    text = next(block.split("```")[0] for block in readme.split("```toml") if 'name = "text_embedding"' in block)
+def test_the_example_of_the_documentation_is_a_contract(tmp_path):
+    page = (ROOT / "docs" / "guides" / "own-signatures.md").read_text(encoding="utf-8")
+    text = next(block.split("```")[0] for block in page.split("```toml") if 'name = "text_embedding"' in block)
     contracts = load_contracts(rules_folder(tmp_path, text))
     assert contracts["text_embedding"].inputs["text"].dtype == "string"
     assert findings(text_module(tmp_path / "m"), text, tmp_path / "again") == {}

@@ -1,5 +1,6 @@
-"""`python -m tests.docs`: write the pages of the checkout that are generated."""
+"""`python -m tests.docs`: write the pages of the checkout that are generated, and the picture of the README."""
 
-from tests.docs.generated import write
+from tests.docs import generated, picture
 
-write()
+generated.write()
+picture.write()

@@ -1,9 +1,8 @@
-"""What README.md shows works: its configuration, its CI files, its tests."""
+"""What pages show and no example runs: CI files that services accept, complete tables, tests that can fail."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -16,20 +15,27 @@ import yaml
 from hubcheck.config.file import read_config
 from hubcheck.report.formats import FORMATS
 from hubcheck.rulebook.rules import load_rules, select
+from tests.docs.examples import blocks
 from tests.paths import DATA, ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDES = ROOT / "docs" / "guides"
+README = ROOT / "README.md"
+CI = GUIDES / "ci.md"
+HOUSE = GUIDES / "house-rules.md"
 
 
-def block(language: str, having: str) -> str:
-    """The one fenced block of that language with these words in it."""
-    blocks = re.findall(rf"^```{language}\n(.*?)^```", README, re.M | re.S)
-    (found,) = [text for text in blocks if having in text]
-    return found
+def block(page: Path, name: str) -> str:
+    """The example of a page that is the file `name`."""
+    (found,) = [b for b in blocks(page.read_text(encoding="utf-8")) if b.directives.get("file") == name]
+    return found.text
+
+
+def test_the_readme_is_a_front_page():
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 150
 
 
 def test_the_configuration_is_one(tmp_path):
-    (tmp_path / "hubcheck.toml").write_text(block("toml", "[[ignore]]"), encoding="utf-8")
+    (tmp_path / "hubcheck.toml").write_text(block(GUIDES / "configuration.md", "hubcheck.toml"), encoding="utf-8")
     config = read_config(tmp_path / "hubcheck.toml")
     rules = load_rules()
     for entry in (*config.select, *config.ignore, *config.xfail):
@@ -37,31 +43,44 @@ def test_the_configuration_is_one(tmp_path):
     assert select(config.levels, rules)
 
 
+def test_the_table_of_limits_has_them_all():
+    schema = json.loads((ROOT / "rules" / "schema" / "config.schema.json").read_text(encoding="utf-8"))
+    page = (GUIDES / "configuration.md").read_text(encoding="utf-8")
+    for key, value in schema["properties"]["limits"]["properties"].items():
+        assert f"`{key}`" in page
+        assert "default" not in value or f"| {value['default']} |" in page
+
+
+WORKFLOWS = [(page, ".github/workflows/modules.yml") for page in (README, CI)]
+
+
 @pytest.mark.parametrize(
-    ("having", "schema"), [("runs-on", "vendor.github-workflows"), ("artifacts", "vendor.gitlab-ci")]
+    ("page", "name", "schema"),
+    [*((*each, "vendor.github-workflows") for each in WORKFLOWS), (CI, ".gitlab-ci.yml", "vendor.gitlab-ci")],
 )
-def test_the_ci_files_keep_the_schemas_of_their_services(having, schema, tmp_path):
-    (tmp_path / "ci.yml").write_text(block("yaml", having), encoding="utf-8")
+def test_the_ci_files_keep_the_schemas_of_their_services(page, name, schema, tmp_path):
+    (tmp_path / "ci.yml").write_text(block(page, name), encoding="utf-8")
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(tmp_path / "ci.yml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
-def test_the_workflow_gives_inputs_that_the_action_has():
+@pytest.mark.parametrize(("page", "name"), WORKFLOWS)
+def test_the_workflow_gives_inputs_that_the_action_has(page, name):
     action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
-    steps = yaml.safe_load(block("yaml", "runs-on"))["jobs"]["hubcheck"]["steps"]
+    steps = yaml.safe_load(block(page, name))["jobs"]["hubcheck"]["steps"]
     (ours,) = [step for step in steps if "hubcheck" in step["uses"]]
     assert set(ours["with"]) <= set(action["inputs"])
 
 
 def test_the_pre_commit_configuration_names_the_hook():
     hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
-    (repo,) = yaml.safe_load(block("yaml", "repos:"))["repos"]
+    (repo,) = yaml.safe_load(block(CI, ".pre-commit-config.yaml"))["repos"]
     assert [hook["id"] for hook in repo["hooks"]] == [hook["id"] for hook in hooks]
 
 
 def test_the_gitlab_job_writes_the_reports_that_it_keeps(tmp_path):
-    job = yaml.safe_load(block("yaml", "artifacts"))["hubcheck"]
+    job = yaml.safe_load(block(CI, ".gitlab-ci.yml"))["hubcheck"]
     shutil.copytree(DATA / "e_fixed_batch_1", tmp_path / "exports" / "m")
     script = [line for line in job["script"] if line.startswith("hubcheck")]
     command = ["bash", "-ec", f'hubcheck() {{ "{sys.executable}" -m hubcheck "$@"; }}; {script[0]}']
@@ -74,8 +93,10 @@ def test_the_gitlab_job_writes_the_reports_that_it_keeps(tmp_path):
 @pytest.mark.parametrize(("classes", "code", "status"), [(10, 0, "passed"), (11, 1, "failed")])
 def test_the_rule_of_ones_own_is_checked(classes, code, status, tmp_path):
     (tmp_path / "house" / "house").mkdir(parents=True)
-    (tmp_path / "house" / "house" / "ten-classes.toml").write_text(block("toml", "ten_classes"), encoding="utf-8")
-    check = block("python", "def ten_classes").replace("!= 10", f"!= {classes}")
+    (tmp_path / "house" / "house" / "ten-classes.toml").write_text(
+        block(HOUSE, "house/house/ten-classes.toml"), encoding="utf-8"
+    )
+    check = block(HOUSE, "house/checks.py").replace("!= 10", f"!= {classes}")
     (tmp_path / "house" / "checks.py").write_text(check, encoding="utf-8")
     command = [sys.executable, "-m", "hubcheck", "validate", "--static", "--rules", "house", "--select", "house"]
     command += ["--format", "json", str(DATA / "b_good_classification"), str(DATA / "a_good_feature_vector")]
@@ -87,25 +108,14 @@ def test_the_rule_of_ones_own_is_checked(classes, code, status, tmp_path):
 
 
 def test_every_format_is_in_the_table():
-    table = README.split("| format | suffix | for |")[1].split("\n\n")[0]
+    table = CI.read_text(encoding="utf-8").split("| format | suffix | for |")[1].split("\n\n")[0]
     for name, suffixes in FORMATS.items():
         assert f"`{name}`" in table
         assert not suffixes or f"`{suffixes[0]}`" in table
 
 
-def test_the_tests_of_modules_that_tests_make_pass(tmp_path):
-    text = block("python", "@pytest.mark.hubcheck")
-    export = (
-        "import shutil\n"
-        f"def export(path, format='tf2'):\n    shutil.copytree({str(DATA / 'a_good_feature_vector')!r}, path)\n"
-    )
-    (tmp_path / "test_own.py").write_text(export + text, encoding="utf-8")
-    (tmp_path / "hubcheck.toml").write_text("static = true\n", encoding="utf-8")
-    assert pytested(tmp_path).returncode == 0
-
-
 def test_the_property_holds_for_a_good_module_and_finds_a_bad_one(tmp_path, fixture_module: Callable[[str], Path]):
-    (tmp_path / "test_own.py").write_text(block("python", "image_batches"), encoding="utf-8")
+    (tmp_path / "test_own.py").write_text(block(GUIDES / "pytest.md", "test_property.py"), encoding="utf-8")
     for name, code in (("good", 0), ("bad", 1)):
         shutil.copytree(fixture_module(f"behaviour/batch-size/{name}"), tmp_path / "exports" / "m", dirs_exist_ok=True)
         done = pytested(tmp_path)
