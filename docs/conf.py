@@ -21,6 +21,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_click",
     "sphinx_copybutton",
+    "command_pages",
     "rule_pages",
     "schema_pages",
 ]
@@ -31,6 +32,8 @@ root_doc = "index"
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 
+# Options keep their two hyphens.
+smartquotes = False
 # Docstrings and the help of commands put code between single backticks, as Markdown does.
 default_role = "code"
 autodoc_member_order = "bysource"

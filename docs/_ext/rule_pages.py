@@ -25,7 +25,7 @@ _GROUPS = {
     "package": "Archives.",
     "safety": "What a module must not do on the machine of its consumer. A module that fails one of these is not run.",
 }
-_HEADER = ("| rule | level | checked by | requires |", "|---|---|---|---|")
+_HEADER = ("| rule | requires | level | checked by |", "|---|---|---|---|")
 
 
 def index_page(rules: list[Rule]) -> str:
@@ -42,15 +42,8 @@ def index_page(rules: list[Rule]) -> str:
     ]
     for group, members in groupby(rules, lambda rule: rule.group):
         rows = list(members)
-        lines += [
-            f"## {group}",
-            "",
-            _GROUPS[group],
-            "",
-            "| rule | level | checked by | requires |",
-            "|---|---|---|---|",
-        ]
-        lines += [f"| [](/rules/{r.id}.md) | {r.level} | {checked_by(r)} | {prose(r.title)} |" for r in rows]
+        lines += [f"## {group}", "", _GROUPS[group], "", *_HEADER]
+        lines += [f"| [](/rules/{r.id}.md) | {prose(r.title)} | {r.level} | {checked_by(r)} |" for r in rows]
         lines += ["", "```{toctree}", ":hidden:", "", *(f"{rule.id}" for rule in rows), "```", ""]
     return "\n".join(lines)
 

@@ -32,22 +32,22 @@ def schema_page(name: str) -> str:
     title, what = _PAGES[name]
     lines = [f"# {title}", "", what, f"`rules/schema/{name}.schema.json` describes the same as a JSON Schema.", ""]
     for heading, part in _objects(schema):
-        lines += [*([f"## {heading}", ""] if heading else []), *_table(part)]
+        lines += [*([f"## {heading}", ""] if heading else []), *_table(part, schema.get("$defs", {}))]
     return "\n".join(lines)
 
 
 def _objects(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield every object of a schema that has keys, with its name: the whole, its tables, and its definitions."""
     yield "", schema
-    for key, value in schema["properties"].items():
-        if "properties" in value:
-            yield key, value
-    for key, value in schema.get("$defs", {}).items():
-        if "properties" in value:
-            yield key, value
+    for name, part in (*schema["properties"].items(), *schema.get("$defs", {}).items()):
+        if "properties" in part:
+            yield name, part
+        for key, value in part.get("properties", {}).items():
+            if "properties" in value:
+                yield key, value
 
 
-def _table(part: Mapping[str, Any]) -> list[str]:
+def _table(part: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[str]:
     required = part.get("required", ())
     lines = ["| key | value | |", "|---|---|---|"]
     for key, value in part["properties"].items():
@@ -56,40 +56,29 @@ def _table(part: Mapping[str, Any]) -> list[str]:
             texts.append(f"Default: {value['default']:,}.")
         if key in required:
             texts.append("Required.")
-        lines.append(f"| `{key}` | {kind(value, key)} | {' '.join(filter(None, texts))} |")
+        lines.append(f"| `{key}` | {_kind(value, definitions, key)} | {' '.join(filter(None, texts))} |")
     return [*lines, ""]
 
 
-def kind(value: Mapping[str, Any], key: str = "") -> str:
-    """Return in words which values a schema allows."""
+def _kind(value: Mapping[str, Any], definitions: Mapping[str, Any], key: str = "") -> str:
+    """Return in words which values a schema allows; `key` is the heading of its own table, if it has one."""
     if "$ref" in value:
         name = value["$ref"].rpartition("/")[2]
-        return _NAMED.get(name, f"[{name}](#{name})")
+        return _kind(definitions[name], definitions, name)
     if "enum" in value:
         return ", ".join(f"`{json.dumps(item)}`" for item in value["enum"])
     if "const" in value:
         return f"`{json.dumps(value['const'])}`"
     if "oneOf" in value:
-        return " or ".join(kind(item, key) for item in value["oneOf"])
-    if value.get("type") == "array":
-        return f"list of {kind(value['items'])}"
+        return " or ".join(_kind(item, definitions) for item in value["oneOf"])
     if "properties" in value:
-        return f"[table](#{key})" if key else "object"
-    if value.get("type") == "object":
-        entries = value.get("additionalProperties")
-        return f"table of {kind(entries)}" if isinstance(entries, dict) else "table"
+        return f"[{key}](#{key})" if key else ", ".join(f"`{name}`" for name in value["properties"])
+    if value.get("type") == "array":
+        return f"list of {_kind(value['items'], definitions)}"
+    if isinstance(value.get("additionalProperties"), dict):
+        return f"table of {_kind(value['additionalProperties'], definitions)}"
     types = value.get("type", "any")
     return " or ".join(types) if isinstance(types, list) else str(types)
-
-
-_NAMED = {
-    "text": "string or null",
-    "level": '`"error"`, `"warning"`, `"note"`',
-    "rule": "id of a rule",
-    "rules": "list of rules or groups",
-    "entries": "list of [entry](#entry)",
-    "tensors": "table of [tensor](#tensor)",
-}
 
 
 def setup(app: Any) -> dict[str, bool]:
