@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -15,7 +16,7 @@ from hubcheck.module.uri import Uri, is_uri
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION
 from hubcheck.rulebook.levels import LEVELS
 from hubcheck.rulebook.rules import Rule
-from hubcheck.util.text import plural
+from hubcheck.util.text import listed, plural
 
 SUPPRESSIONS: dict[SuppressionKind, str] = {"ignore": "ignored", "xfail": "expected", "baseline": "known"}
 FORMAT_NAMES: dict[Format | None, str] = {
@@ -27,6 +28,7 @@ FORMAT_NAMES: dict[Format | None, str] = {
 VERDICTS: tuple[Verdict, ...] = ("conforms", "violates", "incomplete")
 _DISPLAY_NAMES = {"conforms": "passed", "violates": "failed", "broken": "crashed"}
 _COUNTED = ("passed", "failed", "with warnings", "with notes", "skipped", "ignored", "crashed")
+_ONLY_A_RUN = re.compile(r"^only a run shows [^;]*; ")
 _LABELS = ("fix", "or run", "found", "wanted", "spec", "again")
 
 
@@ -68,14 +70,19 @@ def grouped_reasons(module: ModuleReport) -> list[tuple[str, str, list[str]]]:
     return [(word, reason, list(rules)) for (word, reason), rules in rows.items()]
 
 
+def common_reason(reason: str) -> str:
+    """Return why there was no run, without what only a run of the module shows for this rule."""
+    return _ONLY_A_RUN.sub("", reason)
+
+
 def undecided(module: ModuleReport) -> list[str]:
-    """Return what makes the verdict incomplete, besides crashes: each reason, with the rules that it concerns."""
+    """Return what makes the verdict incomplete, besides crashes: each reason, with the first rules that it concerns."""
     rules: dict[str, list[str]] = {}
     told = {rule for row in module.unchecked for rule in row.rules}
     for outcome in module.outcomes if module.verdict == "incomplete" else ():
         if not outcome.complete and outcome.status != "broken" and outcome.rule not in told:
-            rules.setdefault(outcome.reason or "no reason given", []).append(outcome.rule)
-    texts = [f"{reason}: {', '.join(names)}" for reason, names in rules.items()]
+            rules.setdefault(common_reason(outcome.reason or "no reason given"), []).append(outcome.rule)
+    texts = [f"{reason}: {listed(names)}" for reason, names in rules.items()]
     return texts + [text for word, text in unchecked_lines(module) if word == "incomplete"]
 
 

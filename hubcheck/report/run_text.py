@@ -19,8 +19,6 @@ _COLOURS: dict[Verdict, str] = {"conforms": "green", "violates": "red", "incompl
 _MIN_FOR_TABLES = 10
 """Number of modules from which there are tables of rules and modules."""
 _MAX_REASONS = 5
-_NOT_RUN = re.compile(r".*; (not run: .*)")
-"""A rule that only a run decides says so before the reason why there was none."""
 
 
 class TextReport:
@@ -76,7 +74,7 @@ class TextReport:
 
     def _collect(self, module: ModuleReport) -> None:
         rows = [
-            ((word, _NOT_RUN.sub(r"\1", reason)), rules) for word, reason, rules in describe.grouped_reasons(module)
+            ((word, describe.common_reason(reason)), rules) for word, reason, rules in describe.grouped_reasons(module)
         ]
         rows += [(row, []) for row in describe.absent_devices(module)]
         rows += [(row, []) for row in describe.unchecked_lines(module) if row[0] != "incomplete"]
