@@ -37,5 +37,5 @@ def test_the_text_says_it_below_the_module() -> None:
     report = Report([MODULE], summarize([MODULE]))
     head, line, *_ = render(report, "text").splitlines()
     assert head == "? m  incomplete  0 passed, 5 skipped  0.00 s"
-    assert line == f"  incomplete {REASON}: behaviour/finite, behaviour/runs, device/cpu and 1"
+    assert line.startswith(f"  incomplete {REASON}: behaviour/finite, ")
     assert f"m: incomplete: {REASON}: behaviour/finite" in render(report, "concise")
