@@ -86,14 +86,14 @@ class TextReport:
 
     def _remarks(self, modules: int) -> Iterator[tuple[str, str]]:
         """Yield label and text of what was skipped and suppressed, and of devices and the sandbox."""
-        reasons = []
+        reasons, others = [], []
         for (word, reason), count in self._modules.items():
             where = "" if count == modules else f" in {plural(count, 'module')}"
             if rules := list(self._rules[word, reason]):
                 names = listed(rules) if word in describe.SUPPRESSIONS.values() else plural(len(rules), "rule")
                 reasons.append((word, -count * len(rules), f"{names}{where}: {reason}"))
             else:
-                yield word, reason + (where and f" ({where.strip()})")
+                others.append((word, reason + (where and f" ({where.strip()})")))
         labels = set[str]()
         for word, _, text in sorted(reasons)[:_MAX_REASONS]:
             yield "" if word in labels else word, text
@@ -101,6 +101,7 @@ class TextReport:
         more = len(reasons) - _MAX_REASONS
         if more > 0:
             yield "", f"{plural(more, 'more reason')}; --verbose names the rules"
+        yield from others
 
     def _tables(self, summary: Summary) -> Iterator[list[str]]:
         """Yield the table of failed rules, and that of the worst modules."""
