@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+import hubcheck
+import hubcheck.author
+import hubcheck.hub
 from hubcheck.config.file import read_config
 from hubcheck.report.formats import FORMATS
 from hubcheck.rulebook.rules import load_rules, select
@@ -49,6 +52,12 @@ def test_the_table_of_limits_has_them_all():
     for key, value in schema["properties"]["limits"]["properties"].items():
         assert f"`{key}`" in page
         assert "default" not in value or f"| {value['default']} |" in page
+
+
+@pytest.mark.parametrize("module", [hubcheck, hubcheck.author, hubcheck.hub], ids=lambda module: module.__name__)
+def test_every_public_name_is_in_the_reference(module):
+    page = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    assert [name for name in module.__all__ if f":: {module.__name__}.{name}\n" not in page] == []
 
 
 WORKFLOWS = [(page, ".github/workflows/modules.yml") for page in (README, CI)]

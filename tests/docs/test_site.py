@@ -15,6 +15,7 @@ from tests.paths import ROOT
 
 # Links to other hosts cannot be followed without a network, so a new host has to be looked at by a person.
 HOSTS = {
+    "distributed.dask.org",
     "example.com",
     "filesystem-spec.readthedocs.io",
     "github.com",
