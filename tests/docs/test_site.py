@@ -12,6 +12,7 @@ import pytest
 
 from hubcheck.rulebook.rules import load_rules
 from tests.paths import ROOT
+from tests.report.browser import CHROMIUM, chromium, opened
 
 # Links to other hosts cannot be followed without a network, so a new host has to be looked at by a person.
 HOSTS = {
@@ -78,3 +79,15 @@ def test_no_link_is_broken(site):
                     broken.append((file.name, link))
     assert not broken
     assert len(pages) > len(load_rules())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_pages_are_no_wider_than_a_phone(site):
+    """Wide tables and code scroll by themselves."""
+    width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    names = ("index", "guides/ci", "rules/index", "rules/module/callable", "schemas/config", "reference/comparison")
+    with chromium() as browser:
+        for name in names:
+            with opened(browser, site / f"{name}.html", width=400) as page:
+                assert page.evaluate(width) <= 0, name
