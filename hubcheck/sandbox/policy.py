@@ -26,6 +26,7 @@ class SandboxPolicy:
         devices: device files that it may open and control.
         network: whether it may open TCP connections.
         device_driver: whether it may make the system calls that a GPU's driver needs, local sockets among them.
+        keep_user: whether it stays root if it is root, because it writes to folders of that user.
         omit: layers to leave out, by name, each with the reason. They are reported as missing, even a required
             sandbox accepts that.
         confined: whether a layer holds it to the paths above; `enforce` sets it.
@@ -42,6 +43,7 @@ class SandboxPolicy:
     devices: Iterable[str] = ()
     network: bool = False
     device_driver: bool = False
+    keep_user: bool = False
     omit: Mapping[str, str] = field(default_factory=dict)
     confined: bool = False
     cpu_seconds: int | None = None

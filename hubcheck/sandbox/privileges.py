@@ -28,7 +28,7 @@ def _apply(policy: SandboxPolicy) -> Iterator[str]:
     with contextlib.suppress(OSError):  # without root's capabilities the set cannot be reduced, and means nothing
         for number in range(_CAPABILITIES):
             prctl(_PR_CAPBSET_DROP, number)
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and not policy.keep_user:
         _become_nobody(policy)
     with contextlib.suppress(OSError):
         prctl(_PR_CAP_AMBIENT, _CLEAR_ALL)

@@ -28,6 +28,7 @@ def main(client: str, handle: str, max_bytes: str, *folders: str) -> None:
         read=["/"],
         write=[*folders, "/dev/null"],
         network=True,
+        keep_user=True,
         omit={"seccomp": "clients open sockets", "bubblewrap": "clients read their settings anywhere"},
         file_bytes=int(max_bytes),
     )
