@@ -30,6 +30,7 @@ from hubcheck.run.report_lines import report_from
 from hubcheck.run.resolved import Keep, ResolvedOptions
 from hubcheck.sandbox.processes import memory_of
 from hubcheck.util.errors import ModuleUnavailable
+from hubcheck.util.locks import remove_all_abandoned
 from hubcheck.util.resources import child_environment
 
 NOT_VISIBLE = b"not visible\n"
@@ -140,8 +141,7 @@ class WorkerProcesses:
                 worker.stdin.flush()
                 if bounds is not None and (excess := bounds.excess_of(worker)) is not None:
                     self._thread.worker = None
-                    worker.kill()
-                    worker.wait()
+                    _kill(worker)
                     raise ModuleUnavailable(excess)
                 line = worker.stdout.readline()
             except (OSError, ValueError):  # the worker has ended, or `close` closes what it reads
@@ -154,8 +154,7 @@ class WorkerProcesses:
             if line.endswith(b"\n"):
                 return line
             self._thread.worker = None
-            worker.kill()
-            worker.wait()
+            _kill(worker)
         raise WorkerDied(f"the process that checked it died twice, the last time with exit code {worker.returncode}")
 
     def _worker(self) -> subprocess.Popen[bytes]:
@@ -188,8 +187,14 @@ class WorkerProcesses:
         for worker in self._workers:
             with suppress(subprocess.TimeoutExpired):
                 worker.wait(max(0.0, end - time.monotonic()))
-            worker.kill()
-            worker.wait()
+            _kill(worker)
+
+
+def _kill(worker: subprocess.Popen[bytes]) -> None:
+    """Kill a worker that may have ended, and remove the private folders that it leaves."""
+    worker.kill()
+    if worker.wait() != 0:
+        remove_all_abandoned()
 
 
 def in_order(started: Iterable[_T], *, ahead: int) -> Iterator[_T]:

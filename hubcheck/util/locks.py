@@ -71,6 +71,12 @@ def remove_abandoned(parent: Path, prefix: str, rescue: Callable[[Path], object]
             _remove_if_abandoned(folder, rescue)
 
 
+def remove_all_abandoned(parent: Path | None = None) -> None:
+    """Remove what killed processes have left of archives and modules, by default in the folder for temporary files."""
+    for prefix in (UNPACKED, SNAPSHOT):
+        remove_abandoned(parent or Path(tempfile.gettempdir()), prefix)
+
+
 def _locked_folder(parent: Path, prefix: str) -> tuple[Path, IO[str]]:
     """Return a new folder and its lock. Until the lock is taken, another process may consider the folder abandoned and
     remove it; then another folder is made."""

@@ -27,7 +27,7 @@ from hubcheck.probe.worker.supervisor import Supervisor
 from hubcheck.sandbox.enforce import try_layers
 from hubcheck.sandbox.processes import PR_SET_CHILD_SUBREAPER, kill_children, prctl
 from hubcheck.util.folders import remove_folder
-from hubcheck.util.locks import SNAPSHOT, UNPACKED, remove_abandoned
+from hubcheck.util.locks import remove_all_abandoned
 
 
 def main(arguments: list[str], work: Work | None = None) -> None:
@@ -66,8 +66,7 @@ def main(arguments: list[str], work: Work | None = None) -> None:
 def _clean_up(scratch: Path) -> None:
     """Remove the server's folder, and what hubcheck has left behind if it was killed."""
     remove_folder(scratch)
-    for prefix in (SNAPSHOT, UNPACKED):
-        remove_abandoned(scratch.parent, prefix)
+    remove_all_abandoned(scratch.parent)
 
 
 @contextmanager
