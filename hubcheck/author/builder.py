@@ -111,7 +111,8 @@ class ImageModule(ModuleDefinition):
         """Write the module, check it, and put it at `path` only if it conforms.
 
         In "tf1-hub" format, updates of variables (batch normalization) are in the collection update_ops for
-        consumers to run, and gradients of tf.custom_gradient are not stored: the plain ones are used.
+        consumers to run, and gradients of tf.custom_gradient are not stored: the plain ones are used, with a warning
+        that names the variables which no gradient reaches.
 
         Args:
             path: the folder to create; it must not exist unless `overwrite`.

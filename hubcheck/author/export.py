@@ -81,13 +81,14 @@ def _write(
     except ImportError as error:
         raise missing_tensorflow(error) from error
     traced = TracedModule(module, default)
+    notes = traced.notes()
     for name, folder in folders.items():
         folder.mkdir(parents=True)
         if name == "tf2":
             tf2_saved_model.write(traced, folder)
         else:
-            tf1_hub.write(traced, folder, tf1_compat=tf1_compat)
-    return traced.training_effects(), traced.notes()
+            notes += tf1_hub.write(traced, folder, tf1_compat=tf1_compat)
+    return traced.training_effects(), notes
 
 
 def _check(target: Path, folders: list[Path], probe: bool) -> tuple[Finding, ...]:

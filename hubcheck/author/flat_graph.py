@@ -29,7 +29,8 @@ class FlatGraph:
 
     `inputs` are the names of its arguments' tensors; `captures` maps the tensors of the other placeholders to the
     captured tensors; `outputs` has the structure of the function's result, with tensor names; `updates` are the
-    names of the nodes that update variables and that no output waits for.
+    names of the nodes that update variables and that no output waits for; `lost_gradients` tells whether gradients of
+    tf.custom_gradient were removed.
     """
 
     graph_def: Any
@@ -37,13 +38,15 @@ class FlatGraph:
     captures: Mapping[str, Any]
     outputs: Any
     updates: tuple[str, ...]
+    lost_gradients: bool = False
 
 
-def flatten(function: Any, *, v1_control_flow: bool = False) -> FlatGraph:
+def flatten(function: Any, *, v1_control_flow: bool = False, keep_gradients: bool = False) -> FlatGraph:
     """Flatten a concrete function.
 
     Args:
         v1_control_flow: write conditionals and loops as Switch, Merge and the like, which TensorFlow 1 can read.
+        keep_gradients: keep the gradients of tf.custom_gradient, which are registered in this process only.
     """
     graph = function.graph
     graph_def = graph.as_graph_def()
@@ -71,16 +74,20 @@ def flatten(function: Any, *, v1_control_flow: bool = False) -> FlatGraph:
     flat = tf.compat.v1.GraphDef(versions=graph_def.versions)
     flat.node.extend(nodes)
     _add_library(flat, functions)
+    lost = False
     for node in all_nodes(flat):
         for name in _DROPPED_ATTRIBUTES:
             node.attr.pop(name, None)
         # Gradients registered in this process are unknown to consumers; that of IdentityN, the plain one, is not.
-        if node.attr["_gradient_op_type"].s.startswith(b"CustomGradient-") or not node.attr["_gradient_op_type"].s:
+        gradient = node.attr["_gradient_op_type"].s
+        is_custom = gradient.startswith(b"CustomGradient-")
+        if not gradient or (is_custom and not keep_gradients):
             node.attr.pop("_gradient_op_type", None)
+            lost = lost or is_custom
     inputs = tuple(tensor.name for tensor in graph.inputs if tensor.name not in captures)
     names = [_resolved(tensor.name, renamed) for tensor in graph.outputs]
     outputs = tf.nest.pack_sequence_as(function.structured_outputs, names)
-    return FlatGraph(flat, inputs, captures, outputs, tuple(updates))
+    return FlatGraph(flat, inputs, captures, outputs, tuple(updates), lost)
 
 
 def import_nodes(

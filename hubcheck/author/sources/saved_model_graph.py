@@ -13,6 +13,7 @@ from hubcheck.author.errors import AuthorError, suggestion
 from hubcheck.author.flat_graph import flatten, full_name, import_nodes
 from hubcheck.author.sources.constant_inputs import ConstantInput
 from hubcheck.author.sources.cut_network import OutputKey
+from hubcheck.author.sources.loaded_gradients import LoadedGradients
 from hubcheck.hub.backends import load_v1_graph
 from hubcheck.hub.spec import ModuleSpec
 from hubcheck.module.types import Signature
@@ -51,7 +52,7 @@ class SavedModelGraph:
             self._loaded: Any = tf.saved_model.load(str(spec.path), tags=list(variant.tags))
             function = self._loaded.signatures[signature.key]
             keys = list(function._arg_keywords)
-            self._flat = flatten(function)
+            self._flat = flatten(function, keep_gradients=True)
             self._outputs: dict[str, str] = dict(self._flat.outputs)
         else:
             with _without_reference_warnings():
@@ -123,8 +124,13 @@ class SavedModelGraph:
                 graph.watch_variable(self._handles[id(external)])
         feeds |= {name: variable.read_value() for name, variable in self._variables.items()}
         fetches = [self._replaced.get(name, name) for name in outputs.values()]
-        values = import_nodes(self._graph_def, self._needed(fetches, feeds), feeds, fetches)
-        return dict(zip(outputs, values, strict=True))
+        needed = self._needed(fetches, feeds)
+        part = tf.compat.v1.GraphDef(versions=self._graph_def.versions, library=self._graph_def.library)
+        part.node.extend(node for node in self._graph_def.node if node.name in needed)
+        gradients = LoadedGradients(part)
+        values = import_nodes(gradients.graph_def, needed, feeds, [*fetches, *gradients.fetches])
+        gradients.bind(values[len(fetches) :])
+        return dict(zip(outputs, values[: len(fetches)], strict=True))
 
     def _bypass(self, removed: Any) -> None:
         """Let the nodes that use the only output of a node use its only input instead."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from hubcheck.author.definition import LABELS
-from hubcheck.author.errors import AuthorError
+from hubcheck.author.errors import AuthorError, AuthorWarning
 from hubcheck.author.flat_graph import FlatGraph, all_nodes, flatten, import_nodes
 from hubcheck.author.writers.captures import captured_variables, regularizers, unique_names
+from hubcheck.author.writers.gradient_reach import lost_gradients_note
 from hubcheck.author.writers.tracing import TracedModule
 from hubcheck.module.proto import message_class
 
@@ -25,8 +27,8 @@ _ASSET = "SAVEDMODEL-ASSET"
 _UNKNOWN_TO_TF1 = {"VarHandleOp": ("debug_name",), "AssignVariableOp": ("validate_shape",)}
 
 
-def write(module: TracedModule, folder: Path, *, tf1_compat: bool = False) -> None:
-    """Write the module into an empty folder."""
+def write(module: TracedModule, folder: Path, *, tf1_compat: bool = False) -> list[str]:
+    """Write the module into an empty folder; return notes about what the format cannot store, and warn of them."""
     # Inference's variables first: those that only training uses (seeds) come after them.
     variables = captured_variables(*module.traces.values())
     losses = [
@@ -35,10 +37,16 @@ def write(module: TracedModule, folder: Path, *, tf1_compat: bool = False) -> No
     ]
     named = unique_names(module.definition, captured_variables(*module.traces.values(), *losses))
     proto = saved_model_pb2.SavedModel()
+    notes = []
     for training, trace in module.traces.items():
-        meta = _meta_graph(module, trace, named, losses, tf1_compat=tf1_compat)
+        flat = flatten(trace, v1_control_flow=tf1_compat)
+        meta = _meta_graph(module, trace, flat, named, losses)
         if training:
             meta.meta_info_def.tags.append(_TRAIN)
+            note, missed = lost_gradients_note(flat, named)
+            notes += [note] if note else []
+            if missed:
+                warnings.warn(note, AuthorWarning, stacklevel=5)
         if tf1_compat:
             for node in all_nodes(meta.graph_def):
                 for name in _UNKNOWN_TO_TF1.get(node.op, ()):
@@ -58,16 +66,17 @@ def write(module: TracedModule, folder: Path, *, tf1_compat: bool = False) -> No
     (folder / "saved_model.pb").write_bytes(proto.SerializeToString(deterministic=True))
     module_def = message_class("ModuleDef")
     (folder / "tfhub_module.pb").write_bytes(module_def(format=module_def.FORMAT_V3).SerializeToString())
+    return notes
 
 
 def _meta_graph(
-    module: TracedModule, trace: Any, variables: Mapping[str, tf.Variable], losses: Sequence[Any], *, tf1_compat: bool
+    module: TracedModule, trace: Any, flat: FlatGraph, variables: Mapping[str, tf.Variable], losses: Sequence[Any]
 ) -> Any:
     with tf.Graph().as_default() as graph:
         handles = _create(variables)
         spec = module.images
         images = tf.compat.v1.placeholder(spec.dtype, spec.shape, name=spec.name)
-        results, updates = _import(flatten(trace, v1_control_flow=tf1_compat), [images], handles)
+        results, updates = _import(flat, [images], handles)
         results = tf.nest.map_structure(_with_shape, results, trace.structured_outputs)
         for update in updates:
             graph.add_to_collection(_KEYS.UPDATE_OPS, update)
