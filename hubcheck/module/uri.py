@@ -87,6 +87,12 @@ def local_path(source: ModuleSource) -> Path | None:
     return source if isinstance(source, Path) else source.local_path
 
 
+def is_shared(source: ModuleSource) -> bool:
+    """Return whether other processes can open a module as well as this one: not if it is in this one's memory, and not
+    in a folder of an archive, which each of them would fetch."""
+    return isinstance(source, Path) or not (is_in_memory(source) or "::" in source.uri)
+
+
 def is_in_memory(source: ModuleSource) -> bool:
     """Return whether a module, or the archive that it is in, is in the memory of a process."""
     return isinstance(source, Uri) and "memory://" in source.uri

@@ -6,6 +6,7 @@
     requests.py          chooses the implementation, repeats what may succeed later, lists folders
     search.py            the modules at or below a URI
     open_remote.py       the Module at a URI; download_module.py downloads its files
+    open_archives.py     an archive that is fetched once for all modules in it
     download_session.py  one file or byte range from a server; download_cache.py keeps it
     handles.py           handles of TF Hub and Kaggle, which their own clients (clients/) resolve
 

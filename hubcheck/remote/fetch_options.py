@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.links import OWN_FILES, LinkPolicy
+from hubcheck.remote.open_archives import OpenArchives
 from hubcheck.util.resources import cache_folder
 
 
@@ -18,11 +19,13 @@ class FetchOptions:
         limits: upper bounds on what is read of a module, and downloaded for it.
         cache: the folder of the download cache; None: downloads are neither taken from it nor kept.
         links: where links in folders may lead; None: anywhere.
+        archives: keeps an archive for the modules in it that are opened with the same options.
     """
 
     limits: ReadLimits = LIMITS
     cache: Path | None = None
     links: LinkPolicy | None = OWN_FILES
+    archives: OpenArchives = field(default_factory=OpenArchives, repr=False, compare=False)
 
 
 def user_cache() -> Path:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from hubcheck.module.archive import Unpacked
 from hubcheck.module.file_names import is_archive_name, is_safe
 from hubcheck.module.limits import LimitExceeded
 from hubcheck.module.locate import NotAModule, find_modules
@@ -93,7 +94,7 @@ def find_in_archive(uri: Uri, fetch: FetchOptions) -> list[Uri]:
     """Return the modules below a folder of an archive, or the folder if unpacking fails, so that a report says why."""
     folder, archive = _split(uri)
     with ExitStack() as stack:
-        content = archive_content(_downloaded(archive, fetch, _SUFFIXES[uri.scheme], stack), fetch.limits, stack)
+        content = _content(archive, fetch, _SUFFIXES[uri.scheme], stack)
         if isinstance(content, Module) or content.folder is None:
             return [uri]
         root = content.folder / folder
@@ -109,13 +110,22 @@ def find_in_archive(uri: Uri, fetch: FetchOptions) -> list[Uri]:
 
 def _in_archive(uri: Uri, fetch: FetchOptions, stack: ExitStack) -> Module:
     folder, archive = _split(uri)
-    file = _downloaded(archive, fetch, _SUFFIXES[uri.scheme], stack)
-    content = archive_content(file, fetch.limits, stack)
+    content = _content(archive, fetch, _SUFFIXES[uri.scheme], stack)
     if isinstance(content, Module):
         return content
     if content.folder is None:
-        return Module(path=uri, format=None, file=file.name, archive=content.facts)
+        return Module(path=uri, format=None, file=archive.name, archive=content.facts)
     return read(content.folder / folder, fetch.limits)
+
+
+def _content(archive: Uri, fetch: FetchOptions, suffix: str, stack: ExitStack) -> Unpacked | Module:
+    """Return what is in an archive that may hold several modules, see `archive_content`."""
+
+    def unpack(files: ExitStack) -> Unpacked | Module:
+        return archive_content(_downloaded(archive, fetch, suffix, files), fetch.limits, files)
+
+    content: Unpacked | Module = stack.enter_context(fetch.archives.opened(archive.uri, unpack))
+    return content
 
 
 def _split(uri: Uri) -> tuple[str, Uri]:

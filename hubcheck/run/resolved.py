@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.links import LinkPolicy
 from hubcheck.module.uri import ModuleSource
 from hubcheck.remote.fetch_options import FetchOptions
+from hubcheck.remote.open_archives import OpenArchives
 from hubcheck.rulebook.contract import SignatureContract, load_contracts
 from hubcheck.rulebook.convention import CONVENTIONS, DEFAULT_CONVENTION, Convention
 from hubcheck.rulebook.rules import Rule, load_rules, matching, select, under
@@ -50,6 +51,7 @@ class ResolvedOptions:
         policy: ignores, expected failures and the baseline, if there are any.
         devices: where modules are run; None if they are not run by this process.
         rules_by_module: the rules to report of single modules, instead of `selected`.
+        archives: keeps the last archive with several modules, from their search on.
     """
 
     options: Options
@@ -65,6 +67,7 @@ class ResolvedOptions:
     policy: Policy | None = None
     devices: DeviceSelection | None = None
     rules_by_module: Mapping[Path, set[str]] | None = None
+    archives: OpenArchives = field(default_factory=OpenArchives)
 
     @property
     def convention(self) -> Convention:
@@ -74,7 +77,7 @@ class ResolvedOptions:
     @property
     def fetch(self) -> FetchOptions:
         """How modules are read and downloaded."""
-        return FetchOptions(self.limits, self.options.download_cache, self.links)
+        return FetchOptions(self.limits, self.options.download_cache, self.links, self.archives)
 
     @property
     def links(self) -> LinkPolicy:

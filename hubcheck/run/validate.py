@@ -12,7 +12,7 @@ from hubcheck.config.file import read_config
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report
 from hubcheck.module.limits import ReadLimits
-from hubcheck.module.uri import ModuleSource, is_in_memory
+from hubcheck.module.uri import ModuleSource, is_shared
 from hubcheck.remote.fetch_options import user_cache
 from hubcheck.remote.sources import find_sources, named_folders
 from hubcheck.rulebook.convention import Convention
@@ -126,8 +126,9 @@ def modules_at(paths: Iterable[str | os.PathLike[str]], plan: ResolvedOptions) -
 def stream(modules: Sequence[ModuleSource], plan: ResolvedOptions) -> Generator[ModuleReport, None, None]:
     """Yield reports one by one, in the order of `modules`; the next modules run meanwhile."""
     reports: Generator[ModuleReport, None, None]
-    count = 1 if any(map(is_in_memory, modules)) else process_count(plan.options, len(modules))
+    count = process_count(plan.options, len(modules)) if all(map(is_shared, modules)) else 1
     with ExitStack() as stack:
+        stack.callback(plan.archives.close)
         cluster: Cluster | None = None
         if plan.options.cluster is not None:
             from hubcheck.run.cluster.connect import connected

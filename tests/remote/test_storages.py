@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import fsspec
 import pytest
 
 import hubcheck
+from hubcheck.remote.open_archives import OpenArchives
 from hubcheck.util.errors import Unreachable
 from tests.paths import DATA
 from tests.remote.reports import BAD, GOOD, check, results
@@ -77,6 +80,45 @@ def test_a_folder_of_an_archive_is_a_module(where: str, tmp_path: Path, memory: 
         for wrong in (f"zip://nothing::{outer}", f"zip://../hub::{outer}", missing):
             with pytest.raises(hubcheck.NotAModule):
                 hubcheck.validate(wrong, static=True)
+
+
+@pytest.mark.parametrize("cache", [True, False])
+@pytest.mark.parametrize("tags", [True, False])
+def test_an_archive_is_fetched_once_for_all_modules_in_it(tags: bool, cache: bool, tmp_path: Path) -> None:
+    for number in range(4):
+        shutil.copytree(DATA / GOOD, tmp_path / "src" / "hub" / f"m{number}")
+    for name in ("one", "two"):
+        shutil.make_archive(str(tmp_path / "www" / name), "zip", tmp_path / "src")
+    with serving(tmp_path / "www", tags=tags) as server:
+        hubs = [f"zip://::{server.uri(f'{name}.zip')}" for name in ("one", "two")]
+        report = hubcheck.validate(hubs[0], static=True, cache=cache, jobs=3)
+        assert [module.verdict for module in report.modules] == ["conforms"] * 4
+        assert (server.got("one.zip"), server.seen.count("HEAD /one.zip")) == (1, 1)
+        server.forget()
+        report = hubcheck.validate(hubs, static=True, cache=cache)
+        assert [module.verdict for module in report.modules] == ["conforms"] * 8
+        assert server.got("one.zip") <= 2  # searched and checked, and the other one between
+        assert server.got("two.zip") == 1 + (not tags or not cache)
+
+
+@pytest.mark.parametrize("opened_later", [1, 2])
+def test_the_files_of_an_archive_stay_as_long_as_a_module_in_it_is_open(opened_later: int, tmp_path: Path) -> None:
+    def unpack(stack: ExitStack) -> Path:
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        stack.callback(folder.rmdir)
+        return folder
+
+    archives = OpenArchives()
+    with archives.opened("zip://a", unpack) as first:
+        with archives.opened("zip://a", unpack) as same:
+            assert same == first
+        for number in range(opened_later):
+            with archives.opened(f"zip://{number}", unpack) as other:
+                assert (first.exists(), other.exists()) == (True, True)
+        assert first.exists()
+    assert list(tmp_path.iterdir()) == [other]
+    archives.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_uri_is_read_in_place(tmp_path: Path) -> None:
