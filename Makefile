@@ -9,7 +9,7 @@ JOBS   ?= 2
 PINS   := tests/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo check test test-matrix .venvs/newest constraints bench compare sweep fuzz soak repetitions proto tables docs screenshots clean
+.PHONY: demo check test test-matrix .venvs/newest constraints bench compare sweep fuzz soak stability repetitions proto tables docs screenshots clean
 
 demo: $(READY)
 	@$(BIN)/python examples/demo.py
@@ -62,6 +62,12 @@ fuzz: $(READY)
 MODULES ?= 2000
 soak: $(READY)
 	$(BIN)/python -m tests.benchmarks.hub $(MODULES) --kill
+
+# Whether reports depend on anything but the modules: make stability MODULES=80 SETTINGS=8 (an hour on two cores).
+stability: MODULES := 80
+SETTINGS ?= 8
+stability: $(READY)
+	$(BIN)/python -m tests.stability --modules $(MODULES) --settings $(SETTINGS)
 
 # How often the statistics of dropout judge a network wrongly, which must be never: make repetitions RUNS=200.
 repetitions: RUNS := 200

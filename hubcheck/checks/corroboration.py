@@ -25,6 +25,6 @@ def corroborating(check: ProbeCheck) -> ProbeCheck:
         fault = next((item for item in items if isinstance(item, Fault)), None)
         if fault is not None:
             for where in context.found_in_files:
-                yield Corroboration(where, f"confirmed by a run: {fault.found}")
+                yield Corroboration(where, "confirmed by a run" + ("" if fault.varies else f": {fault.found}"))
 
     return corroborated

@@ -85,6 +85,7 @@ def agreement(context: Context, observations: Observations) -> Iterator[CheckIte
                     f"results that differ by less than {percent(allowed)}",
                     replay=replay_of(run.target, [run.purpose], "--device", "all"),
                     group=run.target,
+                    varies=True,
                 )
     for device in ("cpu", "gpu"):
         yield from not_called_in_inference(context, replace(observations, judged=device), *_COMPARED)

@@ -49,6 +49,8 @@ class Fault:
         replay: the arguments of `hubcheck replay`, after the module's path, that show a fault of a run again.
         group: faults of a rule with the same group have one cause and are reported as one finding.
         blocks: whether it keeps the rules that need this one from being checked.
+        varies: whether `found` has numbers that differ from run to run. They must not be in the message, because
+            baselines keep it, and do not tell one cause from another.
         secondary: it probably has the cause of another fault of the rule, and is reported only if there is none.
     """
 
@@ -65,6 +67,7 @@ class Fault:
     group: Hashable = None
     blocks: bool = True
     secondary: bool = False
+    varies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

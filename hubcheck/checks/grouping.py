@@ -58,7 +58,7 @@ def _place(fault: Fault) -> Hashable:
     where = fault.where
     if where.node is not None:
         return where.node.name
-    return (where.side, where.key, fault.found) if where.side is not None else None
+    return (where.side, where.key, "" if fault.varies else fault.found) if where.side is not None else None
 
 
 def _rank(fault: Fault, inference: str | None) -> tuple[int, bool]:

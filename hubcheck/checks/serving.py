@@ -89,14 +89,15 @@ def _faults(observations: Observations, run: Run, allowed: float) -> Iterator[Fa
         distance = difference(output.values, other)
         if distance > allowed and _is_repeatable(observations, restored, key, allowed):
             found = f"values that differ by {percent(distance)} of the largest one from those of tf.saved_model.load"
-            message = "in a session it returns {found}"
+            message = "in a session it returns other values than after tf.saved_model.load"
             yield Fault(
                 place_of(run.target, "outputs", key),
                 found,
                 "the same values",
                 message=message,
                 replay=replay,
-                group=found,
+                group="other values",
+                varies=True,
             )
             return
 

@@ -51,6 +51,7 @@ def target_fault(
     *,
     side: Side | None = None,
     key: str | None = None,
+    varies: bool = False,
     **more: Any,
 ) -> Fault:
     """Return a fault that calls of a target showed.
@@ -64,8 +65,9 @@ def target_fault(
         found,
         wanted,
         replay=replay_of(target, purposes),
-        group=(found, wanted) if is_judged else "not judged in inference",
+        group=("" if varies else found, wanted) if is_judged else "not judged in inference",
         secondary=not is_judged,
+        varies=varies,
         **more,
     )
 

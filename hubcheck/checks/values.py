@@ -43,24 +43,29 @@ def default_is_a_task(context: Context, observations: Observations) -> Iterator[
         nearest = min(distances, key=distances.__getitem__)
         if distances[nearest] > allowed:
             name = "the callable" if target.trace is not None else "the default signature"
+            differing, measured = _result_beside(observations, target, nearest, distances[nearest])
             yield Fault(
                 place_of(target, "outputs"),
-                _result_beside(observations, target, nearest, distances[nearest]),
+                f"{differing}{measured}",
                 " or ".join(f"the values of {task.signature}" for task in distances),
-                message=f"{name} returns {{found}}",
+                message=f"{name} returns {differing}",
                 replay=replay_of(target, ["pictures"]),
+                varies=True,
             )
     yield from not_called(observations, "pictures", of=stands_for_a_task)
     yield Skip("the default signature of inference is the task signature itself")
 
 
-def _result_beside(observations: Observations, target: ProbeTarget, nearest: ProbeTarget, distance: float) -> str:
+def _result_beside(
+    observations: Observations, target: ProbeTarget, nearest: ProbeTarget, distance: float
+) -> tuple[str, str]:
+    """Return what a target returns instead of the result of the nearest one, and the difference, which varies."""
     mine, theirs = _result(observations, target), _result(observations, nearest)
     if mine is not None and theirs is not None and mine[0].shape != theirs[0].shape:
-        return f"the shape {Shape(mine[0].shape)} where {nearest.signature} returns {Shape(theirs[0].shape)}"
+        return f"the shape {Shape(mine[0].shape)} where {nearest.signature} returns {Shape(theirs[0].shape)}", ""
     if distance == float("inf"):
-        return f"values that are not finite where those of {nearest.signature} are"
-    return f"other values: they differ by {percent(distance)} of the largest value from those of {nearest.signature}"
+        return f"values that are not finite where those of {nearest.signature} are", ""
+    return f"other values than {nearest.signature}", f": they differ by {percent(distance)} of the largest value"
 
 
 def _distance(observations: Observations, one: ProbeTarget, other: ProbeTarget) -> float | None:

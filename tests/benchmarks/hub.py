@@ -53,7 +53,7 @@ def checked(modules: list[Path], options: Options, *, kill: bool) -> Iterator[Mo
     every = min(50, len(modules) // 2)
     for number, report in enumerate(stream(modules, resolve(options))):
         if kill and number % every == every // 2:
-            workers = _workers("spawn_main" if options.cluster else "hubcheck.run.processes")
+            workers = _workers("spawn_main" if options.cluster else "hubcheck.run.worker")
             if workers:
                 os.kill(rng.choice(workers), signal.SIGKILL)
         yield replace(report, elapsed_s=0)
