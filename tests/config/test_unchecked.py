@@ -88,6 +88,8 @@ def failed_needs(rule: str, truth: hubcheck.ModuleReport) -> set[str]:
     if reasons.get(rule) == "needs module/readable":
         needs.add("module/readable")
     found = needs & faulty - {rule}
+    if any(outcome.rule == "image-input/rank" and outcome.status != "skipped" for outcome in truth.outcomes):
+        found -= {"module/task-signature"}  # the callable is judged in its place
     if "module/readable" in needs and "the archive is not safe to unpack" in reasons.get("module/readable", ""):
         found.add("safety/paths")
     return found
