@@ -69,6 +69,8 @@ def test_hub_load_and_keras_layer_load_and_train_a_tf2_module(exported):
     assert_close(seen["signatures"]["image_feature_vector"], features)
     assert_close(seen["signatures"]["image_classification"], logits)
     assert seen["frozen"] == 0 and seen["trainable"] >= 1
-    assert seen["changed"] == seen["trainable"], "fine-tuning changes every trainable weight"
+    assert seen["trainable"] - seen["changed"] == 1, (
+        "fine-tuning the features changes every weight but the classifier's"
+    )
     assert seen["regularization losses"] >= 1
     assert np.all(np.isfinite(seen["losses"]))

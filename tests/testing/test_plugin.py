@@ -339,6 +339,10 @@ def test_the_plugin_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     new = json.loads(done.stdout)
     assert not [name for name in new if name.split(".")[0] in ("tensorflow", "google", "click", "numpy", "tomllib")]
-    packages = {"hubcheck", "hubcheck._version", "hubcheck.module", "hubcheck.testing"}
-    files = {"hubcheck.module.file_names", *(f"hubcheck.testing.{name}" for name in ("plugin", "items", "state"))}
+    packages = {"hubcheck", "hubcheck._version", "hubcheck.module", "hubcheck.testing", "hubcheck.util"}
+    files = {
+        "hubcheck.module.file_names",
+        "hubcheck.util.text",
+        *(f"hubcheck.testing.{name}" for name in ("plugin", "items", "state")),
+    }
     assert {name for name in new if name.startswith("hubcheck")} == packages | files

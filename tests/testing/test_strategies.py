@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,8 +72,10 @@ def test_the_module_may_be_given_as_facts():
 
 
 def test_a_module_without_image_size_is_an_error(tmp_path: Path):
+    shutil.copytree(DATA / "a_good_feature_vector", tmp_path / "m")
+    (tmp_path / "m" / "saved_model.pb").write_bytes(b"")
     with pytest.raises(UserError, match="declares no image size"):
-        image_batches(DATA / "x12_assets_and_table" / "assets")
+        image_batches(tmp_path / "m")
 
 
 def test_a_property_finds_a_module_that_squeezes_a_batch_of_one(fixture_module: Callable[[str], Path]):
