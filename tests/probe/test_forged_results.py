@@ -86,7 +86,7 @@ def _outputs(draw: random.Random, step: CallStep, number: int, frames: list[byte
 def observed(stream: bytes, steps: tuple[Step, ...], name: str) -> tuple[Observations, str | None]:
     """Return what is observed of a stream of frames, and the violation of the protocol, if there is one."""
     options = ProbeOptions()
-    job = Job("/m", plan_steps(MODULES[name], CONTRACTS), ("cpu",), (), options, "auto", 1)
+    job = Job("/m", {}, plan_steps(MODULES[name], CONTRACTS), ("cpu",), (), options, "auto", 1)
     (task,) = job.divide(side_by_side=False)
     assert task.plan.steps == steps
     task.collector, violation = Collector(task.plan), None
