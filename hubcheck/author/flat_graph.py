@@ -29,7 +29,7 @@ class FlatGraph:
 
     `inputs` are the names of its arguments' tensors; `captures` maps the tensors of the other placeholders to the
     captured tensors; `outputs` has the structure of the function's result, with tensor names; `updates` are the
-    names of the nodes that update variables and that no output waits for; `lost_gradients` tells whether gradients of
+    names of the nodes that update variables and that no output waits for; `lost_gradients` says whether gradients of
     tf.custom_gradient were removed.
     """
 

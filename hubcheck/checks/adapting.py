@@ -154,7 +154,7 @@ def _is_pooled(graph: InlinedGraph, value: Value) -> bool:
 
 
 def _pixels(analysis: VariantAnalysis, entry: EntryPoint, images: Tensor) -> tuple[str, bool]:
-    """Return the range of pixels that a network takes, and whether the graph tells it."""
+    """Return the range of pixels that a network takes, and whether the graph shows it."""
     if "float" not in images.dtype:
         return "0,255", True
     reached = arrivals(analysis.graph, analysis.dependence, analysis.partners, entry.images)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 
-from hubcheck.checks.adapting import adaptation
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.graph.same_function import origin
@@ -29,6 +27,10 @@ def task_signature(context: Context) -> Iterator[CheckItem]:
     yield Checked()
     if any(context.common_signatures()):
         return
+    import difflib  # most modules have a common signature, and need neither
+
+    from hubcheck.checks.adapting import adaptation
+
     names = sorted({key for variant in context.module.variants for key in variant.signatures})
     adapted = adaptation(context)
     advice = f"`hubcheck adapt` cannot make a conforming module of it: {adapted.obstacle}."

@@ -127,7 +127,7 @@ class VariantAnalysis:
 
     @cached_property
     def branches(self) -> Execution | None:
-        """What tells which branches of conditionals are taken; None in a graph without conditionals."""
+        """Which branches of conditionals are taken; None in a graph without conditionals."""
         return None if self.kinds.isdisjoint(CONDITIONALS) else self.execution
 
     @cached_property

@@ -7,7 +7,6 @@ than the system allows.
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -83,7 +82,7 @@ def _empty(top: int) -> None:
             inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
             try:
                 for child in _remove_files(inner):
-                    moved = f".{secrets.token_hex(16)}"
+                    moved = f".{os.urandom(16).hex()}"
                     with suppress(OSError):
                         os.chmod(child, 0o700, dir_fd=inner)
                         os.rename(child, moved, src_dir_fd=inner, dst_dir_fd=top)

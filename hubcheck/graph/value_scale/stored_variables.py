@@ -118,7 +118,7 @@ class StoredVariables:
         return (name.decode("utf-8", "backslashreplace"), parse_slice(part or b"")[1]) if name is not None else None
 
     def _text(self, restored: Value, operand: int) -> bytes | None:
-        """Return what a restore op is told of one of its results: the name is operand 1, the slice operand 2."""
+        """Return what a restore op is given for one of its results: the name is operand 1, the slice operand 2."""
         frame, node, number = restored
         source = frame.body.input(node, operand)
         content = frame.body.attribute(source[0], "value") if source is not None else None
