@@ -145,7 +145,8 @@ def informative(context: Context, observations: Observations) -> Iterator[CheckI
                     "values that distinguish images",
                     side="outputs",
                     key=key or None,
-                    details={"dead": percent(dead)},
+                    details={"limit": percent(MAX_DEAD)},
+                    varies=True,
                 )
     yield from not_called_in_inference(context, observations, *_DIFFERENT)
     yield unanswered(context, observations, "it was not run on three different images")

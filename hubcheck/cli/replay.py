@@ -83,6 +83,8 @@ def command(  # noqa: PLR0913 - one for each option
     request = CallRequest(variant, signature, trace, loss, session, tuple(calls.split(",")))
     chosen = convention or DEFAULT_CONVENTION
     probe = ProbeOptions(timeout=timeout, larger_batch=larger_batch, seed=seed)
+    if save_evidence is not None:
+        evidence.check_folder(save_evidence)
     with open_source(find_one_source(path, project.fetch), project.fetch, to_run=True) as module:
         try:
             with Pool(jobs=1, sandbox=sandbox, devices=selection.devices) as pool:

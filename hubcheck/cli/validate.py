@@ -15,6 +15,7 @@ from hubcheck.config.file import find_config, read_config
 from hubcheck.remote.fetch_options import user_cache
 from hubcheck.remote.sources import named_folders
 from hubcheck.report.formats import FORMATS, output
+from hubcheck.rulebook.levels import LEVELS
 from hubcheck.run.options import Options
 from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import modules_at, stream
@@ -37,7 +38,7 @@ _FILE: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path)}
 @options.convention
 @click.option(
     "--fail-on",
-    type=click.Choice(["error", "warning"]),
+    type=click.Choice(LEVELS),
     help="The level from which a finding makes a module violate.  [default: error]",
 )
 @click.option(

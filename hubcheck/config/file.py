@@ -51,7 +51,7 @@ class Config:
 
     file: Path
     static: bool = False
-    fail_on: Literal["error", "warning"] | None = None
+    fail_on: Level | None = None
     convention: Convention | None = None
     device: Literal["cpu", "gpu", "auto", "all"] | None = None
     jobs: int | None = None

@@ -19,8 +19,9 @@ def rule_folders(own: Iterable[Path] = ()) -> tuple[Path, ...]:
     """Return the folders of installed packages, by the names of their entry points, and then those in `own`.
 
     The predicates beside the folders in `own` become importable: "house.checks:function" is in house/checks.py.
+    A folder that is named twice, such as by an option and the configuration, is returned once.
     """
-    own = tuple(own)
+    own = tuple({folder.resolve(): folder for folder in own}.values())
     for folder in own:
         parent = str(folder.absolute().parent)
         if parent not in sys.path:

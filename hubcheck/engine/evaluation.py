@@ -227,18 +227,18 @@ def _blocked(needs: Iterable[str]) -> Half | None:
 
 
 def _evaluate(rule: Rule, check: str, context: Context, *observed: Observations) -> Half:
+    settings = observed[0].settings if observed else ()
+    if context.convention != DEFAULT_CONVENTION:
+        settings += ("--convention", context.convention)
     try:
         items = list(distinct(predicate(check)(context, *observed, **rule.params), context.module))
+        faults = [item for item in items if isinstance(item, Fault)]
+        findings = tuple(build_finding(rule, fault, context.module, settings) for fault in faults)
     except Exception as error:
         rule_error = author_error(check, error)
         return Half("crashed", rule_error or traceback.format_exc(), rule_error=rule_error is not None)
-    faults = [item for item in items if isinstance(item, Fault)]
     corroborations = tuple(item for item in items if isinstance(item, Corroboration))
     if faults:
-        settings = observed[0].settings if observed else ()
-        if context.convention != DEFAULT_CONVENTION:
-            settings += ("--convention", context.convention)
-        findings = tuple(build_finding(rule, fault, context.module, settings) for fault in faults)
         blocks = any(fault.blocks and fault.level in (None, "error") for fault in faults)
         return Half("failed", None, findings, corroborations, blocks=blocks)
     skips = list(dict.fromkeys(item for item in items if isinstance(item, Skip)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from hubcheck.checks.faults import Fault, Node, Where
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from hubcheck.module.types import Module
     from hubcheck.rulebook.rules import Rule
 
-_FIELD = re.compile(r"\{(\w+)\}")
+FIELD = re.compile(r"\{(\w+)\}")
+"""A field in the message of a rule."""
 
 Status = Literal["passed", "failed", "skipped", "ignored", "broken"]
 
@@ -79,22 +80,33 @@ def build_finding(rule: Rule, fault: Fault, module: Module, settings: tuple[str,
     """Return the finding for a fault, with the rule's texts where the fault has none of its own.
 
     `settings` are the options of `hubcheck replay` with which the module was run.
+
+    Raises:
+        LookupError: the rule's message names a field that the fault does not have.
     """
     fields = {"found": fault.found, "wanted": fault.wanted, **fault.details}
+    unknown = [name for name in FIELD.findall(rule.message) if name not in fields] if fault.message is None else []
+    if unknown:
+        raise LookupError(f"the message names {{{unknown[0]}}}, but the fault has only {', '.join(fields)}")
     template = fault.message or rule.message
     replay = ("hubcheck", "replay", str(module.path), *fault.replay, *settings) if fault.replay else ()
     return Finding(
         rule=rule.id,
         level=fault.level or rule.level,
         where=_printable(fault.where),
-        message=printable(_FIELD.sub(lambda match: str(fields.get(match[1], match[0])), template)),
+        message=printable(FIELD.sub(lambda match: str(fields.get(match[1], match[0])), template)),
         found=printable(fault.found),
         wanted=printable(fault.wanted),
         fix=printable(fault.fix or rule.fix),
-        source=fault.source or rule.source,
+        source=printable(fault.source or rule.source),
         command=_command(fault.command),
         replay=_command(replay),
     )
+
+
+def with_more_options(finding: Finding, options: Sequence[str]) -> Finding:
+    """Return a finding whose command for `hubcheck replay`, if it has one, has these options too."""
+    return replace(finding, replay=f"{finding.replay} {_command(options)}") if options and finding.replay else finding
 
 
 def _command(arguments: Sequence[str]) -> str:

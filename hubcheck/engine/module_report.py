@@ -77,6 +77,7 @@ class ModuleReport:
         details: details for people, if they were requested.
         from_cache: whether the report is from an earlier run, since the module has not changed.
         unchecked: the rules that were not checked because of faults that do not count.
+        unsaved: why the inputs and outputs of its runs could not be saved, if that was requested.
     """
 
     path: str
@@ -95,6 +96,7 @@ class ModuleReport:
     from_cache: bool = False
     key: str = ""
     unchecked: tuple[Unchecked, ...] = ()
+    unsaved: str = ""
 
     @property
     def failures(self) -> tuple[Finding, ...]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from hubcheck.checks.faults import Checked, Corroboration, Fault, Skip
+from hubcheck.engine.findings import FIELD
 from hubcheck.rulebook.rules import Rule
 from hubcheck.util.data_files import DataFileError
 from hubcheck.util.errors import UserError
@@ -48,7 +50,10 @@ def author_error(name: str, error: Exception) -> str | None:
 
 
 def check_predicates(rule: Rule) -> None:
-    """Raise DataFileError unless a user's rule names predicates that exist and take its parameters."""
+    """Raise DataFileError unless a user's rule names predicates that exist and take its parameters, and fields that
+    their faults may have: a name that is nearly `found` or `wanted` is one only if it occurs in the predicate's file.
+    """
+    import difflib
     import inspect
 
     for key, name in (("check", rule.check), ("probe", rule.probe)):
@@ -62,3 +67,19 @@ def check_predicates(rule: Rule) -> None:
             raise DataFileError(rule.file, key, str(error)) from None
         except TypeError as error:
             raise DataFileError(rule.file, "params", f"{name}: {error}") from None
+        for field in set(FIELD.findall(rule.message)) - {"found", "wanted"}:
+            near = difflib.get_close_matches(field, ("found", "wanted"), n=1)
+            if near and field not in _source(predicate(name)):
+                raise DataFileError(
+                    rule.file, "message", f"no field is called {{{field}}}; did you mean {{{near[0]}}}?"
+                )
+
+
+def _source(function: Predicate) -> str:
+    """Return the text of the file with a function; "" if there is none."""
+    import inspect
+
+    try:
+        return Path(inspect.getsourcefile(function) or "").read_text(encoding="utf-8")
+    except (OSError, TypeError, UnicodeDecodeError):
+        return ""

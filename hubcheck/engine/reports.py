@@ -63,6 +63,7 @@ class Summary:
         rule_errors: modules on which a check of a user's own rule raised an error.
         unchecked: rules that were not checked because of faults that do not count, on all modules.
         suppressed: findings that do not count, by why they do not.
+        unsaved: modules whose evidence could not be saved, by why it could not.
     """
 
     modules: int = 0
@@ -74,6 +75,7 @@ class Summary:
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     levels: Counter[Level] = field(default_factory=Counter)
     suppressed: Counter[SuppressionKind] = field(default_factory=Counter)
+    unsaved: Counter[str] = field(default_factory=Counter)
     _modules_of: Counter[tuple[str, Level]] = field(default_factory=Counter)
     _findings_of: Counter[tuple[str, Level]] = field(default_factory=Counter)
     _worst: list[Worst] = field(default_factory=list)
@@ -89,6 +91,7 @@ class Summary:
         self.unchecked += len({rule for row in report.unchecked for rule in row.rules})
         self.verdicts[report.verdict] += 1
         self.suppressed.update(item.kind for item in report.suppressed)
+        self.unsaved.update([report.unsaved] if report.unsaved else [])
         counts = Counter((finding.rule, finding.level) for finding in report.findings)
         self._findings_of.update(counts)
         self._modules_of.update(counts.keys())
@@ -165,11 +168,12 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 conforms, 1 findings, 2 an error in a user's rule, 3 incomplete, 70 an internal error, 130 interrupted."""
+        """0 conforms, 1 findings, 2 an error in a user's rule or evidence that could not be saved, 3 incomplete, 70 an
+        internal error, 130 interrupted."""
         by_precedence = (
             (self.summary.broken, EXIT_INTERNAL),
             (self.interrupted, EXIT_INTERRUPTED),
-            (self.summary.rule_errors, EXIT_USAGE),
+            (self.summary.rule_errors or self.summary.unsaved, EXIT_USAGE),
             (self.summary.failing, EXIT_FINDINGS),
             (self.incomplete or self.summary.verdicts["incomplete"], EXIT_INCOMPLETE),
         )

@@ -16,7 +16,7 @@ from hubcheck.module.uri import Uri, is_uri
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION
 from hubcheck.rulebook.levels import LEVELS
 from hubcheck.rulebook.rules import Rule
-from hubcheck.util.text import listed, plural
+from hubcheck.util.text import listed, plural, printable
 
 SUPPRESSIONS: dict[SuppressionKind, str] = {"ignore": "ignored", "xfail": "expected", "baseline": "known"}
 FORMAT_NAMES: dict[Format | None, str] = {
@@ -141,8 +141,10 @@ def totals(report: Report) -> str:
 
 
 def run_problems(report: Report) -> list[str]:
-    """Return why the whole run is incomplete."""
+    """Return why the whole run is incomplete, or some of its files."""
     lines = [f"incomplete: {report.incomplete}"] if report.incomplete else []
+    for reason, count in report.summary.unsaved.items():
+        lines.append(f"the evidence of {plural(count, 'module')} could not be saved: {printable(reason)}")
     return [*lines, *(["interrupted: the report has only the modules that were finished"] * report.interrupted)]
 
 

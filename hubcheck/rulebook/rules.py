@@ -13,6 +13,7 @@ from hubcheck.rulebook.levels import Level
 from hubcheck.util import resources
 from hubcheck.util.data_files import DataFileError, LazyRegistry, read_toml, validate_schema
 from hubcheck.util.errors import UserError
+from hubcheck.util.text import printable_lines
 
 _ALWAYS_NEEDED = ("module/readable",)
 _ALWAYS_NEEDED_TO_RUN = ("safety/*", "module/loads")
@@ -89,7 +90,7 @@ def load_rules(*folders: Path) -> LazyRegistry[Rule]:
             raise DataFileError(file, "id", f"{data['id']!r} must be {_id(file)!r}, the names of its folder and file")
         if data["id"] in shipped or data["id"] in own:
             raise DataFileError(file, "id", f"rule {data['id']!r} is defined already")
-        own[data["id"]] = _rule(file, data)
+        own[data["id"]] = _rule(file, _printable(data))
     for rule in own.values():
         for need in (*rule.needs, *rule.run_needs):
             if not matching(need, (*shipped, *own)):
@@ -138,6 +139,17 @@ def _id(file: Path) -> str:
 def _shipped_rule(file: Path) -> Rule:
     """Read a rule once per process: for small modules, parsing takes half of the time of a static check."""
     return _rule(file, read_toml(file))
+
+
+def _printable(data: Any) -> Any:
+    """Return a user's data with its texts safe to print, line ends included."""
+    if isinstance(data, str):
+        return printable_lines(data)
+    return (
+        {key: value if key == "params" else _printable(value) for key, value in data.items()}
+        if isinstance(data, dict)
+        else data
+    )
 
 
 def _rule(file: Path, data: Mapping[str, Any]) -> Rule:

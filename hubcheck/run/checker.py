@@ -194,14 +194,17 @@ def _finish(pending: _Pending, plan: ResolvedOptions, no_pool: str | None = None
         if folder is not None and observations is not None:
             from hubcheck.probe.evidence import save_evidence
 
-            save_evidence(
-                folder,
-                pending.context.module,
-                plan.contracts,
-                observations,
-                plan.options.probe,
-                convention=plan.convention,
-            )
+            try:
+                save_evidence(
+                    folder,
+                    pending.context.module,
+                    plan.contracts,
+                    observations,
+                    plan.options.probe,
+                    convention=plan.convention,
+                )
+            except OSError as error:
+                report = replace(report, unsaved=f"{folder}: {error.strerror or error}")
         return report
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hubcheck.config.exclusions import Exclusions
 from hubcheck.config.rule_folders import rule_folders
 from hubcheck.config.unchecked import with_unchecked
+from hubcheck.engine.findings import with_more_options
 from hubcheck.engine.identity import module_key, project_root
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report, summarize
@@ -84,6 +85,20 @@ class ResolvedOptions:
         """Where links in modules may lead."""
         return LinkPolicy(self.options.named, self.options.links_below)
 
+    @property
+    def replay_options(self) -> tuple[str, ...]:
+        """The options that `hubcheck replay` needs besides those of the run itself: what the configuration lacks."""
+        config, given = self.options.config, list[str]()
+        for name, folders in (("rules", self.options.rules), ("links_below", self.options.links_below)):
+            known = getattr(config, name) if config is not None else ()
+            given += [
+                text
+                for folder in folders
+                if folder not in known
+                for text in (f"--{name.replace('_', '-')}", str(folder))
+            ]
+        return tuple(given)
+
     def selected_for(self, module: ModuleSource) -> set[str]:
         """Return the rules to report of a module."""
         if self.rules_by_module is not None and isinstance(module, Path) and module in self.rules_by_module:
@@ -94,7 +109,8 @@ class ResolvedOptions:
 
     def apply_policy(self, report: ModuleReport) -> ModuleReport:
         """Return a module's report with its key, after ignores, expected failures and the baseline are applied."""
-        report = replace(report, key=module_key(report.path, self.project_root))
+        findings = tuple(with_more_options(finding, self.replay_options) for finding in report.findings)
+        report = replace(report, key=module_key(report.path, self.project_root), findings=findings)
         ignored = self.ignored
         if self.policy is not None:
             report = self.policy.apply(report)

@@ -84,7 +84,7 @@ def validate(  # noqa: PLR0913 - one for each option
         NotAModule: there is no module at a path or URI.
         UnknownRule: a selection matches nothing.
         DataFileError: a rule, signature or configuration file cannot be used.
-        UserError: the cluster cannot be reached, or all modules are excluded.
+        UserError: the cluster cannot be reached, all modules are excluded, or evidence cannot be saved.
     """
     paths = [path] if isinstance(path, str | os.PathLike) else path
     options = Options(
@@ -117,10 +117,15 @@ def modules_at(paths: Iterable[str | os.PathLike[str]], plan: ResolvedOptions) -
 
     Raises:
         NotAModule: there is none at one of them.
-        UserError: all are excluded.
+        UserError: all are excluded, or what the run is to save cannot be saved.
     """
     found = dict.fromkeys(module for path in paths for module in find_sources(path, plan.fetch))
-    return plan.exclusions.kept(list(found))
+    kept = plan.exclusions.kept(list(found))
+    if plan.options.save_evidence is not None:
+        from hubcheck.probe.evidence import check_folder
+
+        check_folder(plan.options.save_evidence)
+    return kept
 
 
 def stream(modules: Sequence[ModuleSource], plan: ResolvedOptions) -> Generator[ModuleReport, None, None]:

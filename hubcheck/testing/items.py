@@ -39,7 +39,10 @@ def module_file(path: Path, parent: pytest.Collector) -> ModuleFile | None:
     session = run_state(config).session
     if session.is_excluded(path if is_archive else path.parent) or (is_archive and not session.is_module(path)):
         return None
-    return ModuleFile.from_parent(parent, path=path)
+    if str(path).isprintable():
+        return ModuleFile.from_parent(parent, path=path)
+    relative = path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path
+    return ModuleFile.from_parent(parent, path=path, nodeid=_printable(relative))  # pytest prints ids as they are
 
 
 class ModuleFile(pytest.File):
@@ -99,7 +102,12 @@ class RuleItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return the module's file, which has no lines to point at."""
-        return self.path, 0, f"{printable(self.module.name)}: {self.name}"
+        return Path(_printable(self.path)), 0, f"{printable(self.module.name)}: {self.name}"
+
+
+def _printable(path: Path) -> str:
+    text = path.as_posix()
+    return printable(text, max_length=len(text))
 
 
 def _text(finding: Finding) -> str:

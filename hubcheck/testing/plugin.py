@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hubcheck.testing.items import RuleItem, module_file
-from hubcheck.testing.state import run_state
+from hubcheck.testing.state import rule_folders, run_state
 from hubcheck.util.text import printable_lines
 
 if TYPE_CHECKING:
@@ -29,8 +29,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("hubcheck", "TensorFlow image modules")
     text = "check the modules at or below PATH, one test for each rule; repeatable"
     group.addoption("--hubcheck", action="append", default=[], metavar="PATH", help=text)
+    text_of_rules = "a folder with rules and signatures of your own; repeatable"
+    group.addoption("--hubcheck-rules", action="append", default=[], metavar="DIR", help=text_of_rules)
     group.addoption("--hubcheck-static", action="store_true", help="decide from files alone, without TensorFlow")
-    group.addoption("--hubcheck-fail-on", choices=("error", "warning"), help="the level from which a finding fails")
+    group.addoption(
+        "--hubcheck-fail-on", choices=("error", "warning", "note"), help="the level from which a finding fails"
+    )
     group.addoption(
         "--hubcheck-convention",
         choices=("common-signatures", "saved-model-api"),
@@ -47,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "hubcheck(*paths, static=False, select=(), ignore=()): after the test has passed, check the modules in its"
         " tmp_path, or at these paths below it",
     )
+    rule_folders(config)
     if not hasattr(config, "workerinput"):
         # A worker of pytest-xdist gets the whole list from the main process.
         given = config.args_source == pytest.Config.ArgsSource.ARGS

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from hubcheck.config.file import find_config
 from hubcheck.engine.findings import Finding
@@ -37,6 +37,7 @@ class CheckSession:
         static: decide from files alone.
         fail_on: the level from which a finding fails; None leaves it to the configuration.
         convention: what consumers call; None leaves it to the configuration.
+        rules: folders with rules and signatures of the user's own, besides those in the configuration.
         shared: a folder that the workers of the run have in common; None if there is one process.
     """
 
@@ -45,11 +46,14 @@ class CheckSession:
         root: Path,
         *,
         static: bool,
-        fail_on: Literal["error", "warning"] | None,
+        fail_on: Level | None,
         convention: Convention | None,
+        rules: Iterable[Path],
         shared: Path | None,
     ) -> None:
-        options = Options(static=static, fail_on=fail_on, convention=convention, config=find_config(root))
+        options = Options(
+            static=static, fail_on=fail_on, convention=convention, rules=tuple(rules), config=find_config(root)
+        )
         self._plan = resolve(options)
         if shared is not None:
             shared.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -50,6 +50,7 @@ class RunState:
                 static=self._config.getoption("--hubcheck-static"),
                 fail_on=self._config.getoption("--hubcheck-fail-on"),
                 convention=self._convention(),
+                rules=rule_folders(self._config),
                 shared=Path(shared) if shared else None,
             )
         return self._session
@@ -88,6 +89,15 @@ class RunState:
         self.is_partial = self.is_partial or is_partial
         if observed is not None and self.session.policy is not None:
             self.session.policy.merge(observed)
+
+
+def rule_folders(config: pytest.Config) -> list[Path]:
+    """Return the folders that `--hubcheck-rules` names; raise UsageError for one that does not exist."""
+    folders = [config.invocation_params.dir / name for name in config.getoption("--hubcheck-rules")]
+    for folder in folders:
+        if not folder.is_dir():
+            raise pytest.UsageError(f"--hubcheck-rules {folder}: no such folder")
+    return folders
 
 
 def run_state(config: pytest.Config) -> RunState:

@@ -33,7 +33,11 @@ def test_findings_are_exit_1():
         (["validate", "--ignore", "nothing", GOOD], "nothing"),
         (["validate", "--rules", "no/such/rules", GOOD], "no/such/rules"),
         (["validate", "--format", "yaml", GOOD], "json"),
-        (["validate", "--fail-on", "note", GOOD], "warning"),
+        (["validate", "--fail-on", "never", GOOD], "note"),
+        (
+            ["validate", "--save-evidence", "/dev/null/evidence", GOOD],
+            "/dev/null/evidence: evidence cannot be saved here",
+        ),
         (["explain", "image-input/nmae"], "image-input/name"),
         (["show", "no/such/folder"], "no/such/folder"),
         (["vaildate", GOOD], "vaildate"),
@@ -67,6 +71,15 @@ def test_warnings_fail_only_where_that_is_asked_for(tmp_path):
     done = hubcheck("validate", "--static", "--fail-on", "warning", module)
     assert done.returncode == 1
     assert "output/key-prefix" in done.stdout
+
+
+def test_notes_fail_where_an_option_or_the_configuration_asks_for_it(tmp_path):
+    shutil.copytree(DATA / "b_good_classification", tmp_path / "m")
+    assert hubcheck("validate", "--static", "m", cwd=tmp_path).returncode == 0
+    done = hubcheck("validate", "--static", "--fail-on", "note", "m", cwd=tmp_path)
+    assert (done.returncode, "note classification/documentation" in done.stdout) == (1, True)
+    (tmp_path / "hubcheck.toml").write_text('fail-on = "note"\n', encoding="utf-8")
+    assert hubcheck("validate", "--static", "m", cwd=tmp_path).returncode == 1
 
 
 def test_a_baseline_that_cannot_be_written_is_exit_2(tmp_path):

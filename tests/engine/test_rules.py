@@ -115,6 +115,7 @@ BROKEN = {
     "predicate": (OWN_RULE.replace("tensors:dimension", "no.such.module:check"), "no.such.module:check"),
     "shipped predicate": (OWN_RULE.replace("tensors:dimension", "tensors:nothing"), "tensors:nothing"),
     "probe": (OWN_RULE.replace('check = "tensors', 'probe = "tensors'), "too many positional arguments"),
+    "field": (OWN_RULE.replace("{dim}", "{foudn}"), "message: no field is called {foudn}; did you mean {found}?"),
     "parameter": (OWN_RULE.replace("sizes", "size"), "params"),
 }
 
@@ -130,6 +131,34 @@ def test_a_broken_rule_is_exit_2_with_file_and_reason(tmp_path, kind):
     assert reason in done.stderr
     assert "known-classes" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_field_that_no_fault_has_is_exit_2_with_the_fields_that_it_has(tmp_path):
+    (tmp_path / "house").mkdir()
+    text = OWN_RULE.replace("{dim}", "{size}").replace('"tensors:dimension"', '"house.checks:never"')
+    text = text.replace('{ side = "outputs", sizes = ["name"] }', "{}")
+    (tmp_path / "house" / "house").mkdir()
+    (tmp_path / "house" / "house" / "known-classes.toml").write_text(
+        text.replace("{axis}", "{found}"), encoding="utf-8"
+    )
+    code = (
+        "from hubcheck import Fault, Where\n\n\ndef never(context):\n    yield Fault(Where(), details={'number': 3})\n"
+    )
+    (tmp_path / "house" / "checks.py").write_text(code, encoding="utf-8")
+    done = hubcheck("validate", "--static", "--rules", tmp_path / "house", DATA / "a_good_feature_vector")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "the message names {size}, but the fault has only found, wanted, number" in " ".join(done.stdout.split())
+
+
+def test_what_a_user_s_rule_says_cannot_steer_a_terminal(tmp_path):
+    (tmp_path / "house").mkdir()
+    text = OWN_RULE.replace("Ten classes", r"\u001b[31mTen\u202e classes").replace("Train with", r"Train\u001b[2J with")
+    (tmp_path / "house" / "known-classes.toml").write_text(text, encoding="utf-8")
+    for command in (["rules"], ["rules", "--format", "json"], ["explain", "house/known-classes"]):
+        done = hubcheck(*command, "--rules", tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "31mTen" in done.stdout
+        assert not {"\x1b", "\u202e"} & set(done.stdout)
 
 
 def test_a_broken_signature_is_exit_2_with_file_and_reason(tmp_path):

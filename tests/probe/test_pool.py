@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from concurrent.futures import CancelledError
@@ -155,3 +156,18 @@ def test_a_module_can_be_named_by_a_relative_path(tmp_path, monkeypatch, pool):
     monkeypatch.chdir(DATA)
     seen = pool.submit(read(Path("a_good_feature_vector")), CONTRACTS).result(timeout=120)
     assert [load.failure for load in seen.loads if load.failure] == []
+
+
+def test_a_run_with_own_rules_prints_them_for_replay_and_survives_evidence_that_cannot_be_saved(tmp_path):
+    (tmp_path / "house").mkdir()
+    (tmp_path / "evidence").mkdir()
+    (tmp_path / "evidence" / "n_default_differs").touch()
+    command = [sys.executable, "-m", "hubcheck", "validate", str(DATA / "n_default_differs"), "--format", "json"]
+    command += ["--rules", "house", "--save-evidence", "evidence", "--device", "cpu"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    report = json.loads(done.stdout)
+    (notice,) = report["notices"]
+    assert (done.returncode, report["exit_code"]) == (2, 2), done.stderr
+    assert notice.startswith("the evidence of 1 module could not be saved: evidence: ")
+    (fix,) = {finding["fix"] for finding in report["modules"][0]["findings"] if "hubcheck replay" in finding["fix"]}
+    assert fix.endswith(" --rules house")

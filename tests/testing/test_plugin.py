@@ -346,3 +346,31 @@ def test_the_plugin_imports_nothing_heavy():
         *(f"hubcheck.testing.{name}" for name in ("plugin", "items", "state")),
     }
     assert {name for name in new if name.startswith("hubcheck")} == packages | files
+
+
+def test_control_characters_in_a_module_s_name_are_escaped_in_ids(project):
+    shutil.copytree(DATA / "e_fixed_batch_1", project / "exports" / "a\x1b[31m\nb")
+    done = run(project, *STATIC, "-rf", "-k", "batch-size")
+    assert done.returncode == 1
+    assert r"FAILED exports/a\x1b[31m\nb/saved_model.pb::image-input/batch-size" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert counts(done)["failed"] == 2
+
+
+def test_rules_of_ones_own_are_tests_too(project):
+    (project / "house" / "house").mkdir(parents=True)
+    (project / "house" / "house" / "ten-classes.toml").write_text(
+        'id = "house/ten-classes"\ntitle = "x"\nlevel = "note"\ncheck = "house.checks:ten_classes"\n'
+        'message = "{found}"\nwhy = "x"\nfix = "x"\nsource = { section = "x", requirement = "x" }\n',
+        encoding="utf-8",
+    )
+    (project / "house" / "checks.py").write_text(
+        "from hubcheck import Fault, Where\n\n\ndef ten_classes(context):\n    yield Fault(Where(), 'no classes')\n",
+        encoding="utf-8",
+    )
+    done = run(
+        project, *STATIC, "--hubcheck-rules", "house", "--hubcheck-fail-on", "note", "-k", "ten-classes", "-n", "2"
+    )
+    assert counts(done)["failed"] == 3, done.stdout
+    assert "no classes" in done.stdout
+    assert "no/such: no such folder" in run(project, *STATIC, "--hubcheck-rules", "no/such").stderr
