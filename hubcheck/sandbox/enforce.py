@@ -55,7 +55,8 @@ def enforce(policy: SandboxPolicy) -> Protections:
             except OSError as error:
                 reason = error.strerror or str(error)
         if layer.name in _ISOLATING and applied:
-            policy = replace(policy, confined=True)
+            bounded = policy.bounded_scratch or layer is bubblewrap.LAYER
+            policy = replace(policy, confined=True, bounded_scratch=bounded)
         enforced += applied
         unmet = [protection for protection in layer.protects if protection not in applied]
         if unmet:

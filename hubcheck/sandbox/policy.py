@@ -30,6 +30,7 @@ class SandboxPolicy:
         omit: layers to leave out, by name, each with the reason. They are reported as missing, even a required
             sandbox accepts that.
         confined: whether a layer holds it to the paths above; `enforce` sets it.
+        bounded_scratch: whether the kernel bounds the size of the folders that it writes to; `enforce` sets it.
         cpu_seconds: limit of CPU time; None: no limit.
         file_bytes: limit of the size of a file that it writes.
         scratch_bytes: limit of the size of a folder that it writes to, where that is in memory.
@@ -46,6 +47,7 @@ class SandboxPolicy:
     keep_user: bool = False
     omit: Mapping[str, str] = field(default_factory=dict)
     confined: bool = False
+    bounded_scratch: bool = False
     cpu_seconds: int | None = None
     file_bytes: int | None = None
     scratch_bytes: int = 1 << 29

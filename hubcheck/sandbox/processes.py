@@ -9,6 +9,7 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 PR_SET_PDEATHSIG = 1
 """Which signal this process receives when its parent ends."""
@@ -20,7 +21,7 @@ PR_SET_NO_NEW_PRIVS = 38
 """Whether programs that this process starts gain no privileges."""
 
 _POLL = 0.001
-_MEMORY = ("RssAnon", "RssShmem", "VmSwap")
+_MEMORY = ("RssAnon", "RssShmem", "VmSwap", "HugetlbPages", "VmPTE")
 
 
 def prctl(option: int, value: int) -> None:
@@ -38,8 +39,15 @@ class Usage:
     threads: int
 
 
+class Scratch(NamedTuple):
+    """The number of files in a file system, and the bytes that they take."""
+
+    files: int
+    size: int
+
+
 def usage_below(pid: int) -> Usage:
-    """Return what a process and those below it use, of memory what no file backs.
+    """Return what a process and those below it use, of memory what no file backs, and the tables of its pages.
 
     If some of them are in a namespace of their own, those alone count: the others only wait for them.
     """
@@ -48,8 +56,8 @@ def usage_below(pid: int) -> Usage:
     return Usage(sum(map(_kib, confined)) * 1024, sum(int(status.get("Threads", 0)) for status in confined))
 
 
-def files_apart(pid: int, folder: Path) -> int:
-    """Return how many files there are in a file system that those below a process have mounted at `folder`.
+def scratch_apart(pid: int, folder: Path) -> Scratch:
+    """Return what is in a file system in memory that those below a process have mounted at `folder`.
 
     While bubblewrap starts, its process still sees this machine's own folder there, which does not count.
     """
@@ -59,8 +67,8 @@ def files_apart(pid: int, folder: Path) -> int:
                 mounted = Path(f"/proc/{process}/root{folder}")
                 if mounted.stat().st_dev != folder.stat().st_dev:
                     found = os.statvfs(mounted)
-                    return found.f_files - found.f_ffree
-    return 0
+                    return Scratch(found.f_files - found.f_ffree, (found.f_blocks - found.f_bfree) * found.f_frsize)
+    return Scratch(0, 0)
 
 
 def _is_apart(status: dict[str, str]) -> bool:

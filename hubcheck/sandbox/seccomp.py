@@ -26,11 +26,13 @@ _IF_EQUAL, _IF_AT_LEAST, _IF_ANY_BIT = 0x15, 0x35, 0x45
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 _CLONE_THREAD = 0x00010000
 _X32 = 0x40000000
+_O_TMPFILE = 0x00400000
+_MAP_SHARED, _MAP_HUGETLB = 0x01, 0x00040000
 _NEWER = 440
 """The first number that no call of the list has; from 424 on, numbers are the same on every architecture."""
 
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-_CLONE, _CLONE3, _TGKILL, _PRLIMIT = (56, 220), (435, 435), (234, 131), (302, 261)
+_CLONE, _CLONE3, _TGKILL, _PRLIMIT, _MMAP = (56, 220), (435, 435), (234, 131), (302, 261), (9, 222)
 _OPENING = (((2, 1), (257, 2)), ((56, 2),))
 """On each architecture, the calls that open a file by its path, and the number of the argument with the flags."""
 
@@ -59,7 +61,9 @@ def _apply(policy: SandboxPolicy) -> Iterator[str]:
 
 def _program(policy: SandboxPolicy) -> Iterator[bytes]:
     column = list(_AUDIT).index(platform.machine())
-    free, conditional = _allowed(column, {"all", *(["write"] * policy.confined), *(["device"] * policy.device_driver)})
+    groups = {"write": policy.confined, "device": policy.device_driver}
+    groups["remove"] = policy.confined and (policy.bounded_scratch or policy.device_driver)
+    free, conditional = _allowed(column, {"all", *(group for group, is_allowed in groups.items() if is_allowed)})
     yield _do(_LOAD, _ARCHITECTURE)
     yield _do(_IF_EQUAL, _AUDIT[platform.machine()], 1, 0)
     yield _do(_RETURN, _DENY)
@@ -74,6 +78,9 @@ def _program(policy: SandboxPolicy) -> Iterator[bytes]:
     # clone may start a thread, but no process. A filter cannot see the flags of clone3; the C library falls back.
     yield from _for(_CLONE3[column], [_do(_RETURN, _ERRNO | errno.ENOSYS)])
     yield from _for(_CLONE[column], _any_bit(0, _CLONE_THREAD, _ALLOW, _DENY))
+    # Pages of shared memory stay when they are no longer mapped, and large ones count nowhere.
+    uncounted = 0 if policy.device_driver else _MAP_SHARED | _MAP_HUGETLB
+    yield from _for(_MMAP[column], _any_bit(3, uncounted, _DENY, _ALLOW))
     for number, argument in _OPENING[column]:
         yield from _for(number, _opening(argument, writing=policy.confined))
     # Signals, which abort() needs, and limits of this process only; limits cannot be changed.
@@ -103,11 +110,12 @@ def _allowed(column: int, who: set[str]) -> tuple[set[int], dict[int, tuple[int,
 
 
 def _opening(argument: int, *, writing: bool) -> list[bytes]:
-    """Refuse to empty a file that is opened for reading, which old versions of Landlock do not see, or all writing."""
+    """Refuse files without a name, and to empty a file that is opened for reading, which old versions of Landlock do
+    not see; or refuse all writing."""
     if not writing:
         return _any_bit(argument, os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC, _DENY, _ALLOW)
-    emptied = [_do(_AND, os.O_TRUNC | os.O_ACCMODE), _do(_IF_EQUAL, os.O_TRUNC, 0, 1)]
-    return [_do(_LOAD, _word(argument)), *emptied, _do(_RETURN, _DENY), _do(_RETURN, _ALLOW)]
+    emptied = [_do(_AND, os.O_TRUNC | os.O_ACCMODE), _do(_IF_EQUAL, os.O_TRUNC, 0, 1), _do(_RETURN, _DENY)]
+    return [_do(_LOAD, _word(argument)), *emptied, *_any_bit(argument, _O_TMPFILE, _DENY, _ALLOW)]
 
 
 def _for(number: int, body: list[bytes]) -> Iterator[bytes]:

@@ -78,11 +78,28 @@ def allocate(folder: Path) -> str:
 
 
 def allocate_shared(folder: Path) -> str:
-    """Take memory that RLIMIT_DATA does not count."""
+    """Take memory that RLIMIT_DATA does not count, and which stays when it is no longer mapped."""
     held = []
     while True:
         held.append(mmap.mmap(-1, 1 << 26))
         held[-1].write(b"x" * (1 << 26))
+
+
+def allocate_page_tables(folder: Path) -> str:
+    """Map memory that is only read, which takes none of its own, but a table of 4 KiB for every 2 MiB."""
+    for _ in range(16):
+        zeros = mmap.mmap(-1, 1 << 40, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ)
+        for place in range(0, 1 << 40, 1 << 21):
+            zeros[place]
+    return "read 16 TiB"
+
+
+def fill_with_little_memory(folder: Path) -> str:
+    """Fill the scratch folder up to its size, which is memory too."""
+    for number in range(3):
+        Path(f"part-{number}").write_bytes(bytes(100 << 20))
+    time.sleep(10)
+    return "has 300 MiB"
 
 
 def start_threads(folder: Path) -> str:
@@ -292,6 +309,8 @@ ACTIONS: tuple[Callable[[Path], str], ...] = (
         change_permissions,
         allocate,
         allocate_shared,
+        allocate_page_tables,
+        fill_with_little_memory,
         start_threads,
         make_files,
         need_much,

@@ -80,6 +80,7 @@ def failure(observations: Observations) -> Failure:
         hostile.daemon,
         hostile.terminate,
         hostile.change_permissions,
+        hostile.allocate_shared,
     ],
 )
 def test_the_sandbox_refuses_what_a_module_does_not_need(action, module, scratch, tmp_path):
@@ -132,13 +133,15 @@ def test_a_worker_that_crashes_or_sends_garbage_is_reported_in_one_line(action, 
     [
         (hostile.loop, "deadline of 2 s; raise it with --timeout"),
         (hostile.allocate, "memory-mb in the configuration"),
-        (hostile.allocate_shared, "memory-mb in the configuration"),
+        (hostile.allocate_page_tables, "memory-mb in the configuration"),
+        (hostile.fill_with_little_memory, "memory-mb in the configuration"),
         (hostile.kill_itself, "killed with signal 9 (SIGKILL)"),
         (hostile.claim_a_crash_of_hubcheck, "the check failed in the worker that runs the module: KeyError: 'ours'"),
     ],
 )
 def test_a_limit_or_a_kill_is_no_failure_of_the_module(action, text, module, scratch):
-    observations = seen(module, action, timeout=2.0 if action is hostile.loop else 20.0)
+    little = {"memory": 256 << 20} if action is hostile.fill_with_little_memory else {}
+    observations = seen(module, action, timeout=2.0 if action is hostile.loop else 20.0, **little)
     assert [load.failure for load in observations.loads if load.failure] == []
     assert [run.failure for run in observations.runs if run.failure] == []
     assert text in observations.not_run[0].reason

@@ -37,7 +37,13 @@ CALLS = {
     **{"mount": (165, 40), "unshare": (272, 97), "chroot": (161, 51), "pivot_root": (155, 41), "setns": (308, 268)},
     **{"open_by_handle_at": (304, 265), "bpf": (321, 280), "perf_event_open": (298, 241), "keyctl": (250, 219)},
     **{"userfaultfd": (323, 282), "io_uring_setup": (425, 425), "setuid": (105, 146)},
-    **{"clone3": (435, 435), "openat": (257, 56), "landlock_create_ruleset": (444, 444), "kcmp": (312, 272)},
+    **{
+        "mmap": (9, 222),
+        "clone3": (435, 435),
+        "openat": (257, 56),
+        "landlock_create_ruleset": (444, 444),
+        "kcmp": (312, 272),
+    },
 }
 
 
@@ -62,6 +68,7 @@ def structure(*fields: int) -> bytes:
 
 READ_ONLY, EMPTIES, ASYNC = os.O_RDONLY, os.O_TRUNC, 0o20000
 AF_UNIX, AF_INET, DATAGRAM = 1, 2, 2
+SHARED, PRIVATE, ANONYMOUS, HUGE, READ = 0x01, 0x02, 0x20, 0x40000, 1
 AT_FDCWD = -100
 F_SETOWN, F_SETSIG, F_SETPIPE_SZ, TIOCSTI = 8, 10, 1031, 0x5412
 
@@ -112,6 +119,11 @@ def attacks(folder: Path, parent: int, descriptor: int) -> dict[str, Callable[[]
         "message queue": lambda: call("mq_open", b"hubcheck", os.O_CREAT | os.O_RDWR, 0o600, None),
         "memory as a file": lambda: call("memfd_create", b"x", 0),
         "secret memory": lambda: call("memfd_secret", 0),
+        "shared memory": lambda: call("mmap", None, 1 << 20, READ, SHARED | ANONYMOUS, -1, 0),
+        "shared memory of a device": _shared_zeros,
+        "large pages": lambda: call("mmap", None, 2 << 20, READ, PRIVATE | ANONYMOUS | HUGE, -1, 0),
+        "file without a name": lambda: os.open(folder / "scratch", os.O_TMPFILE | os.O_RDWR),
+        "deleted files that are open": lambda: _deleted_files(folder / "scratch"),
         "large pipe": lambda: call("fcntl", descriptor, F_SETPIPE_SZ, 1 << 20),
         "unix socket": lambda: call("socket", AF_UNIX, DATAGRAM, 0),
         "internet socket": lambda: call("socket", AF_INET, DATAGRAM, 0),
@@ -134,6 +146,27 @@ def attacks(folder: Path, parent: int, descriptor: int) -> dict[str, Callable[[]
         "page faults": lambda: call("userfaultfd", 1),
         "capabilities": _capabilities,
     }
+
+
+def _shared_zeros() -> None:
+    """Map /dev/zero, of which reading takes memory that stays when it is no longer in the process's tables."""
+    with Path("/dev/zero").open("rb") as zeros:
+        call("mmap", None, 1 << 20, READ, SHARED, zeros.fileno(), 0)
+
+
+def _deleted_files(scratch: Path) -> None:
+    """Take more space than the scratch folder may have, with files that no folder lists."""
+    kept = []
+    try:
+        for number in range(11):
+            kept.append((scratch / str(number)).open("wb", buffering=0))
+            (scratch / str(number)).unlink()
+            for _ in range(64):
+                kept[-1].write(bytes(1 << 20))
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise PermissionError(errno.EPERM, "the folder is full") from None
+        raise
 
 
 def _listed(folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hubcheck.sandbox import bubblewrap
-from hubcheck.sandbox.processes import files_apart
+from hubcheck.sandbox.processes import scratch_apart
 
 
 @pytest.mark.skipif(bubblewrap.trial() is not None, reason=f"bubblewrap: {bubblewrap.trial()}")
@@ -22,4 +22,4 @@ def test_files_of_this_machine_are_not_files_of_a_sandbox_that_is_still_starting
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None and process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        assert files_apart(process.pid, tmp_path) == expected
+        assert scratch_apart(process.pid, tmp_path).files == expected

@@ -158,7 +158,7 @@ class Dispatcher:
             return
         match event:
             case None:
-                self._server_failed(server, f"the probe server died: {server.last_words()}")
+                self._server_failed(server, f"the probe server died: {server.ending()}")
             case control.Fatal():
                 self._server_failed(server, one_line(event.reason, 2000), hopeless=True)
             case control.Ready():

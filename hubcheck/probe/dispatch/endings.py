@@ -55,7 +55,7 @@ def failure_at_end(ending: Ending, *, timeout: float, memory: int) -> Failure:
         case "signal" if "bad_alloc" in ending.log:
             return Failure("memory", f"the worker ran out of memory at {limit}")
         case "signal":
-            name = _signal_name(-ending.code)
+            name = signal_name(-ending.code)
             number = f"signal {-ending.code}" + (f" ({name})" if name else "")
             if name in _CRASHES:
                 return Failure("crash", f"the worker crashed with {number}{_message(ending.log)}")
@@ -82,7 +82,8 @@ def _message(log: str) -> str:
     return f": {one_line(fatal[-1][prefix.end() :] if prefix else fatal[-1])}"
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """Return the name of a signal, "" if it has none."""
     try:
         return signal.Signals(number).name
     except ValueError:

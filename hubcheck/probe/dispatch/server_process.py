@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -11,12 +12,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from hubcheck.probe.dispatch.endings import signal_name
 from hubcheck.probe.dispatch.environment import environment
 from hubcheck.probe.dispatch.failures import one_line
 from hubcheck.util.folders import remove_folder
 from hubcheck.util.resources import import_path
 
 _SHUTDOWN_SECONDS = 10.0
+_LAST_SECONDS = 1.0
 _MAX_LAST_WORDS = 2_000
 _LOG_NOISE = re.compile(r"[EWI]\d{4} |\d{4}-\d\d-\d\d |WARNING: |To enable the following instructions")
 """Lines that TensorFlow prints at its import whatever happens."""
@@ -57,14 +60,20 @@ class ServerProcess:
         finally:
             theirs.close()
 
-    def last_words(self) -> str:
-        """Return the end of what the server printed, in one line."""
+    def ending(self) -> str:
+        """Return how the server, which has closed its channel, ended, and the end of what it printed, in one line."""
+        try:
+            code = self._process.wait(_LAST_SECONDS)
+        except subprocess.TimeoutExpired:
+            return "it closed its channel"
+        how = f"exit status {code}" if code >= 0 else f"killed with signal {-code} ({signal_name(-code) or 'unknown'})"
+        how += ", by the system for lack of memory or by somebody else" if code == -signal.SIGKILL else ""
         with contextlib.suppress(OSError), self._log.open("rb") as log:
             log.seek(max(0, self._log.stat().st_size - _MAX_LAST_WORDS))
             lines = log.read(_MAX_LAST_WORDS).decode("utf-8", "replace").splitlines()
-            told = [line for line in lines if not _LOG_NOISE.match(line)]
-            return one_line(" ".join(told)) or "it printed no message"
-        return "it printed no message"
+            printed = one_line(" ".join(line for line in lines if not _LOG_NOISE.match(line)))
+            return f"{how}: {printed}" if printed else how
+        return how
 
     def close(self) -> None:
         """End the server and its workers, remove its folder, and return when they are gone."""

@@ -14,7 +14,7 @@ from typing import Any
 from hubcheck.probe.wire import control
 from hubcheck.probe.worker.forked import Work, run_worker
 from hubcheck.probe.worker.permissions import MAX_SCRATCH
-from hubcheck.sandbox.processes import files_apart, kill_children, kill_group, usage_below
+from hubcheck.sandbox.processes import kill_children, kill_group, scratch_apart, usage_below
 from hubcheck.util.folders import remove_folder
 
 _WATCH_INTERVAL = 0.05
@@ -170,14 +170,14 @@ class Supervisor:
         for worker in self._workers.values():
             if worker.cause is not None:
                 continue
-            usage = usage_below(worker.pid)
-            if usage.memory > worker.memory:
+            usage, scratch = usage_below(worker.pid), scratch_apart(worker.pid, worker.scratch)
+            if usage.memory + scratch.size > worker.memory:
                 worker.cause = "memory"
             elif usage.threads > _MAX_THREADS:
                 worker.cause = "threads"
             elif now > worker.deadline:
                 worker.cause = "deadline"
-            elif _exceeds(worker.scratch, MAX_SCRATCH) or files_apart(worker.pid, worker.scratch) > _MAX_FILES:
+            elif _exceeds(worker.scratch, MAX_SCRATCH) or scratch.files > _MAX_FILES:
                 worker.cause = "disk"
             if worker.cause is not None:
                 kill_group(worker.pid)
