@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hubcheck.engine.reports import Report as Report
     from hubcheck.module.locate import NotAModule as NotAModule
     from hubcheck.remote.sources import read as read
+    from hubcheck.run.validate import Progress as Progress
     from hubcheck.run.validate import validate as validate
     from hubcheck.util.errors import Unreachable as Unreachable
 
@@ -38,14 +39,14 @@ _FILES = {
     "hubcheck.engine.reports": ("FindingsError", "Report"),
     "hubcheck.module.locate": ("NotAModule",),
     "hubcheck.remote.sources": ("read",),
-    "hubcheck.run.validate": ("validate",),
+    "hubcheck.run.validate": ("Progress", "validate"),
     "hubcheck.util.errors": ("Unreachable",),
 }
 _FILE_OF = {name: file for file, names in _FILES.items() for name in names}
 _SUBPACKAGES = {"author", "hub", "testing"}
 
-__all__ = ["Checked", "Context", "Fault", "Finding", "FindingsError", "ModuleReport", "NotAModule", "Report", "Skip"]
-__all__ += ["Unreachable", "Where", "read", "validate"]
+__all__ = ["Checked", "Context", "Fault", "Finding", "FindingsError", "ModuleReport", "NotAModule", "Progress"]
+__all__ += ["Report", "Skip", "Unreachable", "Where", "read", "validate"]
 
 
 def __getattr__(name: str) -> Any:

@@ -26,6 +26,7 @@ def wheel(tmp_path_factory):
 
 
 def test_rules_and_fixtures_ship_in_the_wheel(wheel):
+    assert wheel.name.endswith("-py3-none-any.whl")
     names = zipfile.ZipFile(wheel).namelist()
     for name in ("rules/image-input/name.toml", "rules/signatures/image_feature_vector.toml", "rules/README.md"):
         assert f"hubcheck/data/{name}" in names

@@ -7,6 +7,7 @@ kind of error for everything that can be wrong with an archive.
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import stat
 import struct
@@ -21,7 +22,8 @@ from typing import IO, Any, NamedTuple
 from hubcheck.module.limits import GIB, LimitExceeded, ReadLimits
 
 CHUNK = 1 << 16
-_MAX_HEADER = 1 << 16
+_MAX_READ = max(1 << 17, io.DEFAULT_BUFFER_SIZE)
+"""The longest read of a tar file: of a header, or of the buffer through which Python 3.14 reads a member."""
 _GZIP, _ZIP = b"\x1f\x8b", b"PK"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _LIBRARY_ERRORS = (
@@ -117,8 +119,8 @@ class _Forward:
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _MAX_HEADER:
-            raise BadArchive(f"it has a header of more than {_MAX_HEADER:,} bytes")
+        if not 0 <= size <= _MAX_READ:
+            raise BadArchive(f"it has a header of more than {_MAX_READ:,} bytes")
         data = self._stream.read(size)
         self._position += len(data)
         self._budget.spend(len(data))

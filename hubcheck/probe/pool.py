@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -19,6 +18,7 @@ from hubcheck.rulebook.contract import SignatureContract
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
 from hubcheck.sandbox.enforce import unavailable
 from hubcheck.sandbox.policy import Mode, SandboxUnavailable
+from hubcheck.util.machine import cores
 
 __all__ = ["Pool", "ProbeError", "SandboxUnavailable"]
 
@@ -52,9 +52,9 @@ class Pool:
         reason = unavailable() if sandbox == "required" else None
         if reason is not None:
             raise SandboxUnavailable(reason)
-        cores = len(os.sched_getaffinity(0))
-        self._jobs = max(1, jobs if jobs is not None else cores)
-        self._threads = max(1, cores // self._jobs)
+        available = cores()
+        self._jobs = max(1, jobs if jobs is not None else available)
+        self._threads = max(1, available // self._jobs)
         self._sandbox = sandbox
         self._devices, self._absent = tuple(devices), tuple(absent)
         self._dispatcher = Dispatcher(self._devices, self._jobs, command)

@@ -7,7 +7,6 @@ large proto is first checked from its files by another process. What that proces
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.file_names import is_archive_name
 from hubcheck.module.uri import ModuleSource
 from hubcheck.run.resolved import ResolvedOptions
+from hubcheck.util.machine import HAS_WORKERS
 
 _READ_HERE = {"saved_model.pb": 16 << 20, "keras_metadata.pb": 16 << 20, "variables/variables.index": 16 << 20}
 """Up to how many bytes the cost of a file follows from its size."""
@@ -48,7 +48,7 @@ class BoundedReading:
             ModuleUnavailable: reading it takes too long or too much memory.
             WorkerDied: the process died.
         """
-        if self._plan.options.apart or sys.platform not in ("linux", "darwin") or not is_costly(source):
+        if self._plan.options.apart or not HAS_WORKERS or not is_costly(source):
             return None
         from hubcheck.run.processes import ReadingBounds, WorkerProcesses
         from hubcheck.run.report_lines import report_from

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hubcheck.config.file import read_config
 from hubcheck.engine.module_report import ModuleReport
@@ -19,6 +19,7 @@ from hubcheck.rulebook.convention import Convention
 from hubcheck.rulebook.levels import Level
 from hubcheck.run.options import Options
 from hubcheck.run.resolved import Keep, ResolvedOptions, resolve
+from hubcheck.util import machine
 
 if TYPE_CHECKING:
     from hubcheck.probe.devices import DeviceRequest
@@ -28,6 +29,20 @@ if TYPE_CHECKING:
 
 _MIN_MODULES = 64
 """Modules from which on several processes are started by default: each takes a tenth of a second to start."""
+
+
+class Progress(NamedTuple):
+    """How far a call of `validate` is.
+
+    Attributes:
+        done: how many modules are checked.
+        total: how many modules there are.
+        module: the report of the last one that was checked; None before the first.
+    """
+
+    done: int
+    total: int
+    module: ModuleReport | None
 
 
 def validate(  # noqa: PLR0913 - one for each option
@@ -51,6 +66,7 @@ def validate(  # noqa: PLR0913 - one for each option
     cluster: str | None = None,
     links_below: Iterable[str | os.PathLike[str]] = (),
     exclude: Iterable[str] = (),
+    progress: Callable[[Progress], object] | None = None,
 ) -> Report:
     """Check that modules keep the Common Signatures for Images.
 
@@ -76,6 +92,8 @@ def validate(  # noqa: PLR0913 - one for each option
         cluster: the address of a Dask scheduler whose workers check the modules, or "local" for workers here.
         links_below: folders to whose files links in modules may lead, besides the folders in `path`.
         exclude: globs of modules and folders to leave out, relative to the working folder.
+        progress: called with a Progress before the first module and after each one. An exception that it raises ends
+            the run.
 
     Returns:
         A Report with one ModuleReport for each module, in the order of the paths.
@@ -109,7 +127,18 @@ def validate(  # noqa: PLR0913 - one for each option
         exclude=tuple(exclude),
     )
     plan = resolve(options)
-    return plan.report(stream(modules_at(paths, plan), plan))
+    modules = modules_at(paths, plan)
+    with closing(stream(modules, plan)) as reports:
+        return plan.report(_telling(progress, reports, len(modules)) if progress is not None else reports)
+
+
+def _telling(
+    progress: Callable[[Progress], object], reports: Iterable[ModuleReport], total: int
+) -> Iterator[ModuleReport]:
+    progress(Progress(0, total, None))
+    for done, report in enumerate(reports, 1):
+        progress(Progress(done, total, report))
+        yield report
 
 
 def modules_at(paths: Iterable[str | os.PathLike[str]], plan: ResolvedOptions) -> list[ModuleSource]:
@@ -175,8 +204,8 @@ def _locally(modules: Iterable[ModuleSource], count: int, plan: ResolvedOptions,
 
 def process_count(options: Options, modules: int) -> int:
     """Return how many processes check this many modules; 1 means that this process does."""
-    if not options.static:
+    if not (options.static and machine.HAS_WORKERS):
         return 1
     if options.jobs is not None:
         return min(options.jobs, modules)
-    return len(os.sched_getaffinity(0)) if modules >= _MIN_MODULES else 1
+    return machine.cores() if modules >= _MIN_MODULES else 1

@@ -62,6 +62,8 @@ def private_folder(
     finally:
         remove_folder(folder)
         lock.close()
+        if folder.exists():  # Windows removes no open file
+            remove_folder(folder)
 
 
 def remove_abandoned(parent: Path, prefix: str, rescue: Callable[[Path], object] | None = None) -> None:

@@ -312,6 +312,17 @@ def test_a_header_that_requests_much_memory_is_refused(tmp_path: Path, kind: byt
     assert "a header of more than" in message
 
 
+def test_members_may_be_read_through_the_buffer_of_python_3_14(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Buffered(tarfile.ExFileObject):
+        def __init__(self, tar: tarfile.TarFile, info: tarfile.TarInfo) -> None:
+            io.BufferedReader.__init__(self, tarfile.ExFileObject(tar, info).detach(), 1 << 17)
+
+    large = packed(tmp_path / "m.tgz", member("assets/large", data=bytes(1 << 18)))
+    monkeypatch.setattr(tarfile.TarFile, "fileobject", Buffered)
+    with open_module(large) as module:
+        assert module.problems == ()
+
+
 def test_a_long_chain_of_headers_is_refused(tmp_path: Path) -> None:
     info = tarfile.TarInfo("x")
     info.type, info.size = tarfile.GNUTYPE_LONGNAME, 512

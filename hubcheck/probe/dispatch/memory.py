@@ -19,7 +19,8 @@ def fair_share(workers: int) -> int:
 
 def _available() -> int:
     """Return the bytes that can be allocated without swapping, by the kernel and by this process's control group."""
-    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    has_free = "SC_AVPHYS_PAGES" in os.sysconf_names  # macOS only tells what there is
+    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES" if has_free else "SC_PHYS_PAGES")
     with contextlib.suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         free = int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) * 1024

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from hubcheck.run.resolved import ResolvedOptions
 from hubcheck.util.errors import UserError
+from hubcheck.util.machine import cores
 
 try:
     import distributed
@@ -35,7 +35,7 @@ def connected(plan: ResolvedOptions) -> Iterator[Cluster]:
     assert name is not None
     if name != LOCAL:
         _check_address(name)
-    here = local_cluster(plan.options.jobs or len(os.sched_getaffinity(0))) if name == LOCAL else nullcontext(name)
+    here = local_cluster(plan.options.jobs or cores()) if name == LOCAL else nullcontext(name)
     with here as address, _client(address, name) as client, Cluster(client, name, plan) as cluster:
         yield cluster
 
