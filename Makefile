@@ -9,7 +9,7 @@ JOBS   ?= 2
 PINS   := tests/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo check test test-matrix .venvs/newest constraints bench compare sweep fuzz soak stability repetitions proto tables docs screenshots clean
+.PHONY: demo check test test-matrix .venvs/newest constraints bench bench-compare compare sweep fuzz soak stability repetitions proto tables docs screenshots clean
 
 demo: $(READY)
 	@$(BIN)/python examples/demo.py
@@ -37,8 +37,13 @@ constraints:
 	.venvs/constraints/bin/pip install --quiet -e '.[tensorflow,test]' hatchling
 	.venvs/constraints/bin/pip freeze --exclude-editable | sed '1i # Written by `make constraints`.' > $(PINS)
 
+# Speed and memory, each with its goal, and as JSON in build/bench. make bench PARTS="static cache" measures parts.
 bench: $(READY)
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks $(PARTS)
+
+# This checkout and another revision, run in turn on the same machine: make bench-compare REVISION=main.
+bench-compare: $(READY)
+	$(BIN)/python -m tests.benchmarks --against $(REVISION) $(PARTS)
 
 # The reports of this checkout against those of another revision, on the same modules: make compare REVISION=main.
 REVISION ?= main

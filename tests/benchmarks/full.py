@@ -5,51 +5,46 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.benchmarks.measure import side_by_side, table
+from tests.benchmarks.groups import HUBCHECK, Command, Goal, Group
 from tests.benchmarks.models import module
 
-BIN = Path(sys.executable).parent
 BARE = """
 import sys, numpy, tensorflow as tf
-module = tf.saved_model.load(sys.argv[1])
-signature = module.signatures["serving_default"]
-_, height, width, _ = signature.structured_input_signature[1]["images"].shape
-for batch in (1, 2):
-    signature(images=tf.constant(numpy.random.rand(batch, height, width, 3).astype("float32")))
+for path in sys.argv[1:]:
+    module = tf.saved_model.load(path)
+    signature = module.signatures["serving_default"]
+    _, height, width, _ = signature.structured_input_signature[1]["images"].shape
+    for batch in (1, 2):
+        signature(images=tf.constant(numpy.random.rand(batch, height, width, 3).astype("float32")))
 """
+_WALL = {"mobilenet_v2": 1.25, "resnet50": 1.6}
+"""At most so many times the time of the bare script."""
 
 
-def main() -> None:
-    """Print one table per model, then one for 20 modules in one call."""
-    for name in ("mobilenet_v2", "resnet50"):
+def groups() -> Iterator[Group]:
+    for name, limit in _WALL.items():
         path = str(module(name))
-        table(f"full, {name}", both(path))
+        commands = {name: _full(path), "import, load, call twice": _bare(path)}
+        goals = [Goal(name, "wall", limit, "import, load, call twice")]
+        yield Group("full", commands, [*goals, Goal(name, "cpu", 2, "import, load, call twice")])
     many = [module("tiny")] * 10 + [module("mobilenet_v2")] * 6 + [module("resnet50")] * 4
-    hub = _hub(many)
-    bare = {path.name: side_by_side({"bare": _bare(str(path))}, runs=3)["bare"].wall for path in dict.fromkeys(many)}
-    figures = side_by_side(
-        {"hubcheck validate, 20 modules": [str(BIN / "hubcheck"), "validate", "--no-cache", str(hub)]}, runs=1
-    )
-    ours = figures["hubcheck validate, 20 modules"]
-    theirs = sum(bare[path.name] for path in many)
-    print(f"\nfull, 20 modules in one call (10 tiny, 6 MobileNetV2, 4 ResNet50)\n  hubcheck {ours.wall:.1f} s")
-    print(f"  the bare script 20 times {theirs:.1f} s")
-    print(f"  x {ours.wall / theirs:.3f}; {ours.memory:.0f} MB in its largest process")
-
-
-def both(path: str) -> dict:
-    """Measure hubcheck and the bare script on one module."""
+    twenty = ["sh", "-c", 'for path; do "$0" -c "$BARE" "$path" || exit; done', sys.executable, *map(str, many)]
     commands = {
-        "hubcheck validate": [str(BIN / "hubcheck"), "validate", "--no-cache", path],
-        "import, load, call twice": _bare(path),
+        "20 modules": _full(str(_hub(many))),
+        "20 bare scripts": Command(twenty, is_ours=False, environment={"BARE": BARE}),
     }
-    return side_by_side(commands, runs=3)
+    yield Group("full", commands, [Goal("20 modules", "wall", 0.4, "20 bare scripts")], runs=1)
 
 
-def _bare(path: str) -> list[str]:
-    return [sys.executable, "-c", BARE, path]
+def _full(path: str) -> Command:
+    return Command([HUBCHECK, "validate", "--no-cache", path])
+
+
+def _bare(path: str) -> Command:
+    return Command([sys.executable, "-c", BARE, path], is_ours=False)
 
 
 def _hub(paths: list[Path]) -> Path:
@@ -61,7 +56,3 @@ def _hub(paths: list[Path]) -> Path:
         if not link.exists():
             shutil.copytree(path, link, copy_function=os.link)
     return hub
-
-
-if __name__ == "__main__":
-    main()

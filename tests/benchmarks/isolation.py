@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 
-from tests.benchmarks.measure import side_by_side, table
+from tests.benchmarks.groups import HUBCHECK, Command, Goal, Group
 from tests.benchmarks.models import module
 
 
-def main() -> None:
-    """Print a table for MobileNetV2."""
-    command = [str(Path(sys.executable).parent / "hubcheck"), "validate", "--no-cache", str(module("mobilenet_v2"))]
-    modes = {"sandbox": [*command, "--sandbox", "auto"], "limits only": [*command, "--sandbox", "off"]}
-    table("isolation, mobilenet_v2 (goal: x 1.05)", side_by_side(modes, runs=5))
-
-
-if __name__ == "__main__":
-    main()
+def groups() -> Iterator[Group]:
+    command = [HUBCHECK, "validate", "--no-cache", str(module("mobilenet_v2"))]
+    commands = {
+        "mobilenet_v2, sandbox": Command([*command, "--sandbox", "auto"]),
+        "limits only": Command([*command, "--sandbox", "off"]),
+    }
+    goals = [Goal("mobilenet_v2, sandbox", figure, 1.05, "limits only") for figure in ("wall", "cpu")]
+    yield Group("isolation", commands, goals)

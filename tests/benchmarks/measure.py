@@ -1,61 +1,81 @@
-"""Measure commands alternately, so that a machine whose speed drifts does not favour one of them."""
+"""Measure commands in turn, as whole processes."""
 
 from __future__ import annotations
 
+import json
 import os
-import statistics
+import re
+import shutil
 import subprocess
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.benchmarks.groups import Command, Group
+
+Figures = dict[str, list[float]]
+"""The values of each figure, one for each run."""
+Name = tuple[Path, str]
+"""A source tree, and the name of a command."""
+_COUNT = ("--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Medians over the runs of a command: wall and CPU seconds, peak resident megabytes of its largest process."""
-
-    wall: float
-    cpu: float
-    memory: float
-
-
-def side_by_side(
-    commands: Mapping[str, Sequence[str]], *, runs: int, codes: frozenset[int] = frozenset({0})
-) -> dict[str, Figures]:
-    """Run every command once to warm up, then all alternately `runs` times.
+def measure(group: Group, trees: list[Path]) -> dict[Name, Figures]:
+    """Run every command of a group once to warm up, then all in turn, with the hubcheck of each tree.
 
     Raises:
-        RuntimeError: a command exits with a code other than `codes`.
+        RuntimeError: a command exits with another code than it may.
     """
-    seen: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
-    for turn in range(runs + 1):
-        for name, command in commands.items():
-            figures = _once(command, codes)
-            if turn:
-                seen[name].append(figures)
-    return {name: Figures(*map(statistics.median, zip(*rows, strict=True))) for name, rows in seen.items()}
+    seen: dict[Name, Figures] = {}
+    for turn in range(group.runs + 1):
+        for name, command in group.commands.items():
+            for tree in trees if command.is_ours else trees[:1]:
+                figures = _once(command, tree)
+                for figure, value in figures.items() if turn else ():
+                    seen.setdefault((tree, name), {}).setdefault(figure, []).append(value)
+    for (tree, name), figures in seen.items():
+        if group.commands[name].counts and (count := _instructions(group.commands[name], tree)) is not None:
+            figures["instructions"] = [count]
+    return seen
 
 
-def _once(command: Sequence[str], codes: frozenset[int]) -> tuple[float, float, float]:
-    begin = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_environment())
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.perf_counter() - begin
-    if process.returncode not in codes:
-        raise RuntimeError(f"{' '.join(command)} exited with {process.returncode}")
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+def _once(command: Command, tree: Path) -> dict[str, float]:
+    with tempfile.TemporaryFile() as out:
+        begin = time.perf_counter()
+        process = subprocess.Popen(
+            command.arguments, stdout=out, stderr=subprocess.DEVNULL, env=_environment(command, tree)
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in command.codes:
+            raise RuntimeError(f"{' '.join(command.arguments)} exited with {process.returncode}")
+        figures = {"wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "memory": usage.ru_maxrss / 1024}
+        if command.prints_figures:
+            out.seek(0)
+            figures |= json.loads(out.read().splitlines()[-1])
+    return figures
 
 
-def _environment() -> dict[str, str]:
-    """Return our environment with byte code enabled, which a checkout writes in the warm-up and packages have."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+def _instructions(command: Command, tree: Path) -> float | None:
+    """Return the millions of instructions of a command, which no load of the machine changes; None without valgrind."""
+    valgrind = shutil.which("valgrind")
+    if valgrind is None:
+        return None
+    done = subprocess.run(
+        [valgrind, *_COUNT, *command.arguments],
+        env=_environment(command, tree),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    found = re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)
+    return int(found[1].replace(",", "")) / 1e6 if found else None
 
 
-def table(title: str, figures: Mapping[str, Figures]) -> None:
-    """Print the figures and their ratios to the last row."""
-    print(f"\n{title}")
-    *_, last = figures.values()
-    for name, row in figures.items():
-        ratio = row.wall / last.wall
-        print(f"  {name:44} {row.wall:7.2f} s  cpu {row.cpu:6.2f} s  {row.memory:6.0f} MB   x {ratio:.3f}")
+def _environment(command: Command, tree: Path) -> Mapping[str, str]:
+    """Return the environment, with byte code enabled, which a checkout writes in the warm-up and packages have."""
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**variables, "PYTHONPATH": str(tree), **(command.environment or {})}

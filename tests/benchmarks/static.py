@@ -1,37 +1,24 @@
-"""`hubcheck validate --static` compared with `saved_model_cli show --all`."""
+"""`hubcheck validate --static`, compared with the start of Python and with `saved_model_cli show --all`."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 
-from tests.benchmarks.measure import side_by_side, table
+from tests.benchmarks.groups import BIN, PYTHON, Command, Goal, Group, static
 from tests.benchmarks.models import module
 
-BIN = Path(sys.executable).parent
+_CPU = {"tiny": 8, "mobilenet_v2": 11, "resnet50": None}
+"""At most so many times the CPU time of the start of Python."""
 
 
-def main() -> None:
-    """Print one table per model."""
-    for name in ("tiny", "mobilenet_v2", "resnet50"):
-        path = str(module(name))
-        figures = side_by_side(
-            {
-                "hubcheck validate --static --no-cache": [
-                    str(BIN / "hubcheck"),
-                    "validate",
-                    "--static",
-                    "--no-cache",
-                    path,
-                ],
-                "saved_model_cli show --all": [str(BIN / "saved_model_cli"), "show", "--dir", path, "--all"],
-            },
-            runs=5,
-        )
-        table(f"static, {name}", figures)
-        ours, theirs = figures.values()
-        print(f"  {theirs.wall / ours.wall:.1f} times faster (goal: 20); {ours.memory:.0f} MB (goal: at most 50)")
-
-
-if __name__ == "__main__":
-    main()
+def groups() -> Iterator[Group]:
+    names = list(_CPU)
+    commands = {name: static(str(module(name))) for name in names}
+    goals = [Goal(name, "cpu", limit, "python -c pass") for name, limit in _CPU.items()]
+    goals += [Goal(name, "memory", 40) for name in names[:2]]
+    goals += [Goal(name, "instructions", None, "python -c pass") for name in names[:2]]
+    yield Group("static", {**commands, "python -c pass": PYTHON}, goals, runs=20)
+    for name in names[:2]:
+        show = [str(BIN / "saved_model_cli"), "show", "--dir", str(module(name)), "--all"]
+        both = {name: static(str(module(name))), "saved_model_cli show --all": Command(show, is_ours=False)}
+        yield Group("static", both, [Goal(name, "wall", 1 / 20, "saved_model_cli show --all")])

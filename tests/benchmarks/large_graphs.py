@@ -1,32 +1,13 @@
-"""Time and memory of the rules that analyse graphs, for 100,000 and 1,000,000 nodes, and how they grow."""
+"""Modules of any number of nodes, which the rules that analyse graphs have to follow from the images to the outputs."""
 
 from __future__ import annotations
 
-import json
-import math
-import os
 import struct
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hubcheck.checks.context import Context
-from hubcheck.checks.faults import Fault
-from hubcheck.engine.predicates import predicate
 from hubcheck.module import proto
-from hubcheck.module.limits import LIMITS
-from hubcheck.module.reader import read
-from hubcheck.rulebook.contract import load_contracts
-from hubcheck.rulebook.rules import load_rules
-from hubcheck.util.walk import gc_paused
-
-SIZES = (100_000, 1_000_000)
-SECONDS, MEGABYTES = 20, 3000
 
 
 class Writer:
@@ -126,62 +107,3 @@ def _block(writer: Writer, scope: str, x: str, nodes: Any = None) -> str:
 
 
 SHAPES: dict[str, Callable[[Path, int], None]] = {"one deep graph": deep, "one function per block": calls}
-
-
-_BUILD = "from pathlib import Path; from tests.benchmarks import graph; graph.{}(Path({!r}), {})"
-_CHECK = "from tests.benchmarks import graph; graph.check({!r})"
-RULES = (
-    "output/no-dropout",
-    "behaviour/deterministic",
-    "classification/logits",
-    "image-input/value-range",
-    "device/",
-    "safety/",
-)
-
-
-def check(path: str) -> None:
-    """Read a module of any size and evaluate all rules that analyse its graph; print CPU seconds as JSON."""
-    start = time.process_time()
-    module = read(path, limits=replace(LIMITS, nodes=1 << 40))
-    assert not module.problems, module.problems
-    context, read_in = Context(module, load_contracts()), time.process_time() - start
-    with gc_paused():  # As in the engine.
-        for rule in load_rules().values():
-            if rule.check is not None and rule.id.startswith(RULES):
-                faults = [item for item in predicate(rule.check)(context, **rule.params) if isinstance(item, Fault)]
-                assert not faults, (rule.id, faults[0])
-    print(json.dumps({"read": read_in, "rules": time.process_time() - start - read_in}))
-
-
-def measured(path: Path) -> tuple[float, float, float]:
-    """Return CPU seconds of reading and of the rules, and peak megabytes, measured in a separate process."""
-    process = subprocess.Popen([sys.executable, "-c", _CHECK.format(str(path))], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    seconds = json.loads(process.stdout.read())
-    _, _, usage = os.wait4(process.pid, 0)
-    return seconds["read"], seconds["rules"], usage.ru_maxrss / 1024
-
-
-def main() -> None:
-    """Print a row for each graph and size, and the exponent of growth between the sizes."""
-    for title, build in SHAPES.items():
-        seconds = []
-        for size in SIZES:
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder, "module")
-                # In a separate process, so that its memory is not measured.
-                subprocess.run([sys.executable, "-c", _BUILD.format(build.__name__, str(path), size)], check=True)
-                reading, rules, megabytes = measured(path)
-            seconds.append(rules)
-            goal = f" (goal: {SECONDS} s, {MEGABYTES} MB)" if size == SIZES[-1] else ""
-            print(
-                f"  {title}, {size:,} nodes: read {reading:.2f} s, rules {rules:.2f} s of CPU, {megabytes:.0f} MB{goal}"
-            )
-        print(
-            f"  {title}: the rules' time grows with the nodes to the power of {math.log10(seconds[1] / seconds[0]):.2f}"
-        )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,60 @@
+"""Static checks of modules that are larger than any that was published: how much they take, and how that grows."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.benchmarks.groups import Goal, Group, static
+from tests.benchmarks.large_checkpoint import write_index
+from tests.benchmarks.large_graphs import SHAPES
+from tests.benchmarks.models import module
+from tests.paths import ROOT
+
+SIZES = (100_000, 1_000_000)
+_BUILD = "import pathlib; from tests.benchmarks import {0}; {0}.{1}(pathlib.Path({2!r}), {3})"
+_WEIGHTS = 10 << 30
+
+
+def groups() -> Iterator[Group]:
+    with tempfile.TemporaryDirectory(prefix="hubcheck-bench-") as name:
+        folder = Path(name)
+        for title, build in SHAPES.items():
+            yield _grows(title, "nodes", {size: _built("large_graphs", build.__name__, folder, size) for size in SIZES})
+        yield _grows(
+            "checkpoint index",
+            "entries",
+            {size: _built("large_checkpoint", write_index.__name__, folder, size) for size in SIZES},
+        )
+        heavy = folder / "heavy"
+        _with_weights(module("tiny"), heavy)
+        commands = {"10 GB of weights": static(str(heavy)), "the same without": static(str(module("tiny")))}
+        yield Group("large", commands, [Goal("10 GB of weights", "cpu", 1.05, "the same without")], runs=10)
+
+
+def _grows(title: str, unit: str, paths: dict[int, Path]) -> Group:
+    small, large = (f"{title}, {size:,} {unit}" for size in SIZES)
+    commands = {small: static(str(paths[SIZES[0]])), large: static(str(paths[SIZES[1]]))}
+    goals = [Goal(large, "wall", 10), Goal(large, "memory", 1200), Goal(large, "cpu", 1.1, small, factor=10)]
+    return Group("large", commands, goals, runs=2)
+
+
+def _built(file: str, function: str, folder: Path, size: int) -> Path:
+    """Return the folder of a module that another process has written, so that its memory is not measured."""
+    path = folder / f"{function}-{size}"
+    subprocess.run([sys.executable, "-c", _BUILD.format(file, function, str(path), size)], check=True, cwd=ROOT)
+    return path
+
+
+def _with_weights(source: Path, target: Path) -> None:
+    """Copy a module, with weights that go on for 10 GB of zeros, which take no space."""
+    for file in source.rglob("*"):
+        copy = target / file.relative_to(source)
+        if file.is_file():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(file.read_bytes())
+    os.truncate(next(target.rglob("*.data-*")), _WEIGHTS)
