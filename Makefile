@@ -9,7 +9,7 @@ JOBS   ?= 2
 PINS   := tests/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo check test test-matrix .venvs/newest constraints bench bench-compare compare sweep fuzz soak stability repetitions proto tables docs screenshots clean
+.PHONY: demo check test test-matrix .venvs/newest constraints bench bench-compare compare sweep fuzz soak soak-cluster stability repetitions proto tables docs screenshots clean
 
 demo: $(READY)
 	@$(BIN)/python examples/demo.py
@@ -67,6 +67,11 @@ fuzz: $(READY)
 MODULES ?= 2000
 soak: $(READY)
 	$(BIN)/python -m tests.benchmarks.hub $(MODULES) --kill
+
+# A hub over a cluster whose workers come and go, one of them with other code: make soak-cluster MODULES=300.
+soak-cluster: MODULES := 300
+soak-cluster: $(READY)
+	$(BIN)/python -m tests.run.cluster_soak $(MODULES)
 
 # Whether reports depend on anything but the modules: make stability MODULES=80 SETTINGS=8 (an hour on two cores).
 stability: MODULES := 80

@@ -19,13 +19,14 @@ from tests.paths import DATA, ROOT, SHARED
 from tests.publishing import published, scripts
 
 WORK = ROOT / "build" / "compare"
+SAMPLES = (DATA, *(root for root in (SHARED, SHARED.with_name("cases")) if root.is_dir()))
 WORDING = ("message", "found", "wanted", "fix", "reason", "replay", "source")
 
 
 def modules() -> list[Path]:
     """Every module to compare on: the fixtures are published into build/compare, once."""
     fixtures = [published(script, WORK / "fixtures") for script in scripts() if "NEEDS" not in script.constants]
-    return [*fixtures, DATA, *(root for root in (SHARED, SHARED.with_name("cases")) if root.is_dir())]
+    return [*fixtures, *SAMPLES]
 
 
 def checkout(revision: str) -> Path:

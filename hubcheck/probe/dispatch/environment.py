@@ -1,4 +1,8 @@
-"""Environment variables of a probe server: TensorFlow's settings for a device, without the user's secrets."""
+"""Environment variables of a probe server: where its programs and GPUs are, and TensorFlow's settings for a device.
+
+Of the user's variables only those of the first kind pass. TensorFlow's own (TF_*, XLA_*, OMP_*, ONEDNN_*) would make
+verdicts depend on who checks, and others may be secrets.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import os
 from collections.abc import Mapping
 
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LANGUAGE", "TZ", "VIRTUAL_ENV", "CONDA_PREFIX", "TMPDIR")
-_KEPT_PREFIXES = ("LC_", "PYTHON", "CUDA_", "NVIDIA_")
+_KEPT_PREFIXES = ("LC_", "PYTHON", "CUDA_", "NVIDIA_", "ROCM_", "ROCR_", "HIP_", "HSA_")
 
 _ALWAYS = {
     # Messages of INFO and WARNING level are noise; those of ERROR and FATAL level say why a worker aborted.

@@ -79,8 +79,9 @@ class Cluster:
         self._client, self._address, self._plan = client, address, plan
         self._members = Members(client, plan.options)
         self._blind: set[str] = set()
+        self._reporting: set[str] = set()
         self._ended: SimpleQueue[tuple[_Check, Any]] = SimpleQueue()
-        self._looked = self._last_worker = time.monotonic()
+        self._looked = self._last_worker = self._last_report = time.monotonic()
         self._numbers = itertools.count()
         self._over: str | None = None
         self._wait_for_workers()
@@ -138,7 +139,7 @@ class Cluster:
         check.workers = sorted(admitted - self._blind or admitted)
         if self._over is not None:
             self._fail(check, ModuleUnavailable(self._over))
-        elif not check.workers and check.blind & self._members.admitted.keys() and not self._members.undecided:
+        elif not check.workers and check.blind & self._members.admitted.keys() and not self._others_may_join():
             self._fail(check, ModuleUnavailable(check.not_visible))
         elif check.workers:
             check.tries += 1
@@ -148,6 +149,13 @@ class Cluster:
                     tasks.check, self._members.run, path, key=key, pure=False, workers=check.workers
                 )
                 self._watch(check)
+
+    def _others_may_join(self) -> bool:
+        """Return whether to wait for workers where those that are here do not see a module."""
+        admitted = self._members.admitted.keys()
+        left_by_others = admitted <= self._blind and bool(self._reporting - admitted)
+        waited = time.monotonic() - self._last_report > _PATIENCE
+        return bool(self._members.undecided) or (left_by_others and not waited)
 
     def _watch(self, check: _Check) -> None:
         check.future.add_done_callback(lambda future: self._ended.put((check, future)))
@@ -159,6 +167,8 @@ class Cluster:
             if answer.report is not None:
                 check.report = report_from(answer.report)
                 self._blind.discard(answer.worker)
+                self._reporting.add(answer.worker)
+                self._last_report = time.monotonic()
                 if set(self._members.admitted.get(answer.worker, ())) <= set(self.environment):
                     keep(check.source, check.report)
             elif answer.not_visible is not None:
