@@ -21,7 +21,7 @@ def main() -> None:
     command = [sys.executable, "-m", "hubcheck", "validate", *MODULES, "--output", str(report)]
     subprocess.run(command, cwd=DATA, check=False, stdout=subprocess.DEVNULL)
     with chromium() as browser:
-        for device, width in (("desktop", 1280), ("phone", 390)):
+        for device, width in (("desktop", 1280), ("phone", 400)):
             for scheme in ("light", "dark"):
                 with opened(browser, report, width=width, dark=scheme == "dark") as page:
                     page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")

@@ -37,9 +37,7 @@ def labels(context: Context, *, signature: str) -> Iterator[CheckItem]:
     output = found.signature.outputs.get("default")
     dims = output.shape.dims if output is not None else None
     width = dims[-1] if dims is not None and len(dims) == 2 else None
-    counted = [
-        asset for asset in assets if PurePosixPath(asset.filename).suffix in _LINE_FORMATS and asset.lines is not None
-    ]
+    counted = label_files(context.module)
     if width is None or not counted:
         reason = "the number of classes is unknown" if width is None else "the labels are not stored one per line"
         yield Skip(reason)
@@ -75,6 +73,15 @@ def documentation(context: Context, *, signature: str) -> Iterator[CheckItem]:
         )
     elif missing:
         yield Fault(where, found, " and ".join(missing))
+
+
+def label_files(module: Module) -> list[Asset]:
+    """Return the labels assets of a module that store one label in each line."""
+    return [
+        asset
+        for asset in _labels_assets(module)
+        if PurePosixPath(asset.filename).suffix in _LINE_FORMATS and asset.lines is not None
+    ]
 
 
 def _classification(context: Context, name: str) -> Interface | None:

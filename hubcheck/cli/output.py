@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
@@ -21,7 +23,7 @@ from hubcheck.run.report_lines import ReportSpool
 from hubcheck.run.resolved import ResolvedOptions
 from hubcheck.util.atomic import write_atomic
 from hubcheck.util.errors import UserError
-from hubcheck.util.text import conjunction, printable_lines
+from hubcheck.util.text import conjunction, printable_lines, without_credentials
 
 if TYPE_CHECKING:
     from hubcheck.cli.progress import Bar
@@ -68,7 +70,8 @@ def run_and_report(reports: Iterator[ModuleReport], total: int, printing: Printi
         except KeyboardInterrupt:
             interrupted = True
     with finishing():
-        whole = plan.report(spool, interrupted=interrupted)
+        command = without_credentials(shlex.join(["hubcheck", *sys.argv[1:]]))
+        whole = replace(plan.report(spool, interrupted=interrupted), command=command)
         written, errors = _write(whole, printing.files, plan)
         for piece in last_pieces(whole, written):
             click.echo(piece, nl=False)

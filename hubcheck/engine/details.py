@@ -57,11 +57,26 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageOutput:
+    """What a signature returned for one image: the range of the values, and the share of those that are 0.
+
+    `classes` are the names of the classes with the highest values, with these values, best first.
+    """
+
+    signature: str
+    low: float
+    high: float
+    zero_share: float
+    classes: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class InputImage:
-    """An image that the module was run on, as a PNG file."""
+    """An image that the module was run on, as a PNG file, with what each signature returned for it."""
 
     name: str
     png: bytes = field(repr=False)
+    outputs: tuple[ImageOutput, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

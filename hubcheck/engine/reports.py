@@ -148,6 +148,7 @@ class Report:
         baseline: the name of the file of known findings, if there is one.
         tensorflow: the release that modules were run with, if they were run by this machine.
         created: when, in UTC: "2026-11-26T12:00:00Z".
+        command: the command line, if the run was started by one.
     """
 
     modules: Sequence[ModuleReport]
@@ -161,6 +162,7 @@ class Report:
     baseline: str | None = None
     tensorflow: str | None = None
     created: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    command: str | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:

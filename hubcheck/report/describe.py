@@ -124,6 +124,7 @@ def run_facts(report: Report) -> list[tuple[str, str]]:
         ("TensorFlow", report.tensorflow),
         ("convention", report.convention),
         ("baseline", report.baseline),
+        ("command", report.command),
     )
     return [(name, value) for name, value in rows if value is not None]
 

@@ -4,15 +4,12 @@ and the images it was run on. All sizes are bounded.
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
 
 from hubcheck.checks.context import Context
-from hubcheck.engine.details import DiagramStep, Histogram, InputImage, ModuleDetails, SignatureDetails
+from hubcheck.engine.details import DiagramStep, ModuleDetails, SignatureDetails
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.outlines import entry_outline
 from hubcheck.graph.entry_points import DEFAULT, EntryPoint
@@ -20,7 +17,8 @@ from hubcheck.graph.outline.outline import Line
 from hubcheck.graph.variant_analysis import VariantAnalysis
 from hubcheck.module.tensors import Shape, Tensor
 from hubcheck.module.types import Signature, Trace, Variant
-from hubcheck.probe.observations import Observations, Run
+from hubcheck.probe.observations import Observations
+from hubcheck.report.run_details import histogram, images
 from hubcheck.util.text import printable
 
 _MAX_SIGNATURES = 100
@@ -31,9 +29,6 @@ _MAX_NOTES = 5
 """Findings on one step."""
 _MAX_TEXT = 160
 """Characters of a name or a note."""
-_BINS = 32
-_MAX_SIDE = 96
-"""Height and width of an image in the report, in pixels."""
 
 
 def module_details(context: Context, findings: Sequence[Finding], observations: Observations | None) -> ModuleDetails:
@@ -59,8 +54,8 @@ def module_details(context: Context, findings: Sequence[Finding], observations: 
     ]
     return ModuleDetails(
         tuple(islice(_signatures(context, findings), _MAX_SIGNATURES)),
-        tuple(filter(None, map(_histogram, runs))),
-        tuple(_images(runs[0])) if runs else (),
+        tuple(filter(None, map(histogram, runs))),
+        tuple(images(runs, context)),
     )
 
 
@@ -131,49 +126,3 @@ def _bounded(steps: Sequence[DiagramStep]) -> tuple[DiagramStep, ...]:
 
 def _short(text: str) -> str:
     return printable(text, max_length=_MAX_TEXT)
-
-
-def _histogram(run: Run) -> Histogram | None:
-    import numpy as np
-
-    if "default" not in run.outputs:
-        return None
-    values = np.atleast_1d(np.asarray(run.outputs["default"].values, np.float64))
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return None
-    counts, edges = np.histogram(finite, bins=_BINS)
-    rows = values.reshape(len(values), -1)
-    constant = float((rows == rows[0]).all(axis=0).mean()) if len(rows) > 1 else 0.0
-    return Histogram(
-        str(run.target.signature), run.device, float(edges[0]), float(edges[-1]), tuple(map(int, counts)), constant
-    )
-
-
-def _images(run: Run) -> Iterator[InputImage]:
-    """Yield the images of a run, scaled down by taking every n-th pixel."""
-    if len(run.size) != 2:
-        return
-    from hubcheck.probe.inputs import make_image
-
-    step = max(1, -(-max(run.size) // _MAX_SIDE))
-    for name in dict.fromkeys(run.images):
-        values = make_image(name, (*run.size, 3), run.seed)[::step, ::step]
-        yield InputImage(name, _png((values * 255).round().astype("uint8")))
-
-
-def _png(pixels: Any) -> bytes:
-    """Return a PNG file of uint8 [height, width, 3].
-
-    Source: PNG specification, RFC 2083: signature, IHDR (8-bit RGB), IDAT with unfiltered rows, IEND.
-    """
-    height, width, _ = pixels.shape
-    chunks = (
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
-        (b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in pixels), 9)),
-        (b"IEND", b""),
-    )
-    body = (
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
-    )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(body)

@@ -1,73 +1,62 @@
-"""One self-contained HTML page: verdicts, findings, rules with a filter, signatures, values and input images.
+"""One self-contained HTML page: the verdict, the modules with failures first, and a card with the details of each.
 
-A content security policy forbids every request and every script but the page's own, so that nothing that a module
-contains can do anything here. The templates escape everything that they are given.
+A content security policy forbids every request, and every style and script but the page's own, so that nothing that a
+module contains can do anything here. The templates escape everything that they are given. The cards of a few modules
+are markup, readable without the script; those of many are packed, and unpacked by the script when they are opened.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Iterable, Iterator
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterator
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from hubcheck._version import __version__
-from hubcheck.engine.findings import Outcome
 from hubcheck.engine.reports import Report
 from hubcheck.report import describe
-from hubcheck.report.diagram import diagram
-from hubcheck.util.text import plural, printable_lines
+from hubcheck.report.page.blocks import BLOCK_SIZE, ImageTable, blocks
+from hubcheck.report.page.headline import headline
+from hubcheck.report.page.index import Entry, entries
+from hubcheck.report.page.policy import asset, content_security_policy, source_hashes
+from hubcheck.report.page.templates import environment
+from hubcheck.rulebook.levels import LEVELS
 
-TEMPLATES = Path(__file__).with_name("templates")
+__all__ = ["render", "source_hashes"]
+
+_MAX_UNPACKED = 20
+"""Modules whose cards are markup of the page."""
 
 
 def render(report: Report) -> Iterator[str]:
-    """Yield the page in pieces: one module at a time is in memory."""
-    style, script = ((TEMPLATES / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    """Yield the page in pieces: one module at a time, or one block of them, is in memory."""
+    images = ImageTable()
+    groups = entries(report.modules)
+    packed = report.summary.modules > _MAX_UNPACKED
+    level = 4 if report.summary.modules > 1 else 2  # below the headings of the page
+    card = environment().get_template("module.html.j2")
+
+    def markup(entry: Entry) -> Markup:
+        module = report.modules[entry.number]
+        return Markup(card.render(module=module, level=level, image_number=images.number if packed else None))
+
+    def packed_cards() -> Iterator[tuple[Markup, list[tuple[int, bytes]]]]:
+        for block in blocks(markup(entry) for group in groups.values() for entry in group):
+            yield block, images.take_new()
+
     page = environment().get_template("page.html.j2")
-    yield from page.generate(report=report, version=__version__, style=Markup(style), script=Markup(script))
-
-
-@cache
-def environment() -> Environment:
-    """Return the templates, with the functions that they call."""
-    loader = FileSystemLoader(TEMPLATES)
-    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.finalize = lambda value: printable_lines(value) if type(value) is str else value
-    made.filters.update(
-        base64=lambda data: base64.b64encode(data).decode(),
-        csp_hash=_csp_hash,
-        display=describe.display_name,
-        px=lambda length: f"{length:.1f}",
+    yield from page.generate(
+        report=report,
+        summary=report.summary,
+        failed_rules=sorted(report.summary.rules, key=lambda row: LEVELS.index(row.level)),
+        groups=groups,
+        headline=headline(report),
+        facts=describe.run_facts(report),
+        problems=describe.run_notices(report),
+        packed=packed,
+        block_size=BLOCK_SIZE,
+        max_unpacked=_MAX_UNPACKED,
+        card=markup,
+        packed_cards=packed_cards,
+        policy=Markup(content_security_policy()),
+        style=Markup(asset("report.css")),
+        script=Markup(asset("report.js")),
     )
-    made.globals.update(
-        counts=describe.counts,
-        diagram=diagram,
-        finding_rows=describe.finding_rows,
-        format_names=describe.FORMAT_NAMES,
-        groups=_groups,
-        location=describe.location,
-        plural=plural,
-        run_facts=describe.run_facts,
-        run_notices=describe.run_notices,
-        totals=describe.totals,
-        suppressions=describe.SUPPRESSIONS,
-        unchecked_lines=describe.unchecked_lines,
-        sandbox_lines=describe.sandbox_lines,
-    )
-    return made
-
-
-def _csp_hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _groups(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
-    groups: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        groups.setdefault(outcome.rule.partition("/")[0], []).append(outcome)
-    return groups

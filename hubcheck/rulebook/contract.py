@@ -59,6 +59,11 @@ class SignatureContract(NamedTuple):
     inputs: Mapping[str, TensorContract]
     outputs: Mapping[str, TensorContract]
 
+    @property
+    def is_classification(self) -> bool:
+        """Whether the default output has a value for each class."""
+        return "default" in self.outputs and "num_classes" in self.outputs["default"].shape
+
 
 def load_contracts(*folders: Path) -> LazyRegistry[SignatureContract]:
     """Return the shipped contracts and those in `<folder>/signatures/*.toml`, by signature name.

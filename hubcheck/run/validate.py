@@ -119,6 +119,7 @@ def validate(  # noqa: PLR0913 - one for each option
         save_evidence=Path(save_evidence) if save_evidence is not None else None,
         probe=probe,
         config=read_config(Path(config), use_cache=cache) if config is not None else None,
+        details=True,
         limits=limits,
         download_cache=user_cache() if cache else None,
         cluster=cluster,

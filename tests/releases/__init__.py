@@ -16,7 +16,7 @@ PARTS = (
     "tests/interop",
     "tests/module",
     "tests/probe",
-    "tests/report/test_diagram.py",
+    "tests/report/test_graph.py",
     "tests/test_fixtures.py",
     "tests/test_shared_modules.py",
 )

@@ -211,7 +211,7 @@ def unquoted(code: str) -> str:
 
 
 def unescaped(text: str) -> str:
-    return unescape(re.sub(r"\\(.)", r"\1", text))
+    return unescape(re.sub(r"\\(.)", r"\1", text.replace("<wbr>", "")))
 
 
 def from_text(report: hubcheck.Report) -> Facts:
@@ -239,24 +239,23 @@ def from_concise(report: hubcheck.Report) -> Facts:
 
 def from_html(report: hubcheck.Report) -> Facts:
     facts = Facts()
-    for part in render(report, "html").split("<section ")[1:]:
-        head = re.search(r"<h2 [^>]*><code>(.*?)</code> <span [^>]*>(\w+)<", part)
+    for part in render(report, "html").replace("<wbr>", "").split('<details class="module"')[1:]:
+        head = re.search(r'<span class="sign (\w+)".*?<h3>(.*?)</h3>', part, re.S)
         counts = re.search(r"· (\d+ passed.*?) ·", part)
         assert head and counts
-        key = unescape(head[1])
-        facts.verdicts |= {key: VERDICTS[head[2]]}
+        key = unescape(head[2])
+        facts.verdicts |= {key: {"good": "conforms", "bad": "violates", "warn": "incomplete"}[head[1]]}
         facts.counts |= {key: counted(counts[1])}
         for article in re.findall(r"<article.*?</article>", part, re.S):
-            found = re.search(r'<strong>(.*?)</strong> <span class="dim">(.*?)</span>', article)
+            found = re.search(r'<b class="rule">(.*?)</b> <span class="dim">(.*?)</span>', article)
             suppressed = re.search(r"</dl>\s*<p>(\w+): (.*?)</p>", article)
             assert found
             if suppressed:
                 facts.add_reasons(key, suppressed[1], found[1], unescape(suppressed[2]))
             else:
                 facts.findings.add((key, found[1], unescape(found[2])))
-        row = r'<li data-status="skipped" data-rule="(.*?)">(?:(?!</li>).)*<span class="dim">(.*?)</span>\s*</li>'
-        for rule, reason in re.findall(row, part, re.S):
-            facts.add_reasons(key, "skipped", rule, unescape(reason))
+        for word, rules, reason in re.findall(r'<p class="reason.*?>(\w+): (<span.*</span>): (.*?)</p>', part):
+            facts.add_reasons(key, word, re.sub("<.*?>", "", rules), unescape(reason))
     return facts
 
 

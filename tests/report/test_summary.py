@@ -89,15 +89,20 @@ def test_the_last_line_of_jsonl_has_the_same_counts(
     assert all(errors_of(paths[row["path"]]) == row["errors"] for row in summary["worst"])
 
 
-def test_the_page_has_the_same_counts_and_links_to_modules(fleet: Path, by_rule: dict[str, tuple[int, int]]) -> None:
-    page = run_validate(fleet, "--format", "html")
-    rows = re.findall(r"<td><code>([^<]+)</code></td><td>(\d+)</td><td>(\d+)</td>", page)
-    assert {rule: (int(count), int(found)) for rule, count, found in rows} == by_rule
-    worst = page.partition('aria-label="Worst modules"')[2].partition("</table>")[0]
-    links = re.findall(r'href="#(m\d+)"><code>([^<]+)</code>', worst)
-    assert links
-    for anchor, name in links:
-        assert f'id="h{anchor[1:]}"><code>{name}</code>' in page
+def test_the_page_has_the_same_counts_and_links_to_modules(
+    fleet: Path, by_rule: dict[str, tuple[int, int]], modules: list[dict[str, Any]]
+) -> None:
+    page = run_validate(fleet, "--format", "html").replace("<wbr>", "")
+    row = r'href="#rule=([^"]+)">[^<]+</a>\s+<span>(\d+) modules?, (\d+) findings?</span>'
+    assert {rule: (int(count), int(found)) for rule, count, found in re.findall(row, page)} == by_rule
+    listed = re.findall(r'id="m(\d+)" data-errors="(\d+).*?data-rules="([^"]*)".*?<h3>([^<]+)</h3>', page, re.S)
+    assert len(listed) == len(modules)
+    for number, errors, rules, name in listed:
+        module = modules[int(number)]
+        assert module["path"].endswith(name) and int(errors) == errors_of(module)
+        assert set(rules.split()) == {finding["rule"] for finding in module["findings"]}
+    failing = [int(errors) for _, errors, _, _ in listed if int(errors)]
+    assert failing == sorted(failing, reverse=True) and failing == [int(row[1]) for row in listed[: len(failing)]]
 
 
 def test_modules_that_did_not_change_are_cached(fleet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

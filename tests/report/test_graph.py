@@ -1,4 +1,4 @@
-"""The diagram of a signature's data path: what is in it, and that its size is bounded."""
+"""The graph from images to outputs: what is in it, and that its size is bounded."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hubcheck.engine.details import SignatureDetails
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.report.details import module_details
-from hubcheck.report.diagram import diagram
-from hubcheck.report.html import environment
+from hubcheck.report.page.graph import Graph, graphs
+from hubcheck.report.page.templates import environment
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.rulebook.levels import Level
 from hubcheck.run.options import Options
@@ -23,8 +23,6 @@ from hubcheck.run.resolved import resolve
 from hubcheck.run.validate import stream
 from tests.graph.graphs import graph_of, images, module_of, variant_of
 from tests.paths import DATA
-
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 def checked(module: Path) -> ModuleReport:
@@ -51,20 +49,30 @@ def details_of(build: Callable[[tf.Tensor], Mapping[str, tf.Tensor]], *findings:
     return signature
 
 
+def graph_of_one(signature: SignatureDetails, *findings: Finding) -> Graph:
+    (graph,) = graphs([signature], findings)
+    return graph
+
+
 def draw(signature: SignatureDetails, *findings: Finding) -> ET.Element:
-    return ET.fromstring(svg_text(signature, *findings))
+    return ET.fromstring(markup(signature, *findings).replace("<wbr>", ""))
 
 
-def svg_text(signature: SignatureDetails, *findings: Finding) -> str:
-    return environment().get_template("diagram.svg.j2").render(drawing=diagram(signature, findings), id="d")
+def markup(signature: SignatureDetails, *findings: Finding) -> str:
+    return environment().get_template("graph.html.j2").render(graph=graph_of_one(signature, *findings))
 
 
-def texts(svg: ET.Element, kind: str | None = None) -> list[str]:
-    return [element.text or "" for element in svg.iter("text") if kind in (None, element.get("class"))]
+def texts(drawn: ET.Element, path: str) -> list[str]:
+    return [element.text or "" for element in drawn.findall(f".//{path}")]
 
 
-def boxes(svg: ET.Element) -> list[str]:
-    return [str(element.get("class")) for element in svg.iter("rect")]
+def names(drawn: ET.Element) -> list[str]:
+    return texts(drawn, "b")
+
+
+def boxes(drawn: ET.Element) -> list[str]:
+    """The styles of the rows, and of the outputs at them."""
+    return [(row.get("class") or "box").split()[0] for row in drawn.iter("li")]
 
 
 def found(name: str, op: str, level: Level = "error") -> Finding:
@@ -74,21 +82,34 @@ def found(name: str, op: str, level: Level = "error") -> Finding:
 
 def test_a_faulty_node_has_its_finding() -> None:
     report = checked(DATA / "c_dropout_on_features_train")
-    svg = draw(signatures_of(report)["image_feature_vector"], *report.findings)
-    names = texts(svg, "name")
-    assert names.index("conv1/Conv2D") < names.index("Mean") < names.index("SelectV2")
-    assert texts(svg, "bad")[0].startswith("! output/no-dropout: dropout applies dropout")
-    assert boxes(svg).count("bad") == 2  # the node, and the output that it spoils
-    description = svg.findtext("desc") or ""
-    assert "SelectV2: ! output/no-dropout" in description
+    signature = signatures_of(report)["image_feature_vector"]
+    drawn = draw(signature, *report.findings)
+    steps = names(drawn)
+    assert steps.index("images") < steps.index("conv1/Conv2D") < steps.index("Mean") < steps.index("SelectV2")
+    assert texts(drawn, "p")[0].startswith("! output/no-dropout: dropout applies dropout")
+    assert boxes(drawn).count("bad") == 2  # the node, and the output that it spoils
+    assert graph_of_one(signature, *report.findings).has_findings
 
 
 def test_a_good_module_has_no_notes() -> None:
     report = checked(DATA / "a_good_feature_vector")
     for signature in signatures_of(report).values():
-        svg = draw(signature, *report.findings)
-        assert set(boxes(svg)) == {"box"}
-        assert (svg.findtext("desc") or "").endswith("No findings on the data path.")
+        assert set(boxes(draw(signature, *report.findings))) == {"box"}
+        assert not graph_of_one(signature, *report.findings).has_findings
+
+
+def test_signatures_with_the_same_graph_share_it() -> None:
+    report = checked(DATA / "b_good_classification")
+    assert report.details is not None
+    assert [list(graph.names) for graph in graphs(report.details.signatures, report.findings)] == [
+        [
+            "image_classification",
+            "image_classification of variant train",
+            "default",
+            "default of variant train",
+        ],
+        ["image_feature_vector", "image_feature_vector of variant train"],
+    ]
 
 
 def test_a_trace_with_findings_has_a_diagram(fixture_module: Callable[[str], Path]) -> None:
@@ -109,9 +130,9 @@ def test_a_finding_of_one_variant_is_not_shown_in_another() -> None:
 def test_a_suppressed_finding_is_marked_as_such() -> None:
     finding = found("bend", "Relu")
     signature = details_of(lambda x: {"default": tf.reduce_mean(tf.nn.relu(x, name="bend"), [1, 2])}, finding)
-    svg = draw(signature)
-    assert texts(svg, "dim") == ["suppressed: some/rule: something is wrong with bend"]
-    assert "bad" not in boxes(svg)
+    drawn = draw(signature)
+    assert texts(drawn, "p[@class='dim']") == ["suppressed: some/rule: something is wrong with bend"]
+    assert "bad" not in boxes(drawn)
 
 
 def test_a_warning_is_not_drawn_as_an_error() -> None:
@@ -125,15 +146,16 @@ def test_a_finding_on_a_node_off_the_data_path_has_a_row() -> None:
         return {"default": x + tf.random.normal([3], name="noise")}
 
     finding = found("noise/RandomStandardNormal", "RandomStandardNormal")
-    svg = draw(details_of(net, finding), finding)
-    assert "noise/RandomStandardNormal" in texts(svg, "name")
-    assert "(not on the data path)" in texts(svg, "quiet")
+    drawn = draw(details_of(net, finding), finding)
+    assert "noise/RandomStandardNormal" in names(drawn)
+    assert "(not on the data path)" in texts(drawn, "span")
 
 
 def test_an_output_that_is_not_computed_from_the_images_is_unconnected() -> None:
-    svg = draw(details_of(lambda x: {"default": tf.nn.relu(x), "Net/step": tf.constant(1.0)}))
-    names = texts(svg)
-    assert names.index("not computed from the images") < names.index("Net/step  float32 of unknown rank")
+    drawn = draw(details_of(lambda x: {"default": tf.nn.relu(x), "Net/step": tf.constant(1.0)}))
+    (row,) = [row for row in drawn.findall("li") if row.get("class", "").startswith("unconnected")]
+    assert names(row) == ["not computed from the images"]
+    assert texts(row, "li") == ["Net/step  float32 of unknown rank"]
 
 
 def test_parallel_branches_are_not_drawn_as_if_one_fed_the_other() -> None:
@@ -148,6 +170,12 @@ def test_parallel_branches_are_not_drawn_as_if_one_fed_the_other() -> None:
         ("right", (0,)),
         ("join", (1, 2)),
     ]
+    rows = {row.row.name: row for row in graph_of_one(details_of(net)).rows}
+    assert rows["left"].from_above and rows["join"].from_above
+    assert not rows["right"].from_above
+    assert [part.kind for part in rows["images"].lanes] == ["leave"]
+    assert {(part.kind, part.lane) for part in rows["right"].lanes} == {("take", 0), ("pass", 1)}
+    assert [(part.kind, part.lane) for part in rows["join"].lanes] == [("take", 1)]
 
 
 def test_a_diagram_of_thousands_of_outputs_is_bounded() -> None:
@@ -163,10 +191,11 @@ def test_a_diagram_of_thousands_of_outputs_is_bounded() -> None:
     assert len(signature.steps) == 201
     assert signature.steps[-1].outputs == ("Net/1499", "default")
     assert all(0 <= source < 201 for step in signature.steps for source in step.sources)
-    assert len(svg_text(signature)) < 100_000
+    assert len(markup(signature)) < 100_000
 
 
 def test_names_with_markup_are_text() -> None:
     signature = SignatureDetails("serve", "<b>", None, (("images", "<i>"),), (("default", "&"),))
-    svg = draw(signature)
-    assert {"<b>", "<i>", "default  &"} <= set(texts(svg))
+    drawn = draw(signature)
+    assert {"<b>", "<i>"} <= set(names(drawn))
+    assert texts(drawn, "li/div/ul/li") == ["default  &"]

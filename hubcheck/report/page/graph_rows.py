@@ -1,17 +1,17 @@
-"""The rows of a signature's diagram: inputs, the steps of its data path, outputs, with the findings on them."""
+"""The rows of the graph of a signature: inputs, the steps of its data path, outputs, with the findings on them."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from hubcheck.engine.details import DiagramStep, SignatureDetails
 from hubcheck.engine.findings import Finding
 from hubcheck.rulebook.levels import Level
+from hubcheck.util.text import printable
 
-_COLUMNS = (36, 36, 22)
-"""Characters of name, ops and shape that are shown; a tooltip has the rest."""
+_MAX_NOTE = 240
+"""Characters of a finding."""
 _MAX_OUTPUTS = 12
 """Outputs that are drawn at one step."""
 _STYLES: dict[Level | None, str] = {"error": "bad", "warning": "warn", "note": "info", None: "dim"}
@@ -21,13 +21,13 @@ Styled = tuple[str, str]
 
 
 class Row(NamedTuple):
-    """One row of a diagram.
+    """One row of a graph.
 
     Attributes:
-        name, ops, shape: of the input, node or scope; `cells` has them shortened, `tooltip` in full.
+        name, ops, shape: of the input, node or scope.
         depth: number of name scopes around it.
         style: CSS class of its box; a "scope" heading and what is "unconnected" have no box.
-        notes: lines of text below the name.
+        notes: findings on it, below the name.
         outputs: outputs of the signature that leave here; their class is "" without a finding.
         sources: indices of the rows whose results it takes.
     """
@@ -41,17 +41,8 @@ class Row(NamedTuple):
     outputs: Sequence[Styled] = ()
     sources: Sequence[int] = ()
 
-    @property
-    def cells(self) -> list[str]:
-        return [_shortened(text, longest) for text, longest in zip(self[:3], _COLUMNS, strict=True)]
 
-    @property
-    def tooltip(self) -> str:
-        """The whole text of the cells, if some are shortened."""
-        return "" if self.cells == list(self[:3]) else "  ".join(filter(None, self[:3]))
-
-
-def diagram_rows(signature: SignatureDetails, findings: Sequence[Finding]) -> Iterator[Row]:
+def graph_rows(signature: SignatureDetails, findings: Sequence[Finding]) -> Iterator[Row]:
     """Yield the rows from top to bottom.
 
     Args:
@@ -66,11 +57,15 @@ def diagram_rows(signature: SignatureDetails, findings: Sequence[Finding]) -> It
         yield Row(key, text, style=styles.get(("inputs", key), "box"))
     fed = [n for n, (key, _) in enumerate(signature.inputs) if key == "images" or len(signature.inputs) == 1][:1]
     levels = {finding.brief: finding.level for finding in findings}
-    for step in signature.steps or (DiagramStep(0, signature.label, "", "", outputs=tuple(outputs)),):
+    steps = signature.steps
+    # The placeholder of the only input is the input.
+    known = bool(fed and steps and steps[0].ops == "Placeholder" and not (steps[0].notes or steps[0].outputs))
+    first = len(signature.inputs) - known
+    for step in steps[known:] or (DiagramStep(0, signature.label, "", "", outputs=tuple(outputs)),):
         # The shape is in the row already.
         leaving = [outputs.pop(key) for key in step.outputs if key in outputs]
         leaving = [(text.removesuffix(step.shape).rstrip(), style) for text, style in leaving]
-        sources = [n + len(signature.inputs) for n in step.sources] or ([] if step.is_scope else fed)
+        sources = [n + first if n or not known else fed[0] for n in step.sources] or ([] if step.is_scope else fed)
         yield _step_row(step, levels, leaving, sources)
     noted = {note for step in signature.steps for note in step.notes}
     for finding in own:
@@ -98,26 +93,20 @@ def _tensor_styles(signature: SignatureDetails, findings: Sequence[Finding]) -> 
 def _step_row(
     step: DiagramStep, levels: Mapping[str, Level], outputs: Sequence[Styled] = (), sources: Sequence[int] = ()
 ) -> Row:
-    notes: list[Styled] = []
-    for note in step.notes:
-        level = levels.get(note)
-        text = f"! {note}" if level is not None else f"suppressed: {note}"
-        lines = textwrap.wrap(text, sum(_COLUMNS) - 2 * step.depth, max_lines=3, subsequent_indent="  ")
-        notes += [(line, _STYLES[level]) for line in lines]
-    worst = next((style for style in _STYLES.values() if style in dict(notes).values()), "box")
+    notes = [
+        (
+            f"{'!' if note in levels else 'suppressed:'} {printable(note, max_length=_MAX_NOTE)}",
+            _STYLES[levels.get(note)],
+        )
+        for note in step.notes
+    ]
+    styles = {style for _, style in notes}
+    worst = next((style for style in _STYLES.values() if style in styles), "box")
     style, ops = "scope" if step.is_scope else worst, step.ops if step.ops != step.name else ""
     return Row(step.name, ops, step.shape, step.depth, style, notes, _shown(outputs), sources)
 
 
 def _shown(outputs: Sequence[Styled]) -> list[Styled]:
-    """Return the outputs that are drawn at one step, shortened."""
+    """Return the outputs that are drawn at one step."""
     more = len(outputs) - _MAX_OUTPUTS
-    shown = outputs if more <= 0 else [*outputs[:_MAX_OUTPUTS], (f"... {more} more", "")]
-    return [(_shortened(text, sum(_COLUMNS) // 2), style) for text, style in shown]
-
-
-def _shortened(text: str, longest: int) -> str:
-    """Return a long text without its middle, keeping more of its end: node names differ there."""
-    if len(text) <= longest:
-        return text
-    return f"{text[: longest // 3]}...{text[len(text) - (longest - longest // 3 - 3) :]}"
+    return [*outputs] if more <= 0 else [*outputs[:_MAX_OUTPUTS], (f"... {more} more", "")]
