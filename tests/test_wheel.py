@@ -50,6 +50,11 @@ def test_the_wheel_validates_from_another_folder(wheel, tmp_path):
         [home / "bin" / "hubcheck", "explain", "image-input/name"], capture_output=True, text=True, check=True
     )
     assert "bad.py" in explained.stdout
+    command = [home / "bin" / "hubcheck", "new", "flowers", "--install-from", wheel]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    command = [home / "bin" / "pip", "install", "--dry-run", "--no-deps", "--force-reinstall", "-r", "requirements.txt"]
+    done = subprocess.run(command, cwd=tmp_path / "flowers", capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "Would install hubcheck-" in done.stdout, done.stdout + done.stderr
 
 
 def test_without_tensorflow_the_verdict_is_incomplete_and_says_so(wheel, tmp_path):

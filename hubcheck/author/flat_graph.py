@@ -85,8 +85,11 @@ def flatten(function: Any, *, v1_control_flow: bool = False, keep_gradients: boo
             node.attr.pop("_gradient_op_type", None)
             lost = lost or is_custom
     inputs = tuple(tensor.name for tensor in graph.inputs if tensor.name not in captures)
-    names = [_resolved(tensor.name, renamed) for tensor in graph.outputs]
-    outputs = tf.nest.pack_sequence_as(function.structured_outputs, names)
+    names = iter([_resolved(tensor.name, renamed) for tensor in graph.outputs])
+    # An operation, which a graph of TensorFlow 1 can be asked for, is no output.
+    outputs = tf.nest.map_structure(
+        lambda output: output if output is None else next(names), function.structured_outputs
+    )
     return FlatGraph(flat, inputs, captures, outputs, tuple(updates), lost)
 
 

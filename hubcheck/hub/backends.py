@@ -113,10 +113,10 @@ class GraphBackend:
     def _pruned(self, signature: Signature, feeds: list[str]) -> Any:
         fetches: dict[str, Any] = {key: list(tensor.components) for key, tensor in signature.outputs.items()}
         if self._updates:
-            fetches["\0updates"] = list(self._updates_of(feeds))
+            fetches["\0updates"] = list(self.updates_of(feeds))
         return self._loaded.prune(feeds, fetches)
 
-    def _updates_of(self, feeds: list[str]) -> Iterator[Any]:
+    def updates_of(self, feeds: list[str]) -> Iterator[Any]:
         """Yield the update ops that depend on the fed inputs, and on no other input."""
         graph = self._loaded.graph
         fed = {graph.get_tensor_by_name(name).op for name in feeds}

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import pytest
 
 import hubcheck
 from hubcheck.cli.group import cli
+from hubcheck.templates.create import installed_origin
 from hubcheck.util.errors import UserError
 from tests.author.networks import keras_model
 from tests.author.test_saved_models import several_inputs, v1_model
 
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+ORIGIN = "git+https://example.com/hubcheck.git@v1"
 
 
 def hubcheck_command(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -176,7 +180,7 @@ def test_wrong_arguments_exit_with_2_and_a_module_that_fails_a_rule_with_1(tmp_p
 
 
 def test_the_tests_of_a_new_project_pass(tmp_path):
-    assert hubcheck_command("new", "my-flowers", cwd=tmp_path).returncode == 0
+    assert hubcheck_command("new", "my-flowers", "--install-from", ORIGIN, cwd=tmp_path).returncode == 0
     project = tmp_path / "my-flowers"
     names = {str(path.relative_to(project)) for path in project.rglob("*") if path.is_file()}
     assert names >= {"publish.py", "test_module.py", "labels.txt", "README.md", ".github/workflows/module.yml"}
@@ -191,5 +195,34 @@ def test_a_new_project_overwrites_nothing(tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
     for name in ("mine", "1st", "a b"):
         with pytest.raises(UserError, match=name):
-            called("new", name)
+            called("new", name, "--install-from", ORIGIN)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_new_project_installs_hubcheck_from_where_others_can(tmp_path, monkeypatch):
+    """Neither by name, which belongs to another project on the public index, nor from a folder of this machine."""
+    monkeypatch.chdir(tmp_path)
+    assert called("new", "one", "--install-from", ORIGIN) == 0
+    assert f"hubcheck[tensorflow] @ {ORIGIN}\n" in Path("one/requirements.txt").read_text()
+    for origin in ("hubcheck", "hubcheck==1.0", f"file://{tmp_path}", f"git+file://{tmp_path}", ".", "missing.whl"):
+        with pytest.raises(UserError, match="--install-from"):
+            called("new", "two", "--install-from", origin)
+    done = hubcheck_command("new", "two", cwd=tmp_path)
+    assert done.returncode == 2 and "--install-from" in done.stderr, "these tests run from a folder of this machine"
+    assert not Path("two").exists()
+
+
+@pytest.mark.parametrize(
+    ("recorded", "origin"),
+    [
+        ({"url": "https://h/r", "vcs_info": {"vcs": "git", "commit_id": "a1"}}, "git+https://h/r@a1"),
+        ({"url": "https://h/hubcheck-1-py3-none-any.whl", "archive_info": {}}, "https://h/hubcheck-1-py3-none-any.whl"),
+        ({"url": "file:///h/r", "dir_info": {"editable": True}}, None),
+        ({"url": "file:///h/r", "vcs_info": {"vcs": "git", "commit_id": "a1"}}, None),
+        (None, None),
+    ],
+)
+def test_the_origin_of_an_installation_is_used_if_it_is_a_url(monkeypatch, recorded, origin):
+    distribution = SimpleNamespace(read_text=lambda name: recorded and json.dumps(recorded))
+    monkeypatch.setattr("importlib.metadata.distribution", lambda name: distribution)
+    assert installed_origin() == origin

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,3 +133,42 @@ def test_plain_gradients_instead_of_custom_ones_are_noted(tmp_path):
         "The format tf1-hub does not store gradients of tf.custom_gradient: training uses the plain ones instead.",
     )
     assert plain.notes == ()
+
+
+def trained(call, variables, labels, *, rate: float, steps: int) -> list[float]:
+    """The losses of gradient descent."""
+    losses = []
+    for _ in range(steps):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels, call()))
+        losses.append(float(loss))
+        for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+            variable.assign_sub(rate * gradient)
+    return losses
+
+
+def test_a_program_of_jax_trains_in_tf2_as_in_jax_and_in_tf1_names_its_weights(tmp_path):
+    """The source and its losses were written by JAX itself, see jax2tf/make.py."""
+    source = Path(__file__).parent / "jax2tf"
+    wanted = json.loads((source / "losses.json").read_text())
+    module = author.from_saved_model(source / "saved_model", architecture="Net", logits="logits", pixels=(0, 1))
+    with pytest.warns(author.AuthorWarning, match="none reaches the variables dense, kernel[.]"):
+        made = module.export(tmp_path / "m", format=("tf2", "tf1-hub"), probe=False)
+    assert "none reaches the variables dense, kernel." in (made.path / "MODULE.md").read_text()
+    images, labels = random_images(6), np.eye(3, dtype="f")[np.arange(6) % 3]
+    loaded = hub.Module(made.modules["tf2"], trainable=True, tags={"train"})
+    steps = len(wanted["losses"])
+    found = trained(lambda: loaded(images), loaded.trainable_variables, labels, rate=wanted["rate"], steps=steps)
+    np.testing.assert_allclose(found, wanted["losses"], rtol=1e-4)
+
+
+def test_rounded_activations_train_to_the_losses_of_their_source(tmp_path):
+    net = Quantized(rounded)
+    made = module_of(net).export(tmp_path / "m", probe=False)
+    labels = np.eye(5, dtype="f")[np.arange(4)]
+    loaded = hub.Module(made.path, trainable=True, tags={"train"})
+    options = {"labels": labels, "rate": 0.5, "steps": 5}
+    found = trained(lambda: loaded(IMAGES), loaded.trainable_variables, **options)
+    wanted = trained(lambda: net.features(IMAGES), [net.first, net.second], **options)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    assert wanted[-1] < wanted[0]

@@ -38,7 +38,11 @@ def from_saved_model(
 
     The module computes one signature of the SavedModel. Its input gets the name and pixel range of the convention,
     its outputs the convention's keys; [batch, 1, 1, n] is squeezed; a softmax or sigmoid at the end of the logits is
-    removed, with a warning. Training computes the same as inference, with trainable variables.
+    removed, with a warning.
+
+    Training is as in the SavedModel, with its updates of batch normalization, regularization losses and inner dropout,
+    where it has a graph for that: the trace of a TF2 object for training=True, or the variant of the tag "train".
+    Dropout on the outputs is removed. Else training computes the same as inference, and MODULE.md says so.
 
     Args:
         path: the SavedModel.
@@ -63,6 +67,7 @@ def from_saved_model(
     """
     try:
         from hubcheck.author.sources.constant_inputs import image_key
+        from hubcheck.author.sources.loaded_signature import SignatureLoader
         from hubcheck.author.sources.saved_model_graph import SavedModelGraph
     except ImportError as error:
         raise missing_tensorflow(error) from error
@@ -88,8 +93,10 @@ def from_saved_model(
     module = image_input.new_module(
         architecture, tensor.shape.dims, name, image_size=image_size, description=description
     )
-    add_tasks(module, SavedModelGraph(spec, source, tags, key, constants), image_input, cut)
-    module.note("Training computes the same as inference: the module was made of a SavedModel's graph for inference.")
+    network = SavedModelGraph(SignatureLoader(spec, source, tags, key, constants), module.image_size)
+    add_tasks(module, network, image_input, cut)
+    if note := network.note():
+        module.note(note)
     return module
 
 
