@@ -10,6 +10,9 @@ from hubcheck.graph.read_weights import read_entries
 from hubcheck.module.checkpoint import OBJECT_GRAPH_KEY
 from hubcheck.util.text import listed, plural
 
+MAX_SEED = 3
+"""Elements of a counter or a seed: the state of `tf.random.Generator` has three integers."""
+
 
 def duplicates(context: Context, *, least_elements: int) -> Iterator[CheckItem]:
     """No two entries with at least `least_elements` elements have the same bytes."""
@@ -31,16 +34,21 @@ def duplicates(context: Context, *, least_elements: int) -> Iterator[CheckItem]:
         )
 
 
-def unused(context: Context, *, most_share: float, least_bytes: int) -> Iterator[CheckItem]:
-    """At most `most_share` of the checkpoint's bytes, or less than `least_bytes`, belong to entries that nothing reads.
+def unused(context: Context, *, most_share: float) -> Iterator[CheckItem]:
+    """At most `most_share` of the checkpoint's bytes belong to entries that nothing reads.
 
-    Copies of entries that are read are left to module/duplicate-weights.
+    Copies of entries that are read are left to module/duplicate-weights. Counters of steps and saves and the seeds of
+    random generators are no weights: TensorFlow and Keras track them, whether they are read or not.
     """
     module = context.module
     if module.checkpoint is None:
         yield Skip("the module has no checkpoint")
         return
-    entries = {key: entry for key, entry in module.checkpoint.entries.items() if key != OBJECT_GRAPH_KEY}
+    entries = {
+        key: entry
+        for key, entry in module.checkpoint.entries.items()
+        if key != OBJECT_GRAPH_KEY and not (entry.elements <= MAX_SEED and entry.dtype.lstrip("u").startswith("int"))
+    }
     read = read_entries(module, {variant.tags: context.analysis(variant).reach for variant in module.variants})
     if read is None:
         yield Skip("the files do not tell what reads the weights", undecided=True)
@@ -53,7 +61,7 @@ def unused(context: Context, *, most_share: float, least_bytes: int) -> Iterator
         if key not in read and (entry.slices or (entry.dtype, entry.shape, entry.crc32c) not in needed)
     }
     total, lost = sum(entry.size for entry in entries.values()), sum(spare.values())
-    if lost > most_share * total and lost >= least_bytes:
+    if lost > most_share * total:
         largest = sorted(spare, key=lambda key: (-spare[key], key))
         details = {
             "spare": f"{lost:,} of {total:,} bytes",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -27,18 +27,20 @@ from hubcheck.util.text import conjunction, printable_lines, without_credentials
 
 if TYPE_CHECKING:
     from hubcheck.cli.progress import Bar
+    from hubcheck.report.history import RunHistory
 
 _TEXTS = ("text", "concise")
 
 
 class Printing(NamedTuple):
-    """What is printed on standard output, and the files that are written besides."""
+    """What is printed on standard output, the files that are written besides, and the history of the modules."""
 
     format: str
     files: Sequence[Output] = ()
     quiet: bool = False
     verbose: bool = False
     statistics: bool = False
+    history: RunHistory | None = None
 
 
 def run_and_report(reports: Iterator[ModuleReport], total: int, printing: Printing, plan: ResolvedOptions) -> int:
@@ -49,7 +51,7 @@ def run_and_report(reports: Iterator[ModuleReport], total: int, printing: Printi
     Returns:
         The exit code.
     """
-    spool, interrupted, style = ReportSpool(), False, printing.format
+    spool, interrupted, style, begin = ReportSpool(), False, printing.format, time.monotonic()
     with ExitStack() as stack:
         bar = None
         # A bar needs a terminal on which no other output overwrites it.
@@ -70,43 +72,43 @@ def run_and_report(reports: Iterator[ModuleReport], total: int, printing: Printi
         except KeyboardInterrupt:
             interrupted = True
     with finishing():
-        command = without_credentials(shlex.join(["hubcheck", *sys.argv[1:]]))
-        whole = replace(plan.report(spool, interrupted=interrupted), command=command)
-        written, errors = _write(whole, printing.files, plan)
+        command, seconds = without_credentials(shlex.join(["hubcheck", *sys.argv[1:]])), time.monotonic() - begin
+        whole = replace(plan.report(spool, interrupted=interrupted), command=command, elapsed_s=seconds)
+        if printing.history is not None:
+            whole = printing.history.compare(whole)
+        errors = list[UserError]()
+        if plan.policy is not None and not interrupted:
+            try:
+                if (text := plan.policy.update_baseline()) is not None:
+                    whole = replace(whole, notices=(*whole.notices, text))
+            except UserError as error:
+                errors.append(error)
+        written = _write(whole, printing, errors)
         for piece in last_pieces(whole, written):
             click.echo(piece, nl=False)
-        for error in errors:
-            echo(f"Error: {error}", err=True)
+        for failed in errors:
+            echo(f"Error: {failed}", err=True)
         return worst_exit(whole.exit_code, EXIT_USAGE) if errors else whole.exit_code
 
 
-def _write(report: Report, files: Iterable[Output], plan: ResolvedOptions) -> tuple[list[str], list[UserError]]:
-    """Write the files of a run; return the reports among them, and why others could not be written."""
-    written, errors = [], []
-    for name, write in _writers(report, files, plan):
+def _write(report: Report, printing: Printing, errors: list[UserError]) -> list[str]:
+    """Write the reports of a run; return the files, and append why others could not be written to `errors`."""
+    written = []
+    for target in printing.files:
         try:
-            write()
+            if target.format == "history":
+                assert printing.history is not None
+                printing.history.write()
+            elif _is_open_as(target.file, sys.stderr):
+                _write_to_stderr(report, target.format)
+                continue
+            else:
+                write_atomic(target.file, pieces(report, target.format))
         except UserError as error:
             errors.append(error)
         else:
-            written += [name] if name is not None else []
-    return written, errors
-
-
-def _writers(
-    report: Report, files: Iterable[Output], plan: ResolvedOptions
-) -> Iterator[tuple[str | None, Callable[[], None]]]:
-    """Yield what writes the files of a run, one by one: the baseline, unless the run was interrupted, and reports.
-
-    Files with reports come with their names.
-    """
-    if plan.policy is not None and not report.interrupted:
-        yield None, plan.policy.update_baseline
-    for target in files:
-        if _is_open_as(target.file, sys.stderr):
-            yield None, partial(_write_to_stderr, report, target.format)
-        else:
-            yield str(target.file), partial(write_atomic, target.file, pieces(report, target.format))
+            written.append(str(target.file))
+    return written
 
 
 def _write_to_stderr(report: Report, style: str) -> None:

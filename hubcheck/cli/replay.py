@@ -15,6 +15,7 @@ from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS, EXIT_INCOMPLET
 from hubcheck.remote.sources import find_one_source, open_source
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
+from hubcheck.util.folders import ensure_writable
 from hubcheck.util.text import printable
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def command(  # noqa: PLR0913 - one for each option
     chosen = convention or DEFAULT_CONVENTION
     probe = ProbeOptions(timeout=timeout, larger_batch=larger_batch, seed=seed)
     if save_evidence is not None:
-        evidence.check_folder(save_evidence)
+        ensure_writable(save_evidence, "evidence", "--save-evidence")
     with open_source(find_one_source(path, project.fetch), project.fetch, to_run=True) as module:
         try:
             with Pool(jobs=1, sandbox=sandbox, devices=selection.devices) as pool:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hubcheck.cli import options
 from hubcheck.cli.output import Printing, for_stdout, run_and_report
 from hubcheck.config.file import find_config, read_config
+from hubcheck.engine.identity import module_key
+from hubcheck.module.uri import ModuleSource
 from hubcheck.remote.fetch_options import user_cache
 from hubcheck.remote.sources import named_folders
-from hubcheck.report.formats import FORMATS, output
+from hubcheck.report.formats import FORMATS, Output, output
 from hubcheck.rulebook.levels import LEVELS
 from hubcheck.run.options import Options
-from hubcheck.run.resolved import resolve
+from hubcheck.run.resolved import ResolvedOptions, resolve
 from hubcheck.run.validate import modules_at, stream
 from hubcheck.util.resources import cache_folder
+
+if TYPE_CHECKING:
+    from hubcheck.report.history import RunHistory
 
 _FILE: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path)}
 
@@ -52,7 +57,8 @@ _FILE: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path)}
     "outputs",
     multiple=True,
     metavar="FILE",
-    help="Also write a report to FILE, in the format of its suffix; or FORMAT=FILE. Repeatable.",
+    help="Also write a report to FILE, in the format of its suffix; or FORMAT=FILE. FILE.prom: counts."
+    " history=DIR: keep the findings of each run there, so that reports say what is new and fixed. Repeatable.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="Print only what fails.")
 @click.option("--verbose", "-v", is_flag=True, help="Print skipped rules, devices and the sandbox for each module.")
@@ -106,9 +112,10 @@ def command(
     style, files = for_stdout(style, map(output, outputs))
     if quiet and verbose:
         raise click.UsageError("--quiet and --verbose exclude each other")
+    if sum(target.format == "history" for target in files) > 1:
+        raise click.UsageError("a run belongs to one history: give --output history=DIR once")
     if statistics and style not in ("text", "concise"):
         raise click.UsageError(f"--statistics is for the formats text and concise; {style} has the counts already")
-    printing = Printing(style, files, quiet, verbose, statistics)
     config = None
     if config_file is not None:
         config = read_config(config_file, use_cache=not no_cache)
@@ -133,5 +140,16 @@ def command(
     if plan.options.update_baseline and plan.options.baseline is None:
         raise click.UsageError("--update-baseline needs --baseline, or a baseline in the configuration")
     modules = modules_at(paths, plan)
+    printing = Printing(style, files, quiet, verbose, statistics, _history(files, modules, plan))
     with closing(stream(modules, plan)) as reports:
         return run_and_report(reports, len(modules), printing, plan)
+
+
+def _history(files: Iterable[Output], modules: Iterable[ModuleSource], plan: ResolvedOptions) -> RunHistory | None:
+    """Return the history that a run belongs to, read before anything is checked; None if none is requested."""
+    folder = next((target.file for target in files if target.format == "history"), None)
+    if folder is None:
+        return None
+    from hubcheck.report.history import RunHistory
+
+    return RunHistory(folder, (module_key(module, plan.project_root) for module in modules))

@@ -1,7 +1,7 @@
 """The baseline: a file of known findings that do not fail, so that new ones do.
 
-Modules are named relative to the file's folder. The file is sorted and has a line for each finding, so that changes of
-it read well in a review.
+Modules are named relative to the file's folder, also those outside of it. The file is sorted and has a line for each
+finding, so that changes of it read well in a review.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.uri import is_uri
 from hubcheck.util.atomic import write_atomic
 from hubcheck.util.data_files import DataFileError
+from hubcheck.util.text import plural
 
 _VERSION = 1
 
@@ -82,10 +83,19 @@ class Baseline:
         for module in sorted({row.module for row in self._rows if not self._may_exist(row)}):
             yield f"{self.file.name}: no module at {module!r}; remove its findings with --update-baseline"
 
-    def write(self) -> None:
-        """Write the findings of this run, and the known ones that it could not decide, if the baseline is updated."""
-        if self._updating:
-            write_baseline(self.file, [row for row in self._next if self._may_exist(row)])
+    def write(self) -> str | None:
+        """Write the findings of this run, and the known ones that it could not decide, if the baseline is updated.
+
+        Returns:
+            What was written: "wrote known.json: 3 findings, 2 added, 1 removed".
+        """
+        if not self._updating:
+            return None
+        rows = {row for row in self._next if self._may_exist(row)}
+        write_baseline(self.file, rows)
+        after, before = ({(row.module, row.fingerprint) for row in group} for group in (rows, self._rows))
+        changes = f"{len(after - before)} added, {len(before - after)} removed"
+        return f"wrote {self.file.name}: {plural(len(rows), 'finding')}, {changes}"
 
     def _may_exist(self, row: KnownFinding) -> bool:
         """Whether there may still be a module with this finding; servers are not contacted."""

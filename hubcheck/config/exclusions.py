@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from hubcheck.config.file import path_pattern
+from hubcheck.config.path_patterns import path_pattern
 from hubcheck.module.uri import ModuleSource
 from hubcheck.util.errors import UserError
 from hubcheck.util.text import listed, plural
@@ -26,7 +26,7 @@ class Exclusions:
     def covers(self, source: ModuleSource) -> bool:
         """Return whether a glob means the module or a folder above it.
 
-        A glob without a slash means a name anywhere below its folder; an absolute one, the absolute path.
+        A glob without a slash means a name anywhere below its folder, or beside it; others are relative to its folder.
         """
         return any(_covers(glob, folder, source) for glob, folder in self._globs)
 
@@ -52,13 +52,10 @@ class Exclusions:
 
 
 def _covers(glob: str, folder: Path, source: ModuleSource) -> bool:
-    if not isinstance(source, Path):
-        name = source.public
-    elif glob.startswith("/"):
-        name = source.absolute().as_posix()
-    else:
-        name = Path(os.path.relpath(source, folder)).as_posix()
-        while name.startswith("../"):  # what is not below the folder is meant by its names alone
-            name = name.removeprefix("../")
+    name = os.path.abspath(source) if isinstance(source, Path) else source.public  # noqa: PTH100 - resolves ".."
     clean = glob.removeprefix("./").rstrip("/")
-    return path_pattern(clean if "/" in clean else f"**/{clean}").fullmatch(name) is not None
+    if "/" not in clean:
+        clean = f"**/{clean}"
+        if isinstance(source, Path):  # the names of folders above the working folder do not count
+            name = os.path.relpath(name, folder)
+    return path_pattern(clean, folder.as_posix()).fullmatch(name) is not None

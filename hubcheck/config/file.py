@@ -5,14 +5,13 @@ Paths in it are relative to its folder.
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from hubcheck.config.path_patterns import absolute_key, path_pattern
+from hubcheck.engine.identity import module_key
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.uri import is_uri
 from hubcheck.rulebook.convention import Convention
@@ -26,15 +25,19 @@ _OWN_FILE, _SHARED_FILE = "hubcheck.toml", "pyproject.toml"
 
 @dataclass(frozen=True, slots=True)
 class PolicyEntry:
-    """Rules that are selected, ignored or expected to fail for the modules at `path`, and why."""
+    """Rules that are selected, ignored or expected to fail for the modules at `path`, and why.
+
+    `path` and the keys of modules are relative to `folder`, an absolute path.
+    """
 
     rules: tuple[str, ...]
     reason: str
     path: str = "**"
+    folder: str = "/"
 
     def covers(self, key: str) -> bool:
         """Whether `path` means the module: as a glob with `*`, `**` and `?`, or as a folder above it."""
-        return path_pattern(self.path).fullmatch(key) is not None
+        return path_pattern(self.path, self.folder).fullmatch(absolute_key(key, self.folder)) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +123,6 @@ def read_config(file: Path, *, use_cache: bool = True) -> Config:
     return config
 
 
-@cache
-def path_pattern(path: str) -> re.Pattern[str]:
-    """Return what matches the paths of modules that a path means: a glob with `*`, `**` and `?`, or a folder above."""
-    tokens = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    clean = path.removeprefix("./").rstrip("/")
-    parts = re.split(r"(\*\*/|\*\*|\*|\?)", clean if clean not in ("", ".") else "**")
-    return re.compile("".join(tokens.get(part, re.escape(part)) for part in parts) + "(?:/.*)?")
-
-
 def _parse(file: Path, content: bytes, use_cache: bool) -> Config | None:
     import tomllib
 
@@ -159,18 +153,25 @@ def _parse(file: Path, content: bytes, use_cache: bool) -> Config | None:
         exclude=tuple(data.get("exclude", ())),
         baseline=file.parent / data["baseline"] if "baseline" in data else None,
         levels=data.get("levels", {}),
-        scripts={path if is_uri(path) else os.path.normpath(path): script for path, script in scripts.items()},
-        select=_entries(data.get("select", ())),
-        ignore=_entries(data.get("ignore", ())),
-        xfail=_entries(data.get("xfail", ())),
+        scripts={_key(path, file.parent): script for path, script in scripts.items()},
+        select=_entries(data.get("select", ()), file.parent),
+        ignore=_entries(data.get("ignore", ()), file.parent),
+        xfail=_entries(data.get("xfail", ()), file.parent),
         timeout=limits.get("timeout"),
         memory=megabytes * 1024 * 1024 if megabytes is not None else None,
         limits=replace(LIMITS, **{k.replace("-", "_"): v for k, v in limits.items() if k not in _RUN_LIMITS}),
     )
 
 
-def _entries(rows: Any) -> tuple[PolicyEntry, ...]:
-    return tuple(PolicyEntry(tuple(row["rules"]), row["reason"].strip(), row.get("path", "**")) for row in rows)
+def _entries(rows: Any, folder: Path) -> tuple[PolicyEntry, ...]:
+    return tuple(
+        PolicyEntry(tuple(row["rules"]), row["reason"].strip(), row.get("path", "**"), folder.as_posix())
+        for row in rows
+    )
+
+
+def _key(path: str, folder: Path) -> str:
+    return module_key(path if is_uri(path) else folder / path, folder)
 
 
 def _folder(file: Path, key: str, name: str) -> Path:

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from hubcheck.config.baseline import Baseline, KnownFinding
 from hubcheck.config.file import Config, PolicyEntry
+from hubcheck.config.path_patterns import may_have_modules
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.module_report import ModuleReport, Suppressed, SuppressionKind
-from hubcheck.module.uri import is_uri
 from hubcheck.rulebook.levels import LEVELS, Level
 from hubcheck.rulebook.rules import Rule, UnknownRule, matching, select
 from hubcheck.util.data_files import DataFileError
@@ -23,9 +23,11 @@ from hubcheck.util.data_files import DataFileError
 EntryKind = Literal["select", "ignore", "xfail"]
 _KINDS: tuple[EntryKind, ...] = ("select", "ignore", "xfail")
 _SUPPRESSING: tuple[Literal["ignore", "xfail"], ...] = ("ignore", "xfail")
-Use = Literal["unused", "undecided", "used"]
-"""How modules used a pattern: all of its rules passed, some could not be decided, or a finding was suppressed."""
-_USES: tuple[Use, ...] = ("unused", "undecided", "used")
+Use = Literal["unused", "shadowed", "undecided", "used"]
+"""How modules used a pattern: all of its rules passed, earlier entries suppressed their findings, some rules could not
+be decided, or a finding was suppressed."""
+_USES: tuple[Use, ...] = ("unused", "shadowed", "undecided", "used")
+_UNUSED = {"unused": "{} passes for {}", "shadowed": "an earlier entry suppresses the findings of {} for {}"}
 _LABELS: dict[SuppressionKind, str] = {"ignore": "ignored: ", "xfail": "expected to fail: ", "baseline": ""}
 
 
@@ -73,10 +75,12 @@ class Policy:
                 for pattern in entry.rules if entry.covers(report.key) else ():
                     rules = set(matching(pattern, self._rules))
                     hits = [finding for finding in active if finding.rule in rules]
+                    earlier = any(item.finding.rule in rules for item in suppressed)
                     active = [finding for finding in active if finding.rule not in rules]
                     suppressed += [Suppressed(finding, kind, entry.reason) for finding in hits]
                     decided = all(self._is_decided(rule, report) for rule in rules)
-                    self._note((kind, number, pattern), "used" if hits else "unused" if decided else "undecided")
+                    unused: Use = "shadowed" if earlier else "unused" if decided else "undecided"
+                    self._note((kind, number, pattern), "used" if hits else unused)
         if self._baseline is not None:
             known = self._baseline.known(report, active, lambda rule: self._is_decided(rule, report))
             active = [finding for finding in active if finding not in known]
@@ -99,20 +103,19 @@ class Policy:
         for kind in _KINDS:
             for number, entry in self._entries(kind):
                 assert self._config is not None
-                file = self._config.file.name
-                if not _may_exist(entry.path, self._config.folder):
+                file, seen = self._config.file.name, any(key[:2] == (kind, number) for key in self._uses)
+                if not seen and not may_have_modules(entry.path, entry.folder):
                     yield f"{file}: unused {kind}: no module at {entry.path!r}; remove this entry"
                 for pattern in entry.rules if whole and kind != "select" else ():
-                    if self._uses.get((kind, number, pattern)) == "unused":
+                    if (text := _UNUSED.get(self._uses.get((kind, number, pattern), ""))) is not None:
                         where = "all modules" if entry.path == "**" else repr(entry.path)
-                        yield f"{file}: unused {kind}: {pattern} passes for {where}; remove this entry"
+                        yield f"{file}: unused {kind}: {text.format(pattern, where)}; remove this entry"
         if self._baseline is not None:
             yield from self._baseline.notices(whole=whole)
 
-    def update_baseline(self) -> None:
-        """Write the baseline, if that was requested."""
-        if self._baseline is not None:
-            self._baseline.write()
+    def update_baseline(self) -> str | None:
+        """Write the baseline, if that was requested, and return what was written."""
+        return self._baseline.write() if self._baseline is not None else None
 
     def observed(self) -> dict[str, Any]:
         """Return how the entries were used in this process, as plain data for `merge` in another one."""
@@ -144,9 +147,7 @@ class Policy:
         """Whether this run could have found what the rule finds."""
         if rule not in self._rules:
             return True
-        status = next(outcome.status for outcome in report.outcomes if outcome.rule == rule)
-        ran = self._rules[rule].probe is None or any(device.ran for device in report.devices)
-        return status in ("passed", "failed") and ran
+        return report.is_decided(rule, by_run=self._rules[rule].probe is not None)
 
     def _outcomes(self, report: ModuleReport, active: list[Finding], suppressed: list[Suppressed]) -> Iterator[Outcome]:
         failing = {finding.rule for finding in active}
@@ -161,16 +162,6 @@ class Policy:
                 yield replace(outcome, reason=f"not selected: {selecting}")
             else:
                 yield outcome
-
-
-def _may_exist(path: str, folder: Path) -> bool:
-    """Return whether there may be a module at an entry's path; servers are not contacted."""
-    if is_uri(path) or path.startswith("**"):
-        return True
-    try:
-        return any(folder.glob(path.rstrip("/")))
-    except (NotImplementedError, ValueError):
-        return False  # an absolute path, or "**" within a name: not a glob
 
 
 def with_levels(rules: Mapping[str, Rule], config: Config) -> Mapping[str, Rule]:

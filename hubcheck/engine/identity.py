@@ -21,12 +21,14 @@ def project_root(start: Path | None = None) -> Path:
 
 
 def module_key(path: str | os.PathLike[str], root: str | os.PathLike[str]) -> str:
-    """Return a module's URI, or its path below `root` with slashes; outside of `root`, its folder's name."""
+    """Return a module's URI, or its path relative to `root` with slashes; its absolute path if these have nothing but
+    the root of the file system in common."""
     source = parse_source(path)
     if isinstance(source, Uri):
         return source.public
-    relative = os.path.relpath(os.path.abspath(path), os.path.abspath(root))  # noqa: PTH100
-    return Path(path).absolute().name if relative.startswith("..") else Path(relative).as_posix()
+    absolute, base = Path(os.path.abspath(path)), Path(os.path.abspath(root))  # noqa: PTH100 - resolves ".."
+    near = absolute.is_relative_to(base) or len(Path(os.path.commonpath((absolute, base))).parts) > 1
+    return (Path(os.path.relpath(absolute, base)) if near else absolute).as_posix()
 
 
 def fingerprints(module: ModuleReport, key: str) -> dict[Finding, str]:

@@ -110,6 +110,20 @@ class ModuleReport:
             return "violates"
         return "conforms" if all(outcome.complete for outcome in self.outcomes) else "incomplete"
 
+    def is_decided(self, rule: str, *, by_run: bool) -> bool:
+        """Return whether the check of this module could have found everything that a rule finds.
+
+        Args:
+            rule: the rule's id.
+            by_run: whether it is also decided by a run.
+        """
+        outcome = next((outcome for outcome in self.outcomes if outcome.rule == rule), None)
+        if outcome is None or (by_run and not any(device.ran for device in self.devices)):
+            return False
+        if outcome.status == "ignored":  # by its findings, or because it was not selected
+            return any(item.finding.rule == rule for item in self.suppressed)
+        return outcome.status == "failed" or (outcome.status == "passed" and outcome.reason is None)
+
     def count(self, status: str) -> int:
         """Return how many rules have this status."""
         return sum(outcome.status == status for outcome in self.outcomes)

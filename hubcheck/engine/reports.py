@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from hubcheck.engine.findings import Finding
+from hubcheck.engine.history import History
 from hubcheck.engine.module_report import ModuleReport, SuppressionKind, Verdict
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
 from hubcheck.rulebook.levels import Level
@@ -147,6 +148,8 @@ class Report:
         convention: what the modules were held to.
         baseline: the name of the file of known findings, if there is one.
         tensorflow: the release that modules were run with, if they were run by this machine.
+        history: how the findings compare with those of earlier runs, if a history is kept.
+        elapsed_s: seconds that the run took.
         created: when, in UTC: "2026-11-26T12:00:00Z".
         command: the command line, if the run was started by one.
     """
@@ -161,6 +164,8 @@ class Report:
     convention: Convention = DEFAULT_CONVENTION
     baseline: str | None = None
     tensorflow: str | None = None
+    history: History | None = None
+    elapsed_s: float = 0.0
     created: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     command: str | None = None
 

@@ -37,7 +37,7 @@ def read_entries(module: Module, reaches: Mapping[tuple[str, ...], Reach]) -> se
     return read
 
 
-def _read_by_functions(module: Module, entries: Collection[str]) -> set[str]:
+def _read_by_functions(module: Module, entries: Collection[str]) -> set[str] | None:
     """Return the entries of a TF2 module: of the variables that its functions capture, and of all other objects.
 
     A sharded variable is stored as a whole and in parts: what captures any of these reads all.
@@ -46,6 +46,8 @@ def _read_by_functions(module: Module, entries: Collection[str]) -> set[str]:
     functions = module.objects.proto.concrete_functions.values()
     captured = {number for function in functions for number in function.bound_inputs}
     (variant,) = module.variants
+    if variant.variables and all(variable.checkpoint_key is None for variable in variant.variables):
+        return None  # the object graph, which has the names of entries, is in a data file that cannot be read
     read = [variable for variable in variant.variables if variable.node in captured]
     sharded = {match[1] for variable in variant.variables if (match := _PART.fullmatch(variable.name))}
     wholes = sharded & {_PART.sub(r"\1", variable.name) for variable in read}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,26 +14,8 @@ from hubcheck.probe.plan.planning import plan_steps
 from hubcheck.probe.plan.steps import CallStep
 from hubcheck.rulebook.contract import SignatureContract
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
-from hubcheck.util.errors import UserError
 
 _UNSAFE = re.compile(r"[^\w.=-]+")
-
-
-def check_folder(folder: Path) -> None:
-    """Create the folder for evidence if it does not exist.
-
-    Raises:
-        UserError: no file can be written there.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UserError(
-            f"{folder}: evidence cannot be saved here: {reason}; --save-evidence needs another folder"
-        ) from None
 
 
 def save_evidence(

@@ -24,26 +24,32 @@ FORMATS: dict[str, tuple[str, ...]] = {
 }
 """Name of each format, and the ends of file names from which it is inferred. `hubcheck.report.NAME` renders it."""
 
+FILE_FORMATS: dict[str, tuple[str, ...]] = {"openmetrics": (".prom",), "history": ()}
+"""What is only written to files: counts for Prometheus, and a folder with a file for each run."""
+_NAMES = FORMATS | FILE_FORMATS
+
 
 class UnknownFormat(UserError):
     """An `--output` argument without a format, or with a file that cannot be written."""
 
 
 class Output(NamedTuple):
-    """A file to write a report to."""
+    """A file to write a report to, or the folder of a history."""
 
     file: Path
     format: str
 
 
 def output(argument: str) -> Output:
-    """Parse an `--output` argument: FILE, whose suffix implies the format, or FORMAT=FILE.
+    """Parse an `--output` argument: FILE, whose suffix implies the format, or FORMAT=FILE, or history=DIR.
 
     Raises:
         UnknownFormat: there is no format, or the file cannot be written.
     """
     name, sign, rest = argument.partition("=")
-    chosen, file = (name, Path(rest)) if sign and name in FORMATS else (_inferred(argument), Path(argument))
+    chosen, file = (name, Path(rest)) if sign and name in _NAMES else (_inferred(argument), Path(argument))
+    if chosen == "history":
+        return Output(file, chosen)
     if file.is_dir() or not file.parent.is_dir():
         raise UnknownFormat(f"{file}: cannot be written: its folder does not exist, or it is a folder itself")
     return Output(file, chosen)
@@ -51,9 +57,9 @@ def output(argument: str) -> Output:
 
 def _inferred(file: str) -> str:
     """Return the format with the longest suffix that fits."""
-    fitting = [(len(end), name) for name, ends in FORMATS.items() for end in ends if file.endswith(end)]
+    fitting = [(len(end), name) for name, ends in _NAMES.items() for end in ends if file.endswith(end)]
     if not fitting:
-        known = ", ".join(end for ends in FORMATS.values() for end in ends)
+        known = ", ".join(end for ends in _NAMES.values() for end in ends)
         raise UnknownFormat(f"{file}: cannot infer a format from the suffix; use FORMAT={file}, or one of {known}")
     return max(fitting)[1]
 

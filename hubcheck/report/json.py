@@ -9,6 +9,7 @@ from typing import Any
 
 from hubcheck._version import __version__
 from hubcheck.engine.findings import Finding, Outcome
+from hubcheck.engine.history import History
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report, Summary
 from hubcheck.report.describe import run_notices
@@ -35,7 +36,14 @@ def run_document(report: Report) -> dict[str, Any]:
         "created": report.created,
         "tensorflow": report.tensorflow,
         "convention": report.convention,
+        **({"history": history_document(report.history)} if report.history is not None else {}),
     }
+
+
+def history_document(history: History) -> dict[str, Any]:
+    """Return what changed since the last run of the same modules."""
+    changes = {"new": history.new, "fixed": history.fixed, "failing": history.failing}
+    return {"previous": history.previous, **{kind: [row._asdict() for row in rows] for kind, rows in changes.items()}}
 
 
 def summary_document(summary: Summary) -> dict[str, Any]:

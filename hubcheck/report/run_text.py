@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 import click
@@ -11,14 +10,16 @@ import click
 from hubcheck.engine.module_report import ModuleReport, Verdict
 from hubcheck.engine.reports import EXIT_FINDINGS, Report, RuleCount, Summary
 from hubcheck.report import describe
+from hubcheck.report.changes import history_rows
+from hubcheck.report.remarks import Remarks
 from hubcheck.report.text_lines import LEVEL_COLOURS, TextStyle, labelled, plain
 from hubcheck.rulebook.levels import LEVELS
-from hubcheck.util.text import listed, plural, printable, printable_lines
+from hubcheck.util.text import plural, printable, printable_lines
 
 _COLOURS: dict[Verdict, str] = {"conforms": "green", "violates": "red", "incomplete": "yellow"}
+_MAX_REASONS = 5
 _MIN_FOR_TABLES = 10
 """Number of modules from which there are tables of rules and modules."""
-_MAX_REASONS = 5
 
 
 class TextReport:
@@ -31,8 +32,7 @@ class TextReport:
 
     def __init__(self, lines_of: Callable[[ModuleReport, TextStyle], Iterable[str]], style: TextStyle) -> None:
         self._lines_of, self._style = lines_of, style
-        self._rules: dict[tuple[str, str], dict[str, None]] = {}
-        self._modules: Counter[tuple[str, str]] = Counter()
+        self._remarks = Remarks()
         self._left_out = False
         self._spaced = True
 
@@ -48,7 +48,7 @@ class TextReport:
         self._spaced = lines[-1] == "" if lines else self._spaced
         self._left_out |= self._style.folded and module.verdict == "conforms" and bool(module.findings)
         if not (self._style.verbose or self._style.quiet):
-            self._collect(module)
+            self._remarks.add(module)
         return lines
 
     def last_lines(self, report: Report, written: Iterable[str] = ()) -> Iterator[str]:
@@ -57,7 +57,13 @@ class TextReport:
             yield from map(_warning, describe.run_problems(report))
             return
         blocks = (
-            [line for row in self._remarks(report.summary.modules) for line in self._row(*row)],
+            [
+                line
+                for row in self._remarks.rows(
+                    report.summary.modules, most=_MAX_REASONS, hint="; --verbose names the rules"
+                )
+                for line in self._row(*row)
+            ],
             [_warning(notice) for notice in describe.run_notices(report)],
             *self._tables(report.summary),
             [_totals(report)] if report.summary.modules > 1 else [],
@@ -71,37 +77,6 @@ class TextReport:
 
     def _row(self, label: str, text: str) -> Iterator[str]:
         return labelled(label.ljust(10), text, indent=0, width=self._style.width)
-
-    def _collect(self, module: ModuleReport) -> None:
-        rows = [
-            ((word, describe.common_reason(reason)), rules) for word, reason, rules in describe.grouped_reasons(module)
-        ]
-        rows += [(row, []) for row in describe.absent_devices(module)]
-        rows += [(row, []) for row in describe.unchecked_lines(module) if row[0] != "incomplete"]
-        rows += [(row, []) for row in describe.sandbox_lines(module)]
-        for key in dict(rows):
-            self._modules[key] += 1
-        for key, rules in rows:
-            self._rules.setdefault(key, {}).update(dict.fromkeys(rules))
-
-    def _remarks(self, modules: int) -> Iterator[tuple[str, str]]:
-        """Yield label and text of what was skipped and suppressed, and of devices and the sandbox."""
-        reasons, others = [], []
-        for (word, reason), count in self._modules.items():
-            where = "" if count == modules else f" in {plural(count, 'module')}"
-            if rules := list(self._rules[word, reason]):
-                names = listed(rules) if word in describe.SUPPRESSIONS.values() else plural(len(rules), "rule")
-                reasons.append((word, -count * len(rules), f"{names}{where}: {reason}"))
-            else:
-                others.append((word, reason + (where and f" ({where.strip()})")))
-        labels = set[str]()
-        for word, _, text in sorted(reasons)[:_MAX_REASONS]:
-            yield "" if word in labels else word, text
-            labels.add(word)
-        more = len(reasons) - _MAX_REASONS
-        if more > 0:
-            yield "", f"{plural(more, 'more reason')}; --verbose names the rules"
-        yield from others
 
     def _tables(self, summary: Summary) -> Iterator[list[str]]:
         """Yield the table of failed rules, and that of the worst modules."""
@@ -124,6 +99,7 @@ class TextReport:
         if report.baseline is not None:
             new, known = plural(summary.levels.total(), "new finding"), summary.suppressed["baseline"]
             yield "baseline", f"{printable(report.baseline)}: {new}, {known} known"
+        yield from history_rows(report)
         if names := list(map(printable, written)):
             yield "written", ", ".join(names)
         if report.exit_code == EXIT_FINDINGS:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +22,7 @@ from hubcheck.rulebook.levels import Level
 from hubcheck.run.options import Options
 from hubcheck.run.resolved import Keep, ResolvedOptions, resolve
 from hubcheck.util import machine
+from hubcheck.util.folders import ensure_writable
 
 if TYPE_CHECKING:
     from hubcheck.probe.devices import DeviceRequest
@@ -127,10 +130,12 @@ def validate(  # noqa: PLR0913 - one for each option
         named=named_folders(paths),
         exclude=tuple(exclude),
     )
+    begin = time.monotonic()
     plan = resolve(options)
     modules = modules_at(paths, plan)
     with closing(stream(modules, plan)) as reports:
-        return plan.report(_telling(progress, reports, len(modules)) if progress is not None else reports)
+        report = plan.report(_telling(progress, reports, len(modules)) if progress is not None else reports)
+    return replace(report, elapsed_s=round(time.monotonic() - begin, 3))
 
 
 def _telling(
@@ -152,9 +157,7 @@ def modules_at(paths: Iterable[str | os.PathLike[str]], plan: ResolvedOptions) -
     found = dict.fromkeys(module for path in paths for module in find_sources(path, plan.fetch))
     kept = plan.exclusions.kept(list(found))
     if plan.options.save_evidence is not None:
-        from hubcheck.probe.evidence import check_folder
-
-        check_folder(plan.options.save_evidence)
+        ensure_writable(plan.options.save_evidence, "evidence", "--save-evidence")
     return kept
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from hubcheck.util.errors import UserError
+
 
 def walk(
     top: str | os.PathLike[str], *, on_error: Callable[[OSError], object] | None = None
@@ -43,6 +45,28 @@ def walk(
         others.sort()
         yield path, folders, others
         waiting += [f"{path}/{name}" for name in reversed(folders) if name not in links]
+
+
+def ensure_writable(folder: Path, what: str, option: str) -> None:
+    """Create a folder if it does not exist.
+
+    Args:
+        folder: the folder.
+        what: what is to be saved there.
+        option: the option that names the folder.
+
+    Raises:
+        UserError: no file can be written there.
+    """
+    import tempfile
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = f"{what} cannot be saved here: {error.strerror or error}"
+        raise UserError(f"{folder}: {reason}; name another folder with {option}") from None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -152,6 +152,21 @@ def test_what_nothing_reads_is_reported(fill, names, tmp_path):
     assert [name.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE") for name in found.split(", ")] == names
 
 
+@pytest.mark.parametrize("unread", [0, 4])
+def test_of_a_small_module_weights_count_and_counters_and_seeds_do_not(unread, tmp_path):
+    import tensorflow as tf
+
+    module = tf.train.Checkpoint(step=tf.Variable(0, dtype=tf.int64), random=tf.random.Generator.from_seed(1))
+    module.save_counter.assign(3)
+    module.spare = tf.Variable(tf.ones([unread]))
+    images = tf.TensorSpec([None, 8, 8, 3], tf.float32, name="images")
+    features = tf.function(lambda images: {"default": tf.reduce_mean(images, [1, 2])}, input_signature=[images])
+    tf.saved_model.save(
+        module, str(tmp_path), signatures={"serving_default": features, "image_feature_vector": features}
+    )
+    assert len(reported(tmp_path)) == (unread > 0)
+
+
 @pytest.mark.parametrize("resource", [False, True])
 @pytest.mark.parametrize(
     ("kind", "form", "optimizer"),

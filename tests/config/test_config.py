@@ -150,6 +150,45 @@ def test_a_path_is_a_module_a_folder_or_a_glob(path, module, covered):
     assert PolicyEntry((), "", path).covers(module) is covered
 
 
+@pytest.mark.parametrize(
+    ("path", "key", "covered"),
+    [
+        ("../hub/m", "../hub/m", True),
+        ("../hub", "../hub/m", True),
+        ("../hub/*", "../hub/m", True),
+        ("hub/../../hub/m", "../hub/m", True),
+        ("../../..", "m", True),
+        ("hub/*", "../hub/m", False),
+        ("*", "../hub/m", False),
+        ("**/m", "../hub/m", True),
+        ("/src/hub/m", "../hub/m", True),
+        ("/src/hub/../hub/", "../hub/m", True),
+        ("/src/*/m", "m", True),
+        ("/data/hub", "/data/hub/m", True),
+        ("../../../data/hub", "/data/hub/m", True),
+        ("data/hub", "/data/hub/m", False),
+        ("https://h/**", "https://h/m", True),
+    ],
+)
+def test_a_path_may_lead_out_of_the_folder_of_the_configuration(path, key, covered):
+    assert PolicyEntry((), "", path, "/src/a[1]*").covers(key) is covered
+
+
+@pytest.mark.parametrize("form", ["../hub/named", "{tmp}/hub/named", "../hu?/*", "**/named"])
+def test_entries_for_modules_outside_of_the_folder_count_and_are_not_called_unused(form, tmp_path):
+    (tmp_path / "project").mkdir()
+    shutil.copytree(DATA / "g_input_named_inputs", tmp_path / "hub" / "named")
+    path = form.format(tmp=tmp_path)
+    config = tmp_path / "project" / "hubcheck.toml"
+    config.write_text(ignore("image-input/name", path) + f'[scripts]\n"{tmp_path}/hub/named" = "publish.py"\n')
+    report = hubcheck.validate(tmp_path / "hub", static=True, config=config)
+    assert (report.exit_code, report.notices) == (0, ())
+    assert (report.modules[0].key, report.modules[0].script) == ("../hub/named", "publish.py")
+    # The same without the module in the run: the entry may be needed.
+    shutil.copytree(DATA / "a_good_feature_vector", tmp_path / "good")
+    assert hubcheck.validate(tmp_path / "good", static=True, config=config).notices == ()
+
+
 def test_an_ignore_suppresses_findings_with_its_reason_at_its_path_only(project):
     (project / "hubcheck.toml").write_text(ignore("image-input", "exports/batch", "old consumers"), encoding="utf-8")
     report = hubcheck.validate(project / "exports", static=True, config=project / "hubcheck.toml")
@@ -185,6 +224,12 @@ def test_what_needs_an_ignored_rule_is_skipped_as_before(project):
         (ignore("output/rank", "/exports/gone"), "no module at '/exports/gone'"),
         (ignore("output/rank", "exports/a**b"), "no module at 'exports/a**b'"),
         (ignore("output/rank", "exports/gone*"), "no module at 'exports/gone*'"),
+        (ignore("output/rank", "../gone"), "no module at '../gone'"),
+        (ignore("output/rank", "exports/batch/variables"), "no module at 'exports/batch/variables'"),
+        (
+            ignore("image-input") + ignore("image-input/name", "exports/named").replace("ignore", "xfail"),
+            "unused xfail: an earlier entry suppresses the findings of image-input/name for 'exports/named'; remove",
+        ),
         (ignore("module/loads"), None),
         (ignore("image-input/name", "exports/named"), None),
     ],
@@ -234,6 +279,18 @@ def test_known_findings_do_not_fail_and_new_ones_do(project):
     assert done.returncode == 1
     assert "image-input/name" in done.stdout
     assert "known in known.json" in done.stdout
+
+
+def test_a_baseline_keeps_modules_outside_of_its_folder_and_an_update_says_what_it_wrote(project):
+    (project / "known").mkdir()
+    shutil.copytree(project / "exports" / "batch", project / "other" / "batch")
+    update = ("--baseline", "known/known.json", "--update-baseline")
+    assert "wrote known.json: 2 findings, 2 added, 0 removed" in validate(project, "exports", *update).stdout
+    done = validate(project, "other", *update, "--format", "json")
+    assert json.loads(done.stdout)["notices"] == ["wrote known.json: 3 findings, 1 added, 0 removed"]
+    rows = json.loads((project / "known" / "known.json").read_text())["findings"]
+    assert [row["module"] for row in rows] == ["../exports/batch", "../exports/named", "../other/batch"]
+    assert validate(project, "exports", "other", "--baseline", "known/known.json").returncode == 0
 
 
 def test_the_baseline_holds_wherever_it_is_used_from(project):

@@ -152,21 +152,16 @@ def from_junit(report: hubcheck.Report) -> Facts:
 
 
 def from_github(report: hubcheck.Report) -> Facts:
-    facts = Facts()
+    """Read the annotations: modules that conform have none, and what modules have in common is said once."""
+    facts = Facts(set(), {module.key: "conforms" for module in report.modules}, None, None, None)
     for line in render(report, "github").splitlines():
-        match = re.fullmatch(r"::(?:error|warning|notice) (.*?)::(.*)", line)
+        match = re.fullmatch(r"::(error|warning|notice) (.*?)::(.*)", line)
         assert match, line
-        title = plain(dict(part.split("=", 1) for part in match[1].split(","))["title"]).removeprefix("hubcheck ")
-        first, *rows = plain(match[2]).split("\n")
-        if "file=" in match[1]:
-            key, where, _ = described(first)
+        title = plain(dict(part.split("=", 1) for part in match[2].split(","))["title"]).removeprefix("hubcheck ")
+        if "file=" in match[2]:
+            key, where, _ = described(plain(match[3]).partition("\n")[0])
             facts.findings.add((key, title, where))
-        elif title != "hubcheck":
-            verdict, _, counts = first.partition(": ")
-            facts.verdicts |= {title: VERDICTS[verdict]}
-            facts.counts |= {title: counted(counts)}
-            for row in rows:
-                facts.add_reasons(title, *row.split(": ", 2))
+            facts.verdicts |= {key: "violates"} if match[1] == "error" else {}
     return facts
 
 
@@ -191,7 +186,9 @@ def from_gitlab(report: hubcheck.Report) -> Facts:
 
 
 def from_markdown(report: hubcheck.Report) -> Facts:
+    """Read the table and the sections: there are none of modules that conform and have no findings."""
     text, facts = render(report, "markdown"), Facts()
+    facts.verdicts = {module.key: "conforms" for module in report.modules}
     for name, cell in re.findall(r"^\| `(.*)` \| .* \| (\d+ .*) \|$", text, re.M):
         facts.counts |= {unquoted(name): counted(cell)}
     for part in text.split("\n### ")[1:]:
@@ -203,6 +200,8 @@ def from_markdown(report: hubcheck.Report) -> Facts:
             facts.findings.add((key, rule, unescaped(where).strip()))
         for word, rules, reason in re.findall(rf"^- (\w+): ({RULES}): (.*)$", part, re.M):
             facts.add_reasons(key, word, rules, unescaped(reason))
+    assert not facts.suppressed
+    facts.suppressed = None
     return facts
 
 
