@@ -10,6 +10,7 @@ from __future__ import annotations
 from hubcheck.author.builder import ImageModule
 from hubcheck.author.definition import Outputs
 from hubcheck.author.errors import AuthorError, AuthorWarning, ConformanceError
+from hubcheck.author.export import ExportResult
 from hubcheck.author.sources.keras_models import from_keras
 from hubcheck.author.sources.pixels import Pixels
 from hubcheck.author.sources.saved_models import from_saved_model
@@ -18,6 +19,7 @@ __all__ = [
     "AuthorError",
     "AuthorWarning",
     "ConformanceError",
+    "ExportResult",
     "ImageModule",
     "Outputs",
     "Pixels",

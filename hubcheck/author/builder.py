@@ -21,6 +21,7 @@ from hubcheck.author.definition import (
 from hubcheck.author.errors import AuthorError, suggestion
 from hubcheck.author.export import FORMATS, ExportResult, export_module
 from hubcheck.rulebook.contract import load_contracts
+from hubcheck.util.text import listed
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -39,6 +40,18 @@ class ImageModule(ModuleDefinition):
 
     def __init__(self, architecture: str, image_size: tuple[int, int], *, description: str = "") -> None:
         super().__init__(check_architecture(architecture), check_image_size(image_size), description)
+
+    def __repr__(self) -> str:
+        height, width = self.image_size
+        return f"<ImageModule {self.architecture} {height}x{width}: {', '.join(self.tasks) or 'no tasks'}>"
+
+    def _repr_html_(self) -> str:
+        from hubcheck.report.notebook import table
+
+        height, width = self.image_size
+        tasks = ((task.signature, _task_lines(task)) for task in self.tasks.values())
+        rows = (("images", f"{height} × {width} pixels, RGB in [0, 1]"), *tasks, ("notes", self.notes))
+        return table(f"ImageModule {self.architecture}", [("about", self.description or ()), *rows])
 
     def feature_vector(self, function: Function) -> Function:
         """Decorate the function that maps images to feature vectors.
@@ -195,3 +208,11 @@ class ImageModule(ModuleDefinition):
                 "image-input/sole",
             )
         self.tasks[signature] = Task(signature, function, names[0] == "features", "training" in names, label, **details)
+
+
+def _task_lines(task: Task) -> list[str]:
+    """Return what a task is computed by and from, and what is known of its classes."""
+    training = " and training" if task.takes_training else ""
+    lines = [f"{task.label}({'features' if task.takes_features else 'images'}{training})"]
+    lines += [f"{len(task.classes)} classes: {listed(task.classes)}"] if task.classes else []
+    return lines + ([f"for {task.activation}"] if task.activation else [])

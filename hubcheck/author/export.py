@@ -34,6 +34,20 @@ class ExportResult:
     notes: tuple[str, ...]
     findings: tuple[Finding, ...]
 
+    def __repr__(self) -> str:
+        return f"<ExportResult {str(self.path)!r} {', '.join(self.modules)}, findings={len(self.findings)}>"
+
+    def _repr_html_(self) -> str:
+        from hubcheck.report.notebook import table
+
+        rows = [
+            *((name, str(folder)) for name, folder in self.modules.items()),
+            ("archives", list(map(str, self.archives))),
+            ("notes", self.notes),
+            ("findings", [f"{one.level} {one.rule}: {one.message} {one.fix}" for one in self.findings]),
+        ]
+        return table(f"Exported to {self.path}", rows)
+
 
 def export_module(
     module: ModuleDefinition,

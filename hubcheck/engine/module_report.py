@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from hubcheck.engine import rendering
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.module.formats import Format
 from hubcheck.rulebook.levels import LEVELS, Level
@@ -123,6 +124,12 @@ class ModuleReport:
         if outcome.status == "ignored":  # by its findings, or because it was not selected
             return any(item.finding.rule == rule for item in self.suppressed)
         return outcome.status == "failed" or (outcome.status == "passed" and outcome.reason is None)
+
+    def __repr__(self) -> str:
+        return f"<ModuleReport {self.key or self.path!r} {self.verdict}, findings={len(self.findings)}>"
+
+    def _repr_html_(self) -> str:
+        return str(rendering.notebook().module_frame(self))
 
     def count(self, status: str) -> int:
         """Return how many rules have this status."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import heapq
+import json
+import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hubcheck.engine import rendering
 from hubcheck.engine.findings import Finding
 from hubcheck.engine.history import History
 from hubcheck.engine.module_report import ModuleReport, SuppressionKind, Verdict
@@ -186,6 +189,43 @@ class Report:
         )
         return next((code for holds, code in by_precedence if holds), EXIT_CONFORMS)
 
+    @property
+    def failures(self) -> tuple[Finding, ...]:
+        """The findings at or above `fail_on`: those for which modules fail."""
+        return tuple(finding for module in self.modules for finding in module.failures)
+
+    def to_html(self) -> str:
+        """Return the page of `--format html`."""
+        return str(rendering.formats().render(self, "html"))
+
+    def to_json(self) -> str:
+        """Return the document of `--format json`."""
+        return str(rendering.formats().render(self, "json"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the document of `--format json` as Python's own types."""
+        document: dict[str, Any] = json.loads(self.to_json())
+        return document
+
+    def write(self, path: str | os.PathLike[str], *, format: str | None = None) -> None:
+        """Write the report to a file, atomically.
+
+        Args:
+            path: the file; its folder exists.
+            format: one of `--format`; by default that of the suffix, as for `--output`.
+
+        Raises:
+            UserError: the format is unknown, or the file cannot be written.
+        """
+        rendering.formats().write(self, path, format)
+
+    def __repr__(self) -> str:
+        verdicts = "".join(f", {name}={count}" for name, count in sorted(self.summary.verdicts.items()) if count)
+        return f"<Report modules={self.summary.modules}{verdicts}, exit_code={self.exit_code}>"
+
+    def _repr_html_(self) -> str:
+        return str(rendering.notebook().frame(self))
+
     def raise_for_findings(self) -> None:
         """Raise unless every module conforms.
 
@@ -193,8 +233,7 @@ class Report:
             FindingsError: a finding at or above `fail_on`, or a check that could not be run.
         """
         if self.exit_code != EXIT_CONFORMS:
-            failures = tuple(finding for module in self.modules for finding in module.failures)
-            raise FindingsError(printable_lines("\n" + "\n".join(self._failure_lines())), failures)
+            raise FindingsError(printable_lines("\n" + "\n".join(self._failure_lines())), self.failures)
 
     def _failure_lines(self) -> Iterator[str]:
         if self.incomplete:

@@ -126,7 +126,7 @@ def run_facts(report: Report) -> list[tuple[str, str]]:
         ("baseline", report.baseline),
         ("command", report.command),
     )
-    return [(name, value) for name, value in rows if value is not None]
+    return [(name, value) for name, value in rows if value]
 
 
 def totals(report: Report) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from hubcheck.engine.reports import Report
+from hubcheck.util.atomic import write_atomic
 from hubcheck.util.errors import UserError
+from hubcheck.util.text import conjunction
 
 FORMATS: dict[str, tuple[str, ...]] = {
     "text": (".txt",),
@@ -68,6 +71,18 @@ def pieces(report: Report, name: str) -> Iterator[str]:
     """Yield the report in the format of that name, so that one of many modules is never in memory as a whole."""
     text: Iterator[str] = importlib.import_module(f"hubcheck.report.{name}").render(report)
     return text
+
+
+def write(report: Report, file: str | os.PathLike[str], name: str | None = None) -> None:
+    """Write the report to a file, in the format of that name, or else of its suffix.
+
+    Raises:
+        UserError: there is no such format, or the file cannot be written.
+    """
+    if name is not None and name not in FORMATS:
+        raise UnknownFormat(f"no format is called {name!r}; they are {conjunction(list(FORMATS))}")
+    target = output(os.fspath(file) if name is None else f"{name}={os.fspath(file)}")
+    write_atomic(target.file, pieces(report, target.format))
 
 
 def render(report: Report, name: str) -> str:

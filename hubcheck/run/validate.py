@@ -19,6 +19,7 @@ from hubcheck.remote.fetch_options import user_cache
 from hubcheck.remote.sources import find_sources, named_folders
 from hubcheck.rulebook.convention import Convention
 from hubcheck.rulebook.levels import Level
+from hubcheck.run.notebook_progress import notebook_progress
 from hubcheck.run.options import Options
 from hubcheck.run.resolved import Keep, ResolvedOptions, resolve
 from hubcheck.util import machine
@@ -95,8 +96,8 @@ def validate(  # noqa: PLR0913 - one for each option
         cluster: the address of a Dask scheduler whose workers check the modules, or "local" for workers here.
         links_below: folders to whose files links in modules may lead, besides the folders in `path`.
         exclude: globs of modules and folders to leave out, relative to the working folder.
-        progress: called with a Progress before the first module and after each one. An exception that it raises ends
-            the run.
+        progress: called with a Progress before the first module and after each one; in a notebook, a bar is shown by
+            default. An exception that it raises ends the run.
 
     Returns:
         A Report with one ModuleReport for each module, in the order of the paths.
@@ -133,6 +134,7 @@ def validate(  # noqa: PLR0913 - one for each option
     begin = time.monotonic()
     plan = resolve(options)
     modules = modules_at(paths, plan)
+    progress = progress if progress is not None else notebook_progress()
     with closing(stream(modules, plan)) as reports:
         report = plan.report(_telling(progress, reports, len(modules)) if progress is not None else reports)
     return replace(report, elapsed_s=round(time.monotonic() - begin, 3))
