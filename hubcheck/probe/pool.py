@@ -26,7 +26,8 @@ __all__ = ["Pool", "ProbeError", "SandboxUnavailable"]
 class Pool:
     """Workers for probes. Creating a pool starts the servers at once, so that TensorFlow's import overlaps other work.
 
-    Use it as a context manager: leaving the block ends whatever still runs. All methods are thread-safe.
+    Use it as a context manager: leaving the block ends whatever still runs. All methods are thread-safe. A server that
+    has imported TensorFlow waits some minutes for another pool of this process (see dispatch/kept_servers.py).
 
     Args:
         jobs: workers at a time; by default one per core.
@@ -57,7 +58,7 @@ class Pool:
         self._threads = max(1, available // self._jobs)
         self._sandbox = sandbox
         self._devices, self._absent = tuple(devices), tuple(absent)
-        self._dispatcher = Dispatcher(self._devices, self._jobs, command)
+        self._dispatcher = Dispatcher(self._devices, self._jobs, command, sandbox)
         self._close = weakref.finalize(self, self._dispatcher.close)
 
     def submit(

@@ -10,6 +10,7 @@ import pytest
 
 import hubcheck
 from hubcheck.engine.reports import EXIT_FINDINGS, Report
+from hubcheck.probe.dispatch.kept_servers import KEPT_SERVERS
 from hubcheck.probe.options import ProbeOptions
 from hubcheck.report import json as json_format
 from hubcheck.report import text
@@ -65,11 +66,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str | None]
         shutil.copytree(DATA / (honest[0][0] if attack is not None else name), place)
         wanted[str(place)] = verdict
     assert sum(attacked_server.PREFIX in path for path in wanted) == len(range(0, COUNT, 3))
+    KEPT_SERVERS.close()
     before = set(children())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tempfile.tempdir", str(scratch))
         patch.setattr("hubcheck.probe.dispatch.server_process._SERVER", Path(attacked_server.__file__))
         report = hubcheck.validate(list(wanted), probe=ProbeOptions(timeout=60.0, memory=4 << 30), cache=False)
+        KEPT_SERVERS.close()
     return wanted, report, [path.name for path in scratch.iterdir()], set(children()) - before
 
 

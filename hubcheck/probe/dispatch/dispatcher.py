@@ -7,6 +7,7 @@ modules that ran are tried once more, alone.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import selectors
 import socket
 import threading
@@ -26,24 +27,27 @@ from hubcheck.probe.dispatch.servers import Servers
 from hubcheck.probe.plan.steps import to_json
 from hubcheck.probe.wire import control
 from hubcheck.probe.wire.framing import MAX_JSON, encode
+from hubcheck.sandbox.policy import Mode
+
+_NUMBERS = itertools.count(1)
+"""Of workers: a server may serve several dispatchers, one after the other."""
 
 
 class Dispatcher:
     """One thread that owns the servers and the workers' channels; no other thread touches them."""
 
-    def __init__(self, devices: Sequence[str], jobs: int, command: Sequence[str] | None) -> None:
+    def __init__(self, devices: Sequence[str], jobs: int, command: Sequence[str] | None, sandbox: Mode | None) -> None:
         self._slots = jobs
         self._lock = threading.Lock()
         self._submitted: deque[Job] = deque()
         self._closing = False
         self._queue = TaskQueue(jobs)
         self._running: dict[int, WorkerConnection] = {}
-        self._started = 0
         self._failed: str | None = None
         self._selector = selectors.DefaultSelector()
         self._wake, self._waker = socket.socketpair()
         self._selector.register(self._wake, selectors.EVENT_READ, None)
-        self._servers = Servers(devices, command, self._selector)
+        self._servers = Servers(devices, command, sandbox, self._selector)
         self._thread = threading.Thread(target=self._run, name="hubcheck-probe", daemon=True)
         self._thread.start()
 
@@ -95,7 +99,7 @@ class Dispatcher:
         jobs += [connection.task.job for connection in self._running.values()]
         for connection in self._running.values():
             connection.channel.close()
-        self._servers.close()
+        self._servers.close(busy={connection.server for connection in self._running.values()})
         for job in jobs:
             if not job.future.cancel():
                 job.fail(self._failed or "the pool was closed before the module had run")
@@ -129,9 +133,8 @@ class Dispatcher:
         if len(plan) > MAX_JSON:
             self._give_up(task.job, "the names of its signatures are too long for it to be run")
             return
-        self._started += 1
         try:
-            connection = WorkerConnection(self._started, task, plan, server, memory)
+            connection = WorkerConnection(next(_NUMBERS), task, plan, server, memory)
         except OSError as error:
             self._queue.put_back(task)
             self._server_failed(server, f"the probe server does not answer: {error}")

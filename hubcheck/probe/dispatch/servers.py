@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import selectors
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from hubcheck.probe.dispatch.kept_servers import KEPT_SERVERS
 from hubcheck.probe.dispatch.server_process import ServerProcess
+from hubcheck.sandbox.policy import Mode
 
 _MAX_RESTARTS = 3
 _MAX_RESTARTS_AT_START = 1
@@ -13,14 +15,20 @@ _MAX_RESTARTS_AT_START = 1
 
 
 class Servers:
-    """Starts the servers and registers their channels with a selector.
+    """Takes servers that were kept, or starts them, and registers their channels with a selector.
 
     Raises:
         OSError: one cannot be started.
     """
 
-    def __init__(self, devices: Sequence[str], command: Sequence[str] | None, selector: selectors.BaseSelector) -> None:
-        self._command, self._selector = command, selector
+    def __init__(
+        self,
+        devices: Sequence[str],
+        command: Sequence[str] | None,
+        sandbox: Mode | None,
+        selector: selectors.BaseSelector,
+    ) -> None:
+        self._command, self._sandbox, self._selector = command, sandbox, selector
         self._restarts = 0
         self._by_device: dict[str, ServerProcess] = {}
         try:
@@ -60,11 +68,19 @@ class Servers:
             return False
         return True
 
-    def close(self) -> None:
-        """End all servers and their workers."""
+    def close(self, busy: Collection[ServerProcess] = ()) -> None:
+        """Keep the servers for the next pool; end those that are busy, with their workers, and those of tests."""
         for server in self._by_device.values():
-            server.close()
+            self._selector.unregister(server.channel)
+            if server.key is not None and server not in busy:
+                KEPT_SERVERS.keep(server)
+            else:
+                server.close()
 
     def _start(self, device: str) -> None:
-        server = self._by_device[device] = ServerProcess(device, self._command)
+        if self._command is not None:
+            server = ServerProcess(device, self._command)
+        else:
+            server = KEPT_SERVERS.take(device, self._sandbox)
         self._selector.register(server.channel, selectors.EVENT_READ, server)
+        self._by_device[device] = server

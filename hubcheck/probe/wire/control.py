@@ -1,6 +1,6 @@
 """Control packets between hubcheck and a probe server: one JSON object each, with file descriptors attached.
 
-hubcheck sends {"command": "start" or "stop", ...}, the server {"event": "ready", "ended" or "fatal", ...}.
+hubcheck sends {"command": "start", "stop" or "rest", ...}, the server {"event": "ready", "ended" or "fatal", ...}.
 """
 
 from __future__ import annotations

@@ -51,6 +51,7 @@ class Supervisor:
         self._pid = os.getpid()
         self._workers: dict[int, _Worker] = {}
         self._next_watch = 0.0
+        self._rests_until: float | None = None
         self._child_ended, self._waker = socket.socketpair()
         self._child_ended.setblocking(False)
         self._waker.setblocking(False)
@@ -69,13 +70,14 @@ class Supervisor:
         except (BrokenPipeError, ConnectionResetError):
             pass
         finally:
+            self._channel.close()
             for worker in self._workers.values():
                 kill_group(worker.pid)
             kill_children(set())
             remove_folder(self._scratch)
 
     def _turn(self) -> bool:
-        for key, _ in self._selector.select(_WATCH_INTERVAL if self._workers else None):
+        for key, _ in self._selector.select(self._patience()):
             if key.fileobj is self._channel:
                 packet = control.receive(self._channel)
                 if packet is None:
@@ -87,11 +89,20 @@ class Supervisor:
                 self._read_log(key.data)
         self._reap()
         self._enforce_limits()
-        return True
+        return self._workers != {} or self._rests_until is None or time.monotonic() < self._rests_until
+
+    def _patience(self) -> float | None:
+        """Return the seconds until something is to be done although nothing happens; None if nothing is."""
+        if self._workers:
+            return _WATCH_INTERVAL
+        return None if self._rests_until is None else max(0.0, self._rests_until - time.monotonic())
 
     def _obey(self, message: dict[str, Any], descriptors: list[int]) -> None:
+        self._rests_until = None
         if message["command"] == "start":
             self._start(message, descriptors[0])
+        elif message["command"] == "rest":
+            self._rests_until = time.monotonic() + message["seconds"]
         elif message["command"] == "stop":
             for worker in self._workers.values():
                 if worker.id == message["id"]:
