@@ -134,6 +134,7 @@ def finding(path):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODULES)
 def test_the_command_works_when_pasted(name, tmp_path, monkeypatch):
     write, options, unsure = MODULES[name]
@@ -154,6 +155,7 @@ def test_the_command_works_when_pasted(name, tmp_path, monkeypatch):
     assert hubcheck.validate([target], static=True).exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_shell_runs_the_command_that_the_report_prints(tmp_path):
     session_model(tmp_path / "it's old", key="my images; ls")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

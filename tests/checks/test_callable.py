@@ -11,6 +11,8 @@ import hubcheck
 from hubcheck.rulebook.convention import CONVENTIONS, Convention
 from tests.checks import callables as c
 
+pytestmark = pytest.mark.slow
+
 SCALAR, FLAG = c.tf.TensorSpec([], c.tf.float32), c.tf.TensorSpec([], c.tf.bool)
 OPEN, BYTES = c.images(None, None, None, 3), c.images(None, c.HEIGHT, c.WIDTH, 3, dtype=c.tf.uint8)
 NAMELESS = {"module/task-signature", "module/default-signature"}

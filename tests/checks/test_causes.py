@@ -10,6 +10,8 @@ import tensorflow as tf
 
 import hubcheck
 
+pytestmark = pytest.mark.slow
+
 v1 = tf.compat.v1
 HEIGHT, WIDTH, FEATURES = 24, 32, 8
 RULES = ("module/loads", "module/servable", "module/variants")

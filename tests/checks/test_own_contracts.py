@@ -86,6 +86,7 @@ def text_module(path: Path, *, dtype="string", shape=(None,), key="text", rows: 
     return save(path, "text_embedding", embed, tf.TensorSpec(shape, dtype, name=key))
 
 
+@pytest.mark.slow
 def test_a_text_module_that_keeps_its_contract_has_no_finding(tmp_path):
     assert findings(text_module(tmp_path / "m"), TEXT, tmp_path, static=False) == {}
 
@@ -187,6 +188,7 @@ def test_the_range_of_an_input_is_that_of_the_contract(tmp_path):
     assert findings(mono_module(tmp_path / "wide", scale=1 / 255), wide, tmp_path / "c") == {}
 
 
+@pytest.mark.slow
 def test_the_range_of_an_output_is_that_of_the_contract(tmp_path):
     assert findings(mono_module(tmp_path / "good"), MONO, tmp_path / "a", static=False) == {}
     found = findings(mono_module(tmp_path / "bad", sigmoid=False), MONO, tmp_path / "b", static=False)

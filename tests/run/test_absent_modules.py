@@ -148,6 +148,7 @@ def test_modules_in_memory_are_checked_by_the_process_that_has_them(in_memory: s
     assert [module.verdict for module in report.modules] == ["conforms"] * 3
 
 
+@pytest.mark.slow
 def test_modules_in_the_memory_of_another_process_are_not_checked(in_memory: str) -> None:
     pytest.importorskip("distributed")
     report = hubcheck.validate(f"{in_memory}/m0", static=True, jobs=1, cache=False, cluster="local")

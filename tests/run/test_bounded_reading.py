@@ -54,6 +54,7 @@ def incomplete_reason(report: ModuleReport) -> str:
     return str(reason)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("costly", [long_text, bomb])
 @pytest.mark.parametrize("static", [True, False])
 def test_reading_ends_at_the_deadline_and_the_next_module_is_checked(
@@ -68,6 +69,7 @@ def test_reading_ends_at_the_deadline_and_the_next_module_is_checked(
     assert [report.verdict for report in others] == ["conforms"] * len(others)
 
 
+@pytest.mark.slow
 def test_reading_ends_at_the_memory_limit(tmp_path: Path) -> None:
     report = hubcheck.validate(long_text(tmp_path), static=True, probe=ProbeOptions(memory=100 * MIB)).modules[0]
     assert "takes more than 100 MB of memory" in incomplete_reason(report)

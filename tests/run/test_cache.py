@@ -236,6 +236,7 @@ def test_a_module_behind_a_link_to_a_folder_is_always_checked(
     assert len(reads) == 2
 
 
+@pytest.mark.slow
 def test_runs_at_the_same_time_share_a_cache(module: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hubcheck", "validate", "--static", str(module)]
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "xdg")}

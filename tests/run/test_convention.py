@@ -78,6 +78,7 @@ def test_the_command_line_takes_precedence_over_the_configuration(tmp_path: Path
     assert failed(command("hubcheck", "validate", *given, *options, folder=tmp_path).stdout) == set()
 
 
+@pytest.mark.slow
 def test_several_processes_and_the_cache_keep_conventions_apart(tmp_path: Path) -> None:
     options = ("--static", "--jobs", "2", "--format", "json", str(MODULE), str(DATA / "b_good_classification"))
     for _ in range(2):
@@ -86,6 +87,7 @@ def test_several_processes_and_the_cache_keep_conventions_apart(tmp_path: Path) 
             assert {rule for rule in failed(done.stdout) if rule != "classification/documentation"} == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ini", "options", "code"),
     [("", (), 0), (LATER, (), 1), ("", ("--hubcheck-convention", LATER), 1), ("nothing", (), 2)],

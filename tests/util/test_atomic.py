@@ -145,6 +145,7 @@ def test_names_with_wildcards_are_literal(tmp_path):
     assert (tmp_path / ".m1.hubcheck-x").exists()
 
 
+@pytest.mark.slow
 def test_processes_with_the_same_target_keep_each_others_folders(tmp_path):
     code = (
         "import sys\n"
