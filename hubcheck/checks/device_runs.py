@@ -96,7 +96,13 @@ def _ran(observations: Observations, device: str) -> bool:
 
 
 def _faults_only_on(context: Context, observations: Observations, device: str, other: str) -> Iterator[Fault]:
-    """Yield the faults of behaviour that the module has on one device and not on the other."""
+    """Yield the faults of behaviour that the module has on one device and not on the other.
+
+    Only calls that both devices made count: the other device did not pass what it was not asked.
+    """
+    made = {(run.target, run.purpose) for run in observations.runs if run.device == other}
+    runs = tuple(run for run in observations.runs if run.device == other or (run.target, run.purpose) in made)
+    observations = replace(observations, runs=runs)
     for name, check in _BEHAVIOUR.items():
         faults = _faults(context, observations, device, check)
         if faults and not _faults(context, observations, other, check):

@@ -155,8 +155,10 @@ def _end_as(child: int, kept: int) -> NoReturn:
 def _mounts(policy: SandboxPolicy, program: str) -> Iterator[str]:
     """Yield bubblewrap's arguments: what the policy allows, at the same paths, and nothing else."""
     links: dict[str, str] = {}
-    read = {_resolved(path, links) for path in (*policy.read, *_LIBRARIES, program) if not path.startswith("/proc")}
-    devices = {_resolved(path, links) for path in policy.devices}
+    read, devices = (
+        {_resolved(path, links) for path in paths if not path.startswith("/proc")}
+        for paths in ((*policy.read, *_LIBRARIES, program), policy.devices)
+    )
     devices |= {_resolved(path, links) for path in policy.write if not Path(path).is_dir()}
     devices |= {path for path in read if path is not None and Path(path).is_char_device()}
     bound: list[str] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hubcheck.checks import device_runs, runs
+from hubcheck.checks import behaviour, device_runs, runs
 from hubcheck.probe import devices
 from hubcheck.probe.dispatch.environment import environment
 from hubcheck.probe.observations import Device, Failure, Observations
@@ -47,6 +47,18 @@ def test_a_fault_on_both_devices_is_the_modules_fault():
     assert faults(device_runs.gpu(context(), seen)) == []
     assert faults(device_runs.cpu(context(), seen)) == []
     assert len(faults(runs.runs(context(), seen))) == 1
+
+
+def test_what_one_device_was_not_asked_it_did_not_pass():
+    other = RESULT * 1.1
+    seen = observations(
+        *(run(purpose, RESULT) for purpose in ("pictures", "before")),
+        run("reloaded", other),
+        run("pictures", RESULT, device="gpu"),
+        devices=BOTH,
+    )
+    assert len(faults(behaviour.deterministic(context(), seen))) == 1
+    assert faults(device_runs.cpu(context(), seen)) == []
 
 
 def test_a_missing_kernel_is_reported_for_the_cpu_and_not_for_the_signature():

@@ -7,12 +7,15 @@ import sys
 
 import pytest
 
+import hubcheck
 from hubcheck.module.module_files import LinkedFile
+from hubcheck.probe import devices
 from hubcheck.probe.worker.permissions import policy_for
-from hubcheck.sandbox import enforce
+from hubcheck.sandbox import bubblewrap, enforce
 from tests.paths import DATA
 
 MODULE = str(DATA / "a_good_feature_vector")
+SYSTEM_CALLS = "system calls (seccomp)"
 
 
 def test_a_worker_may_write_only_to_its_scratch_folder(tmp_path):
@@ -39,6 +42,7 @@ def test_a_required_sandbox_leaves_out_only_what_the_driver_of_a_gpu_needs(tmp_p
     code = """
 import sys
 from pathlib import Path
+from hubcheck.probe import devices
 from hubcheck.probe.worker.permissions import policy_for
 from hubcheck.sandbox.enforce import enforce
 policy = policy_for(sys.argv[1], (), Path(sys.argv[2]), "gpu", mode="required", timeout=10, memory=1 << 30)
@@ -49,6 +53,16 @@ print("files (Landlock)" in protections.enforced, sorted(missing))
     done = subprocess.run(
         [sys.executable, "-c", code, MODULE, str(tmp_path)], capture_output=True, text=True, check=False
     )
-    namespaces = ["files (namespaces)", "network (namespaces)", "processes (namespaces)", "scratch in memory"]
-    missing = [*namespaces, "system calls (seccomp)"]
+    missing = [*sorted(() if bubblewrap.LAYER.unavailable() is None else bubblewrap.LAYER.protects), SYSTEM_CALLS]
     assert done.stdout.strip() == f"True {missing}", done.stderr
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(devices.no_gpu() is not None, reason=str(devices.no_gpu()))
+def test_a_module_runs_on_a_gpu_in_the_sandbox():
+    (module,) = hubcheck.validate(MODULE, device="all", cache=False).modules
+    assert [(device.name, device.ran) for device in module.devices] == [("cpu", True), ("gpu", True)]
+    statuses = {outcome.rule: outcome.status for outcome in module.outcomes}
+    assert (statuses["device/gpu"], statuses["device/agreement"]) == ("passed", "passed")
+    assert "files (Landlock)" in module.protections
+    assert [protection.partition(":")[0] for protection in module.missing_protections] == [SYSTEM_CALLS]

@@ -23,6 +23,11 @@ _SYSTEM = (
     # Of /proc, nothing of other processes.
     *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm", "/proc/sys/kernel/osrelease"),
 )
+_GPU_DEVICES = (
+    *("/dev/kfd", "/dev/dri", "/dev/dxg"),
+    # NVIDIA's driver writes the names of its threads to /proc/self/task/*/comm, and gives up where it cannot.
+    "/proc/self/task",
+)
 _GPU_READ = (
     *("/proc/driver", "/proc/devices", "/proc/modules", "/proc/version", "/proc/sys/kernel", "/sys/devices"),
     *("/usr/local/cuda", "/sys/bus/pci", "/sys/module/nvidia", "/etc/OpenCL", "/etc/nvidia"),
@@ -57,9 +62,8 @@ def policy_for(
         read=(*_readable(module, linked), *(_GPU_READ if gpu else ())),
         data=(module,),
         write=(str(scratch), "/dev/null"),
-        devices=(*map(str, Path("/dev").glob("nvidia*")), "/dev/kfd", "/dev/dri", "/dev/dxg") if gpu else (),
+        devices=(*map(str, Path("/dev").glob("nvidia*")), *_GPU_DEVICES) if gpu else (),
         device_driver=gpu,
-        omit={"bubblewrap": "a GPU's driver may need more of /dev and /sys than is known"} if gpu else {},
         cpu_seconds=int(timeout * (os.cpu_count() or 1)) + 5,
         file_bytes=_MAX_FILE,
         scratch_bytes=MAX_SCRATCH,
