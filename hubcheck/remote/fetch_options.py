@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,12 +21,15 @@ class FetchOptions:
         cache: the folder of the download cache; None: downloads are neither taken from it nor kept.
         links: where links in folders may lead; None: anywhere.
         archives: keeps an archive for the modules in it that are opened with the same options.
+        before_reading: called with the folder or archive of a download, to raise an error where reading it costs too
+            much.
     """
 
     limits: ReadLimits = LIMITS
     cache: Path | None = None
     links: LinkPolicy | None = OWN_FILES
     archives: OpenArchives = field(default_factory=OpenArchives, repr=False, compare=False)
+    before_reading: Callable[[Path], object] = field(default=lambda path: None, repr=False, compare=False)
 
 
 def user_cache() -> Path:

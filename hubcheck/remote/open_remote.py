@@ -48,7 +48,7 @@ def open_remote(uri: Uri, fetch: FetchOptions, *, weights: bool, to_run: bool = 
     Raises:
         Unreachable: the server does not deliver it.
         NotAModule: there is no module now.
-        ModuleUnavailable: there is no space for it.
+        ModuleUnavailable: there is no space for it, or reading it costs too much.
         UserError: the driver of the server is not installed.
     """
     with ExitStack() as stack:
@@ -82,7 +82,9 @@ def _module(uri: Uri, fetch: FetchOptions, weights: bool, to_run: bool, stack: E
         if uri.parent is not None:
             beside = replace(session, remote=connect(uri.parent, fetch.limits))
             download_documents(beside, session.folder, documents_beside(folder.name))
+        fetch.before_reading(folder)
         return read(folder, fetch.limits)
+    fetch.before_reading(path)
     return stack.enter_context(open_module(path, fetch.limits, fetch.links, to_run=to_run))
 
 
@@ -115,6 +117,7 @@ def _in_archive(uri: Uri, fetch: FetchOptions, stack: ExitStack) -> Module:
         return content
     if content.folder is None:
         return Module(path=uri, format=None, file=archive.name, archive=content.facts)
+    fetch.before_reading(content.folder / folder)
     return read(content.folder / folder, fetch.limits)
 
 
@@ -122,7 +125,9 @@ def _content(archive: Uri, fetch: FetchOptions, suffix: str, stack: ExitStack) -
     """Return what is in an archive that may hold several modules, see `archive_content`."""
 
     def unpack(files: ExitStack) -> Unpacked | Module:
-        return archive_content(_downloaded(archive, fetch, suffix, files), fetch.limits, files)
+        file = _downloaded(archive, fetch, suffix, files)
+        fetch.before_reading(file)
+        return archive_content(file, fetch.limits, files)
 
     content: Unpacked | Module = stack.enter_context(fetch.archives.opened(archive.uri, unpack))
     return content

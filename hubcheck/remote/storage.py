@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
 
 from hubcheck.module.uri import Uri
 from hubcheck.remote.remote_folder import AccessDenied, FileInfo, Listing, Sink, SizeExceeded, join
@@ -19,12 +20,29 @@ _TAGS = ("ETag", "etag", "VersionId", "generation", "md5Hash", "md5", "crc32c", 
 _TIMES = ("LastModified", "updated", "mtime", "modified", "last_modified", "created")
 
 
+_LED_ANYWHERE = ("reference", "generic")
+"""Drivers that open whatever addresses they read, of this machine too."""
+
+
 class StorageFolder:
-    """A folder or file that a driver of fsspec reads, with the credentials and endpoints of fsspec's configuration."""
+    """A folder or file that a driver of fsspec reads, with the credentials and endpoints of fsspec's configuration.
+
+    Raises:
+        ValueError: the URI has no such driver, one that is led to addresses by what it reads, or one for files of this
+            machine, whose links would be followed.
+    """
 
     def __init__(self, uri: Uri) -> None:
         self.uri = uri
+        for part in uri.uri.split("::"):
+            if part.partition("://")[0].lower() in _LED_ANYWHERE:
+                raise ValueError(f"{part.partition('://')[0]} opens what a file names; give the URIs of the modules")
         self._files, root = url_to_fs(uri.uri, **_http_options(uri))
+        below: Any = self._files
+        while below is not None:
+            if isinstance(below, LocalFileSystem):
+                raise ValueError("it is on this machine; give its path")
+            below = getattr(below, "fs", None)
         self._files.invalidate_cache()
         # Other drivers may not be thread-safe.
         self.concurrent_requests = 8 if self._files.async_impl else 1

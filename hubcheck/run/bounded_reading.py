@@ -23,7 +23,7 @@ _READ_HERE = {"saved_model.pb": 16 << 20, "keras_metadata.pb": 16 << 20, "variab
 def is_costly(source: ModuleSource) -> bool:
     """Return whether the size of a module's files does not bound what it costs to read them."""
     if not isinstance(source, Path):
-        return False  # downloads have bounds of their own
+        return False  # what is downloaded for it is looked at then
     if is_archive_name(source.name) and source.is_file():
         return True
     sizes = {name: _size(source / name) for name in _READ_HERE}
@@ -41,14 +41,18 @@ class BoundedReading:
     def __init__(self, plan: ResolvedOptions) -> None:
         self._plan = plan
 
-    def __call__(self, source: ModuleSource) -> ModuleReport | None:
+    def __call__(self, source: ModuleSource, *, downloaded: bool = False) -> ModuleReport | None:
         """Return the report of a costly module, or None if it can be checked by this process.
+
+        Args:
+            source: where it is.
+            downloaded: whether that is the folder or archive of a download, which no other process was given to read.
 
         Raises:
             ModuleUnavailable: reading it takes too long or too much memory.
             WorkerDied: the process died.
         """
-        if self._plan.options.apart or not HAS_WORKERS or not is_costly(source):
+        if (self._plan.options.apart and not downloaded) or not HAS_WORKERS or not is_costly(source):
             return None
         from hubcheck.run.processes import ReadingBounds, WorkerProcesses
         from hubcheck.run.report_lines import report_from

@@ -34,7 +34,7 @@ _STATIC_REASON = "not run: --static"
 _MAX_PENDING = 16
 """Modules that wait for their run: a bound, so that memory does not grow with the number of modules."""
 
-Reader = Callable[[ModuleSource], ModuleReport | None]
+Reader = Callable[..., ModuleReport | None]
 
 
 class Checker(ExitStack):
@@ -55,7 +55,7 @@ class Checker(ExitStack):
         modules: Iterable[ModuleSource],
         plan: ResolvedOptions,
         keep: Keep = lambda *_: None,
-        read_apart: Reader = lambda source: None,
+        read_apart: Reader = lambda source, **_: None,
     ) -> Iterator[ModuleReport]:
         """Yield reports in the order of `modules`, before the policy is applied; the next modules run meanwhile.
 
@@ -65,7 +65,8 @@ class Checker(ExitStack):
             modules: where they are.
             plan: what to check, and how.
             keep: called with each report as soon as it is made, which may be before its turn in the order.
-            read_apart: called with each module before it is read here; returns its report if that is all.
+            read_apart: called with each module before it is read here; returns its report if that is all. Also called
+                with the folder or archive of a download, and `downloaded=True`.
         """
         pending: deque[_Pending] = deque()
         ended: SimpleQueue[_Pending] = SimpleQueue()
@@ -150,7 +151,8 @@ def _start(source: ModuleSource, plan: ResolvedOptions, pool: Pool | None, read_
         if report is not None:
             nothing = _unread(source, plan, ModuleUnavailable("read by another process"), resources)
             return replace(nothing, report=report)
-        found = open_source(source, plan.fetch, weights=pool is not None, to_run=pool is not None)
+        fetch = replace(plan.fetch, before_reading=partial(read_apart, downloaded=True))
+        found = open_source(source, fetch, weights=pool is not None, to_run=pool is not None)
         context = Context(resources.enter_context(found), plan.contracts, convention=plan.convention)
         selected = plan.selected_for(context.module.path)
         evaluation = evaluate(context, plan.rules, selected=selected, assume_passed=plan.assume_passed)

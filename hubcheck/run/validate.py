@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +24,7 @@ from hubcheck.run.notebook_progress import notebook_progress
 from hubcheck.run.options import Options
 from hubcheck.run.resolved import Keep, ResolvedOptions, resolve
 from hubcheck.util import machine
+from hubcheck.util.errors import ModuleUnavailable
 from hubcheck.util.folders import ensure_writable
 
 if TYPE_CHECKING:
@@ -156,11 +158,22 @@ def modules_at(paths: Iterable[str | os.PathLike[str]], plan: ResolvedOptions) -
         NotAModule: there is none at one of them.
         UserError: all are excluded, or what the run is to save cannot be saved.
     """
-    found = dict.fromkeys(module for path in paths for module in find_sources(path, plan.fetch))
+    fetch = replace(plan.fetch, before_reading=partial(_read_download, plan))
+    found = dict.fromkeys(module for path in paths for module in find_sources(path, fetch))
     kept = plan.exclusions.kept(list(found))
     if plan.options.save_evidence is not None:
         ensure_writable(plan.options.save_evidence, "evidence", "--save-evidence")
     return kept
+
+
+def _read_download(plan: ResolvedOptions, path: Path) -> None:
+    """Let another process read an archive that was downloaded to search for modules in it, if that may cost much."""
+    from hubcheck.run.bounded_reading import BoundedReading
+
+    try:
+        BoundedReading(plan)(path, downloaded=True)
+    except RuntimeError as error:  # the process died
+        raise ModuleUnavailable(str(error)) from None
 
 
 def stream(modules: Sequence[ModuleSource], plan: ResolvedOptions) -> Generator[ModuleReport, None, None]:

@@ -14,7 +14,7 @@ import pytest
 
 import hubcheck
 from hubcheck.remote.open_archives import OpenArchives
-from hubcheck.util.errors import Unreachable
+from hubcheck.util.errors import Unreachable, UserError
 from tests.paths import DATA
 from tests.remote.reports import BAD, GOOD, check, results
 from tests.remote.server import serving
@@ -141,3 +141,22 @@ def test_a_driver_that_cannot_connect_is_an_error_in_one_sentence() -> None:
         uri = f"ftp://127.0.0.1:{taken.getsockname()[1]}/module"
         with pytest.raises(Unreachable, match=f"^{uri} cannot be fetched: .*refused"):
             check(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "remedy"),
+    [
+        ("reference://m::file://{folder}/list.json", "reference opens what a file names"),
+        ("zip://m::reference://m::file://{folder}/list.json", "reference opens what a file names"),
+        ("local://{folder}/m", "it is on this machine; give its path"),
+        ("simplecache::file://{folder}/m", "it is on this machine; give its path"),
+        ("dir::{folder}/m", "it is on this machine; give its path"),
+    ],
+)
+def test_drivers_that_what_they_read_may_lead_to_other_files_are_refused(uri: str, remedy: str, tmp_path: Path) -> None:
+    """A list of addresses, or a link in a module, would read any file of this machine."""
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "saved_model.pb").symlink_to("/etc/passwd")
+    (tmp_path / "list.json").write_text('{"version": 1, "refs": {"m/saved_model.pb": ["file:///etc/passwd"]}}')
+    with pytest.raises(UserError, match=remedy):
+        hubcheck.validate(uri.format(folder=tmp_path), static=True, cache=False)

@@ -76,6 +76,18 @@ def test_reading_ends_at_the_memory_limit(tmp_path: Path) -> None:
     assert "memory-mb" in incomplete_reason(report)
 
 
+@pytest.mark.parametrize("uri", ["memory://costly/{name}", "zip://text::memory://costly/{name}.zip", "file://{path}"])
+def test_what_is_downloaded_is_read_within_the_bounds_too(uri: str, tmp_path: Path) -> None:
+    files = pytest.importorskip("fsspec").filesystem("memory")
+    text = long_text(tmp_path)
+    files.put(f"{text}/", "/costly/text/", recursive=True)
+    packed = shutil.make_archive(str(tmp_path / "text"), "zip", tmp_path, "text")
+    files.put(packed, "/costly/text.zip")
+    where, hurried = uri.format(name="text", path=text), ProbeOptions(timeout=0.7)
+    report = hubcheck.validate(where, static=True, probe=hurried, cache=False).modules[0]
+    assert "reading it takes more than 0.7 s" in incomplete_reason(report)
+
+
 def test_reports_are_the_same_whichever_process_reads(tmp_path: Path) -> None:
     for name in ("a_good_feature_vector", "c_dropout_on_features_train"):
         folder = hubcheck.validate(DATA / name, static=True).modules[0]
