@@ -13,6 +13,7 @@ from hubcheck.cli import options
 from hubcheck.cli.output import Printing, for_stdout, run_and_report
 from hubcheck.config.file import find_config, read_config
 from hubcheck.engine.identity import module_key
+from hubcheck.module.locate import changed_modules
 from hubcheck.module.uri import ModuleSource
 from hubcheck.remote.fetch_options import user_cache
 from hubcheck.remote.sources import named_folders
@@ -38,6 +39,11 @@ _FILE: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path)}
 @options.static
 @click.option("--select", multiple=True, metavar="RULE", help="Only this rule, or group of rules. Repeatable.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="All but this rule, or group of rules. Repeatable.")
+@click.option(
+    "--changed",
+    is_flag=True,
+    help="The paths are files that have changed: check the modules that they belong to, if there are any.",
+)
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out modules and folders. Repeatable.")
 @options.rules
 @options.convention
@@ -98,6 +104,7 @@ def command(
     quiet: bool,
     verbose: bool,
     statistics: bool,
+    changed: bool,
     **given: Any,
 ) -> int:
     """Check modules: each PATH is a module, or a folder with modules below it, or the URI of one.
@@ -108,6 +115,7 @@ def command(
     hubcheck validate exports/ --output report.sarif --output junit=tests.xml
     hubcheck validate exports/ --baseline known.json --update-baseline
     hubcheck validate --static https://example.com/modules/mobilenet_v2
+    hubcheck validate --static --changed exports/mobilenet_v2/assets/labels.txt README.md
     """
     style, files = for_stdout(style, map(output, outputs))
     if quiet and verbose:
@@ -116,6 +124,8 @@ def command(
         raise click.UsageError("a run belongs to one history: give --output history=DIR once")
     if statistics and style not in ("text", "concise"):
         raise click.UsageError(f"--statistics is for the formats text and concise; {style} has the counts already")
+    if changed:
+        paths = [str(module) for module in changed_modules(paths)]
     config = None
     if config_file is not None:
         config = read_config(config_file, use_cache=not no_cache)
@@ -139,6 +149,8 @@ def command(
     )
     if plan.options.update_baseline and plan.options.baseline is None:
         raise click.UsageError("--update-baseline needs --baseline, or a baseline in the configuration")
+    if changed:
+        paths = [path for path in paths if not plan.exclusions.covers(Path(path))]
     modules = modules_at(paths, plan)
     printing = Printing(style, files, quiet, verbose, statistics, _history(files, modules, plan))
     with closing(stream(modules, plan)) as reports:

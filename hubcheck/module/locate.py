@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from hubcheck.module.file_names import MODULE_FILES, is_archive_name
@@ -24,6 +25,21 @@ def is_module(folder: Path) -> bool:
 def is_archive(path: Path) -> bool:
     """Return whether this is a file with the name of an archive."""
     return is_archive_name(path.name) and path.is_file()
+
+
+def changed_modules(files: Iterable[str | os.PathLike[str]], limits: ReadLimits = LIMITS) -> list[Path]:
+    """Return the modules that files belong to, each once: archives, and the folders of modules above any other file.
+
+    A file need not exist any more. One that belongs to no module is left out.
+    """
+    found: dict[Path, None] = {}
+    for file in map(Path, files):
+        folders = [folder for folder in (file, *file.parents) if is_module(folder)]
+        if folders:
+            found[folders[-1]] = None  # folders inside a module are no modules
+        elif _archives([file], limits):
+            found[file] = None
+    return list(found)
 
 
 def find_modules(path: Path, limits: ReadLimits = LIMITS) -> list[Path]:

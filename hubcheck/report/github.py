@@ -90,6 +90,7 @@ def _of_module(module: ModuleReport) -> Iterator[_Annotation]:
 def _whole_run(report: Report) -> Iterator[str]:
     """Yield the counts of the run, what its modules have in common, and what changed since the last run."""
     yield describe.totals(report)
+    yield ", ".join(f"{name} {value}" for name, value in describe.run_facts(report))
     remarks = Remarks()
     for module in report.modules:
         remarks.add(module)

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import Report
+from hubcheck.report.changes import history_rows
 from hubcheck.report.describe import (
     annotated_file,
     counts,
@@ -30,7 +31,7 @@ def render(report: Report) -> Iterator[str]:
     yield '<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="hubcheck">\n'
     properties = Element("properties")
     notices = [("notice", notice) for notice in run_notices(report)]
-    for name, value in (*run_facts(report), ("summary", totals(report)), *notices):
+    for name, value in (*run_facts(report), ("summary", totals(report)), *history_rows(report), *notices):
         SubElement(properties, "property", name=name, value=_xml(value))
     yield _written(properties)
     for module in report.modules:

@@ -20,7 +20,7 @@ from hubcheck.engine.module_report import ModuleReport
 from hubcheck.engine.reports import EXIT_INTERNAL, EXIT_INTERRUPTED, Report
 from hubcheck.module.uri import Uri, parse_source
 from hubcheck.report import describe
-from hubcheck.report.json import json_text, summary_document
+from hubcheck.report.json import history_document, json_text, summary_document
 from hubcheck.rulebook.rules import Rule
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -67,6 +67,7 @@ def render(report: Report) -> Iterator[str]:
         "properties": {
             **dict(describe.run_facts(report)),
             "summary": summary_document(report.summary),
+            **({"history": history_document(report.history)} if report.history is not None else {}),
             "modules": [_summary(module) for module in report.modules],
         },
     }

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import hubcheck
 from tests.paths import DATA, ROOT
 
 ACTION = ROOT / "action.yml"
@@ -100,3 +101,12 @@ def test_the_action_installs_itself(steps, job):
     assert done.returncode == 0, done.stderr
     assert step(steps["Validate"], job, PATHS="exports/good", ARGUMENTS="--static").returncode == 0
     assert "exit-code=0" in (job / "output").read_text()
+
+
+def test_the_examples_name_this_version():
+    """An example that follows a branch breaks the builds of others when a rule is new."""
+    for file in ("README.md", "docs/guides/ci.md"):
+        text = (ROOT / file).read_text(encoding="utf-8")
+        pins = re.findall(r"OWNER/hubcheck(?:\.git)?(?:@(\S+?)\"?\n|\n +rev: (\S+))", text)
+        assert {"".join(pin) for pin in pins} == {f"v{hubcheck.__version__}"}, file
+        assert len(pins) == len(re.findall(r"(?:uses|repo|install).*OWNER/hubcheck", text)), file

@@ -37,7 +37,9 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     command = ["validate", "../hub", "--output", "history=history", "--output", "metrics.prom"]
     for night, modules in enumerate(({"late": BATCH, "mended": NAMED}, {"mended": GOOD, "fresh": NAMED}), 1):
         publish(hub, **modules)
-        done = hubcheck(*command, "--output", f"night{night}.json", "--output", f"night{night}.md", cwd=project)
+        files = [f"night{night}.{suffix}" for suffix in ("json", "md", "xml", "sarif")]
+        outputs = [part for file in (*files, f"github=night{night}.github") for part in ("--output", file)]
+        done = hubcheck(*command, *outputs, cwd=project)
         assert (done.returncode, done.stderr) == (1, "")
         printed.append(_flat(done.stdout))
         if night == 1:
@@ -56,7 +58,7 @@ def _flat(text: str) -> str:
 def test_the_first_night_begins_the_history(nights):
     project, (first, _) = nights
     assert "history first run of these modules: 2 findings" in first
-    assert "written history, metrics.prom, night1.json, night1.md" in first
+    assert "written history, metrics.prom, night1.json, night1.md, night1.xml" in first
     lines = [json.loads(line) for line in (project / "history" / "2026-01-02T01-00-00Z.jsonl").read_text().splitlines()]
     assert [(line["module"], line["verdict"], [row["status"] for row in line["findings"]]) for line in lines] == [
         ("../hub/known", "conforms", ["suppressed"]),
@@ -83,7 +85,10 @@ def test_the_second_night_tells_what_is_new_fixed_and_still_failing(nights):
     assert f"failing error {BATCH_RULE} in ../hub/late since 2026-01-02 01:00 UTC, 2 runs" in second
     assert "2 findings suppressed" in second
     assert "unused" not in second
-    assert "1 new, 1 fixed, 1 still failing" in (project / "night2.md").read_text().replace("\\", "")
+    for name in ("night2.md", "night2.xml", "night2.github"):
+        assert "1 new, 1 fixed, 1 still failing" in (project / name).read_text().replace("\\", "").replace("%2C", ",")
+    sarif = json.loads((project / "night2.sarif").read_text())
+    assert sarif["runs"][0]["properties"]["history"] == history
 
 
 def test_prometheus_reads_the_metrics(nights):

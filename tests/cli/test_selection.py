@@ -125,3 +125,24 @@ def test_a_run_without_any_module_left_is_exit_2():
     done = hubcheck("validate", "--static", "--exclude", "a_good*", GOOD)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "Error: nothing to check: all modules (1) are excluded by a_good*\n"
+
+
+def test_changed_files_stand_for_the_modules_that_they_belong_to(tmp_path):
+    for name, source in {"hub/good": GOOD, "hub/bad": BATCH_OF_1}.items():
+        shutil.copytree(source, tmp_path / name)
+    (tmp_path / "hub" / "bad" / "assets" / "saved_model.pb").mkdir(parents=True)
+    shutil.make_archive(str(tmp_path / "packed"), "gztar", BATCH_OF_1)
+    (tmp_path / "site.zip").write_bytes(b"PK")
+
+    def modules(*files: str, code: int = 0) -> list[str]:
+        done = hubcheck("validate", "--static", "--changed", "--format", "json", *files, cwd=tmp_path)
+        assert done.returncode == code, done.stderr
+        return [module["path"] for module in json.loads(done.stdout)["modules"]]
+
+    parts = ("saved_model.pb", "variables/variables.index", "assets/labels.txt", "gone.txt", "assets/saved_model.pb/x")
+    assert modules(*(f"hub/bad/{part}" for part in parts), code=1) == ["hub/bad"]
+    assert modules("hub/good/MODULE.md", "packed.tar.gz", code=1) == ["hub/good", "packed.tar.gz"]
+    assert modules("README.md", "hub/README.md", "hub", "gone/labels.txt") == []
+    assert modules("hub/bad/saved_model.pb", "--exclude", "bad") == []
+    done = hubcheck("validate", "--static", "--changed", "README.md", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

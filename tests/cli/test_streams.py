@@ -116,6 +116,12 @@ def test_a_reader_that_goes_away_changes_no_exit_code(style):
     assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.mark.parametrize("command", ["rules", "explain output/width --full", "rules --help"])
+def test_a_list_may_be_cut_short(command):
+    done = shell(f"{STATIC.split(' validate', maxsplit=1)[0]} {command} | head -1; exit ${{PIPESTATUS[0]}}")
+    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
+
+
 def test_a_pipe_that_does_not_block_gets_the_whole_report(tmp_path):
     for number in range(12):  # more than a pipe holds
         shutil.copytree(BATCH_OF_1, tmp_path / f"m{number:02}")

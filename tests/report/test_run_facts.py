@@ -25,9 +25,11 @@ def test_a_format_for_people_has_the_counts_of_all_modules(name: str, whole: hub
     assert TOTALS in text
 
 
-@pytest.mark.parametrize("name", [name for name in FORMATS if name not in ("text", "concise", "github", "gitlab")])
+@pytest.mark.parametrize("name", [name for name in FORMATS if name not in ("text", "concise", "gitlab")])
 def test_a_report_has_its_date_and_versions(name: str, whole: hubcheck.Report) -> None:
-    text = unescaped(render(replace(whole, tensorflow="2.99.1", created="2026-11-26T12:00:00Z"), name))
+    text = unescaped(render(replace(whole, tensorflow="2.99.1", created="2026-11-26T12:00:00Z"), name)).replace(
+        "%3A", ":"
+    )
     for value in ("2026-11-26T12:00:00Z", "2.99.1", hubcheck.__version__, "common-signatures"):
         assert value in text
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", whole.created)
