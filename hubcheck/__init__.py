@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hubcheck.engine.reports import Report as Report
     from hubcheck.module.locate import NotAModule as NotAModule
     from hubcheck.remote.sources import read as read
-    from hubcheck.run.validate import Progress as Progress
+    from hubcheck.run.progress import Progress as Progress
     from hubcheck.run.validate import validate as validate
     from hubcheck.util.errors import Unreachable as Unreachable
 
@@ -39,7 +39,8 @@ _FILES = {
     "hubcheck.engine.reports": ("FindingsError", "Report"),
     "hubcheck.module.locate": ("NotAModule",),
     "hubcheck.remote.sources": ("read",),
-    "hubcheck.run.validate": ("Progress", "validate"),
+    "hubcheck.run.progress": ("Progress",),
+    "hubcheck.run.validate": ("validate",),
     "hubcheck.util.errors": ("Unreachable",),
 }
 _FILE_OF = {name: file for file, names in _FILES.items() for name in names}

@@ -50,7 +50,12 @@ def output(argument: str) -> Output:
         UnknownFormat: there is no format, or the file cannot be written.
     """
     name, sign, rest = argument.partition("=")
-    chosen, file = (name, Path(rest)) if sign and name in _NAMES else (_inferred(argument), Path(argument))
+    if sign and name in _NAMES:
+        return _output(Path(rest), name)
+    return _output(Path(argument), _inferred(argument))
+
+
+def _output(file: Path, chosen: str) -> Output:
     if chosen == "history":
         return Output(file, chosen)
     if file.is_dir() or not file.parent.is_dir():
@@ -79,9 +84,11 @@ def write(report: Report, file: str | os.PathLike[str], name: str | None = None)
     Raises:
         UserError: there is no such format, or the file cannot be written.
     """
-    if name is not None and name not in FORMATS:
-        raise UnknownFormat(f"no format is called {name!r}; they are {conjunction(list(FORMATS))}")
-    target = output(os.fspath(file) if name is None else f"{name}={os.fspath(file)}")
+    if name == "history" or (name is not None and name not in _NAMES):
+        raise UnknownFormat(
+            f"no format of a file is called {name!r}; they are {conjunction([*FORMATS, 'openmetrics'])}"
+        )
+    target = _output(Path(file), _inferred(os.fspath(file)) if name is None else name)
     write_atomic(target.file, pieces(report, target.format))
 
 

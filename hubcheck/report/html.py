@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from hubcheck.engine.reports import Report
 from hubcheck.report import describe
+from hubcheck.report.changes import history_rows
 from hubcheck.report.page.blocks import BLOCK_SIZE, ImageTable, blocks
 from hubcheck.report.page.headline import headline
 from hubcheck.report.page.index import Entry, entries
@@ -29,7 +30,7 @@ _MAX_UNPACKED = 20
 def render(report: Report) -> Iterator[str]:
     """Yield the page in pieces: one module at a time, or one block of them, is in memory."""
     images = ImageTable()
-    groups = entries(report.modules)
+    groups = entries(report.modules, report.history)
     packed = report.summary.modules > _MAX_UNPACKED
     level = 4 if report.summary.modules > 1 else 2  # below the headings of the page
     card = environment().get_template("module.html.j2")
@@ -50,6 +51,7 @@ def render(report: Report) -> Iterator[str]:
         groups=groups,
         headline=headline(report),
         facts=describe.run_facts(report),
+        history=history_rows(report),
         problems=describe.run_notices(report),
         packed=packed,
         block_size=BLOCK_SIZE,

@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from hubcheck.config.file import read_config
 from hubcheck.engine.module_report import ModuleReport
@@ -20,8 +20,8 @@ from hubcheck.remote.fetch_options import user_cache
 from hubcheck.remote.sources import find_sources, named_folders
 from hubcheck.rulebook.convention import Convention
 from hubcheck.rulebook.levels import Level
-from hubcheck.run.notebook_progress import notebook_progress
 from hubcheck.run.options import Options
+from hubcheck.run.progress import Progress, notebook_progress
 from hubcheck.run.resolved import Keep, ResolvedOptions, resolve
 from hubcheck.util import machine
 from hubcheck.util.errors import ModuleUnavailable
@@ -35,20 +35,6 @@ if TYPE_CHECKING:
 
 _MIN_MODULES = 64
 """Modules from which on several processes are started by default: each takes a tenth of a second to start."""
-
-
-class Progress(NamedTuple):
-    """How far a call of `validate` is.
-
-    Attributes:
-        done: how many modules are checked.
-        total: how many modules there are.
-        module: the report of the last one that was checked; None before the first.
-    """
-
-    done: int
-    total: int
-    module: ModuleReport | None
 
 
 def validate(  # noqa: PLR0913 - one for each option

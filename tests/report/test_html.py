@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import hubcheck
+from hubcheck.engine.history import Change, History
 from hubcheck.engine.reports import summarize
 from hubcheck.report.formats import pieces, render
 from hubcheck.report.html import source_hashes
@@ -77,3 +78,19 @@ def test_a_badge_says_failed_only_of_errors(detailed: hubcheck.Report) -> None:
 def test_300_modules_fit_into_a_megabyte(detailed: hubcheck.Report) -> None:
     modules = [replace(m, key=f"models/{n}/{m.key}") for n in range(50) for m in detailed.modules]
     assert len(render(replace(detailed, modules=modules, summary=summarize(modules)), "html").encode()) < 1_000_000
+
+
+def test_the_page_tells_what_is_new_fixed_and_still_failing(detailed: hubcheck.Report) -> None:
+    paths = {module.key: module.path for module in detailed.modules}
+    batch, good, dropout = (paths[f"modules/{name}"] for name in ("batch", "good", "dropout"))
+    history = History(
+        "2026-11-03T01:00:00Z",
+        new=(Change(batch, "image-input/batch-size", "error", 1, "2026-11-04T01:00:00Z", 1),),
+        fixed=(Change(good, "output/rank", "error", 2, "2026-11-01T01:00:00Z", 2),),
+        failing=(Change(dropout, "output/no-dropout", "error", 1, "2026-11-02T01:00:00Z", 2),),
+    )
+    text = render(replace(detailed, history=history), "html").replace("<wbr>", "")
+    assert "since 2026-11-03 01:00 UTC: 1 new, 2 fixed, 1 still failing, since 2026-11-02 01:00 UTC" in text
+    shown = dict(re.findall(r"<h3>(.*?)</h3>\s*<span class=\"\">(.*?)</span>", text))
+    assert shown["modules/batch"] == "1 error, new"
+    assert shown["modules/dropout"] == "1 error, since 2026-11-02"

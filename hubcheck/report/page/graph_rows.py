@@ -59,7 +59,7 @@ def graph_rows(signature: SignatureDetails, findings: Sequence[Finding]) -> Iter
     levels = {finding.brief: finding.level for finding in findings}
     steps = signature.steps
     # The placeholder of the only input is the input.
-    known = bool(fed and steps and steps[0].ops == "Placeholder" and not (steps[0].notes or steps[0].outputs))
+    known = bool(fed and steps and steps[0].ops in ("Placeholder", "_Arg") and not (steps[0].notes or steps[0].outputs))
     first = len(signature.inputs) - known
     for step in steps[known:] or (DiagramStep(0, signature.label, "", "", outputs=tuple(outputs)),):
         # The shape is in the row already.

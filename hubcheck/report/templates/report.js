@@ -86,6 +86,9 @@ document.addEventListener("toggle", (event) => {
 document.addEventListener("click", (event) => {
   if (event.target.matches(".copy")) copy(event.target);
 });
+addEventListener("beforeprint", () => {
+  for (const part of document.querySelectorAll("section.module details, details.module[open] details")) part.open = true;
+});
 if (form) {
   form.addEventListener("submit", (event) => event.preventDefault());
   search.addEventListener("input", filter);

@@ -1,19 +1,31 @@
-"""The progress of a run in a notebook: a bar below the cell, which is drawn again as modules are checked."""
+"""The progress of a run, and what shows it in a notebook: a bar below the cell, drawn again as modules are checked."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
+from hubcheck.engine.module_report import ModuleReport
 from hubcheck.util.text import plural
-
-if TYPE_CHECKING:
-    from hubcheck.run.validate import Progress
 
 _INTERVAL = 0.1
 """Seconds between two drawings."""
+
+
+class Progress(NamedTuple):
+    """How far a call of `validate` is.
+
+    Attributes:
+        done: how many modules are checked.
+        total: how many modules there are.
+        module: the report of the last one that was checked; None before the first.
+    """
+
+    done: int
+    total: int
+    module: ModuleReport | None
 
 
 def notebook_progress() -> Callable[[Progress], None] | None:
