@@ -20,6 +20,8 @@ _CAPABILITIES = 64
 _CAPABILITY_VERSION = 0x20080522
 
 NOBODY = 65534
+_closed: list[str] = []
+"""Why this process, which confined itself, is still root."""
 
 
 def _apply(policy: SandboxPolicy) -> Iterator[str]:
@@ -42,7 +44,9 @@ def _become_nobody(policy: SandboxPolicy) -> None:
     """Change to the user nobody, unless that user cannot read the files that the policy allows."""
     signal = ctypes.c_int()
     ctypes.CDLL(None).prctl(_PR_GET_PDEATHSIG, ctypes.byref(signal), 0, 0, 0)
-    if not _only_root_reads(policy):
+    if (closed := _closed_to_nobody(policy)) is not None:
+        _closed.append(closed)
+    else:
         for path in policy.write:
             if Path(path).is_dir():
                 os.chown(path, NOBODY, NOBODY)
@@ -61,14 +65,18 @@ def _drop_capabilities() -> None:
         raise OSError(ctypes.get_errno(), f"capset: {os.strerror(ctypes.get_errno())}")
 
 
-def _only_root_reads(policy: SandboxPolicy) -> bool:
-    """Return whether nobody cannot read one of the policy's paths, or a file at most two levels below its data."""
+def _closed_to_nobody(policy: SandboxPolicy) -> str | None:
+    """Return what nobody cannot read or enter of the policy's paths, and of what is up to two levels below its data."""
     paths = [*policy.read, *(path for folder in policy.data for path in _below(folder, levels=2))]
     needed = [(path, os.R_OK | os.X_OK * Path(path).is_dir()) for path in paths if Path(path).exists()]
     os.setegid(NOBODY)
     os.seteuid(NOBODY)
     try:
-        return not all(os.access(path, mode, effective_ids=True) for path, mode in needed)
+        for path, mode in needed:
+            if not os.access(path, mode, effective_ids=True):
+                way = reversed(Path(path).resolve().parents)
+                return next((str(part) for part in way if not os.access(part, os.X_OK, effective_ids=True)), path)
+        return None
     finally:
         os.seteuid(0)
         os.setegid(0)
@@ -85,7 +93,7 @@ def _below(folder: str, *, levels: int) -> Iterator[str]:
 
 
 def _limitation(policy: SandboxPolicy) -> str:
-    return "it remains root, because another user cannot read all the files that it needs"
+    return f"it remains root, because another user cannot read {', '.join(_closed) or 'the files that it needs'}"
 
 
 LAYER = Layer(

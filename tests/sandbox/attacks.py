@@ -28,7 +28,7 @@ CALLS = {
     **{"truncate": (76, 45), "socket": (41, 198), "sendto": (44, 206), "clone": (56, 220), "execve": (59, 221)},
     **{"kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131), "rt_sigqueueinfo": (129, 138)},
     **{"ptrace": (101, 117), "process_vm_readv": (310, 270), "pidfd_open": (434, 434), "pidfd_send_signal": (424, 424)},
-    **{"shmget": (29, 194), "msgget": (68, 186), "semget": (64, 190), "mq_open": (180, 180)},
+    **{"shmget": (29, 194), "msgget": (68, 186), "semget": (64, 190), "mq_open": (240, 180)},
     **{"memfd_create": (319, 279), "memfd_secret": (447, 447), "fcntl": (72, 25), "ioctl": (16, 29)},
     **{"setxattr": (188, 5), "setxattrat": (463, 463), "fchmodat": (268, 53), "fchownat": (260, 54)},
     **{"utimensat": (280, 88), "mknodat": (259, 33), "symlinkat": (266, 36), "linkat": (265, 37)},

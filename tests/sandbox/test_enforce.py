@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from hubcheck.sandbox import enforce, limits
 from hubcheck.sandbox.policy import Layer, SandboxPolicy, SandboxUnavailable
+from hubcheck.sandbox.privileges import NOBODY
 
 
 def layer(name: str, *, lacking: str | None = None, refused: bool = False) -> Layer:
@@ -62,6 +66,7 @@ def test_a_confined_process_reads_and_writes_only_what_the_policy_names(tmp_path
         (tmp_path / name / "file").write_text("x", encoding="utf-8")
     code = """
 import sys
+import tempfile
 from pathlib import Path
 from hubcheck.sandbox.enforce import enforce
 from hubcheck.sandbox.policy import SandboxPolicy
@@ -85,3 +90,24 @@ print(refused(__import__("os").fork))
     # By Landlock, or by bubblewrap.
     assert outcomes[:2] in (["Permission denied"] * 2, ["No such file or directory", "Read-only file system"])
     assert outcomes[2:] == ["File too large", "Operation not permitted"], done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_root_becomes_another_user_where_that_one_can_read_the_files_or_the_report_says_which_it_cannot(mode, tmp_path):
+    code = """
+import os, sys
+from hubcheck.sandbox import privileges
+from hubcheck.sandbox.policy import SandboxPolicy
+policy = SandboxPolicy(read=[sys.argv[1]], data=[sys.argv[1]])
+print("root user" in list(privileges.LAYER.apply(policy)), os.getuid(), privileges.LAYER.limitation(policy))
+"""
+    with tempfile.TemporaryDirectory(prefix="hubcheck-test-") as parent:
+        Path(parent).chmod(0o755)
+        (Path(parent) / "closed" / "module").mkdir(parents=True)
+        (Path(parent) / "closed").chmod(mode)
+        command = [sys.executable, "-c", code, f"{parent}/closed/module"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        changed, user, *why = done.stdout.split()
+        assert (changed, int(user)) == (("True", NOBODY) if mode == 0o755 else ("False", 0))
+        assert mode == 0o755 or why[-1] == f"{parent}/closed"
