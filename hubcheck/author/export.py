@@ -6,6 +6,7 @@ import gzip
 import os
 import tarfile
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from hubcheck.run.validate import validate
 from hubcheck.util.atomic import commit, staging
 
 FORMATS = ("tf2", "tf1-hub")
+Check = Callable[[Path, list[Path]], tuple[Finding, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,14 @@ def export_module(
     probe: bool,
     overwrite: bool,
     tf1_compat: bool,
+    check: Check | None = None,
 ) -> ExportResult:
-    """Do what ImageModule.export describes, with checked arguments."""
+    """Do what ImageModule.export describes, with checked arguments.
+
+    Args:
+        check: called, instead of the usual check, with the folder to be put in place and those of the modules in it;
+            returns the findings, and raises an error if the folder must not be put in place.
+    """
     target = Path(os.path.abspath(path))  # noqa: PTH100 (a link at the target is replaced, not followed)
     both = len(formats) > 1
     archives = {
@@ -75,7 +83,8 @@ def export_module(
         written = {name: read(folder) for name, folder in folders.items()}
         text = module_md(module, default, written, training_effects=effects, notes=[*module.notes, *notes])
         (new / MODULE_MD).write_text(text, encoding="utf-8")
-        findings = _check(target, list(folders.values()), probe)
+        modules_there = list(folders.values())
+        findings = check(new, modules_there) if check is not None else _check(target, modules_there, probe)
         for name, archive in archives.items():
             _pack(folders[name], stage / archive.name)
         commit(new, target, replace=overwrite)

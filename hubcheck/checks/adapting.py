@@ -37,6 +37,17 @@ class Adaptation(NamedTuple):
     obstacle: str = ""
 
 
+class ChosenOutputs(NamedTuple):
+    """The outputs of the options --features and --logits, and what the graph does not tell of them.
+
+    It is a guess if the graph does not even tell which of the two an output is.
+    """
+
+    options: dict[str, str]
+    doubt: str | None = None
+    is_guess: bool = False
+
+
 def adaptation(context: Context) -> Adaptation:
     """Return how to adapt a module: by its first signature from images to a vector for each of them."""
     module, variant = context.module, context.module.inference
@@ -53,8 +64,8 @@ def adaptation(context: Context) -> Adaptation:
     ((name, images),) = signature.inputs.items()
     analysis = context.analysis_of(variant, [key])
     entry = next(entry for entry in analysis.entries if entry.signature == key)
-    tasks, doubt = _tasks(analysis, entry, list(_vectors(signature)))
-    pixels, is_told = _pixels(analysis, entry, images)
+    tasks, doubt, _ = choose_outputs(analysis, entry, list(_vectors(signature)))
+    pixels, is_told = pixel_range(analysis, entry, images)
     size, is_stated = _size(variant, images)
     options = {
         "--signature": key if len(keys) > 1 else None,
@@ -105,8 +116,8 @@ def _is_vector(dims: tuple[int | None, ...] | None) -> bool:
     return dims[:1] == (None,) and (len(dims) == 2 or (len(dims) == 4 and dims[1:3] == (1, 1)))
 
 
-def _tasks(analysis: VariantAnalysis, entry: EntryPoint, keys: list[str]) -> tuple[dict[str, str], str | None]:
-    """Return the outputs of the options --features and --logits, and what the graph does not tell of them."""
+def choose_outputs(analysis: VariantAnalysis, entry: EntryPoint, keys: list[str]) -> ChosenOutputs:
+    """Return the outputs of the options --features and --logits."""
     found = {key: entry.outputs.get(key, entry.outputs.get(DEFAULT)) for key in keys}
     ended = [key for key, value in found.items() if value is not None and _has_activation(analysis, value)]
     logits = [key for key in keys if key not in ended and _LOGITS.search(key) and not _FEATURES.search(key)] + ended
@@ -121,12 +132,12 @@ def _tasks(analysis: VariantAnalysis, entry: EntryPoint, keys: list[str]) -> tup
         doubt = f"use --logits instead of --features if {rest} holds the scores of classes"
         if len(others) > 1:
             doubt = f"choose --features, --logits or both among {rest}: the graph does not tell which is which"
-        return {"--features": others[0]}, doubt
+        return ChosenOutputs({"--features": others[0]}, doubt, is_guess=True)
     if not rest or len(chosen) == 2:
-        return chosen, None
+        return ChosenOutputs(chosen)
     if "--features" in chosen:
-        return chosen, f"add --logits if {rest} holds the scores of classes"
-    return chosen, f"add --features if {rest} holds the features"
+        return ChosenOutputs(chosen, f"add --logits if {rest} holds the scores of classes")
+    return ChosenOutputs(chosen, f"add --features if {rest} holds the features")
 
 
 def _has_activation(analysis: VariantAnalysis, value: Value) -> bool:
@@ -153,7 +164,7 @@ def _is_pooled(graph: InlinedGraph, value: Value) -> bool:
     return False
 
 
-def _pixels(analysis: VariantAnalysis, entry: EntryPoint, images: Tensor) -> tuple[str, bool]:
+def pixel_range(analysis: VariantAnalysis, entry: EntryPoint, images: Tensor) -> tuple[str, bool]:
     """Return the range of pixels that a network takes, and whether the graph shows it."""
     if "float" not in images.dtype:
         return "0,255", True

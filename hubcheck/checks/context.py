@@ -30,7 +30,7 @@ class Context:
     contracts: Mapping[str, SignatureContract]
     found_in_files: tuple[Where, ...] = ()
     convention: Convention = DEFAULT_CONVENTION
-    analyses: dict[Variant, VariantAnalysis] = field(default_factory=dict)
+    analyses: dict[tuple[Variant, tuple[str, ...]], VariantAnalysis] = field(default_factory=dict)
 
     def judged(self) -> list[Interface]:
         """Return what the module is judged on: its common signatures, or else its callable."""
@@ -59,16 +59,17 @@ class Context:
         Its entry points are the common signatures, the default signature and the callable; under `saved-model-api`, the
         callable alone.
         """
-        if variant not in self.analyses:
-            by_name = self.convention == "common-signatures"
-            keys = dict.fromkeys([*self.contracts, self.module.default_signature] if by_name else ())
-            self.analyses[variant] = self.analysis_of(variant, [key for key in keys if key in variant.signatures])
-        return self.analyses[variant]
+        by_name = self.convention == "common-signatures"
+        keys = dict.fromkeys([*self.contracts, self.module.default_signature] if by_name else ())
+        return self.analysis_of(variant, [key for key in keys if key in variant.signatures])
 
     def analysis_of(self, variant: Variant, keys: Iterable[str]) -> VariantAnalysis:
         """Return the same with other signatures than the convention's as entry points."""
-        images = {key: self._image_input(variant.signatures[key]) for key in keys}
-        return VariantAnalysis(self.module, variant, images, self.contracts.keys())
+        names = tuple(keys)
+        if (variant, names) not in self.analyses:
+            images = {key: self._image_input(variant.signatures[key]) for key in names}
+            self.analyses[variant, names] = VariantAnalysis(self.module, variant, images, self.contracts.keys())
+        return self.analyses[variant, names]
 
     def _image_input(self, signature: Signature) -> tuple[str, Tensor] | None:
         """The input that is the images, by the signature's own contract or by that of any other.

@@ -63,7 +63,7 @@ def default_signature(context: Context) -> Iterator[CheckItem]:
     faults = list(_callable_faults(context))
     yield from faults
     if declared and not faults:
-        tasks = {variant.tags: _task_of(context, variant, key) for variant in context.module.variants}
+        tasks = {variant.tags: task_of(context, variant, key) for variant in context.module.variants}
         inference = context.module.inference
         same = tasks[inference.tags] if inference is not None else None
         for variant in context.module.variants:
@@ -170,7 +170,7 @@ def _callable_faults(context: Context) -> Iterator[Fault]:
             yield Fault(Where(None, trace.name, None, "outputs"), str(trace.outputs[""]), wanted, message=message)
 
 
-def _task_of(context: Context, variant: Variant, key: str) -> str | None:
+def task_of(context: Context, variant: Variant, key: str) -> str | None:
     """Return the task signature that has the same result as the default signature, by the graph."""
     default = variant.signatures[key]
     return next((task.key for task in _tasks(context, variant) if _same_tensors(context, variant, default, task)), None)

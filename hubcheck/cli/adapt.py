@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from hubcheck.cli import model_options
 from hubcheck.cli.echo import echo
 from hubcheck.cli.option_names import in_option_names
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS
 from hubcheck.util.errors import UserError
-
-Number = TypeVar("Number", int, float)
-_CHANNELS = "one number, or three with commas between them"
-_SIGNATURES = ("image_feature_vector", "image_classification")
 
 
 @click.command("adapt")
@@ -43,26 +39,20 @@ _SIGNATURES = ("image_feature_vector", "image_classification")
     help="The range of pixel values that the model expects, such as 0,255, or a mode of Keras's preprocess_input: "
     "tf, caffe or torch.",
 )
-@click.option("--mean", metavar="N[,N,N]", help="Subtract this from the pixels, for all channels or for each.")
-@click.option("--std", metavar="N[,N,N]", help="Divide the pixels by this, after the mean is subtracted.")
-@click.option("--bgr", is_flag=True, help="The model takes blue, green and red; --mean and --std are in this order.")
+@model_options.mean
+@model_options.std
+@model_options.bgr
 @click.option("--architecture", metavar="NAME", help="The network's name.  [default: after SRC]")
 @click.option("--input", metavar="NAME", help="The input for the images, if there are several; see --constant.")
-@click.option(
-    "--constant",
-    "constants",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="The value of another input, in JSON: is_training=false, or scale=[1,2]. Repeatable.",
-)
+@model_options.constants
 @click.option("--signature", metavar="NAME", help="The SavedModel's signature to adapt.  [default: the default one]")
-@click.option("--image-size", metavar="H,W", help="Height and width in pixels, if the model does not fix them.")
-@click.option("--classes", metavar="FILE", help="A text file with the names of the classes, one per line.")
+@model_options.image_size
+@model_options.classes
 @click.option(
     "--activation", metavar="NAME", help="The function to apply to the logits, such as softmax, for the documentation."
 )
 @click.option("--grayscale", is_flag=True, help="The model takes grayscale images: convert RGB in the module.")
-@click.option("--default", type=click.Choice(_SIGNATURES), help="The default signature, if there are both.")
+@model_options.default
 @click.option(
     "--format",
     "formats",
@@ -76,7 +66,7 @@ _SIGNATURES = ("image_feature_vector", "image_classification")
     help="A Python module, or a .py file, with the classes and functions that a Keras file needs.",
 )
 @click.option("--package", is_flag=True, help="Also write a .tar.gz.")
-@click.option("--overwrite", is_flag=True, help="Replace a module at DST, atomically.")
+@model_options.overwrite
 @click.option("--static", is_flag=True, help="Check the result from its files alone; do not run it.")
 @click.option("--tf1-compat", is_flag=True, help="In tf1-hub format, write nothing that TensorFlow 1.15 cannot read.")
 def command(
@@ -107,18 +97,10 @@ def command(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from hubcheck.author import AuthorError, AuthorWarning, ConformanceError
     from hubcheck.author.sources.files import from_file
-    from hubcheck.author.sources.pixels import PRESETS, Pixels, normalized
 
-    example = f"LOW,HIGH, such as 0,255, or one of {', '.join(PRESETS)}"
-    low_high = (0, 1) if pixels in PRESETS else _numbers(pixels, float, "--pixels", example)
-    given["pixels"] = normalized(
-        PRESETS.get(pixels) or Pixels(low_high[0], low_high[1]),
-        mean=_numbers(mean, float, "--mean", _CHANNELS, (1, 3)) if mean else None,
-        std=_numbers(std, float, "--std", _CHANNELS, (1, 3)) if std else None,
-        bgr=bgr,
-    )
-    given["image_size"] = _numbers(image_size, int, "--image-size", "H,W, such as 224,224") if image_size else None
-    given["constants"] = dict(_constant(text) for text in constants)
+    given["pixels"] = model_options.parse_pixels(pixels, mean, std, bgr=bgr)
+    given["image_size"] = model_options.parse_image_size(image_size)
+    given["constants"] = model_options.parse_constants(constants)
     export = {name: given.pop(name) for name in ("default", "package", "overwrite", "tf1_compat")}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
@@ -136,23 +118,3 @@ def command(
     for path in (*result.modules.values(), *result.archives):
         echo(f"wrote {path}")
     return EXIT_CONFORMS
-
-
-def _numbers(
-    text: str, kind: Callable[[str], Number], option: str, example: str, counts: Sequence[int] = (2,)
-) -> tuple[Number, ...]:
-    try:
-        numbers = tuple(kind(part) for part in text.split(","))
-        if len(numbers) not in counts:
-            raise ValueError
-    except ValueError:
-        raise UserError(f"{option} must be {example}; it is {text!r}") from None
-    return numbers
-
-
-def _constant(text: str) -> tuple[str, Any]:
-    name, assigned, value = text.partition("=")
-    try:
-        return name, json.loads(value if assigned else "")
-    except ValueError:
-        raise UserError(f"--constant must be NAME=VALUE with a value in JSON; it is {text!r}") from None

@@ -8,7 +8,7 @@ import click
 
 from hubcheck._version import __version__
 
-_COMMANDS = ("validate", "show", "explain", "rules", "diff", "replay", "adapt", "new")
+_COMMANDS = ("validate", "show", "explain", "rules", "diff", "replay", "fix", "adapt", "new")
 
 
 class _LazyGroup(click.Group):

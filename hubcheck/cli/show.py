@@ -87,11 +87,11 @@ def _graph_lines(module: Module, signature: str, folders: tuple[Path, ...]) -> I
         yield click.style(f"{printable(str(module.path))}  {signature}  {_name(variant)}", bold=True)
         marked = [finding for finding in findings if finding.where.variant in (None, variant.name)]
         for line in signature_outline(context, variant, signature, marked):
-            yield from _outline_lines(line)
+            yield from outline_lines(line)
         yield ""
 
 
-def _outline_lines(line: Line) -> Iterator[str]:
+def outline_lines(line: Line) -> Iterator[str]:
     """A layer of the outline: its name, ops, shape and outputs; below it, the findings on it."""
     indent = "  " * (line.depth + 1)
     shape = f"  {Shape(line.dims)}" if line.dims is not None else ""

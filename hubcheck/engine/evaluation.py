@@ -15,6 +15,7 @@ from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, Corroboration, Fault, Skip
 from hubcheck.checks.grouping import distinct
 from hubcheck.engine.findings import Finding, Outcome, build_finding
+from hubcheck.engine.fixable import with_fixes
 from hubcheck.engine.halves import ABSENT, Half, HalfName, combine
 from hubcheck.engine.predicates import author_error, predicate
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION
@@ -139,7 +140,7 @@ class Evaluation:
                 probe[rule.id] = blocked or self.rules.answer(
                     rule, "probe", _evaluate(rule, rule.probe, context, observations), self.static, probe
                 )
-        return self.rules.results(self.static, probe)
+        return self._results(probe)
 
     def without_run(self, reason: str, *, complete: bool, crashed: bool = False) -> Results:
         """Skip what only a run could decide.
@@ -157,7 +158,11 @@ class Evaluation:
         if crashed:
             first = self.rules.first(rule for rule in self.ordered if self._has_run(rule))
             probe[first] = Half("crashed", reason)
-        return self.rules.results(self.static, probe)
+        return self._results(probe)
+
+    def _results(self, probe: Halves) -> Results:
+        outcomes, findings = self.rules.results(self.static, probe)
+        return Results(outcomes, with_fixes(self.context, findings))
 
 
 def evaluate(

@@ -26,7 +26,8 @@ Status = Literal["passed", "failed", "skipped", "ignored", "broken"]
 class Finding:
     """A fault as it is reported: `source` cites the text that the rule stands on.
 
-    `command` is one that fixes it, if there is any; `replay` shows it again, if it was seen in a run.
+    `command` is one that fixes it as told, if there is any; `fix_command` is the `hubcheck fix` that fixes it without
+    being told; `replay` shows it again, if it was seen in a run.
     """
 
     rule: str
@@ -39,6 +40,12 @@ class Finding:
     source: str
     command: str = ""
     replay: str = ""
+    fix_command: str = ""
+
+    @property
+    def is_fixable(self) -> bool:
+        """Whether `hubcheck fix` fixes it."""
+        return bool(self.fix_command)
 
     @property
     def brief(self) -> str:
@@ -99,17 +106,19 @@ def build_finding(rule: Rule, fault: Fault, module: Module, settings: tuple[str,
         wanted=printable(fault.wanted),
         fix=printable(fault.fix or rule.fix),
         source=printable(fault.source or rule.source),
-        command=_command(fault.command),
-        replay=_command(replay),
+        command=shell_command(fault.command),
+        replay=shell_command(replay),
     )
 
 
 def with_more_options(finding: Finding, options: Sequence[str]) -> Finding:
     """Return a finding whose command for `hubcheck replay`, if it has one, has these options too."""
-    return replace(finding, replay=f"{finding.replay} {_command(options)}") if options and finding.replay else finding
+    return (
+        replace(finding, replay=f"{finding.replay} {shell_command(options)}") if options and finding.replay else finding
+    )
 
 
-def _command(arguments: Sequence[str]) -> str:
+def shell_command(arguments: Sequence[str]) -> str:
     """Return a command to paste into a shell, whole: half of it would be another one."""
     return printable(line := shlex.join(arguments), max_length=len(line))
 

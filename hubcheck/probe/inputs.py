@@ -27,6 +27,10 @@ def make_input(spec: InputSpec, seed: int) -> np.ndarray[Any, Any]:
         for index, name in enumerate(spec.images):
             texts[index] = _SENTENCES[_seed_of(name, seed) % len(_SENTENCES)].encode()
         return texts
+    if spec.color:
+        images = np.stack([make_image(name, (*row[:-1], 3), seed) for name in spec.images])
+        color = np.array(spec.color, np.float32)
+        return np.asarray(images @ color[:, :3].T + color[:, 3]).astype(spec.dtype)
     values = np.stack([make_image(name, row, seed) for name in spec.images])
     if spec.dtype == "bool":
         return np.asarray(values > 0.5)

@@ -24,7 +24,8 @@ def module_lines(module: ModuleReport, style: TextStyle) -> Iterator[str]:
     path = click.style(printable(module.path), bold=True)
     for finding in module.failures if style.quiet else module.findings:
         level = click.style(finding.level, fg=LEVEL_COLOURS[finding.level], bold=True)
-        yield f"{path}: {level} {finding.rule}: {finding.message}"
+        fixable = " [fixable]" if finding.is_fixable else ""
+        yield f"{path}: {level} {finding.rule}: {finding.message}{fixable}"
     for outcome in describe.crashes(module):
         yield f"{path}: {click.style('crashed', fg='red', bold=True)} {outcome.rule}: {outcome.crash_title}"
     for text in describe.undecided(module):

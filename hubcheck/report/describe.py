@@ -29,7 +29,7 @@ VERDICTS: tuple[Verdict, ...] = ("conforms", "violates", "incomplete")
 _DISPLAY_NAMES = {"conforms": "passed", "violates": "failed", "broken": "crashed"}
 _COUNTED = ("passed", "failed", "with warnings", "with notes", "skipped", "ignored", "crashed")
 _ONLY_A_RUN = re.compile(r"^only a run shows [^;]*; ")
-_LABELS = ("fix", "or run", "found", "wanted", "spec", "again")
+_LABELS = ("fix", "or run", "fixable", "found", "wanted", "spec", "again")
 
 
 def display_name(word: str) -> str:
@@ -168,7 +168,15 @@ def annotated_file(module: ModuleReport) -> str:
 
 def finding_rows(finding: Finding) -> list[tuple[str, str]]:
     """Return the rows below a finding's message: label and text."""
-    texts = (finding.fix, finding.command, finding.found, finding.wanted, finding.source, finding.replay)
+    texts = (
+        finding.fix,
+        finding.command,
+        finding.fix_command,
+        finding.found,
+        finding.wanted,
+        finding.source,
+        finding.replay,
+    )
     return [(label, text) for label, text in zip(_LABELS, texts, strict=True) if text]
 
 

@@ -117,9 +117,15 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    """Return a finding; the command that fixes or reproduces it, if there is one, is at the end of the fix."""
+    """Return a finding; the command that fixes or reproduces it, if there is one, is at the end of the fix.
+
+    It has `fix_command` only if `hubcheck fix` fixes it.
+    """
     document = asdict(finding)
     command, replay = document.pop("command"), document.pop("replay")
+    document["fixable"] = finding.is_fixable
+    if not finding.is_fixable:
+        del document["fix_command"]
     document["fix"] += f" Or run: {command}" if command else ""
     document["fix"] += f" See it again: {replay}" if replay else ""
     return document

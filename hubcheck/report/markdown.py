@@ -87,7 +87,7 @@ def _section(module: ModuleReport) -> Iterator[tuple[str, int]]:
         lines = [f"- {_SIGNS[finding.level]} **{finding.level} `{finding.rule}`** {where}  "]
         lines.append(f"  {escaped(finding.message)}")
         for label, text in describe.finding_rows(finding):
-            shown = f"`{code(text)}`" if label in ("found", "wanted", "or run", "again") else escaped(text)
+            shown = f"`{code(text)}`" if label in ("found", "wanted", "or run", "fixable", "again") else escaped(text)
             lines.append(f"  - {label}: {shown}")
         yield "\n".join([*lines, "", ""]), 1
     for outcome in describe.crashes(module):

@@ -33,6 +33,7 @@ class TextReport:
     def __init__(self, lines_of: Callable[[ModuleReport, TextStyle], Iterable[str]], style: TextStyle) -> None:
         self._lines_of, self._style = lines_of, style
         self._remarks = Remarks()
+        self._fixes: dict[str, int] = {}
         self._left_out = False
         self._spaced = True
 
@@ -46,6 +47,9 @@ class TextReport:
         """Return the lines of the next module, styled for a terminal."""
         lines = [] if self._style.statistics else list(self._lines_of(module, self._style))
         self._spaced = lines[-1] == "" if lines else self._spaced
+        for finding in module.findings:
+            if finding.is_fixable:
+                self._fixes[finding.fix_command] = self._fixes.get(finding.fix_command, 0) + 1
         self._left_out |= self._style.folded and module.verdict == "conforms" and bool(module.findings)
         if not (self._style.verbose or self._style.quiet):
             self._remarks.add(module)
@@ -102,6 +106,10 @@ class TextReport:
         yield from history_rows(report)
         if names := list(map(printable, written)):
             yield "written", ", ".join(names)
+        if self._fixes:
+            command, count = next(iter(self._fixes)), plural(sum(self._fixes.values()), "finding")
+            more = f", and likewise {plural(len(self._fixes) - 1, 'more module')}" if len(self._fixes) > 1 else ""
+            yield "fixable", f"{count}: {command}{more}"
         if report.exit_code == EXIT_FINDINGS:
             worst = min(summary.rules, key=lambda row: LEVELS.index(row.level))
             yield "next", f"hubcheck explain {worst.rule}"

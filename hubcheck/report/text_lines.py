@@ -72,7 +72,9 @@ def labelled(label: str, text: str, *, indent: int, width: int = WIDTH, colour: 
 def finding_lines(finding: Finding, width: int = WIDTH) -> Iterator[str]:
     """Yield one finding: level, rule and location; what is wrong and how to fix it; found, wanted, source."""
     level = click.style(finding.level, fg=LEVEL_COLOURS[finding.level], bold=True)
-    head, where = f"  {level} {click.style(finding.rule, bold=True)}", printable_lines(describe.location(finding.where))
+    fixable = click.style(" [fixable]", fg="cyan") if finding.is_fixable else ""
+    head = f"  {level} {click.style(finding.rule, bold=True)}{fixable}"
+    where = printable_lines(describe.location(finding.where))
     if len(click.unstyle(head)) + 3 + len(where) <= width:
         yield f"{head}   {click.style(where, dim=True)}"
     else:
@@ -81,6 +83,8 @@ def finding_lines(finding: Finding, width: int = WIDTH) -> Iterator[str]:
     yield from (f"    {line}" for line in _wrapped(printable_lines(finding.message), width - 4))
     marked = dict(zip(("found", "wanted"), differences(finding.found, finding.wanted), strict=True))
     for label, text in describe.finding_rows(finding):
+        if label == "fixable":
+            continue  # the report ends with the command
         is_command = label in ("again", "or run")  # it is not wrapped, so that it can be copied
         wide = max(width, len(text) + 20) if is_command else width
         fits = len(text) <= width - 4 - _LABEL and text.isprintable()

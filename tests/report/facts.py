@@ -221,7 +221,7 @@ def from_text(report: hubcheck.Report) -> Facts:
             key = head[2].removeprefix(f"{report.project_root}/")
             facts.verdicts |= {key: "conforms" if head[1] == "✓" else "violates"}
             facts.counts |= {key: counted(head[3])}
-        elif finding := re.fullmatch(r"  (?:error|warning|note) (\S+)   (.*)", line):
+        elif finding := re.fullmatch(r"  (?:error|warning|note) (\S+)(?: \[fixable\])?   (.*)", line):
             facts.findings.add((key, finding[1], finding[2]))
         elif skipped := re.fullmatch(rf"  skipped  (.*): ({RULES})", line):
             facts.add_reasons(key, "skipped", skipped[2], skipped[1])

@@ -26,10 +26,12 @@ class ImageInput:
     Args:
         pixels: what the network expects of pixel values.
         grayscale: the network takes one channel.
+        open_batch: a batch size that the network's input fixes is not needed by the network itself.
     """
 
     pixels: Pixels | PixelFunction
     grayscale: bool
+    open_batch: bool = False
 
     def convert(self, images: Any) -> Any:
         """Return the network's input for float32 images in [0, 1], [batch, height, width, 3]."""
@@ -73,7 +75,7 @@ class ImageInput:
                 f"{name} has {len(dims)} dimensions, {shape}: images need 4, [batch, height, width, 3]",
                 "image-input/rank",
             )
-        if dims[0] is not None:
+        if dims[0] is not None and not self.open_batch:
             raise AuthorError(
                 f"{name} takes only batches of {dims[0]}, {shape}: export it again with a batch dimension of None",
                 "image-input/batch-size",
@@ -141,13 +143,17 @@ class Network(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What the functions that make modules are asked to take from a network, see `from_keras`."""
+    """What the functions that make modules are asked to take from a network, see `from_keras`.
+
+    `pool` is how features of several positions become one vector: "average" or "max".
+    """
 
     features: str | None
     logits: str | None
     hidden: Sequence[str] | Mapping[str, str]
     classes: tuple[str, ...]
     activation: str | None
+    pool: str | None = None
 
 
 def add_tasks(module: ImageModule, network: Network, image_input: ImageInput, cut: Cut) -> None:
@@ -184,6 +190,9 @@ def add_tasks(module: ImageModule, network: Network, image_input: ImageInput, cu
             if tf.is_tensor(default):
                 if default.shape.rank == 4 and default.shape[1:3] == (1, 1):
                     default = tf.squeeze(default, axis=[1, 2])
+                elif default.shape.rank == 4 and cut.pool is not None:
+                    reduce = tf.reduce_max if cut.pool == "max" else tf.reduce_mean
+                    default = reduce(default, axis=[1, 2])
                 if default.dtype.name in network.cast:
                     default = tf.cast(default, tf.float32)
             results[task] = Outputs(default, by_key)

@@ -34,7 +34,7 @@ def from_file(
     Raises:
         AuthorError: there is no such model, or no module can be made of it.
     """
-    name = architecture or _architecture(path)
+    name = architecture or architecture_after(path)
     if not path.exists():
         raise AuthorError(f"{path}: no such file or folder")
     if path.is_file() and path.suffix.lower() in _KERAS_SUFFIXES:
@@ -117,7 +117,7 @@ def _custom_objects(name: str | None) -> dict[str, Any]:
     return {key: value for key, value in vars(module).items() if callable(value) and not key.startswith("_")}
 
 
-def _architecture(path: Path) -> str:
-    """Return a name for the network, derived from the file's."""
+def architecture_after(path: Path) -> str:
+    """Return a name for a network, derived from that of its file or folder."""
     name = re.sub(r"[^\w.-]+", "_", path.name.removesuffix(".tar.gz").rpartition(".")[0] or path.name)
     return name if re.match("[A-Za-z]", name) else f"Model_{name}"

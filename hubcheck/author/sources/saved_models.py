@@ -16,7 +16,7 @@ from hubcheck.hub.spec import ModuleSpec, load_module_spec
 from hubcheck.module.types import Signature
 
 
-def from_saved_model(
+def from_saved_model(  # noqa: PLR0913 - one for each fact about the model
     path: str | os.PathLike[str],
     *,
     architecture: str,
@@ -33,6 +33,8 @@ def from_saved_model(
     activation: str | None = None,
     grayscale: bool = False,
     description: str = "",
+    open_batch: bool = False,
+    pool: str | None = None,
 ) -> ImageModule:
     """Make a module of a SavedModel: TF2 SavedModel, TF1 SavedModel or TF1 Hub format, a folder or an archive.
 
@@ -58,6 +60,8 @@ def from_saved_model(
         tags: the graph variant to use.
         image_size: height and width in pixels, where the model does not fix them.
         classes, activation, grayscale, description: as for `from_keras`.
+        open_batch: take batches of any size although the SavedModel's input fixes one; its graph must not depend on it.
+        pool: how features [batch, rows, columns, n] become [batch, n]: "average" or "max".
 
     Returns:
         An ImageModule, ready for `export`.
@@ -71,8 +75,10 @@ def from_saved_model(
         from hubcheck.author.sources.saved_model_graph import SavedModelGraph
     except ImportError as error:
         raise missing_tensorflow(error) from error
-    image_input = ImageInput(as_pixels(pixels), grayscale)
-    cut = Cut(features, logits, hidden, read_classes(classes), activation)
+    if pool not in (None, "average", "max"):
+        raise AuthorError(f"pool must be 'average' or 'max', not {pool!r}", "output/rank")
+    image_input = ImageInput(as_pixels(pixels), grayscale, open_batch)
+    cut = Cut(features, logits, hidden, read_classes(classes), activation, pool)
     try:
         spec = load_module_spec(path)
     except (ValueError, OSError) as error:

@@ -27,7 +27,9 @@ which randomness may explain. stateful: if the signatures of what is loaded may 
 class InputSpec:
     """One input tensor of a call: the named test images, one per row, with values from `low` to `high`.
 
-    `shape` is fully defined. `value` is that of a scalar argument, such as `training`, which takes no images.
+    `shape` is fully defined. `value` is that of a scalar argument, such as `training`, which takes no images. `color`
+    has a row for each channel: the weights of red, green and blue of the image, and what is added to their sum; it
+    takes the place of `low` and `high`.
     """
 
     dtype: str
@@ -36,6 +38,7 @@ class InputSpec:
     low: float = 0.0
     high: float = 1.0
     value: bool | float | None = None
+    color: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def _step(data: dict[str, Any]) -> Step:
     if data.pop("step") == "load":
         return LoadStep(**{**data, "tags": tuple(data["tags"])})
     inputs = {
-        key: InputSpec(**{**spec, "shape": tuple(spec["shape"]), "images": tuple(spec["images"])})
+        key: InputSpec(**{**spec, **{name: tuple(spec[name]) for name in ("shape", "images", "color")}})
         for key, spec in data["inputs"].items()
     }
     lists = {name: tuple(data[name]) for name in ("keep", "size")}
