@@ -34,8 +34,8 @@ def duplicates(context: Context, *, least_elements: int) -> Iterator[CheckItem]:
         )
 
 
-def unused(context: Context, *, most_share: float) -> Iterator[CheckItem]:
-    """At most `most_share` of the checkpoint's bytes belong to entries that nothing reads.
+def unused(context: Context, *, most_share: float, least_bytes: int) -> Iterator[CheckItem]:
+    """At most `most_share` of the checkpoint's bytes, or less than `least_bytes`, belong to entries that nothing reads.
 
     Copies of entries that are read are left to module/duplicate-weights. Counters of steps and saves and the seeds of
     random generators are no weights: TensorFlow and Keras track them, whether they are read or not.
@@ -61,7 +61,7 @@ def unused(context: Context, *, most_share: float) -> Iterator[CheckItem]:
         if key not in read and (entry.slices or (entry.dtype, entry.shape, entry.crc32c) not in needed)
     }
     total, lost = sum(entry.size for entry in entries.values()), sum(spare.values())
-    if lost > most_share * total:
+    if lost > most_share * total and lost >= least_bytes:
         largest = sorted(spare, key=lambda key: (-spare[key], key))
         details = {
             "spare": f"{lost:,} of {total:,} bytes",
