@@ -22,6 +22,7 @@ FailureKind = Literal[
     "crash",
     "protocol",
     "memory",
+    "compiler",
     "deadline",
     "killed",
     "internal",
@@ -34,11 +35,12 @@ the signature that needs it. reference: an output is a TF1 reference. data: the 
 or table was not initialized.
 kernel: an op has no kernel for this device. pinned: an op is pinned to a device that is not here. gradient: an op has
 no gradient. crash: the module's code ended the worker. protocol: the worker sent what no worker sends. memory,
-deadline, killed, internal: those of LIMITS.
+compiler, deadline, killed, internal: those of LIMITS.
 """
 
-LIMITS: frozenset[FailureKind] = frozenset({"memory", "deadline", "killed", "internal"})
-"""What says nothing about the module: it ran out of memory or time, something ended its worker, or a check failed."""
+LIMITS: frozenset[FailureKind] = frozenset({"memory", "compiler", "deadline", "killed", "internal"})
+"""What says nothing about the module: it ran out of memory or time, XLA has no compiler for the GPU here, something
+ended its worker, or a check failed."""
 
 Purpose = Literal[
     "pictures",

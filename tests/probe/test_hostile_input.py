@@ -72,6 +72,11 @@ def test_any_packet_of_a_server_is_an_event_or_raises_bad_packet(packet):
         assert isinstance(event, control.Ready | control.Fatal | control.Ended)
 
 
+def test_a_machine_without_a_compiler_for_its_gpu_tells_nothing_of_the_module():
+    text = "Autotuner could not compile any configs for HLO: %cudnn-conv.2 = (f32[5,16,16,8]) custom-call(%pad)"
+    assert failure_from_error("InternalError", text).kind in LIMITS
+
+
 @pytest.mark.parametrize("character", ["x", "\x01", "\ud800", "é", "\U0001f600"])
 def test_a_packet_is_cut_after_it_is_encoded(character):
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

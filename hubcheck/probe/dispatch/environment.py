@@ -33,6 +33,8 @@ _DEVICES = {
         "NVIDIA_TF32_OVERRIDE": "0",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "TF_CUDNN_USE_AUTOTUNE": "0",
+        # A worker starts no program, so XLA cannot start ptxas; the driver compiles, too.
+        "XLA_FLAGS": "--xla_gpu_unsafe_fallback_to_driver_on_ptxas_not_found=true",
     },
 }
 

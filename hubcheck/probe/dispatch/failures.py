@@ -43,6 +43,9 @@ _BY_MESSAGE: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     ),
 )
 _NO_MEMORY = re.compile(r"OOM when allocating|[Oo]ut of memory|bad_alloc|MemoryError|failed to allocate memory")
+_NO_COMPILER = re.compile(
+    r"No PTX compilation provider|Autotuner could not compile any configs|Couldn't get ptxas/nvlink version"
+)
 _NODE_MARK = re.compile(r"\{\{[^{}]{0,1000}\}\} ?")
 _OP_MARK = re.compile(r" ?\[Op:[^\[\]]{0,1000}\](?: name: )?")
 
@@ -92,6 +95,8 @@ def failure_from_error(kind: str, message: str) -> Failure:
     if kind in ("ResourceExhaustedError", "MemoryError") or _NO_MEMORY.search(message):
         hint = "; make it smaller, or raise memory-mb in the configuration"
         return Failure("memory", f"ran out of memory: {one_line(text, 300)}{hint}", name)
+    if _NO_COMPILER.search(message):
+        return Failure("compiler", "XLA cannot compile it for the GPU here: it has no ptxas that it may start", name)
     known = next((known for known, pattern in _BY_MESSAGE if pattern.search(f"{kind}: {message}")), None)
     return Failure(known or "error", f"{one_line(kind, 60)}: {text}", name)
 
