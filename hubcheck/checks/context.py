@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from hubcheck.checks.faults import Where
 from hubcheck.graph.variant_analysis import VariantAnalysis
@@ -12,9 +12,10 @@ from hubcheck.module.types import Module, Signature, Trace, Variant
 from hubcheck.rulebook.contract import SignatureContract, TensorContract, contracted_inputs
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
 from hubcheck.rulebook.interfaces import Interface, interfaces
+from hubcheck.util.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Context:
     """A module and what it is checked against.
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import CheckItem, Corroboration, Fault
-from hubcheck.probe.observations import Observations
+
+if TYPE_CHECKING:
+    from hubcheck.probe.observations import Observations
 
 ProbeCheck = Callable[..., Iterator[CheckItem]]
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from hubcheck.rulebook.levels import Level
+from hubcheck.util.record import record
 
 Side = Literal["inputs", "outputs"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Node:
     """A node of the graph, in the library function `function` or (None) in the main graph."""
 
@@ -20,7 +21,7 @@ class Node:
     function: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Where:
     """The place of a fault, as narrow as it is known."""
 
@@ -32,7 +33,7 @@ class Where:
     node: Node | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fault:
     """What a check found wrong.
 
@@ -70,12 +71,12 @@ class Fault:
     varies: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Checked:
     """The check looked at something that the rule is about. A rule of which nothing was checked has not passed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Corroboration:
     """A note on a finding of the files, at the same place, that a run adds: "confirmed by a run"."""
 
@@ -83,7 +84,7 @@ class Corroboration:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Skip:
     """Why there is no answer. A plain Skip counts only if the check yields neither a Fault nor a Checked.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.corroboration import corroborating
@@ -11,8 +12,10 @@ from hubcheck.checks.judged import without_callable
 from hubcheck.checks.places import node_of, where_in
 from hubcheck.checks.targets import failure_fault, not_called, place_of, replay_of
 from hubcheck.graph.gradients import blocking_nodes
-from hubcheck.probe.observations import Observations, Run
 from hubcheck.util.text import listed, plural
+
+if TYPE_CHECKING:
+    from hubcheck.probe.observations import Observations, Run
 
 _NO_VARIABLES = Skip("there is no variable to train")
 

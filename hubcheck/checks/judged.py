@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Side, Skip, Where
 from hubcheck.graph.entry_points import EntryPoint
-from hubcheck.probe.observations import ProbeTarget
 from hubcheck.rulebook.interfaces import RESULT, Interface
+
+if TYPE_CHECKING:
+    from hubcheck.probe.observations import ProbeTarget
 
 
 def where_of(interface: Interface, side: Side | None = None, key: str | None = None) -> Where:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
@@ -13,7 +14,9 @@ from hubcheck.graph.dataflow.unknown_ops import UnknownOp
 from hubcheck.graph.entry_points import DEFAULT, EntryPoint
 from hubcheck.graph.variant_analysis import VariantAnalysis
 from hubcheck.module.types import Variant
-from hubcheck.probe.observations import ProbeTarget
+
+if TYPE_CHECKING:
+    from hubcheck.probe.observations import ProbeTarget
 
 
 def linear_scores(context: Context, *, signature: str) -> Iterator[CheckItem]:

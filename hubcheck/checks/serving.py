@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip, Where
 from hubcheck.checks.precision import tolerance
 from hubcheck.checks.targets import failure_fix, failure_text, not_called, place_of, replay_of
 from hubcheck.graph.devices.placement import is_compiled, must_compile
-from hubcheck.probe.observations import Failure, Observations, ProbeTarget, Run
 from hubcheck.probe.tolerances import SAME_LOADER
 from hubcheck.util.numbers import difference, percent
+
+if TYPE_CHECKING:
+    from hubcheck.probe.observations import Failure, Observations, ProbeTarget, Run
 
 _FIXES = {
     "pinned": "Export it without device pins (no tf.device, or clear_devices=True): sessions obey them.",

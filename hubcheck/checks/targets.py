@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Side, Skip, Where
 from hubcheck.checks.judged import interface_of_target
-from hubcheck.probe.observations import Failure, Observations, ProbeTarget, Purpose
+
+if TYPE_CHECKING:
+    from hubcheck.probe.observations import Failure, Observations, ProbeTarget, Purpose
 
 _FIXES = {
     "op": "Export it without the library that adds the op, or have consumers import that library before loading.",

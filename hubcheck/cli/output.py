@@ -21,7 +21,6 @@ from hubcheck.engine.reports import EXIT_USAGE, Report, worst_exit
 from hubcheck.report.formats import Output, pieces
 from hubcheck.run.report_lines import ReportSpool
 from hubcheck.run.resolved import ResolvedOptions
-from hubcheck.util.atomic import write_atomic
 from hubcheck.util.errors import UserError
 from hubcheck.util.text import conjunction, printable_lines, without_credentials
 
@@ -103,6 +102,8 @@ def _write(report: Report, printing: Printing, errors: list[UserError]) -> list[
                 _write_to_stderr(report, target.format)
                 continue
             else:
+                from hubcheck.util.atomic import write_atomic
+
                 write_atomic(target.file, pieces(report, target.format))
         except UserError as error:
             errors.append(error)

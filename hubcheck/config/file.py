@@ -6,7 +6,7 @@ Paths in it are relative to its folder.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,13 +17,14 @@ from hubcheck.module.uri import is_uri
 from hubcheck.rulebook.convention import Convention
 from hubcheck.rulebook.levels import Level
 from hubcheck.util.data_files import DataFileError
+from hubcheck.util.record import record
 
 _RUN_LIMITS = ("timeout", "memory-mb")
 """Limits of running modules; the others limit how much of them is read."""
 _OWN_FILE, _SHARED_FILE = "hubcheck.toml", "pyproject.toml"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PolicyEntry:
     """Rules that are selected, ignored or expected to fail for the modules at `path`, and why.
 
@@ -40,7 +41,7 @@ class PolicyEntry:
         return path_pattern(self.path, self.folder).fullmatch(absolute_key(key, self.folder)) is not None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Config:
     """A configuration file; what it leaves out is None or empty.
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from hubcheck.util.record import record
 
 Kind = Literal["breaking", "additive", "note"]
 DiffVerdict = Literal["compatible", "additive", "breaking"]
 KINDS: tuple[Kind, ...] = ("breaking", "additive", "note")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Change:
     """One change, and what it means for consumers of the old version."""
 
@@ -21,7 +22,7 @@ class Change:
     new: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Agreement:
     """How far the values of both versions agree, for the same images.
 
@@ -43,7 +44,7 @@ class Agreement:
     fails: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Diff:
     """The comparison of two versions. `incomplete` is the reason if values should have been compared but were not."""
 

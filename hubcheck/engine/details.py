@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from hubcheck.util.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DiagramStep:
     """One step on the data path from the images to the outputs: a node, or a name scope around the steps below it.
 
@@ -24,7 +26,7 @@ class DiagramStep:
     is_scope: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SignatureDetails:
     """One signature of a variant, or one trace of its callable.
 
@@ -44,7 +46,7 @@ class SignatureDetails:
         return self.signature or f"__call__ ({self.trace})"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Histogram:
     """Counts of output values in equal bins; `constant_share` is the share of entries that are equal for all images."""
 
@@ -56,7 +58,7 @@ class Histogram:
     constant_share: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ImageOutput:
     """What a signature returned for one image: the range of the values, and the share of those that are 0.
 
@@ -70,7 +72,7 @@ class ImageOutput:
     classes: tuple[tuple[str, float], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InputImage:
     """An image that the module was run on, as a PNG file, with what each signature returned for it."""
 
@@ -79,7 +81,7 @@ class InputImage:
     outputs: tuple[ImageOutput, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ModuleDetails:
     """What the HTML report shows of a module beside the findings."""
 

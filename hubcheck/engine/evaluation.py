@@ -6,9 +6,8 @@ fault makes one finding.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from hubcheck.checks.context import Context
@@ -21,6 +20,7 @@ from hubcheck.engine.predicates import author_error, predicate
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION
 from hubcheck.rulebook.levels import LEVELS
 from hubcheck.rulebook.rules import Rule, matching
+from hubcheck.util.record import record
 from hubcheck.util.walk import gc_paused
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Results(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RuleSelection:
     """The rules to evaluate.
 
@@ -107,7 +107,7 @@ class RuleSelection:
         return list(ordered.values())
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Evaluation:
     """What the files of a module decide. One of `with_observations` and `without_run` completes it."""
 
@@ -240,6 +240,8 @@ def _evaluate(rule: Rule, check: str, context: Context, *observed: Observations)
         faults = [item for item in items if isinstance(item, Fault)]
         findings = tuple(build_finding(rule, fault, context.module, settings) for fault in faults)
     except Exception as error:
+        import traceback
+
         rule_error = author_error(check, error)
         return Half("crashed", rule_error or traceback.format_exc(), rule_error=rule_error is not None)
     corroborations = tuple(item for item in items if isinstance(item, Corroboration))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from hubcheck.checks.faults import Fault, Node, Where
 from hubcheck.rulebook.levels import Level
+from hubcheck.util.record import record
 from hubcheck.util.text import printable
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ FIELD = re.compile(r"\{(\w+)\}")
 Status = Literal["passed", "failed", "skipped", "ignored", "broken"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finding:
     """A fault as it is reported: `source` cites the text that the rule stands on.
 
@@ -53,7 +53,7 @@ class Finding:
         return f"{self.rule}: {self.message}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Outcome:
     """What became of one rule on one module.
 
@@ -120,6 +120,8 @@ def with_more_options(finding: Finding, options: Sequence[str]) -> Finding:
 
 def shell_command(arguments: Sequence[str]) -> str:
     """Return a command to paste into a shell, whole: half of it would be another one."""
+    import shlex  # slow to import
+
     return printable(line := shlex.join(arguments), max_length=len(line))
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from hubcheck.checks.faults import Corroboration
 from hubcheck.engine.findings import Finding, Status
+from hubcheck.util.record import record
 
 HalfName = Literal["static", "probe"]
 HalfVerdict = Literal["passed", "failed", "undecided", "inapplicable", "blocked", "crashed", "not-run"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Half:
     """The conclusion of the static or the probe half of a rule.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from hubcheck.engine import rendering
 from hubcheck.engine.findings import Finding, Outcome
 from hubcheck.module.formats import Format
 from hubcheck.rulebook.levels import LEVELS, Level
+from hubcheck.util.record import record
 
 if TYPE_CHECKING:
     from hubcheck.engine.details import ModuleDetails
@@ -26,7 +26,7 @@ _NOT_COUNTING: dict[NotCounting, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceRun:
     """Whether the module was run on a device, and if not, why."""
 
@@ -35,7 +35,7 @@ class DeviceRun:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Suppressed:
     """A finding that does not count, because of the configuration or the baseline."""
 
@@ -44,7 +44,7 @@ class Suppressed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unchecked:
     """The rules that a fault kept from being checked, wholly or in part, although the fault itself does not count.
 
@@ -63,7 +63,7 @@ class Unchecked:
         return f"{self.need}, {_NOT_COUNTING[self.why]}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ModuleReport:
     """Everything that was found about one module.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,6 +42,8 @@ def author_error(name: str, error: Exception) -> str | None:
         code = predicate(name).__code__
     except (UnknownPredicate, AttributeError):
         return message
+    import traceback  # slow to import
+
     # The innermost line of the author's file, not of a library that it calls.
     frames = traceback.walk_tb(error.__traceback__)
     lines = [line for frame, line in frames if frame.f_code.co_filename == code.co_filename]

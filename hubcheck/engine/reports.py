@@ -8,7 +8,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hubcheck.engine import rendering
@@ -17,6 +17,7 @@ from hubcheck.engine.history import History
 from hubcheck.engine.module_report import ModuleReport, SuppressionKind, Verdict
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
 from hubcheck.rulebook.levels import Level
+from hubcheck.util.record import record
 from hubcheck.util.text import printable_lines
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def worst_exit(*codes: int) -> int:
     return max(codes, key=_PRECEDENCE.index)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RuleCount:
     """How many modules fail a rule, and with how many findings of a level."""
 
@@ -55,7 +56,7 @@ class Worst(NamedTuple):
     key: str
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Summary:
     """Counts over the modules of a run, updated report by report so that the reports need not stay in memory.
 
@@ -136,7 +137,7 @@ class FindingsError(AssertionError):
         self.findings = findings
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Report:
     """The reports of all modules, in the order of the paths.
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.module.tensors import Tensor
 from hubcheck.module.types import ObjectGraph, Signature, Trace
+from hubcheck.util.record import record
 
 DEFAULT = "default"
 """The key of the output that the convention is about."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(eq=False)
 class EntryPoint:
     """A signature, or (`signature` is None) a trace of the callable, in the inlined graph.
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from hubcheck.util.record import record
 
 GIB = 1 << 30
 _SMALL = 1 << 20
@@ -37,7 +38,7 @@ class Limit(NamedTuple):
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadLimits:
     """The bounds that a user can set, far above what exporters write. A finding that one of them causes names it.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+from hubcheck.util.record import record
 
 Encoding = Literal["dense", "sparse", "composite"]
 
@@ -76,7 +77,7 @@ class CheckpointEntry(NamedTuple):
         return math.prod(dim or 0 for dim in self.shape.dims or ())
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(eq=False)
 class Checkpoint:
     """The index of a V2 checkpoint (`variables/variables.index`)."""
 

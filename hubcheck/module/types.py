@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from hubcheck.module.module_files import ModuleFiles
 from hubcheck.module.tensors import Checkpoint, Shape, Slice, Tensor
 from hubcheck.module.uri import ModuleSource
 from hubcheck.util.errors import UserError
+from hubcheck.util.record import record
 
 
 class Signature(NamedTuple):
@@ -53,7 +54,7 @@ class Variable(NamedTuple):
     node: int | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(eq=False)
 class Variant:
     """A MetaGraph: a GraphDef, a SaverDef; `init_op` names the tensor or node that loaders run after restoring."""
 
@@ -142,7 +143,7 @@ class Function(NamedTuple):
         return min((tuple(trace.arguments) for trace in self.traces), key=len, default=())
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(eq=False)
 class ObjectGraph:
     """The Python object that a TF2 SavedModel restores.
 
@@ -194,7 +195,7 @@ class Archive(NamedTuple):
     root: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(eq=False)
 class Module:
     """The facts about a module that are known before it runs.
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from hubcheck.util.record import record
 from hubcheck.util.text import without_credentials
 
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+(://|::)")
 _RESERVED = "/:@!$&'()*+,;=?#[]%~"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@record
 class Uri:
     """A URI, or a chain of URIs: `zip://m::https://host/modules.zip`."""
 
     uri: str
+
+    def __lt__(self, other: Uri) -> bool:
+        return self.uri < other.uri
 
     @property
     def scheme(self) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.links import OWN_FILES, LinkPolicy
 from hubcheck.remote.open_archives import OpenArchives
+from hubcheck.util.record import record
 from hubcheck.util.resources import cache_folder
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FetchOptions:
     """How modules are read and downloaded.
 

@@ -15,7 +15,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +23,7 @@ from hubcheck.module.uri import Uri
 from hubcheck.remote.fetch_options import FetchOptions
 from hubcheck.util.errors import Unreachable, UserError
 from hubcheck.util.locks import private_folder
+from hubcheck.util.record import record
 from hubcheck.util.resources import cache_folder, child_environment
 
 _TIMEOUT_S = 3600
@@ -34,7 +34,7 @@ _KAGGLE_PAGE = re.compile(
 _KAGGLE_HANDLE = re.compile(r"[^/]+/[^/]+/[^/]+/[^/]+(/\d+)?")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Client:
     """The client of a hub.
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from hubcheck.module.uri import Uri
 from hubcheck.util.errors import Unreachable
+from hubcheck.util.record import record
 
 _CLOCK_STEP = 2
 """Seconds after which a modification time identifies the content: most servers count whole seconds."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FileInfo:
     """What a server declares about a file.
 
@@ -44,7 +45,7 @@ class FileInfo:
         return json.dumps([self.size, sorted(self.tags.items()), sorted(self.times.items())])
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Listing:
     """The content of a folder: names of folders, and of files with their FileInfo if the listing includes it."""
 

@@ -6,7 +6,6 @@ the text is verbose.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 
 import click
@@ -47,7 +46,7 @@ def module_lines(module: ModuleReport, style: TextStyle) -> Iterator[str]:
         lines += labelled(label, text, indent=2, width=style.width)
     for outcome in describe.crashes(module):
         lines.append(click.style(f"  {outcome.crash_title}:", fg="red", bold=True))
-        lines.append(textwrap.indent(printable_lines(outcome.reason or ""), "    "))
+        lines += [f"    {line}".rstrip() for line in printable_lines(outcome.reason or "").splitlines()]
     yield from [*lines, ""] if lines else []
 
 

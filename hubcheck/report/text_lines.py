@@ -6,14 +6,13 @@ Uses click and textwrap instead of rich, whose import alone would take a sixth o
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import click
 
 from hubcheck.engine.findings import Finding
 from hubcheck.report import describe
+from hubcheck.util.record import record
 from hubcheck.util.text import printable_lines
 
 WIDTH = 80
@@ -22,7 +21,7 @@ _LABEL = 9
 _TOKENS = re.compile(r"([\[\](), ]+)")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TextStyle:
     """How much text there is.
 
@@ -119,4 +118,8 @@ def _marked(parts: list[str], marks: list[bool], colour: str) -> str:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
+    if 0 < len(text) <= width and text.isprintable() and text == text.strip():
+        return [text]
+    import textwrap  # slow to import
+
     return textwrap.wrap(text, width, break_on_hyphens=False)

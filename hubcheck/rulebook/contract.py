@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hubcheck.module.tensors import Tensor
 from hubcheck.module.types import Module, Signature
 from hubcheck.util import resources
+from hubcheck.util.compiled import compiled
 from hubcheck.util.data_files import DataFileError, LazyRegistry, read_toml, validate_schema
 
 Size = tuple[int, int]
@@ -80,7 +82,13 @@ def load_contracts(*folders: Path) -> LazyRegistry[SignatureContract]:
         if contract.name in shipped or contract.name in own:
             raise DataFileError(file, "name", f"signature {contract.name!r} is defined already")
         own[contract.name] = contract
-    return LazyRegistry(shipped, lambda file: _contract(read_toml(file)), own)
+    return LazyRegistry(shipped, lambda file: _contract(_shipped_data()[str(file)]), own)
+
+
+@cache
+def _shipped_data() -> Mapping[str, Any]:
+    files = list(map(str, _files(resources.folder("rules"))))
+    return compiled("signatures", files, lambda file: read_toml(Path(file)))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
 from hubcheck.util import resources
+from hubcheck.util.record import record
 
 _CONTEXT = 2
 _MAX_CHANGED = 0.75
 """A diff of a larger share of the script's lines is no easier to read than the script."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Example:
     """A publishing script.
 

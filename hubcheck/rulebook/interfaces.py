@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from hubcheck.module.tensors import Tensor
 from hubcheck.module.types import Module, ObjectGraph, Signature, Trace, Variant
 from hubcheck.rulebook.contract import SignatureContract
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
+from hubcheck.util.record import record
 
 RESULT = "default"
 """What a contract calls the result, which is the only one of a callable."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Interface:
     """What consumers call, and the contract that it is held to.
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from hubcheck.module.uri import ModuleSource, is_in_memory, local_path
 from hubcheck.remote.sources import open_source
 from hubcheck.run.resolved import Keep, ResolvedOptions
 from hubcheck.util.errors import ModuleUnavailable, UserError
+from hubcheck.util.record import record
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -113,7 +113,7 @@ def unchecked_report(source: ModuleSource, error: Exception, plan: ResolvedOptio
     return _finish(_unread(source, plan, error, ExitStack()), plan)
 
 
-@dataclass(slots=True, eq=False)
+@record(eq=False, frozen=False)
 class _Pending:
     """A module that was read and checked statically, which took `seconds`.
 
@@ -174,6 +174,8 @@ def _unread(source: ModuleSource, plan: ResolvedOptions, error: Exception, resou
     if isinstance(error, UserError | ModuleUnavailable):
         results = unavailable(plan.rules, selected, str(error))
     else:
+        import traceback
+
         results = internal_error(plan.rules, selected, "".join(traceback.format_exception(error)))
     context = Context(Module(path=source, format=None, file=""), plan.contracts, convention=plan.convention)
     return _Pending(0.0, source, context, results, resources, error=error)

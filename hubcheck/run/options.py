@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubcheck.module.limits import ReadLimits
 from hubcheck.rulebook.convention import Convention
 from hubcheck.rulebook.levels import Level
+from hubcheck.util.record import record
 
 if TYPE_CHECKING:
     from hubcheck.config.file import Config
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from hubcheck.sandbox.policy import Mode
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Options:
     """The options of `hubcheck validate`; what is not set is taken from `config`, if there is one.
 

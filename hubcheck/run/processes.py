@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +31,7 @@ from hubcheck.run.resolved import Keep, ResolvedOptions
 from hubcheck.sandbox.processes import memory_of
 from hubcheck.util.errors import ModuleUnavailable
 from hubcheck.util.locks import remove_all_abandoned
+from hubcheck.util.record import record
 from hubcheck.util.resources import child_environment
 
 NOT_VISIBLE = b"not visible\n"
@@ -69,7 +70,7 @@ def reports(
         pool.shutdown(cancel_futures=True)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadingBounds:
     """What a worker may take to check one module from its files: seconds, and bytes of memory."""
 

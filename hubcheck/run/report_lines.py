@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import zlib
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass, replace
@@ -42,6 +40,8 @@ class ReportSpool(Sequence[ModuleReport]):
         if not self._compressed and self._write(text):
             self._ends.append(self._ends[-1] + len(text))
         else:
+            import zlib
+
             self._compressed.append(zlib.compress(text, 1))
 
     def _write(self, text: bytes) -> bool:
@@ -73,6 +73,8 @@ class ReportSpool(Sequence[ModuleReport]):
             return self._in_memory[position]
         position -= len(self._in_memory)
         if position >= len(self._ends) - 1:
+            import zlib
+
             return report_from(zlib.decompress(self._compressed[position - len(self._ends) + 1]))
         assert self._file is not None
         self._file.seek(self._ends[position])
@@ -106,6 +108,8 @@ def report_from(text: bytes) -> ModuleReport:
 def _plain(value: Any) -> Any:
     """Records and bytes as what JSON has."""
     if isinstance(value, bytes):
+        import base64
+
         return base64.b64encode(value).decode()
     if is_dataclass(value):
         return {name: getattr(value, name) for name in value.__dataclass_fields__}
@@ -116,6 +120,8 @@ def _plain(value: Any) -> Any:
 def _maker(kind: Any) -> Callable[[Any], Any] | None:
     """Return what makes a value of a type from plain data; None if the data is the value."""
     if kind is bytes:
+        import base64
+
         return base64.b64decode
     if get_origin(kind) in (Union, UnionType):
         (kind,) = (one for one in get_args(kind) if one is not type(None))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from hubcheck.rulebook.rules import Rule, load_rules, matching, select, under
 from hubcheck.run.options import Options, with_configuration
 from hubcheck.run.report_lines import ReportSpool
 from hubcheck.util.errors import UserError
+from hubcheck.util.record import record
 
 if TYPE_CHECKING:
     from hubcheck.config.policy import Policy
@@ -34,7 +35,7 @@ Keep = Callable[[ModuleSource, ModuleReport], object]
 """Called with a report as soon as it is made, in any order and from any thread."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResolvedOptions:
     """Options with everything that they name loaded.
 

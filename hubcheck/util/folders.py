@@ -7,7 +7,6 @@ than the system allows.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -82,6 +81,8 @@ def remove_folder(folder: Path) -> None:
     The folder must not change meanwhile.
     """
     if not {os.open, os.rename, os.rmdir, os.unlink} <= os.supports_dir_fd:
+        import shutil  # slow to import
+
         shutil.rmtree(folder, ignore_errors=True)
         return
     with suppress(OSError):

@@ -5,9 +5,7 @@ Closing its file or the end of the process releases a lock.
 
 from __future__ import annotations
 
-import glob
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,7 +52,7 @@ def private_folder(
     It is made in `parent`, by default the folder for temporary files. Folders with the same parent and prefix whose
     processes are gone are removed first; `rescue` is called with each of them before.
     """
-    parent = parent or Path(tempfile.gettempdir())
+    parent = parent or _temporary()
     remove_abandoned(parent, prefix, rescue)
     folder, lock = _locked_folder(parent, prefix)
     try:
@@ -68,7 +66,11 @@ def private_folder(
 
 def remove_abandoned(parent: Path, prefix: str, rescue: Callable[[Path], object] | None = None) -> None:
     """Remove the private folders in `parent` whose processes are gone; `rescue` is called with each of them before."""
-    for folder in parent.glob(f"{glob.escape(prefix)}*"):
+    try:
+        found = [file for file in parent.iterdir() if file.name.startswith(prefix)]
+    except OSError:
+        return
+    for folder in found:
         with suppress(OSError):
             _remove_if_abandoned(folder, rescue)
 
@@ -76,13 +78,21 @@ def remove_abandoned(parent: Path, prefix: str, rescue: Callable[[Path], object]
 def remove_all_abandoned(parent: Path | None = None) -> None:
     """Remove what killed processes have left of archives and modules, by default in the folder for temporary files."""
     for prefix in (UNPACKED, SNAPSHOT):
-        remove_abandoned(parent or Path(tempfile.gettempdir()), prefix)
+        remove_abandoned(parent or _temporary(), prefix)
+
+
+def _temporary() -> Path:
+    import tempfile  # slow to import
+
+    return Path(tempfile.gettempdir())
 
 
 def _locked_folder(parent: Path, prefix: str) -> tuple[Path, IO[str]]:
     """Return a new folder and its lock. Until the lock is taken, another process may consider the folder abandoned and
     remove it; then another folder is made."""
     while True:
+        import tempfile
+
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         with suppress(FileNotFoundError):
             lock = (folder / _LOCK).open("w")

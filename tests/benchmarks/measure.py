@@ -34,17 +34,17 @@ def measure(group: Group, trees: list[Path]) -> dict[Name, Figures]:
                 figures = _once(command, tree)
                 for figure, value in figures.items() if turn else ():
                     seen.setdefault((tree, name), {}).setdefault(figure, []).append(value)
-    for (tree, name), figures in seen.items():
+    for (tree, name), known in seen.items():
         if group.commands[name].counts and (count := _instructions(group.commands[name], tree)) is not None:
-            figures["instructions"] = [count]
+            known["instructions"] = [count]
     return seen
 
 
 def _once(command: Command, tree: Path) -> dict[str, float]:
-    with tempfile.TemporaryFile() as out:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryDirectory() as empty:
         begin = time.perf_counter()
         process = subprocess.Popen(
-            command.arguments, stdout=out, stderr=subprocess.DEVNULL, env=_environment(command, tree)
+            command.arguments, stdout=out, stderr=subprocess.DEVNULL, env=_environment(command, tree), cwd=empty
         )
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begin

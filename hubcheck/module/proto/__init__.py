@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from google.protobuf.internal import api_implementation
 from google.protobuf.message import DecodeError, Message
 
 __all__ = ["DecodeError", "Message", "message_class", "parse", "parse_collection", "parse_text"]
@@ -19,18 +19,47 @@ __all__ = ["DecodeError", "Message", "message_class", "parse", "parse_collection
 _DESCRIPTORS = Path(__file__).with_name("saved_model.desc")
 
 
+# protobuf's own factory imports thirty modules for the implementation in Python, which is seldom the one in use.
+_upb: Any = api_implementation.__dict__["_c_module"] if api_implementation.Type() == "upb" else None
+
+
 @cache
-def _pool() -> descriptor_pool.DescriptorPool:
-    pool = descriptor_pool.DescriptorPool()
-    for file in descriptor_pb2.FileDescriptorSet.FromString(_DESCRIPTORS.read_bytes()).file:
-        pool.AddSerializedFile(file.SerializeToString())
+def _pool() -> Any:
+    if _upb is not None:
+        pool = _upb.DescriptorPool()
+    else:
+        from google.protobuf.descriptor_pool import DescriptorPool
+
+        pool = DescriptorPool()
+    for file in _files(_DESCRIPTORS.read_bytes()):
+        pool.AddSerializedFile(file)
     return pool
+
+
+def _files(data: bytes) -> Iterator[bytes]:
+    """Yield the files of a FileDescriptorSet: for each a tag of one byte, its length, and its bytes."""
+    position = 0
+    while position < len(data):
+        length = shift = 0
+        while True:
+            position += 1
+            length |= (data[position] & 0x7F) << shift
+            shift += 7
+            if data[position] < 0x80:
+                break
+        yield data[position + 1 : position + 1 + length]
+        position += 1 + length
 
 
 @cache
 def message_class(name: str) -> Any:
     """Return the class of the message `tensorflow.<name>` in hubcheck's own schema; raise KeyError if it has none."""
-    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"tensorflow.{name}"))
+    descriptor = _pool().FindMessageTypeByName(f"tensorflow.{name}")
+    if _upb is not None:
+        return _upb.MessageMeta(name, (Message,), {"DESCRIPTOR": descriptor, "__module__": None})
+    from google.protobuf.message_factory import GetMessageClass
+
+    return GetMessageClass(descriptor)
 
 
 def parse(name: str, data: bytes) -> Any:
@@ -53,6 +82,8 @@ def parse_text(name: str, text: str) -> Any:
     Raises:
         DecodeError: the text is not such a message; the error has the line and column.
     """
+    from google.protobuf import text_format
+
     message = message_class(name)()
     try:
         text_format.Parse(text, message, allow_unknown_field=True, descriptor_pool=_pool())
