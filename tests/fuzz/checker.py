@@ -20,7 +20,8 @@ from hubcheck.run.validate import stream
 
 SECONDS = 10
 """Of processor time, so that a busy machine fails no module."""
-_OPTIONS = Options(static=True)
+_OPTIONS = Options(static=True, apart=True)
+"""Files are read by this process, so that what breaks the reader is seen here, with its traceback."""
 
 
 class HubcheckFailed(AssertionError):
