@@ -24,7 +24,7 @@ check: $(READY)
 # Everything.
 test: export PIP_CONSTRAINT := $(abspath $(PINS))
 test: $(READY)
-	$(BIN)/pytest -n $(JOBS) --dist loadfile
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # The tests that use TensorFlow, on the oldest supported release and on the newest, and on each the modules that the
 # other wrote (an hour). Each has an environment of 2 GB in .venvs. make test-matrix PARTS=tests/hub runs a part.

@@ -19,6 +19,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
+LONG = (
+    "probe/test_attacked_runs.py",
+    "test_fixtures.py",
+    "docs/test_examples.py",
+    "run/test_dask_cluster.py",
+    "interop/test_original_library.py",
+    "test_wheel.py",
+)
+"""Files that take a minute or more. They run first, so that none of them is left to one process at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folder = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(folder).as_posix() not in LONG)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
