@@ -31,6 +31,10 @@ def main() -> None:
         gc.freeze()  # the interpreter would look at every object once more, which takes a sixth of a static check
     except KeyboardInterrupt:
         code = _interrupted()
+    except Exception:
+        if not _interrupts:
+            raise
+        code = _interrupted()
     sys.exit(code)
 
 
