@@ -9,6 +9,8 @@ from pathlib import Path
 
 from hubcheck.sandbox.policy import SandboxPolicy
 
+_MAX_OPEN_FILES = 4096
+
 
 def apply(policy: SandboxPolicy) -> Iterator[str]:
     """Lower the limits of this process to those of the policy; yield the name of each limit."""
@@ -18,6 +20,7 @@ def apply(policy: SandboxPolicy) -> Iterator[str]:
         ("CPU time", resource.RLIMIT_CPU, policy.cpu_seconds),
         ("file size", resource.RLIMIT_FSIZE, policy.file_bytes),
         ("core dumps", resource.RLIMIT_CORE, 0),
+        ("open files", resource.RLIMIT_NOFILE, _MAX_OPEN_FILES),
         ("writable memory", resource.RLIMIT_DATA, policy.data_bytes and _data_size() + policy.data_bytes),
     )
     for name, limit, value in limits:

@@ -6,7 +6,9 @@ import contextlib
 import ctypes
 import os
 import signal
+import stat
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -47,13 +49,26 @@ class Scratch(NamedTuple):
 
 
 def usage_below(pid: int) -> Usage:
-    """Return what a process and those below it use, of memory what no file backs, and the tables of its pages.
+    """Return what a process and those below it use: of memory what no file backs, the tables of its pages, and what is
+    in open files that no folder lists, such as memfds.
 
     If some of them are in a namespace of their own, those alone count: the others only wait for them.
     """
-    statuses = [status for process in (pid, *_below(pid)) if (status := _status(process))]
-    confined = [status for status in statuses if _is_apart(status)] or statuses
-    return Usage(sum(map(_kib, confined)) * 1024, sum(int(status.get("Threads", 0)) for status in confined))
+    statuses = {process: status for process in (pid, *_below(pid)) if (status := _status(process))}
+    confined = {process: status for process, status in statuses.items() if _is_apart(status)} or statuses
+    unlisted = dict(entry for process in confined for entry in _unlisted_files(process))
+    memory = sum(map(_kib, confined.values())) * 1024 + sum(unlisted.values())
+    return Usage(memory, sum(int(status.get("Threads", 0)) for status in confined.values()))
+
+
+def _unlisted_files(pid: int) -> Iterator[tuple[tuple[int, int], int]]:
+    """Yield device and inode of the open files of a process that no folder lists, and the bytes that they take."""
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
+        for descriptor in descriptors:
+            with contextlib.suppress(OSError):
+                info = descriptor.stat()
+                if stat.S_ISREG(info.st_mode) and info.st_nlink == 0:
+                    yield (info.st_dev, info.st_ino), info.st_blocks * 512
 
 
 def scratch_apart(pid: int, folder: Path) -> Scratch:

@@ -85,6 +85,15 @@ def allocate_shared(folder: Path) -> str:
         held[-1].write(b"x" * (1 << 26))
 
 
+def allocate_memory_files(folder: Path) -> str:
+    """Take memory as files that are open, but neither listed nor mapped, as a worker on a GPU may make them."""
+    for _ in range(40):
+        file = os.memfd_create("x")
+        for _ in range(100):
+            os.write(file, bytes(1 << 20))
+    return "wrote 4 GB"
+
+
 def allocate_page_tables(folder: Path) -> str:
     """Map memory that is only read, which takes none of its own, but a table of 4 KiB for every 2 MiB."""
     for _ in range(16):
@@ -310,6 +319,7 @@ ACTIONS: tuple[Callable[[Path], str], ...] = (
         allocate,
         allocate_shared,
         allocate_page_tables,
+        allocate_memory_files,
         fill_with_little_memory,
         start_threads,
         make_files,

@@ -147,6 +147,14 @@ def test_a_limit_or_a_kill_is_no_failure_of_the_module(action, text, module, scr
     assert text in observations.not_run[0].reason
 
 
+def test_memory_as_files_counts_where_a_driver_needs_them(module, scratch):
+    options = ProbeOptions(seed=hostile.seed_of(hostile.allocate_memory_files), timeout=60.0, memory=GIB)
+    with Pool(jobs=1, command=COMMAND, devices=("gpu",)) as pool:
+        on_gpu = pool.submit(module, load_contracts(), options).result(timeout=120)
+    assert "its limit of 1.0 GiB" in on_gpu.not_run[0].reason
+    assert "Operation not permitted" in failure(seen(module, hostile.allocate_memory_files)).message
+
+
 @pytest.mark.parametrize(
     ("action", "texts"),
     [
