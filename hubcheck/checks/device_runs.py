@@ -83,6 +83,7 @@ def agreement(context: Context, observations: Observations) -> Iterator[CheckIte
                     place_of(run.target, "outputs", key or None),
                     f"results that differ by {percent(distance)} of the largest value",
                     f"results that differ by less than {percent(allowed)}",
+                    message="the GPU has other results than the CPU for the same images",
                     replay=replay_of(run.target, [run.purpose], "--device", "all"),
                     group=run.target,
                     varies=True,
@@ -107,7 +108,8 @@ def _faults_only_on(context: Context, observations: Observations, device: str, o
         faults = _faults(context, observations, device, check)
         if faults and not _faults(context, observations, other, check):
             for fault in faults:
-                message = f"on the {device.upper()} alone, it is not true that the module {name}: {{found}}"
+                detail = "" if fault.varies else ": {found}"
+                message = f"on the {device.upper()} alone, it is not true that the module {name}{detail}"
                 replay = (*fault.replay, "--device", device)
                 yield replace(fault, message=message, replay=replay, group=None, secondary=False)
 

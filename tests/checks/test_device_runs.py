@@ -26,6 +26,7 @@ def test_results_agree_up_to_a_part_of_the_largest_value(size, apart, wrong):
     found = faults(device_runs.agreement(context(), seen))
     assert bool(found) is wrong
     assert all(fault.replay[-2:] == ("--device", "all") for fault in found)
+    assert all("{found}" not in (fault.message or "{found}") for fault in found), "a baseline would keep the difference"
 
 
 def test_one_device_alone_cannot_disagree():
@@ -47,6 +48,13 @@ def test_a_fault_on_both_devices_is_the_modules_fault():
     assert faults(device_runs.gpu(context(), seen)) == []
     assert faults(device_runs.cpu(context(), seen)) == []
     assert len(faults(runs.runs(context(), seen))) == 1
+
+
+def test_a_difference_that_varies_is_not_in_the_message_of_a_fault_of_one_device():
+    again = run("again", RESULT * 1.1, device="gpu")
+    calls = [run(purpose, RESULT, device=device) for device in BOTH for purpose in ("pictures", "again")][:-1]
+    (fault,) = faults(device_runs.gpu(context(), observations(*calls, again, devices=BOTH)))
+    assert fault.message == "on the GPU alone, it is not true that the module is deterministic"
 
 
 def test_what_one_device_was_not_asked_it_did_not_pass():
