@@ -1,4 +1,4 @@
-"""`make screenshots`: images of the HTML report of a few sample modules, on a desktop and a phone, light and dark."""
+"""`make screenshots`: images of the HTML report, narrow and wide, light and dark: a good module, a bad one, and 300."""
 
 from __future__ import annotations
 
@@ -9,24 +9,36 @@ from tests.paths import DATA, ROOT
 from tests.report.browser import CHROMIUM, chromium, opened
 
 FOLDER = ROOT / "build" / "screenshots"
-MODULES = ("b_good_classification", "c_dropout_on_features_train", "e_fixed_batch_1")
+HUB = FOLDER / "hub"
+PAGES = {
+    "good": [DATA / "b_good_classification"],
+    "bad": [DATA / "c_dropout_on_features_train"],
+    "many": ["--static", "--links-below", DATA, HUB],
+}
 
 
 def main() -> None:
-    """Write build/screenshots/*.png."""
+    """Write build/screenshots/*.png, and the pages."""
     if CHROMIUM is None:
         sys.exit("Chromium is not installed")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    report = FOLDER / "report.html"
-    command = [sys.executable, "-m", "hubcheck", "validate", *MODULES, "--output", str(report)]
-    subprocess.run(command, cwd=DATA, check=False, stdout=subprocess.DEVNULL)
+    modules = [folder for folder in sorted(DATA.iterdir()) if (folder / "saved_model.pb").is_file()]
+    for number in range(300):
+        link = HUB / f"{number:03}" / modules[number % len(modules)].name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(modules[number % len(modules)])
+    for name, arguments in PAGES.items():
+        page = FOLDER / f"{name}.html"
+        command = [sys.executable, "-m", "hubcheck", "validate", "--no-config", *map(str, arguments), "--output", page]
+        subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
     with chromium() as browser:
-        for device, width in (("desktop", 1280), ("phone", 400)):
-            for scheme in ("light", "dark"):
-                with opened(browser, report, width=width, dark=scheme == "dark") as page:
-                    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
-                    page.screenshot(path=FOLDER / f"{device}-{scheme}.png", full_page=True)
-                print(FOLDER / f"{device}-{scheme}.png")
+        for name in PAGES:
+            for width in (400, 1280):
+                for scheme in ("light", "dark"):
+                    image = FOLDER / f"{name}-{width}-{scheme}.png"
+                    with opened(browser, FOLDER / f"{name}.html", width=width, dark=scheme == "dark") as page:
+                        page.screenshot(path=image, full_page=name != "many")
+                    print(image)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ FORMAT_NAMES: dict[Format | None, str] = {
 VERDICTS: tuple[Verdict, ...] = ("conforms", "violates", "incomplete")
 _DISPLAY_NAMES = {"conforms": "passed", "violates": "failed", "broken": "crashed"}
 _COUNTED = ("passed", "failed", "with warnings", "with notes", "skipped", "ignored", "crashed")
+_MAX_COMMAND = 400
+"""Characters of a command line: a shell may have put thousands of paths into it."""
 _ONLY_A_RUN = re.compile(r"^only a run shows [^;]*; ")
 _LABELS = ("fix", "or run", "fixable", "found", "wanted", "spec", "again")
 
@@ -124,7 +126,7 @@ def run_facts(report: Report) -> list[tuple[str, str]]:
         ("TensorFlow", report.tensorflow),
         ("convention", report.convention),
         ("baseline", report.baseline),
-        ("command", report.command),
+        ("command", printable(report.command or "", max_length=_MAX_COMMAND)),
     )
     return [(name, value) for name, value in rows if value]
 

@@ -27,7 +27,10 @@ class Badge(NamedTuple):
 
 
 def badge(module: ModuleReport) -> Badge:
-    """Return the badge of a module: "failed" only if it has errors, and "static" if it was not run."""
+    """Return the badge of a module: "failed" only if it has errors.
+
+    It tells how many rules count if some do not, and that it is about the files if the module was not run.
+    """
     errors, warnings, _ = (sum(finding.level == level for finding in module.findings) for level in LEVELS)
     warned = [plural(warnings, "warning")] if warnings else []
     if errors and module.verdict == "violates":
@@ -35,6 +38,8 @@ def badge(module: ModuleReport) -> Badge:
     if module.verdict == "violates":
         return Badge(", ".join(warned) or "notes", "warn")
     how = [] if any(device.ran for device in module.devices) else ["static"]
+    if ignored := module.count("ignored"):
+        how.append(f"{len(module.outcomes) - ignored} of {len(module.outcomes)} rules")
     word = "passed" if module.verdict == "conforms" else "incomplete"
     style = "good" if module.verdict == "conforms" and not warnings else "warn"
     return Badge(", ".join([word, *how, *warned]), style)
