@@ -79,6 +79,8 @@ def _not_tried(context: Context, observations: Observations) -> Skip:
 
 def _faults(observations: Observations, run: Run, allowed: float) -> Iterator[Fault]:
     """Yield the fault that a run has in a session and not with the object loader."""
+    from hubcheck.probe.observations import ProbeTarget
+
     replay = replay_of(run.target, [run.purpose])
     restored = ProbeTarget(run.target.variant, run.target.signature)
     if run.failure is not None:
