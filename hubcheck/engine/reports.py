@@ -152,7 +152,8 @@ class Report:
         convention: what the modules were held to.
         baseline: the name of the file of known findings, if there is one.
         tensorflow: the release that modules were run with, if they were run by this machine.
-        history: how the findings compare with those of earlier runs, if a history is kept.
+        history: how the findings compare with those of earlier runs, if a history is kept: `previous`, when that was,
+            and `new`, `fixed` and `failing`, rows of path, rule, level, findings, since and runs.
         elapsed_s: seconds that the run took.
         created: when, in UTC: "2026-11-26T12:00:00Z".
         command: the command line, if the run was started by one.

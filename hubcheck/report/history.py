@@ -11,7 +11,8 @@ check its rule: it is then carried along, so that it is neither fixed nor new in
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -28,6 +29,7 @@ from hubcheck.util.errors import UserError
 from hubcheck.util.folders import ensure_writable
 
 _VERSION = 1
+_MODULE = re.compile(r'"module":\s*("(?:[^"\\]|\\.)*")')
 _RUNS = "[0-9]" * 4 + "-*T*Z*.jsonl"
 
 Row = dict[str, Any]
@@ -53,7 +55,7 @@ class RunHistory:
         for file in sorted(folder.glob(_RUNS), key=lambda file: file.stem, reverse=True):
             if not missing:
                 break
-            found = {line["module"]: line for line in _lines(file) if line["module"] in missing}
+            found = {line["module"]: line for line in _lines(file, missing)}
             self._last |= found
             missing -= found.keys()
 
@@ -89,7 +91,11 @@ class RunHistory:
                 continue
             except OSError as error:
                 raise UserError(f"{file}: cannot be written: {error.strerror}") from None
-            write_atomic(file, (json_text(line, indent=None) + "\n" for line in self._next))
+            try:
+                write_atomic(file, (json_text(line, indent=None) + "\n" for line in self._next))
+            except BaseException:
+                file.unlink()
+                raise
             return
 
     def _rows(self, module: ModuleReport, report: Report) -> dict[str, list[Row]]:
@@ -122,13 +128,16 @@ def _changes(path: str, rows: Iterable[Row]) -> Iterator[Change]:
         yield Change(path, rule, level, len(found), min(r["since"] for r in found), max(r["runs"] for r in found))
 
 
-def _lines(file: Path) -> Iterator[Mapping[str, Any]]:
-    """Yield the lines of a file, checked."""
+def _lines(file: Path, modules: Collection[str]) -> Iterator[Mapping[str, Any]]:
+    """Yield the lines of these modules in a file, checked; other lines are not parsed, which would take long."""
     number = 0
     try:
         with file.open(encoding="utf-8") as stream:
             for text in stream:
                 number += 1
+                name = _MODULE.search(text)
+                if name is not None and json.loads(name[1]) not in modules:
+                    continue
                 line = json.loads(text)
                 if line["version"] != _VERSION or not all(isinstance(line[name], str) for name in ("run", "module")):
                     raise ValueError
