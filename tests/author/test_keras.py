@@ -336,3 +336,34 @@ def test_a_model_may_keep_layer_classes_in_attributes(keras, tmp_path):
     module.feature_vector(lambda images, training: model(images, training=training))
     for folder in export(module, tmp_path / "own").modules.values():
         np.testing.assert_allclose(hub.Module(folder)(IMAGES), model(IMAGES), rtol=1e-5)
+
+
+def test_pixels_are_rounded_for_a_model_of_integers(keras, tmp_path):
+    """Keras itself cuts off what is behind the point."""
+    inputs = keras.Input((HEIGHT, WIDTH, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 128)(inputs)
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D(name="pool")(keras.layers.Conv2D(4, 3)(x)))
+    module = author.from_keras(model, architecture="Net", features="pool", pixels=(0, 255))
+    made = module.export(tmp_path / "m", format=("tf2", "tf1-hub"), probe=False)
+    images = random_images()
+    wanted = model(np.round(images * 255).astype(np.uint8), training=False)
+    for folder in made.modules.values():
+        np.testing.assert_allclose(hub.Module(folder)(images), wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_a_network_in_half_precision_gives_float32_and_trains(keras, tmp_path):
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        model = keras_model(keras)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    module = author.from_keras(model, architecture="Net", features="pool", logits="logits", pixels=(0, 1))
+    made = module.export(tmp_path / "m", format=("tf2", "tf1-hub"), default="image_classification", probe=False)
+    images = random_images()
+    for folder in made.modules.values():
+        loaded = hub.Module(folder, trainable=True, tags={"train"})
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(loaded(images) ** 2)
+        assert loss.dtype == tf.float32 and {v.dtype for v in loaded.trainable_variables} == {tf.float32}
+        assert None not in tape.gradient(loss, loaded.trainable_variables)
+        np.testing.assert_allclose(hub.Module(folder)(images), model(images, training=False), rtol=2e-2, atol=2e-3)

@@ -89,6 +89,7 @@ class KerasNetwork:
                 stack.enter_context(_replaced(output.layer, "call", call))
                 if output.linear:
                     stack.enter_context(_replaced(output.layer, "activation", lambda scores: scores))
+            images = self._cast(images)
             arguments = images if self.inputs is None else self.inputs(images)
             with suppress(StopForward):
                 self._model(arguments, **({"training": training} if takes_training else {}))
@@ -98,6 +99,14 @@ class KerasNetwork:
                     f"the model {self._model.name!r} does not call its layer {output.layer.name!r} on images"
                 )
         return values
+
+    def _cast(self, images: Any) -> Any:
+        """Return images rounded to whole numbers if the model takes integers."""
+        import tensorflow as tf
+
+        declared = {tf.as_dtype(tensor.dtype) for tensor in getattr(self._model, "inputs", None) or ()}
+        integers = [dtype for dtype in declared if dtype.is_integer]
+        return tf.cast(tf.round(images), integers[0]) if len(declared) == 1 and integers else images
 
     def _tree(self) -> list[tuple[str, Any]]:
         """Return the model, its layers and its operations, nested ones included, each once with its path.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from hubcheck.author.sources.loaded_graph import LoadedGraph
 from hubcheck.graph.dataflow.dependence import Dependence
@@ -26,7 +25,7 @@ def without_dropout(graph: LoadedGraph, tensor: str) -> str | None:
     masked = _Masks(graph, tensor)
     replaced = {}
     for mask in masked.found:
-        operand = masked.operand(mask) if isinstance(mask, Mask) else None
+        operand = masked.operand(mask)
         if operand is None:
             return None
         replaced[f"{mask.frame.body.names[mask.node]}:0"] = operand
@@ -46,7 +45,9 @@ class _Masks:
         main = self._graph.main
         self._dependence = Dependence(self._graph, [] if image is None else [(main, *image)])
         outputs = [] if output is None else [(main, *output)]
-        self.found: list[Any] = list(masks(self._graph, self._dependence, outputs))
+        # Of an op that hides what it does, nothing can be removed.
+        found = masks(self._graph, self._dependence, outputs)
+        self.found = [mask for mask in found if isinstance(mask, Mask)]
 
     def operand(self, mask: Mask) -> str | None:
         """Return the tensor that is masked, before it is scaled up for that; None if it cannot be told."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from hubcheck.author.sources.output_dropout import without_dropout
 from hubcheck.hub.spec import TRAIN
 
 _CALL = re.compile(r"(Stateful)?PartitionedCall(_\d+)?/")
+_NONE = "the SavedModel has no graph for training"
 _TOLERANCE = 1e-4
 _ANY_SIZE = 2
 """Of a dimension that is not fixed, such as the batch, for a comparison."""
@@ -100,16 +100,15 @@ def find_training_graph(
         NoTrainingGraph: there is none.
     """
     if not loader.is_object:
-        for variant in loader.facts.variants:
-            is_train = frozenset(variant.tags) >= TRAIN and frozenset(variant.tags) != frozenset(loader.variant.tags)
-            if is_train and loader.signature.key in variant.signatures:
-                with suppress(ValueError, KeyError, AttributeError):
-                    loaded, losses = loader.training_variant(variant)
-                    return TrainingGraph(loaded, inference, losses)
-        raise NoTrainingGraph("the SavedModel has no graph for training")
-    reason = "the SavedModel has no graph for training"
-    functions = (getattr(loader.loaded, loader.signature.key, None), loader.loaded)
-    for function in filter(callable, functions):
+        return _of_variant(loader, inference)
+    traces = loader.facts.objects.traces if loader.facts.objects is not None else ()
+    if not any(trace.training for trace in traces):
+        raise NoTrainingGraph(_NONE)
+    if len(loader.signature.inputs) > 1:
+        raise NoTrainingGraph("the SavedModel's graph for training is not used, because there are several inputs")
+    name = loader.signature.key
+    reason = f"the SavedModel's callable for training does not take the images of its signature {name!r}"
+    for function in filter(callable, (getattr(loader.loaded, name, None), loader.loaded)):
         # Without a matching trace, TensorFlow raises one or another error.
         try:
             trace, still = (loader.trace(function, training) for training in (True, False))
@@ -118,8 +117,21 @@ def find_training_graph(
         if outputs := _positions(loader, still, image_size):
             loaded, losses = loader.training_trace(trace, outputs)
             return TrainingGraph(loaded, inference, losses)
-        reason = f"the SavedModel's callable does not compute what its signature {loader.signature.key!r} does"
+        reason = f"the SavedModel's callable does not compute what its signature {name!r} does"
     raise NoTrainingGraph(reason)
+
+
+def _of_variant(loader: SignatureLoader, inference: LoadedSignature) -> TrainingGraph:
+    used = frozenset(loader.variant.tags)
+    for variant in loader.facts.variants:
+        tags = frozenset(variant.tags)
+        if tags >= TRAIN and tags != used and loader.signature.key in variant.signatures:
+            try:
+                loaded, losses = loader.training_variant(variant)
+            except (ValueError, KeyError) as error:
+                raise NoTrainingGraph(f"the SavedModel's graph for training cannot be used: {error}") from error
+            return TrainingGraph(loaded, inference, losses)
+    raise NoTrainingGraph(_NONE)
 
 
 def _positions(loader: SignatureLoader, trace: Any, image_size: tuple[int, int]) -> dict[str, int]:
