@@ -15,6 +15,8 @@ refuses what the others need."""
 _ISOLATING = (bubblewrap.LAYER.name, landlock.LAYER.name)
 """Of these, one that is enforced in full suffices: Landlock from version 6 on, or bubblewrap."""
 
+_SOCKETS = "a GPU's driver needs local sockets, and it does not keep a process from those of other programs"
+
 
 def unavailable() -> str | None:
     """Return why this machine cannot enforce a required sandbox, or None if it can."""
@@ -61,7 +63,7 @@ def enforce(policy: SandboxPolicy) -> Protections:
         unmet = [protection for protection in layer.protects if protection not in applied]
         if unmet:
             missing += [f"{protection}: {reason or layer.limitation(policy)}" for protection in unmet]
-        reason = reason or layer.weakness()
+        reason = reason or layer.weakness() or (_SOCKETS if layer is landlock.LAYER and policy.device_driver else None)
         if reason is not None and (omitted is None or layer.name in _ISOLATING):
             lacking[layer.name] = reason
     if policy.mode == "required" and (insufficient := _insufficient(lacking)) is not None:

@@ -9,7 +9,7 @@ from tests.benchmarks.models import module
 
 
 def groups() -> Iterator[Group]:
-    command = [HUBCHECK, "validate", "--no-cache", str(module("mobilenet_v2"))]
+    command = [HUBCHECK, "validate", "--no-cache", "--timeout", "1200", str(module("mobilenet_v2"))]
     commands = {
         "mobilenet_v2, sandbox": Command([*command, "--sandbox", "auto"]),
         "limits only": Command([*command, "--sandbox", "off"]),
