@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-from hubcheck.graph.dataflow.body import Body
+from hubcheck.graph.dataflow.body import Body, Port
 from hubcheck.graph.dataflow.reach import SAVER, Reach
 from hubcheck.module.proto import parse_collection
 from hubcheck.module.types import Module, Variant
@@ -76,6 +76,7 @@ def _names(body: Body, index: int) -> Iterator[str]:
 def _read_as_restored(reach: Reach) -> set[str] | None:
     """Return the entries of a TF1 SavedModel, whose graph says what is restored from which name."""
     main = reach.view.main
+    uses = _Uses(main)
     holders: dict[str, set[int]] = {}
     for index in main if main.kinds.intersection(_RESTORE_OPS) else ():
         if main.ops[index] in _RESTORE_OPS:
@@ -85,27 +86,46 @@ def _read_as_restored(reach: Reach) -> set[str] | None:
                 return None
             for number, name in enumerate(value.tensor.string_val):
                 key = name.decode("utf-8", "backslashreplace")
-                holders.setdefault(key, set()).update(_holders(main, index, number))
+                holders.setdefault(key, set()).update(_holders(uses, index, number))
     if not holders:
         return None
     reached = set(_reached(reach, {main.ops[node] for nodes in holders.values() for node in nodes}))
     return {key for key, nodes in holders.items() if not nodes or nodes & reached}
 
 
-def _holders(main: Body, restore: int, number: int) -> set[int]:
+def _holders(uses: _Uses, restore: int, number: int) -> set[int]:
     """Return the nodes, such as variables, in which an output of a restore op is kept."""
-    holders: set[int] = set()
-    waiting = [(restore, number)]
+    main, holders = uses.body, set[int]()
+    waiting, seen = [(restore, number)], set[Port]()
     while waiting:
         port = waiting.pop()
-        for consumer in main.consumers[port[0]]:
-            if port not in main.inputs(consumer):
-                continue
+        if port in seen:
+            continue
+        seen.add(port)
+        for consumer in uses.of(port):
             if main.ops[consumer] in _FORWARDING_OPS:
                 waiting.append((consumer, 0))
             else:
                 holders.update(source for source, _ in main.inputs(consumer) if not main.inputs(source))
     return {node for node in holders if main.ops[node] != "Const"}
+
+
+class _Uses:
+    """The nodes that take each output of a node, sorted once: a restore op may have thousands of outputs."""
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+        self._by_node: dict[int, dict[Port, list[int]]] = {}
+
+    def of(self, port: Port) -> list[int]:
+        node = port[0]
+        if node not in self._by_node:
+            table = self._by_node[node] = {}
+            for consumer in self.body.consumers[node]:
+                for taken in dict.fromkeys(self.body.inputs(consumer)):
+                    if taken[0] == node:
+                        table.setdefault(taken, []).append(consumer)
+        return self._by_node[node].get(port, [])
 
 
 def _reached(reach: Reach, ops: Collection[str]) -> Iterator[int]:

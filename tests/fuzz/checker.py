@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 from hubcheck.cli import show
 from hubcheck.engine.reports import Report
+from hubcheck.module.locate import NotAModule
 from hubcheck.module.open_module import open_module
 from hubcheck.probe.plan.planning import plan_steps
 from hubcheck.report import html, json, text
@@ -47,7 +48,8 @@ class FuzzChecker:
                 if outcome.status == "broken":
                     raise HubcheckFailed(f"{outcome.rule}: {outcome.reason}")
             if thorough:
-                self._more(path, self._plan.report((report,)))
+                with suppress(NotAModule):  # the mutation left no module
+                    self._more(path, self._plan.report((report,)))
         return sorted({finding.rule for finding in report.findings})
 
     def _more(self, path: Path, report: Report) -> None:

@@ -248,6 +248,21 @@ def passed_on(graph: Any, size: int) -> str:
     return "end:0"
 
 
+def restored(graph: Any, size: int) -> str:
+    """A restore op with very many outputs, each kept by a variable, of which one passes through a ring."""
+    names = add(graph, "names", "Const").attr["value"].tensor
+    names.dtype = 7
+    names.string_val.extend(b"v%d" % i for i in range(size))
+    add(graph, "file", "Const")
+    add(graph, "restore", "RestoreV2", "file", "names", "names")
+    add(graph, "ring", "Identity", "restore:0", "ring2")
+    add(graph, "ring2", "Identity", "ring")
+    for i in range(size):
+        add(graph, f"v{i}", "VarHandleOp")
+        add(graph, f"assign{i}", "AssignVariableOp", f"v{i}", f"restore:{i}")
+    return "images:0"
+
+
 COSTLY_GRAPHS: dict[str, tuple[CostlyGraph, int]] = {
     "chain": (chain, 100_000),
     "fan": (fan, 1_000_000),
@@ -264,6 +279,7 @@ COSTLY_GRAPHS: dict[str, tuple[CostlyGraph, int]] = {
     "signatures": (signatures, 100_000),
     "affine": (affine, 30_000),
     "passed_on": (passed_on, 200),
+    "restored": (restored, 50_000),
 }
 """Each graph, with its size in a long run."""
 

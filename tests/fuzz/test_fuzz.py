@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.fuzz.checker import FuzzChecker
 from tests.fuzz.costly_graphs import COSTLY_GRAPHS, module
 from tests.fuzz.seeds import seeds
 from tests.fuzz.targets import TARGETS
-from tests.paths import ROOT
+from tests.paths import DATA, ROOT
 
 FOUND = sorted((Path(__file__).parent / "found").glob("*.gz"))
 SIZES = 10
@@ -39,6 +40,7 @@ def test_mutated_modules_get_a_verdict(target: str) -> None:
 def test_a_costly_graph_gets_a_verdict(check: FuzzChecker, tmp_path: Path, name: str) -> None:
     build, size = COSTLY_GRAPHS[name]
     (tmp_path / "saved_model.pb").write_bytes(module(build, max(size // SIZES, 20)))
+    shutil.copytree(DATA / "a_good_feature_vector" / "variables", tmp_path / "variables")
     check(tmp_path)
 
 
