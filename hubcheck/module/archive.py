@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from hubcheck.module.archive_members import CHUNK, BadArchive, Member, as_bad_archive, members
+from hubcheck.module.archive_weights import is_shard, write_size, write_small_tensors
 from hubcheck.module.file_names import MODULE_FILES, is_too_long, leads_out
 from hubcheck.module.limits import LimitExceeded, ReadLimits
 from hubcheck.module.snapshot import let_workers_read, scratch_folder
@@ -30,8 +31,10 @@ class Unpacked(NamedTuple):
 
 
 @contextmanager
-def unpacked(archive: Path, limits: ReadLimits) -> Iterator[Unpacked]:
+def unpacked(archive: Path, limits: ReadLimits, *, weights: bool = True) -> Iterator[Unpacked]:
     """Unpack an archive into a private folder, which is removed at the end of the block.
+
+    Without `weights`, of the data files of checkpoints only the sizes are written, and what static checks read of them.
 
     Raises:
         BadArchive: it is not an archive, or is damaged.
@@ -43,7 +46,7 @@ def unpacked(archive: Path, limits: ReadLimits) -> Iterator[Unpacked]:
         folder = scratch / "module"
         folder.mkdir()
         with as_bad_archive(), archive.open("rb") as file:
-            facts = _unpack(file, folder, limits)
+            facts = _unpack(file, folder, limits, weights)
         let_workers_read(scratch)
         yield Unpacked(None if facts.refused else folder, facts)
 
@@ -66,8 +69,9 @@ def lists_module(archive: IO[bytes], limits: ReadLimits) -> bool:
         return True
 
 
-def _unpack(archive: IO[bytes], folder: Path, limits: ReadLimits) -> Archive:
+def _unpack(archive: IO[bytes], folder: Path, limits: ReadLimits, weights: bool) -> Archive:
     names: dict[str, bool] = {}
+    shards: list[str] = []
     refused: list[tuple[str, str]] = []
     limit = limits.limit("archive_members")
     for count, member in enumerate(members(archive, limits)):
@@ -84,7 +88,13 @@ def _unpack(archive: IO[bytes], folder: Path, limits: ReadLimits) -> Archive:
             for parent in PurePosixPath(name).parents:
                 names.setdefault(str(parent), False)
         if member.kind == "file" and not refused:
-            _copy(member, folder / name)
+            if weights or not is_shard(name):
+                _copy(member, folder / name)
+            else:
+                shards.append(name)
+                write_size(member, folder / name)
+    if shards and not refused:
+        write_small_tensors(members(archive, limits), folder, shards, limits)
     files = tuple(sorted(name for name, is_file in names.items() if is_file))
     return Archive(files, tuple(refused))
 

@@ -24,6 +24,8 @@ from hubcheck.module.tensors import Checkpoint, CheckpointEntry, Shape, Slice
 from hubcheck.module.types import Module
 
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
+MAX_STORED_BYTES = 1 << 15
+"""The size of the largest tensor whose bytes are read, besides the object graph."""
 _MAX_COMPARISONS = 1_000_000
 _SIGNED_HEADERS = (0x0, 0x8000, 0xC000, 0xE000, 0xF000, 0xF800, 0xFC00, 0xFE00, 0xFF00, 0xFF80, 0xFFC0)
 """By length of the encoded number, in bytes."""
@@ -157,12 +159,12 @@ def read_object_graph(checkpoint: Checkpoint, files: ModuleFiles, limits: ReadLi
         return None
 
 
-def stored_bytes(module: Module, entry: CheckpointEntry, *, most: int) -> bytes | None:
-    """Return a tensor as it is stored; None if it has more than `most` bytes, is partitioned, or its file is not there.
+def stored_bytes(module: Module, entry: CheckpointEntry) -> bytes | None:
+    """Return a tensor as it is stored; None if it is large, is partitioned, or its file is not there.
 
-    Small tensors are all that a static check reads of the weights; archives and modules on servers come without them.
+    Small tensors are all that a static check reads of the weights; modules on servers come without them.
     """
-    if module.files_at is None or module.checkpoint is None or entry.slices or not 0 < entry.size <= most:
+    if module.files_at is None or module.checkpoint is None or entry.slices or not 0 < entry.size <= MAX_STORED_BYTES:
         return None
     shard = shard_name("variables", entry.shard, module.checkpoint.shards)
     try:

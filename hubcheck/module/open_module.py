@@ -24,7 +24,12 @@ _PACK_AGAIN = "Make the archive again: `tar -czf module.tar.gz -C path/to/module
 
 @contextmanager
 def open_module(
-    path: Path, limits: ReadLimits = LIMITS, links: LinkPolicy | None = OWN_FILES, *, to_run: bool = False
+    path: Path,
+    limits: ReadLimits = LIMITS,
+    links: LinkPolicy | None = OWN_FILES,
+    *,
+    weights: bool = True,
+    to_run: bool = False,
 ) -> Iterator[Module]:
     """Open the module at a path; `Module.folder` exists until the end of the block.
 
@@ -34,6 +39,7 @@ def open_module(
         path: its folder or archive.
         limits: bounds on what is read.
         links: where links in a folder may lead; None: anywhere.
+        weights: whether it will be run or loaded; if not, an archive is unpacked without its weights.
         to_run: whether it will be run. Then it is read from a private copy, which is also what runs.
 
     Raises:
@@ -41,7 +47,7 @@ def open_module(
     """
     with ExitStack() as stack:
         if is_archive(path):
-            content = archive_content(path, limits, stack)
+            content = archive_content(path, limits, stack, weights=weights)
             yield content if isinstance(content, Module) else _module_inside(path, content, limits, links)
         elif to_run and path.is_dir():
             from hubcheck.module.snapshot import TEMPORARY, snapshot  # static checks read the folder itself
@@ -57,7 +63,7 @@ def open_module(
             yield read(path, limits, links)
 
 
-def archive_content(path: Path, limits: ReadLimits, stack: ExitStack) -> Unpacked | Module:
+def archive_content(path: Path, limits: ReadLimits, stack: ExitStack, *, weights: bool = True) -> Unpacked | Module:
     """Unpack an archive until the stack is closed; return a Module with the reason if that is impossible.
 
     Raises:
@@ -69,7 +75,7 @@ def archive_content(path: Path, limits: ReadLimits, stack: ExitStack) -> Unpacke
     from hubcheck.module.snapshot import TEMPORARY
 
     try:
-        return stack.enter_context(unpacked(path, limits))
+        return stack.enter_context(unpacked(path, limits, weights=weights))
     except LimitExceeded as error:
         return _unreadable(path, Archive(), f"{path.name} was not unpacked: {error}", error.fix)
     except BadArchive as error:

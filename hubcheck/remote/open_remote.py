@@ -85,7 +85,7 @@ def _module(uri: Uri, fetch: FetchOptions, weights: bool, to_run: bool, stack: E
         fetch.before_reading(folder)
         return read(folder, fetch.limits)
     fetch.before_reading(path)
-    return stack.enter_context(open_module(path, fetch.limits, fetch.links, to_run=to_run))
+    return stack.enter_context(open_module(path, fetch.limits, fetch.links, weights=weights, to_run=to_run))
 
 
 def _unreadable(uri: Uri, fetch: FetchOptions, message: str, fix: str) -> Module:

@@ -63,7 +63,7 @@ def open_source(
     Args:
         source: one that `find_sources` returned.
         fetch: how it is read and downloaded.
-        weights: whether it will be run or loaded; if not, weights on servers are not downloaded.
+        weights: whether it will be run or loaded; if not, weights are neither downloaded nor unpacked.
         to_run: whether it will run in a worker, see `hubcheck.module.open_module.open_module`.
 
     Raises:
@@ -73,7 +73,7 @@ def open_source(
     if isinstance(source, Path):
         from hubcheck.module.open_module import open_module  # not needed for cached reports
 
-        return open_module(source, fetch.limits, fetch.links, to_run=to_run)
+        return open_module(source, fetch.limits, fetch.links, weights=weights, to_run=to_run)
     from hubcheck.remote.open_remote import open_remote
 
     return open_remote(source, fetch, weights=weights, to_run=to_run)

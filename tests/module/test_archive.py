@@ -6,6 +6,7 @@ import fcntl
 import gzip
 import io
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -22,6 +23,7 @@ import pytest
 
 import hubcheck
 from hubcheck.engine.findings import Finding
+from hubcheck.module.checkpoint import stored_bytes
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.locate import find_modules
 from hubcheck.module.open_module import open_module
@@ -310,6 +312,26 @@ def test_a_header_that_requests_much_memory_is_refused(tmp_path: Path, kind: byt
     info.type, info.size = kind, 1 << 30
     message = damaged(tmp_path / "m.tgz", gzip.compress(info.tobuf() + bytes(1 << 21)))
     assert "a header of more than" in message
+
+
+@pytest.mark.parametrize("suffix", [".tar.gz", ".zip"])
+def test_static_checks_unpack_no_weights_but_what_they_read_of_them(tmp_path: Path, suffix: str) -> None:
+    source = tmp_path / "module"
+    shutil.copytree(DATA / "cases" / "range_in_variables", source)
+    (shard,) = (source / "variables").glob("variables.data-*")
+    os.truncate(shard, 64 << 20)
+    archive = Path(shutil.make_archive(str(tmp_path / "packed"), {".zip": "zip"}.get(suffix, "gztar"), source))
+    with open_module(source) as there, open_module(archive, weights=False) as unpacked:
+        (small,) = (unpacked.folder / "variables").glob("variables.data-*")
+        assert small.stat().st_size == 64 << 20
+        assert small.stat().st_blocks * 512 < 1 << 20
+        assert there.checkpoint is not None
+        entries = list(there.checkpoint.entries.values())
+        assert entries
+        assert [stored_bytes(unpacked, entry) for entry in entries] == [stored_bytes(there, entry) for entry in entries]
+        assert unpacked.objects is not None
+    rules = [[finding.rule for finding in hubcheck.validate(path, static=True).findings] for path in (source, archive)]
+    assert rules[0] == rules[1] != []
 
 
 def test_members_may_be_read_through_the_buffer_of_python_3_14(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

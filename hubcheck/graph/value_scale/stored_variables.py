@@ -29,7 +29,6 @@ StoredKey = tuple[str, Slice | None]
 _ASSIGNMENTS = frozenset({"AssignVariableOp", "Assign"})
 _STEPS = frozenset({"AssignAddVariableOp", "AssignSubVariableOp", "AssignAdd", "AssignSub"})
 _COPIES = frozenset({"Identity", "Reshape", "Cast", "EnsureShape"})
-_MAX_BYTES = MAX_ELEMENTS * 8
 
 
 class StoredVariables:
@@ -63,7 +62,7 @@ class StoredVariables:
             return "unknown"
         if entry.elements > MAX_ELEMENTS:
             return "large"
-        content = stored_bytes(self._module, entry, most=_MAX_BYTES)
+        content = stored_bytes(self._module, entry)
         dims = tuple(dim or 0 for dim in entry.shape.dims or ())
         found = constant_from_bytes(NUMBERS.get(entry.dtype, 0), dims, content) if content is not None else None
         return found or "unknown"
