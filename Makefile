@@ -93,10 +93,12 @@ proto: $(READY)
 tables: $(READY)
 	$(BIN)/python tools/make_tables.py
 
-# The pages of the checkout that are generated, and the documentation site, in build/docs; warnings are errors.
+# The pages of the checkout that are generated, and the documentation site, in build/docs; warnings are errors. Its page
+# that checks modules in the browser is compiled by Node, from what npm and pip fetch.
 docs: $(READY)
 	$(BIN)/python -m tests.docs
 	$(BIN)/python -m sphinx -b html -n -W --keep-going -q docs build/docs
+	$(BIN)/python -m tools.check_page build/docs
 
 # Screenshots of the HTML report, in build/screenshots; needs Chromium.
 screenshots: $(READY)

@@ -50,6 +50,8 @@ html_theme = "furo"
 html_title = f"hubcheck {__version__}"
 html_static_path = ["_static", "images"]
 html_css_files = ["site.css"]
+# The page that checks modules, which `python -m tools.check_page` completes.
+html_extra_path = ["extra"]
 html_copy_source = False
 html_show_sourcelink = False
 pygments_style = "friendly"

@@ -22,6 +22,7 @@ HOSTS = {
     "github.com",
     "hypothesis.readthedocs.io",
     "pradyunsg.me",
+    "pyodide.org",
     "www.sphinx-doc.org",
 }
 
