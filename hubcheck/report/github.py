@@ -94,8 +94,10 @@ def _whole_run(report: Report) -> Iterator[str]:
     remarks = Remarks()
     for module in report.modules:
         remarks.add(module)
+    word = ""
     for label, text in (*remarks.rows(report.summary.modules, most=_MAX_OF_A_KIND), *history_rows(report)):
-        yield f"{label}: {text}" if label else text
+        word = label or word
+        yield f"{word}: {text}"
 
 
 def _command(annotation: _Annotation) -> str:

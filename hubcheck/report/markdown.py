@@ -15,13 +15,13 @@ from hubcheck.util.text import plural, printable, printable_lines
 _SIGNS = {"conforms": "✅", "violates": "❌", "incomplete": "⚠️", "error": "❌", "warning": "⚠️", "note": "ℹ️"}
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&-])")
 _LINKED = re.compile(r"://|www\.|[@#]\w|\b(?:mailto|xmpp):|\bGH-\d|\b[0-9a-f]{7,40}\b", re.IGNORECASE)
-_HEAD_BYTES, _TABLE_BYTES, _SECTION_BYTES = 200_000, 200_000, 600_000
+_HEAD_BYTES, _TABLE_BYTES, _SECTION_BYTES, _REMARK_BYTES = 200_000, 200_000, 500_000, 100_000
 """GitHub takes 1 MiB for the summary of a step. Source: docs.github.com, "Workflow commands"."""
 _MAX_REASONS = 50
 
 
 def render(report: Report) -> Iterator[str]:
-    """Yield the counts of the run, a table of the modules that fail or have findings, and a section for each one."""
+    """Yield the counts of the run, the modules that fail or have findings, and what all modules have in common."""
     yield from _within(((text, 1) for text in _head(report)), _HEAD_BYTES, "remark")
     rows = (
         (("\n| module | format | verdict | rules |\n|---|---|---|---|\n" * (not n)) + _row(module), 1)
@@ -29,6 +29,7 @@ def render(report: Report) -> Iterator[str]:
     )
     yield from _within(rows, _TABLE_BYTES, "module")
     yield from _within((block for module in _listed(report) for block in _section(module)), _SECTION_BYTES, "finding")
+    yield from _within([(_remarks(report), 1)], _REMARK_BYTES, "remark")
 
 
 def _within(blocks: Iterable[tuple[str, int]], room: int, noun: str) -> Iterator[str]:
@@ -52,21 +53,24 @@ def _listed(report: Report) -> Iterator[ModuleReport]:
 
 
 def _head(report: Report) -> Iterator[str]:
-    """Yield the counts of the run, with what it was made, what changed, and what its modules have in common."""
+    """Yield the counts of the run, with what it was made, and what changed since the last run."""
     facts = ", ".join(f"{name} {value}" for name, value in describe.run_facts(report))
     yield f"## hubcheck\n\n{escaped(describe.totals(report))}\n\n{escaped(facts)}\n\n"
     yield from (f"> {escaped(notice)}\n>\n" for notice in describe.run_notices(report))
     yield "\n"
     yield from (f"- {label}: {escaped('; '.join(text.splitlines()))}\n" for label, text in history_rows(report))
-    remarks, word = Remarks(), ""
+
+
+def _remarks(report: Report) -> str:
+    """Return what the modules have in common."""
+    remarks, lines, word = Remarks(), list[str](), ""
     for module in report.modules:
         remarks.add(module)
-    if rows := list(remarks.rows(report.summary.modules, most=_MAX_REASONS)):
-        yield "\n<details><summary>Suppressed and skipped rules</summary>\n\n"
-        for label, text in rows:
-            word = label or word
-            yield f"- {word}: {escaped(text)}\n"
-        yield "\n</details>\n"
+    for label, text in remarks.rows(report.summary.modules, most=_MAX_REASONS):
+        word = label or word
+        lines.append(f"- {word}: {escaped(text)}\n")
+    title = "<details><summary>Suppressed and skipped rules of all modules</summary>"
+    return f"\n{title}\n\n{''.join(lines)}\n</details>\n" if lines else ""
 
 
 def _verdict(module: ModuleReport) -> str:
