@@ -45,7 +45,7 @@ def test_the_wheel_validates_from_another_folder(wheel, tmp_path):
     done = subprocess.run(command, cwd=tmp_path / "elsewhere", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["modules"][0]["verdict"] == "conforms"
-    assert "data path from images" in page.read_text(encoding="utf-8")
+    assert ": from images to " in page.read_text(encoding="utf-8")
     explained = subprocess.run(
         [home / "bin" / "hubcheck", "explain", "image-input/name"], capture_output=True, text=True, check=True
     )
