@@ -16,7 +16,7 @@ from hubcheck.report.page.graph import graphs
 from hubcheck.report.page.policy import TEMPLATES
 from hubcheck.util.text import plural, printable_lines
 
-_BREAKS = re.compile(r"(?<=[/_.:,])(?=\w)|(?<=\w-)(?=\w)")
+_BREAKS = re.compile(r"(?<=[/_:,])(?=\w)|(?<=\w-)(?=\w)")
 
 
 @cache
