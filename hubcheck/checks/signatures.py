@@ -203,9 +203,9 @@ def _separate_result(context: Context, variant: Variant, key: str, same: str | N
 
 def _same_tensors(context: Context, variant: Variant, default: Signature, task: Signature) -> bool:
     """Return whether a default and a task signature have the same result: one tensor, or wrappers of one function."""
-    mine = default.outputs.get(_DEFAULT) or next(iter(default.outputs.values()))
+    mine = default.outputs.get(_DEFAULT) or next(iter(default.outputs.values()), None)
     theirs = task.outputs.get(_DEFAULT)
-    if theirs is None or len(mine.components) != 1 or len(theirs.components) != 1:
+    if mine is None or theirs is None or len(mine.components) != 1 or len(theirs.components) != 1:
         return False
     if mine.components == theirs.components:
         return _input_names(default) == _input_names(task)
