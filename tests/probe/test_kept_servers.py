@@ -93,7 +93,7 @@ def test_a_server_that_died_while_it_waited_is_not_used(scratch):
     Pool().close()
     (dead,) = servers()
     os.kill(dead, signal.SIGKILL)
-    until(lambda: not Path(f"/proc/{dead}/exe").exists())
+    until(lambda: ") Z " in Path(f"/proc/{dead}/stat").read_text(encoding="ascii"))
     with Pool():
         assert dead not in servers()
         assert len(servers()) == 1
