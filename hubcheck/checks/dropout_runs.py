@@ -49,7 +49,7 @@ def dropout_seen(context: Context, observations: Observations) -> Iterator[Check
                 varies=True,
             )
     yield from not_called(observations, "repeated")
-    yield Skip("nothing in it runs in training mode")
+    yield Skip("nothing in it has other results from call to call in training mode")
 
 
 def _corroborations(places: tuple[Where, ...], shares: list[tuple[ProbeTarget, str, float]]) -> Iterator[Corroboration]:

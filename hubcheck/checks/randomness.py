@@ -9,8 +9,9 @@ from hubcheck.checks.faults import Checked, CheckItem, Fault, Skip
 from hubcheck.checks.judged import without_callable
 from hubcheck.checks.places import layer_name, node_of, where_in
 from hubcheck.graph.dataflow.frame import Value
-from hubcheck.graph.nondeterminism import RandomNode, random_nodes
+from hubcheck.graph.nondeterminism import RandomNode, may_vary, random_nodes
 from hubcheck.module.types import Variant
+from hubcheck.probe.observations import ProbeTarget
 from hubcheck.util.walk import gc_paused
 
 
@@ -48,3 +49,15 @@ def _inference(context: Context, variant: Variant) -> Iterator[CheckItem]:
                 undecided.setdefault(layer)
     if undecided:
         yield Skip(f"the graph does not show whether {', '.join(undecided)} draws random values", undecided=True)
+
+
+def results_may_vary(context: Context, target: ProbeTarget) -> bool:
+    """Return whether a target may have other results each time it is called, as far as the graph shows."""
+    variant = next(variant for variant in context.module.variants if variant.name == target.variant)
+    analysis, objects = context.analysis(variant), context.module.objects
+    trace = objects.traces[target.number] if objects is not None and target.trace is not None else None
+    for entry in analysis.entries:
+        if entry.trace is trace and entry.signature == target.signature:
+            with gc_paused():
+                return may_vary(analysis.graph, entry.outputs.values())
+    return True

@@ -15,6 +15,11 @@ from hubcheck.graph.dataflow.unknown_ops import HOST_CODE, runs_unknown_code
 from hubcheck.graph.op_tables.elementwise import SAME
 from hubcheck.graph.op_tables.ops import random_ops
 
+_SAME_IN_EACH_RUN = VARIABLES | {
+    "Const", "HashTable", "HashTableV2", "Placeholder", "PlaceholderWithDefault", "PlaceholderV2", "VarHandleOp",
+}  # fmt: skip
+"""Ops without inputs that have the same output in each run, given the same images and variables."""
+
 
 class RandomNode(NamedTuple):
     """A node that draws other values in each run.
@@ -52,6 +57,24 @@ def random_nodes(graph: InlinedGraph, outputs: Iterable[Value]) -> list[RandomNo
     return [*drawn, *(RandomNode(frame, node, False) for frame, node in hidden)]
 
 
+def may_vary(graph: InlinedGraph, outputs: Iterable[Value]) -> bool:
+    """Return whether two runs on one input may have different outputs, as far as the graph shows.
+
+    That is so if an output is made of a random value, whatever its seed, or of something that each run changes, and
+    where the graph does not say what an op does. The updates of moving averages in training are not that: the outputs
+    of training are not made of these averages.
+    """
+    outputs = list(outputs)
+    needed, execution = _Needed(graph, outputs), Execution(graph, outputs)
+    library = graph.view.library
+    return (
+        bool(needed.random or needed.hidden or needed.origins - _SAME_IN_EACH_RUN)
+        or any(execution.nodes(lambda op: runs_unknown_code(op, library)))
+        or any(not needed.states.isdisjoint(states_of(graph, *place)) for place in execution.nodes(changes_state))
+        or graph.exhausted is not None
+    )
+
+
 def _written(graph: InlinedGraph, frame: CallFrame, node: int) -> Iterator[Value]:
     """Yield what decides how a node changes its state: its inputs, and the conditions under which it runs."""
     yield from frame.inputs(node)
@@ -71,7 +94,7 @@ class _Needed:
     """What values are made of, by data.
 
     `random` are the nodes that draw random values, `hidden` those of which the graph does not say what they do,
-    `states` the variables and tables that are read.
+    `states` the variables and tables that are read, `origins` the ops without inputs.
     """
 
     def __init__(self, graph: InlinedGraph, values: Iterable[Value]) -> None:
@@ -79,6 +102,7 @@ class _Needed:
         self.random: list[tuple[CallFrame, int]] = []
         self.hidden: list[tuple[CallFrame, int]] = []
         self.states: set[Value] = set()
+        self.origins: set[str] = set()
         # Nodes that compute their outputs are visited once, whichever output is used.
         self._nodes: list[tuple[CallFrame, list[int]]] = []
         self._seen_nodes: dict[CallFrame, set[int]] = {}
@@ -126,7 +150,10 @@ class _Needed:
                 self.states.update(states_of(self._graph, frame, node))
             if op in SHAPES_ONLY:
                 continue
-            for source, number in body.inputs(node):
+            inputs = body.inputs(node)
+            if not inputs:
+                self.origins.add(op)
+            for source, number in inputs:
                 if ops[source] in copying_ops:
                     self._wait_for([(frame, source, number)])
                 elif source not in seen:

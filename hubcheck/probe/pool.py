@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
 from hubcheck.module.types import Module
 from hubcheck.module.uri import Uri
 from hubcheck.probe.dispatch.dispatcher import Dispatcher
 from hubcheck.probe.dispatch.jobs import Job, ProbeError
-from hubcheck.probe.observations import Device, Observations
+from hubcheck.probe.observations import Device, Observations, ProbeTarget
 from hubcheck.probe.options import ProbeOptions
 from hubcheck.probe.plan.module_steps import ModuleSteps
 from hubcheck.probe.plan.planning import plan_steps
@@ -21,6 +22,10 @@ from hubcheck.sandbox.policy import Mode, SandboxUnavailable
 from hubcheck.util.machine import cores
 
 __all__ = ["Pool", "ProbeError", "SandboxUnavailable"]
+
+_SMALL_GRAPH, _SMALL_INPUT = 500_000, 1_000_000
+"""Bytes of a graph, and numbers of an input, up to which a second worker for the same module takes more CPU time to
+start and to load it than it saves."""
 
 
 class Pool:
@@ -68,14 +73,19 @@ class Pool:
         options: ProbeOptions | None = None,
         *,
         convention: Convention = DEFAULT_CONVENTION,
+        may_vary: Callable[[ProbeTarget], bool] = lambda target: True,
     ) -> Future[Observations]:
         """Run a module, and call what the convention judges it on. Its failures are part of the observations.
+
+        `may_vary` says of a target that trains whether its results may vary from call to call, or need no repetition.
 
         Raises (from the future):
             ProbeError: nothing could be run, or hubcheck's own code failed in the worker.
         """
         options = options or ProbeOptions()
-        steps = plan_steps(module, contracts, larger_batch=options.larger_batch, convention=convention)
+        steps = plan_steps(
+            module, contracts, larger_batch=options.larger_batch, convention=convention, may_vary=may_vary
+        )
         return self.submit_steps(module, steps, options)
 
     def submit_steps(self, module: Module, steps: ModuleSteps, options: ProbeOptions) -> Future[Observations]:
@@ -89,6 +99,7 @@ class Pool:
             options=options,
             sandbox=self._sandbox or ("required" if isinstance(module.path, Uri) else "auto"),
             threads=self._threads,
+            is_small=_is_small(module, steps),
         )
         self._dispatcher.submit(job)
         return job.future
@@ -102,3 +113,12 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_small(module: Module, steps: ModuleSteps) -> bool:
+    inputs = (spec for variant in steps.variants for step in variant.calls for spec in step.inputs.values())
+    numbers = max((math.prod(spec.shape) for spec in inputs), default=0)
+    try:
+        return numbers <= _SMALL_INPUT and (module.folder / module.file).stat().st_size <= _SMALL_GRAPH
+    except OSError:  # it was removed; its run says so
+        return True

@@ -158,7 +158,10 @@ def _start(source: ModuleSource, plan: ResolvedOptions, pool: Pool | None, read_
         evaluation = evaluate(context, plan.rules, selected=selected, assume_passed=plan.assume_passed)
         run = None
         if pool is not None and evaluation.awaits_run():
-            run = pool.submit(context.module, plan.contracts, plan.options.probe, convention=plan.convention)
+            from hubcheck.checks.randomness import results_may_vary
+
+            probe, vary = plan.options.probe, partial(results_may_vary, context)
+            run = pool.submit(context.module, plan.contracts, probe, convention=plan.convention, may_vary=vary)
         return _Pending(time.monotonic() - begin, source, context, evaluation, resources, run, before=before)
     except NotAModule:
         why = "only the process that wrote it can read it" if is_in_memory(source) else "there is no module now"

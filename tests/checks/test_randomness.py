@@ -13,6 +13,7 @@ import tensorflow.compat.v1 as tf1
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Fault, Skip
 from hubcheck.checks.randomness import deterministic
+from hubcheck.graph.nondeterminism import may_vary
 from hubcheck.module.reader import read
 from hubcheck.rulebook.contract import load_contracts
 from tests.checks.observed import answer
@@ -242,3 +243,55 @@ def test_a_saved_callable_is_checked_where_it_does_not_train(always: bool, tmp_p
     assert [type(item) for item in found] == ([Fault] if always else [])
     if always:
         assert isinstance(found[0], Fault) and "also in training=False" in found[0].found
+
+
+def counted(x: tf.Tensor) -> tf.Tensor:
+    """A mask that follows from how often the graph has run, without a random op."""
+    state = tf1.get_variable("state", [], use_resource=True)
+    with tf.control_dependencies([state.assign_add(1.0)]):
+        return x * tf.math.floormod(state.read_value(), 2.0)
+
+
+def with_variable(x: tf.Tensor) -> tf.Tensor:
+    return x + tf1.get_variable("state", [3], use_resource=True)
+
+
+def averaged(x: tf.Tensor) -> tf.Tensor:
+    """A moving average that is updated in training and read in inference."""
+    state = tf1.get_variable("state", [], use_resource=True)
+    mean = tf.reduce_mean(x)
+    with tf.control_dependencies([state.assign_add(0.1 * (mean - state))]):
+        return x - mean
+
+
+def looped(x: tf.Tensor) -> tf.Tensor:
+    return tf.while_loop(lambda n, y: n < 3, lambda n, y: (n + 1, noise(y)), [0, x])[1]
+
+
+VARYING = {
+    "noise": noise,
+    "noise in a loop": looped,
+    "noise in a function": tf.function(lambda x: tf.function(noise)(x) * 2.0),
+    "a fixed seed": lambda x: x + tf.random.stateless_uniform([3], [1, 2]),
+    "noise that is kept": kept,
+    "a counter": counted,
+    "a clock": lambda x: x * tf.cast(tf.timestamp(), tf.float32),
+    "host code": lambda x: tf.numpy_function(abs, [x], tf.float32),
+}
+THE_SAME = {
+    "no variable": lambda x: x * 2.0,
+    "a variable": with_variable,
+    "a moving average": averaged,
+    "noise that is printed": logged,
+    "noise that is kept for nobody": kept_for_nobody,
+    "a branch": lambda x: tf.cond(tf.reduce_mean(x) > 0.5, lambda: x, lambda: -x),
+}
+
+
+@pytest.mark.parametrize("name", [*VARYING, *THE_SAME])
+def test_what_need_not_be_repeated_has_neither_randomness_nor_state(name: str) -> None:
+    build = {**VARYING, **THE_SAME}[name]
+    graph_def = graph_of(lambda: tf.identity(build(images(shape=(None, HEIGHT, WIDTH, 3))), name="output"))
+    context = Context(module_of(variant_of(graph_def, {"default": "output:0"})), CONTRACTS)
+    analysis = context.analysis(context.module.variants[0])
+    assert [may_vary(analysis.graph, entry.outputs.values()) for entry in analysis.entries] == [name in VARYING]

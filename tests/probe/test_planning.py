@@ -59,7 +59,7 @@ def test_constant_images_are_planned_at_every_size_that_may_work():
     planned = plan_steps(module(images(None, 8, 9, 3)), CONTRACTS)
     for purpose in ("black", "gray", "white"):
         steps = [step for step in calls(planned) if step.purpose == purpose]
-        assert [step.batch for step in steps] == [2, 1, 3, 5]
+        assert [step.batch for step in steps] == [1, 2, 3, 5]
         assert all(step.condition == "fits" and set(step.images) == {purpose} for step in steps)
 
 
@@ -220,13 +220,13 @@ def test_inputs_follow_the_shape_of_a_custom_contract():
     assert (feed.shape, feed.low, feed.high) == ((5, 160), -1, 1)
 
 
-def test_two_workers_make_the_same_calls_as_one():
+def test_workers_side_by_side_make_the_same_calls_as_one():
     planned = plan_steps(read(DATA / "c_dropout_on_features_train"), CONTRACTS)
     together = [step for step in planned.for_one_worker() if isinstance(step, CallStep)]
-    apart = [step for steps in planned.for_two_workers() for step in steps if isinstance(step, CallStep)]
+    apart = [step for steps in planned.side_by_side() for step in steps if isinstance(step, CallStep)]
     key = lambda step: (str(step.target), step.purpose, step.target.session)  # noqa: E731
     assert sorted(apart, key=key) == sorted(together, key=key)
-    for steps in planned.for_two_workers():
+    for steps in planned.side_by_side():
         assert isinstance(steps[0], LoadStep)
 
 

@@ -46,8 +46,8 @@ class WorkerTask:
 class Job:
     """The run of one module on some devices; `absent` are those that it cannot run on.
 
-    `path` is the module's folder, `linked` are the files outside of it that it consists of, and `begin` is when its
-    turn came.
+    `path` is the module's folder, `linked` are the files outside of it that it consists of, `is_small` says that one
+    worker is enough, and `begin` is when its turn came.
     """
 
     path: str
@@ -58,18 +58,21 @@ class Job:
     options: ProbeOptions
     sandbox: Mode
     threads: int
+    is_small: bool = False
     future: Future[Observations] = field(default_factory=Future)
     tasks: list[WorkerTask] = field(default_factory=list)
     begin: float = 0.0
 
     def divide(self, *, side_by_side: bool) -> list[WorkerTask]:
-        """Make the tasks: one for each device, or two for the CPU if a second worker would be idle otherwise."""
+        """Make the tasks: one for each device, or several for the CPU if a second worker would be idle otherwise."""
         self.begin = time.monotonic()
         for device in self.devices:
             if device != "cpu":
                 divided: tuple[Sequence[Step], ...] = (self.steps.without_repetitions(),)
             else:
-                divided = self.steps.for_two_workers() if side_by_side else (self.steps.for_one_worker(),)
+                divided = (
+                    self.steps.side_by_side() if side_by_side and not self.is_small else (self.steps.for_one_worker(),)
+                )
             for steps in divided:
                 soft_deadline = self.options.timeout * SOFT_DEADLINE
                 plan = ProbePlan(

@@ -46,7 +46,7 @@ class TaskQueue:
     def next(self, running: Sequence[WorkerTask]) -> WorkerTask | None:
         """Remove and return the task to start beside the running ones, or None if none can start now.
 
-        A job is divided only when its turn comes: for two workers if it is the last one and a slot would stay empty.
+        A job is divided only when its turn comes: for several workers if it is the last one and a slot is free.
         """
         while len(running) < self._slots and not any(task.tried for task in running):
             if self._tasks:

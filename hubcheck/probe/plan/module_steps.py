@@ -43,21 +43,21 @@ class ModuleSteps:
             steps += [variant.load, *variant.calls, *variant.repeated, *variant.second_load, *variant.gradients]
         return (*steps, *self.serving)
 
-    def for_two_workers(self) -> tuple[tuple[Step, ...], ...]:
-        """The same steps for two workers side by side: calls, and unconditional repetitions with serving."""
+    def side_by_side(self) -> tuple[tuple[Step, ...], ...]:
+        """The same steps for several workers: calls, unconditional repetitions with gradients, and serving."""
         calls: list[Step] = []
-        repeated: list[Step] = []
+        training: list[Step] = []
         for variant in self.variants:
             calls += [variant.load, *variant.calls]
             calls += [step for step in variant.repeated if step.condition != "always"]
             always = [step for step in variant.repeated if step.condition == "always"]
-            if always:
-                repeated += [variant.load, *variant.reloaded, *always]
+            loads_itself = any(isinstance(step, LoadStep) for step in variant.gradients)
+            if always or (variant.gradients and not loads_itself):
+                training += [variant.load, *variant.reloaded, *always]
             else:
                 calls += variant.second_load
-            calls += variant.gradients
-        others = (*repeated, *self.serving)
-        return (tuple(calls), others) if others else (tuple(calls),)
+            training += variant.gradients
+        return tuple(tuple(steps) for steps in (calls, training, self.serving) if steps)
 
     def without_repetitions(self) -> tuple[Step, ...]:
         """What runs on devices other than the CPU: each variant's calls."""

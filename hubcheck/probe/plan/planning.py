@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hubcheck.module.types import Module, Variant
@@ -34,11 +34,12 @@ def plan_steps(
     *,
     larger_batch: int = 5,
     convention: Convention = DEFAULT_CONVENTION,
+    may_vary: Callable[[ProbeTarget], bool] = lambda target: True,
 ) -> ModuleSteps:
     """Plan to load every variant and to call the common signatures, the default signature and the callable's traces.
 
     Where the module is judged on its callable, that is called instead of the common signatures. Variants for one kind
-    of hardware are left out.
+    of hardware are left out, and repetitions of targets that train and have the same results each time, by `may_vary`.
     """
     variants: list[VariantSteps] = []
     not_run: list[NotRun] = []
@@ -51,7 +52,12 @@ def plan_steps(
         callable_specs = sorted(
             (spec for spec in specs if isinstance(spec, TargetSpec)), key=lambda spec: spec.role == "training"
         )
-        calls = [step for spec in callable_specs for step in _calls(spec, larger_batch=larger_batch)]
+        calls = [
+            step
+            for spec in callable_specs
+            for step in _calls(spec, larger_batch=larger_batch)
+            if not (step.purpose == "repeated" and step.condition == "always") or may_vary(step.target)
+        ]
         # The largest batches may need more memory than there is.
         calls.sort(key=lambda step: step.purpose == "many")
         if variant is module.inference:
@@ -81,7 +87,7 @@ def _calls(spec: TargetSpec, *, larger_batch: int) -> Iterator[CallStep]:
         for size in (2, 3, larger_batch):
             yield _call(spec, "copies", images[:1] * size, condition="refused")
     if is_task:
-        for size in (2, 1, 3, larger_batch) if fixed is None else (fixed,):
+        for size in (1, 2, 3, larger_batch) if fixed is None else (fixed,):
             for constant in CONSTANT:
                 yield _call(spec, constant, (constant,) * size, condition="fits")
         if fixed is None and any(tensor.open_axes for tensor in spec.inputs.values()):
@@ -118,9 +124,11 @@ def _gradients(module: Module, variant: Variant, specs: Sequence[TargetSpec], *,
         chosen = []
     for spec in chosen:
         if spec is not None:
-            for size in (larger_batch, 2, 1, 3) if spec.fixed_batch is None else (spec.fixed_batch,):
+            sizes = (3, larger_batch, 2, 1) if spec.fixed_batch is None else (spec.fixed_batch,)
+            for size in sizes:
                 images = (test_images.WITH_CONSTANT * size)[:size]
-                yield _call(replace(spec, keep=()), "gradients", images, condition="fits")
+                condition: Condition = "always" if size == sizes[0] else "first"
+                yield _call(replace(spec, keep=()), "gradients", images, condition=condition)
 
 
 def _losses(module: Module, variant: Variant) -> Iterator[CallStep]:

@@ -13,13 +13,14 @@ from hubcheck.probe.observations import ProbeTarget, Purpose
 
 _MAX_VALUES, _MAX_REPEATED = 1 << 20, 1 << 16
 
-Condition = Literal["always", "failed", "refused", "fits", "random", "unlike", "stateful"]
+Condition = Literal["always", "failed", "refused", "fits", "first", "random", "unlike", "stateful"]
 """When a call is made.
 
 failed: if a call of the target failed, since an even batch may work where an odd one does not. refused: if the target
 failed with as many images, and never ran with as many. fits: if it ran with as many images, and no other call for this
-purpose was made. random: if its results for the same images differed. unlike: if no other target had the same results,
-which randomness may explain. stateful: if the signatures of what is loaded may change its state.
+purpose was made. first: if no other call for this purpose could be made. random: if its results for the same images
+differed. unlike: if no other target had the same results, which randomness may explain. stateful: if the signatures of
+what is loaded may change its state.
 """
 
 

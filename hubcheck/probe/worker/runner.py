@@ -9,7 +9,6 @@ import socket
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from hubcheck.probe.inputs import make_input
@@ -18,7 +17,7 @@ from hubcheck.probe.plan.steps import CallStep, LoadStep, ProbePlan
 from hubcheck.probe.tolerances import SAME_ANSWER
 from hubcheck.probe.wire.frames import MAX_KEY, MAX_TEXT
 from hubcheck.probe.wire.framing import MAX_JSON, encode
-from hubcheck.probe.worker.loaders import LoadedModule, ObjectModule, SessionModule
+from hubcheck.probe.worker.loaders import Arrays, Gradient, LoadedModule, ObjectModule, SessionModule
 from hubcheck.util.numbers import difference
 
 _GRADIENT_FACTOR = 10.0
@@ -85,8 +84,10 @@ class PlanRunner:
         if step.condition == "refused":
             return self._sizes.get(step.target, {}).get(step.batch) is False
         if step.condition == "fits":
-            fits = self._sizes.get(replace(step.target, session=False), {}).get(step.batch, False)
+            fits = self._sizes.get(step.target, {}).get(step.batch, False)
             return fits and (step.target, step.purpose) not in self._done
+        if step.condition == "first":
+            return (step.target, step.purpose) not in self._done
         if step.condition == "random":
             return step.target in self._random
         if step.condition == "stateful":
@@ -132,7 +133,7 @@ class PlanRunner:
             arrays = {key: make_input(spec, self._plan.seed) for key, spec in step.inputs.items()}
             assert self._loaded is not None
             if step.purpose == "gradients":
-                outputs = _described_gradients(self._loaded.gradients(step, arrays))
+                outputs = _described_gradients(self._gradients(self._loaded, step, arrays))
             results = self._loaded.call(step, arrays) if step.purpose != "gradients" else {}
             for key, tensor in results.items():
                 outputs[key], values = _describe(tensor, keep=key in step.keep)
@@ -154,6 +155,18 @@ class PlanRunner:
             if key in outputs:
                 self._send({"kind": "array", "step": number, "key": key}, _subsample(values, step))
         self._send({"kind": "run", "step": number, "seconds": seconds, "error": error, "outputs": outputs})
+
+    def _gradients(self, loaded: LoadedModule, step: CallStep, arrays: Arrays) -> list[Gradient]:
+        """Return the gradients; none if the target does not run with these images, which is another rule's fault."""
+        try:
+            return loaded.gradients(step, arrays)
+        except Exception:
+            try:
+                loaded.call(step, arrays)
+            except Exception:
+                self._done.discard((step.target, step.purpose))
+                return []
+            raise
 
     def _send(self, message: dict[str, Any], array: Any = None) -> None:
         self._channel.sendall(encode(message, array))
