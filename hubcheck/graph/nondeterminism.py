@@ -21,6 +21,9 @@ _SAME_IN_EACH_RUN = VARIABLES | {
 """Ops without inputs that have the same output in each run, given the same images and variables."""
 
 
+_ASSERTIONS = frozenset({"Assert", "CheckNumerics", "CheckNumericsV2"})
+
+
 class RandomNode(NamedTuple):
     """A node that draws other values in each run.
 
@@ -58,14 +61,16 @@ def random_nodes(graph: InlinedGraph, outputs: Iterable[Value]) -> list[RandomNo
 
 
 def may_vary(graph: InlinedGraph, outputs: Iterable[Value]) -> bool:
-    """Return whether two runs on one input may have different outputs, as far as the graph shows.
+    """Return whether of two runs on one input one may have another output or fail, as far as the graph shows.
 
-    That is so if an output is made of a random value, whatever its seed, or of something that each run changes, and
-    where the graph does not say what an op does. The updates of moving averages in training are not that: the outputs
-    of training are not made of these averages.
+    That is so if an output or an assertion is made of a random value, whatever its seed, or of something that each run
+    changes, and where the graph does not say what an op does. The updates of moving averages in training are not that:
+    the outputs of training are not made of these averages.
     """
     outputs = list(outputs)
-    needed, execution = _Needed(graph, outputs), Execution(graph, outputs)
+    execution = Execution(graph, outputs)
+    asserted = (value for frame, node in execution.nodes(_ASSERTIONS.__contains__) for value in frame.inputs(node))
+    needed = _Needed(graph, [*outputs, *asserted])
     library = graph.view.library
     return (
         bool(needed.random or needed.hidden or needed.origins - _SAME_IN_EACH_RUN)

@@ -268,6 +268,18 @@ def looped(x: tf.Tensor) -> tf.Tensor:
     return tf.while_loop(lambda n, y: n < 3, lambda n, y: (n + 1, noise(y)), [0, x])[1]
 
 
+def counted_down(x: tf.Tensor) -> tf.Tensor:
+    """What runs a few times only."""
+    state = tf1.get_variable("state", [], use_resource=True)
+    with tf.control_dependencies([tf.debugging.assert_less(state.assign_add(1.0), 9.0)]):
+        return tf.identity(x)
+
+
+def asserted(x: tf.Tensor) -> tf.Tensor:
+    with tf.control_dependencies([tf.debugging.assert_non_negative(x)]):
+        return tf.identity(x)
+
+
 VARYING = {
     "noise": noise,
     "noise in a loop": looped,
@@ -275,6 +287,7 @@ VARYING = {
     "a fixed seed": lambda x: x + tf.random.stateless_uniform([3], [1, 2]),
     "noise that is kept": kept,
     "a counter": counted,
+    "a counter in an assertion": counted_down,
     "a clock": lambda x: x * tf.cast(tf.timestamp(), tf.float32),
     "host code": lambda x: tf.numpy_function(abs, [x], tf.float32),
 }
@@ -284,6 +297,7 @@ THE_SAME = {
     "a moving average": averaged,
     "noise that is printed": logged,
     "noise that is kept for nobody": kept_for_nobody,
+    "an assertion": asserted,
     "a branch": lambda x: tf.cond(tf.reduce_mean(x) > 0.5, lambda: x, lambda: -x),
 }
 
