@@ -56,6 +56,22 @@ sweep: $(READY)
 	$(BIN)/python -m tests.sweep
 	SWEEP=1 $(BIN)/pytest tests/author/test_families.py
 
+# What becomes of models of other libraries, and what other libraries make of modules: the tables of the page
+# docs/reference/compatibility.md, after `make docs`. An hour, and 12 GB in .venvs. A part: make exporters ONLY=keras-hub.
+EXPORTER_VENVS := $(addsuffix /.ready,$(addprefix .venvs/,exporters official onnx tf215))
+exporters: $(READY) $(EXPORTER_VENVS)
+	$(BIN)/python -m tests.exporters $(ONLY)
+
+consumers: $(READY) .venvs/consumers/.ready .venvs/tf215/.ready
+	$(BIN)/python -m tests.consumers
+
+# Those that hubcheck itself runs in have it, too.
+.venvs/exporters/.ready .venvs/official/.ready .venvs/onnx/.ready .venvs/consumers/.ready .venvs/tf215/.ready: \
+.venvs/%/.ready: tests/exporters/environments/%.txt
+	$(PYTHON) -m venv --clear .venvs/$*
+	.venvs/$*/bin/pip install --quiet -r $<
+	@touch $@
+
 # A million mutations by default: make fuzz RUNS=100000 FIRST=500000. A mutation is named by its number, so runs add
 # up. `python -m tests.fuzz.guided FILE` is guided by coverage, and needs the extra `fuzz`.
 RUNS  ?= 1000000

@@ -25,6 +25,8 @@ PARTS = (
 ELSEWHERE = {
     "tests/fuzz": "mutates modules; tests/probe runs the same code",
     "tests/benchmarks": "benchmarks",
+    "tests/consumers": "a separate command, in environments of its own; tests/interop covers a part of it",
+    "tests/exporters": "a separate command, in environments of its own; tests/author covers a part of it",
     "tests/sweep.py": "a separate command; tests/checks covers a part of it",
     "tests/test_layers.py": "tests which modules are imported, not their release",
 }

@@ -1,0 +1,124 @@
+"""The page of tables that `make exporters` and `make consumers` fill: what their last runs found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tests.exporters import keras_models, other_models  # noqa: F401 (they register the examples)
+from tests.exporters.example import EXAMPLES
+from tests.paths import ROOT
+
+PAGE = ROOT / "docs" / "reference" / "compatibility.md"
+EXPORTERS = ROOT / "tests" / "exporters" / "results.json"
+CONSUMERS = ROOT / "tests" / "consumers" / "results.json"
+_TOLERANCE = 1e-3
+
+
+def compatibility_page() -> str:
+    """The page in Markdown."""
+    lines = [
+        "<!-- Written by `make docs` from the results of `make exporters` and `make consumers`. -->",
+        "# Compatibility",
+        "",
+        "## Models of other libraries",
+        "",
+        "What becomes of models of other libraries with random weights: first as the library itself exports them, then",
+        "as `hubcheck.author` writes them, in both formats and with all rules and runs.",
+        "",
+        "- **plain export**: the errors of a static check of it.",
+        "- **lines**: of code that make the module, from the model to `export`.",
+        "- **difference**: the largest one between the module and the model, relative to the largest output.",
+        "- **trains**: trainable variables that a gradient reaches, in three steps on both tasks.",
+        "- **statistics**: of the variables that only updates change, as those of batch normalization, how many did.",
+        "",
+        *_exporters(json.loads(EXPORTERS.read_text(encoding="utf-8"))),
+        "",
+        "## Consumers",
+        "",
+        "What consumers of today make of modules that `hubcheck.author` wrote: the difference to `hubcheck.hub`,",
+        "relative to the largest output, or the reason why they cannot use them.",
+        "",
+        *_consumers(json.loads(CONSUMERS.read_text(encoding="utf-8"))),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _exporters(results: Mapping[str, Any]) -> Iterator[str]:
+    columns = ("difference", "trains", "statistics")
+    yield f"| model | plain export | lines | tf2: {' | '.join(columns)} | tf1-hub: {' | '.join(columns)} |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    notes: list[str] = []
+    for name, result in results.items():
+        if "reason" in result:
+            yield f"| {name} | not measured, see below | | | | | | | |"
+            notes.append(f"- {name}: {_cell(result['reason'])}")
+            continue
+        failed = ", ".join(f"`{rule}`" for rule in result["failed"]) or "none"
+        cells = [f"`{result['how']}`: {failed}", str(result["lines"])]
+        for form in ("tf2", "tf1-hub"):
+            cells += _used(result["formats"][form], name, form, notes)
+        yield f"| {name} | {' | '.join(cells)} |"
+    yield ""
+    yield from notes
+    if missing := [name for name in EXAMPLES if name not in results]:
+        yield f"- Not measured since they are in the list: {', '.join(missing)}."
+    yield ""
+    yield f"Versions: {_versions(results.values())}; {_dates(one.get('date') for one in results.values())}."
+
+
+def _used(used: Mapping[str, Any], name: str, form: str, notes: list[str]) -> list[str]:
+    """The cells of a format; a reason or a warning becomes a note below the table."""
+    if "reason" in used:
+        notes.append(f"- {name}, {form}: {_cell(used['reason'])}")
+        return ["not written, see below", "", ""]
+    notes += [
+        f"- {name}, {form}: {_cell(text)}" for text in dict.fromkeys(used["warnings"]) if "was removed" not in text
+    ]
+    trains = f"{used['reached']} of {used['trainable']}" if used["losses"] else "losses are not finite"
+    return [
+        _difference(used["difference"]),
+        trains,
+        f"{used['moved']} of {used['statistics']}" if used["statistics"] else "-",
+    ]
+
+
+def _consumers(results: Mapping[str, Any]) -> Iterator[str]:
+    names = list(dict.fromkeys(found["module"] for found in results["rows"]))
+    yield f"| consumer | format | {' | '.join(names)} |"
+    yield f"|---|---|{'---|' * len(names)}"
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    notes: list[str] = []
+    for found in results["rows"]:
+        consumer = f"{found['consumer']} ({_versions([found])})"
+        cells = rows.setdefault((consumer, found["format"]), {})
+        cells[found["module"]] = "no, see below" if "reason" in found else _difference(found["difference"])
+        if "reason" in found:
+            notes.append(f"- {consumer}, {found['format']}, {found['module']}: {_cell(found['reason'])}")
+    for (consumer, form), cells in rows.items():
+        yield f"| {consumer} | {form} | {' | '.join(cells.get(name, 'not run') for name in names)} |"
+    yield ""
+    yield from notes
+    yield ""
+    yield f"Run on {results['date']}."
+
+
+def _difference(value: float) -> str:
+    return "equal" if value == 0 else f"{value:.0e}" if value <= _TOLERANCE else f"**{value:.0e}**"
+
+
+def _cell(text: str) -> str:
+    """A message as one line of a table."""
+    short = " ".join(str(text).split()).replace("|", "\\|")
+    return short if len(short) <= 300 else f"{short[:300]}..."
+
+
+def _versions(results: Any) -> str:
+    found = {(name, version) for result in results for name, version in result.get("packages", {}).items()}
+    return ", ".join(f"{name} {version}" for name, version in sorted(found))
+
+
+def _dates(dates: Any) -> str:
+    known = sorted(filter(None, dates))
+    return f"run on {known[0]}" if known[0] == known[-1] else f"run from {known[0]} to {known[-1]}"
