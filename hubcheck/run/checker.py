@@ -201,15 +201,9 @@ def _finish(pending: _Pending, plan: ResolvedOptions, no_pool: str | None = None
         if folder is not None and observations is not None:
             from hubcheck.probe.evidence import save_evidence
 
+            module, probe = pending.context.module, plan.options.probe
             try:
-                save_evidence(
-                    folder,
-                    pending.context.module,
-                    plan.contracts,
-                    observations,
-                    plan.options.probe,
-                    convention=plan.convention,
-                )
+                save_evidence(folder, module, plan.contracts, observations, probe, convention=plan.convention)
             except OSError as error:
                 report = replace(report, unsaved=f"{folder}: {error.strerror or error}")
         return report
