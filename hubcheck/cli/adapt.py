@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from hubcheck.cli import model_options
 from hubcheck.cli.echo import echo
 from hubcheck.cli.option_names import in_option_names
+from hubcheck.cli.tensorflow_import import import_tensorflow
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS
 from hubcheck.util.errors import UserError
 
@@ -94,7 +94,7 @@ def command(
     hubcheck adapt model.keras exports/m --features avg_pool --logits predictions --pixels=-1,1 \\
         --default image_feature_vector
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import_tensorflow()
     from hubcheck.author import AuthorError, AuthorWarning, ConformanceError
     from hubcheck.author.sources.files import from_file
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import click
 from hubcheck.cli import model_options, options
 from hubcheck.cli.echo import echo, terminal_width
 from hubcheck.cli.option_names import in_option_names
+from hubcheck.cli.tensorflow_import import import_tensorflow
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS
 from hubcheck.util.errors import UserError
 from hubcheck.util.text import listed
@@ -88,7 +88,7 @@ def command(
     hubcheck fix exports/m --diff
     hubcheck fix exports/m --in-place --pixels=-1,1
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import_tensorflow()
     from hubcheck.author.errors import AuthorError, AuthorWarning
     from hubcheck.author.fixing.fix import fix
     from hubcheck.author.fixing.options import FixOptions

@@ -1,0 +1,32 @@
+"""Import TensorFlow without the lines that its libraries write meanwhile, which no setting of its log level stops."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow, if it is installed, and look for devices; print what is written to stderr only if it fails."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if importlib.util.find_spec("tensorflow") is None:
+        return
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+        except BaseException:
+            os.dup2(stderr, 2)
+            log.seek(0)
+            shutil.copyfileobj(log, sys.stderr.buffer)
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
