@@ -44,7 +44,7 @@ def write(site: Path, protobuf: Path | None = None) -> None:
     Args:
         site: the folder of the site.
         protobuf: a compiled wheel of protobuf for this Pyodide, as its lock file names it, instead of the one in pure
-            Python: it reads large modules in a fifth of the time.
+            Python: it reads large modules several times faster.
 
     Raises:
         Unavailable: a registry or Node cannot be had, or what they deliver is not what is pinned.
