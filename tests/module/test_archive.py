@@ -27,6 +27,7 @@ from hubcheck.module.checkpoint import stored_bytes
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.locate import find_modules
 from hubcheck.module.open_module import open_module
+from hubcheck.probe.dispatch.kept_servers import KEPT_SERVERS
 from tests.paths import DATA
 
 pytestmark = pytest.mark.slow
@@ -44,6 +45,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     monkeypatch.setenv("TMPDIR", str(folder))
     yield folder
+    KEPT_SERVERS.close()  # they have folders of their own
     assert list(folder.iterdir()) == []
 
 
