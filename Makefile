@@ -9,7 +9,7 @@ JOBS   ?= 2
 PINS   := tests/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo check test test-matrix .venvs/newest constraints bench bench-compare compare sweep fuzz soak soak-cluster stability repetitions proto tables docs screenshots clean
+.PHONY: demo check test test-matrix .venvs/newest constraints bench bench-compare compare exporters consumers sweep fuzz soak soak-cluster stability repetitions proto tables docs screenshots clean
 
 demo: $(READY)
 	@$(BIN)/python examples/demo.py
@@ -54,7 +54,7 @@ compare: $(READY)
 # of each family through both writers.
 sweep: $(READY)
 	$(BIN)/python -m tests.sweep
-	SWEEP=1 $(BIN)/pytest tests/author/test_families.py
+	SWEEP=1 $(BIN)/pytest tests/author/test_families.py tests/author/test_large_weights.py
 
 # What becomes of models of other libraries, and what other libraries make of modules: the tables of the page
 # docs/reference/compatibility.md, after `make docs`. An hour, and 12 GB in .venvs. A part: make exporters ONLY=keras-hub.

@@ -47,7 +47,8 @@ def main() -> None:
             python = ROOT / ".venvs" / environment / "bin" / "python"
             result.unlink(missing_ok=True)
             subprocess.run([python, CONSUME, modules, result, *uses], cwd=ROOT, check=False)
-            rows += json.loads(result.read_text(encoding="utf-8"))
+            found = json.loads(result.read_text(encoding="utf-8")) if result.exists() else []
+            rows += [{"environment": environment, **row} for row in found]
     written = {"date": datetime.date.today().isoformat(), "rows": rows}
     RESULTS.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
 

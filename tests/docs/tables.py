@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tests.consumers.__main__ import USES
 from tests.exporters import keras_models, other_models  # noqa: F401 (they register the examples)
 from tests.exporters.example import EXAMPLES
 from tests.paths import ROOT
@@ -63,7 +64,7 @@ def _exporters(results: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield from notes
     if missing := [name for name in EXAMPLES if name not in results]:
-        yield f"- Not measured since they are in the list: {', '.join(missing)}."
+        yield f"- Not measured yet: {', '.join(missing)}."
     yield ""
     yield f"Versions: {_versions(results.values())}; {_dates(one.get('date') for one in results.values())}."
 
@@ -100,6 +101,10 @@ def _consumers(results: Mapping[str, Any]) -> Iterator[str]:
         yield f"| {consumer} | {form} | {' | '.join(cells.get(name, 'not run') for name in names)} |"
     yield ""
     yield from notes
+    measured = {(found["consumer"], found["environment"], found["format"]) for found in results["rows"]}
+    if missing := [use for use in USES if use not in measured]:
+        listed = "; ".join(f"{kind} on {form}, in the environment `{where}`" for kind, where, form in missing)
+        yield f"- Not measured yet: {listed}."
     yield ""
     yield f"Run on {results['date']}."
 
