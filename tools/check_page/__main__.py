@@ -60,7 +60,9 @@ def write(site: Path, protobuf: Path | None = None) -> None:
             else:
                 wheel = _fetch_wheel(name, pin)
             with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(sources, [m for m in archive.namelist() if m.startswith(f"{pin['folder']}/")])
+                members = [member for member in archive.namelist() if member.startswith(f"{pin['folder']}/")]
+                # Libraries are of another machine, except those of the wheel that was given.
+                archive.extractall(sources, [m for m in members if wheel == protobuf or not m.endswith(".so")])
         shutil.copytree(ROOT / "hubcheck", sources / "hubcheck", ignore=shutil.ignore_patterns("__pycache__"))
         for name in LEFT_OUT:
             shutil.rmtree(sources / "hubcheck" / name)
@@ -102,7 +104,7 @@ def _tree(sources: Path, compiled: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the files that Python sees, by their paths: byte code, and data that is no source."""
     for root in (compiled, sources):
         for file in sorted(root.rglob("*")):
-            if file.is_file() and file.suffix not in (".py", ".pyi", ".c", ".so", ".typed", ".md"):
+            if file.is_file() and file.suffix not in (".py", ".pyi", ".c", ".typed", ".md"):
                 yield file.relative_to(root).as_posix(), file.read_bytes()
 
 
