@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hubcheck.author.quiet_import import import_tensorflow
 from hubcheck.cli import model_options, options
 from hubcheck.cli.echo import echo, terminal_width
 from hubcheck.cli.option_names import in_option_names
-from hubcheck.cli.tensorflow_import import import_tensorflow
 from hubcheck.engine.reports import EXIT_CONFORMS, EXIT_FINDINGS
 from hubcheck.util.errors import UserError
 from hubcheck.util.text import listed
