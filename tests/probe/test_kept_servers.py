@@ -38,7 +38,12 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def servers() -> set[int]:
-    return {pid for pid in children() if b"server.py" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    """Return the child processes that have not ended: a program that was just started has no command line yet."""
+    return {pid for pid in children() if not has_ended(pid)}
+
+
+def has_ended(pid: int) -> bool:
+    return ") Z " in Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
 
 
 def until(condition) -> None:
@@ -93,7 +98,7 @@ def test_a_server_that_died_while_it_waited_is_not_used(scratch):
     Pool().close()
     (dead,) = servers()
     os.kill(dead, signal.SIGKILL)
-    until(lambda: ") Z " in Path(f"/proc/{dead}/stat").read_text(encoding="ascii"))
+    until(lambda: has_ended(dead))
     with Pool():
         assert dead not in servers()
         assert len(servers()) == 1
