@@ -30,7 +30,7 @@ _FIX_CLASSES = (
 def labels(context: Context, *, signature: str) -> Iterator[CheckItem]:
     """A labels asset has one line for each class."""
     found = _classification(context, signature)
-    assets = labels_assets(context.module)
+    assets = _labels_assets(context.module)
     if found is None or not assets:
         yield Skip(f"the module has no {signature}" if found is None else "the module has no labels asset")
         return
@@ -56,7 +56,7 @@ def documentation(context: Context, *, signature: str) -> Iterator[CheckItem]:
         yield Skip(f"the module has no {signature}")
         return
     yield Checked()
-    if labels_assets(context.module):
+    if _labels_assets(context.module):
         return
     documents = context.module.documents
     where = where_of(classification)
@@ -79,7 +79,7 @@ def label_files(module: Module) -> list[Asset]:
     """Return the labels assets of a module that store one label in each line."""
     return [
         asset
-        for asset in labels_assets(module)
+        for asset in _labels_assets(module)
         if PurePosixPath(asset.filename).suffix in _LINE_FORMATS and asset.lines is not None
     ]
 
@@ -88,7 +88,6 @@ def _classification(context: Context, name: str) -> Interface | None:
     return next((each for each in context.judged() if each.contract.name == name), None)
 
 
-def labels_assets(module: Module) -> list[Asset]:
-    """Return the assets whose names say that they are labels."""
+def _labels_assets(module: Module) -> list[Asset]:
     assets = {asset.filename: asset for variant in module.variants for asset in variant.assets}
     return [asset for name, asset in assets.items() if _LABELS.search(PurePosixPath(name).name)]

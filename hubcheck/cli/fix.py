@@ -165,9 +165,9 @@ def _described(module: Module) -> Iterator[str]:
     lines = list(summary_lines(module))[1:]
     variant = module.inference
     if variant is not None:
-        tasks = [task for task in contracts if task in variant.signatures] or list(variant.signatures)[:1]
-        for task in tasks:
+        tasks = [task for task in contracts if task in variant.signatures] or [module.default_signature]
+        for task in filter(variant.signatures.__contains__, tasks):
             lines.append(f"  graph of {task if task in contracts else 'the task'}")
             outline = signature_outline(Context(module, contracts), variant, task)
             lines += [text for line in outline for text in outline_lines(line)]
-    yield from map(click.unstyle, lines)
+    yield from click.unstyle("\n".join(lines)).splitlines()

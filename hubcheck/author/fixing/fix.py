@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,9 @@ from hubcheck.author.export import export_module
 from hubcheck.author.fixing.documents import keep_documents
 from hubcheck.author.fixing.options import NO_OPTIONS, FixOptions
 from hubcheck.author.fixing.proof import prove
-from hubcheck.author.fixing.rebuild import compared_outputs, rebuild, source_inputs
+from hubcheck.author.fixing.rebuild import compared_outputs, rebuild, source_inputs, trains
+from hubcheck.author.fixing.training_proof import prove_training
+from hubcheck.author.fixing.twin import twin
 from hubcheck.author.fixing.verdict import judge
 from hubcheck.author.sources.files import architecture_after
 from hubcheck.checks.context import Context
@@ -184,7 +187,16 @@ class _Fixer:
         """Return how far the outputs of the rebuilt module are from those of the source."""
         inputs = source_inputs(self.module, self.plan, built, self.options)
         outputs = compared_outputs(self.plan, built, self.options)
-        return prove(self.module, read(folder), inputs, outputs, sandbox=self.sandbox)
+        result, removed = read(folder), any(one.rule == "output/no-dropout" for one in self.fixed)
+        with tempfile.TemporaryDirectory(prefix="hubcheck-twin-") as copies:
+            pinned = any(one.rule == "device/pinned" for one in self.fixed)
+            source = twin(self.module, Path(copies)) if pinned else self.module
+            apart = prove(source, result, inputs, outputs, sandbox=self.sandbox)
+        if trains(built, self.plan):
+            output = next(one for one in outputs if (one.new_signature, one.new_key) == (self.plan.default, "default"))
+            images = inputs[output.signature]
+            prove_training(self.module, result, images, output, without_dropout=removed, sandbox=self.sandbox)
+        return apart
 
     def _judge(self, folder: Path) -> tuple[Finding, ...]:
         """Return the findings of the rebuilt module."""

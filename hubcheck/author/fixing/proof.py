@@ -92,25 +92,41 @@ def prove(
         for task in dict.fromkeys(output.new_signature for output in outputs)
         for images in sorted(batches)
     ]
-    try:
-        with Pool(sandbox=sandbox) as pool:
-            options = ProbeOptions()
-            old_steps = _steps(source, [step for steps in calls.values() for step in steps])
-            futures = [
-                pool.submit_steps(module, steps, options)
-                for module, steps in ((source, old_steps), (result, _steps(result, new_calls)))
-            ]
-            old = _by_images("the module", futures[0].result())
-            new = _by_images("the result", futures[1].result())
-    except (ProbeError, SandboxUnavailable) as error:
-        raise NotProven(f"modules cannot be run here to prove that both compute the same: {error}") from error
+    old_steps = _steps(source, [step for steps in calls.values() for step in steps])
+    before, after = run_both((source, old_steps), (result, _steps(result, new_calls)), sandbox)
+    old, new = ({(str(run.target.signature), run.images): run for run in runs} for runs in (before, after))
     worst = 0.0
     for output in outputs:
         for images in sorted(batches):
-            before, after = old.get((output.signature, images)), new[output.new_signature, images]
-            if before is not None:
-                worst = max(worst, _compare(output, before, after))
+            run = old.get((output.signature, images))
+            if run is not None:
+                worst = max(worst, compare(output, run, new[output.new_signature, images]))
     return worst
+
+
+def run_both(
+    source: tuple[Module, ModuleSteps], result: tuple[Module, ModuleSteps], sandbox: Mode | None
+) -> tuple[Sequence[Run], Sequence[Run]]:
+    """Return the runs of the source and of the result.
+
+    Raises:
+        NotProven: a call failed, or was not made.
+    """
+    runs = []
+    try:
+        with Pool(sandbox=sandbox) as pool:
+            futures = [pool.submit_steps(*job, ProbeOptions()) for job in (source, result)]
+            for name, future in zip(("the module", "the result"), futures, strict=True):
+                observations = future.result()
+                failures = [load.failure for load in observations.loads] + [run.failure for run in observations.runs]
+                if failure := next(filter(None, failures), None):
+                    raise NotProven(f"{name} does not run: {failure.message}")
+                for entry in observations.not_run:
+                    raise NotProven(f"{name} was not run: {entry.reason}")
+                runs.append(observations.runs)
+    except (ProbeError, SandboxUnavailable) as error:
+        raise NotProven(f"modules cannot be run here to prove that both compute the same: {error}") from error
+    return runs[0], runs[1]
 
 
 def _source_calls(
@@ -129,11 +145,11 @@ def _source_calls(
         shape = (size, *images.size, channels)
         spec = InputSpec(images.tensor.dtype, shape, batch, images.low, images.high, color=images.color)
         values = {key: InputSpec(dtype, (), value=value) for key, (dtype, value) in images.constants.items()}
-        target = ProbeTarget(_variant(source), signature, session=_is_tensorflow_1(source))
+        target = ProbeTarget(_variant(source), signature, session=is_tensorflow_1(source))
         yield CallStep(target, "pictures", {images.name: spec, **values}, keep, size, images.size)
 
 
-def _is_tensorflow_1(module: Module) -> bool:
+def is_tensorflow_1(module: Module) -> bool:
     """Return whether consumers load a module with a session, in which its inputs may have any name."""
     return module.format != "tf2-saved-model"
 
@@ -152,27 +168,18 @@ def _steps(module: Module, calls: Sequence[CallStep]) -> ModuleSteps:
     )
 
 
-def _by_images(name: str, observations: Any) -> dict[tuple[str, tuple[str, ...]], Run]:
-    """Return the runs by signature and images.
+def compare(output: ComparedOutput, before: Run, after: Run, *, scaled: bool = False) -> float:
+    """Return how far an output is from what it should be, as a share of its largest value.
 
-    Raises:
-        NotProven: one failed.
-    """
-    for failed in (*observations.loads, *observations.runs):
-        if failed.failure is not None:
-            raise NotProven(f"{name} does not run: {failed.failure.message}")
-    for entry in observations.not_run:
-        raise NotProven(f"{name} was not run: {entry.reason}")
-    return {(str(run.target.signature), run.images): run for run in observations.runs}
-
-
-def _compare(output: ComparedOutput, before: Run, after: Run) -> float:
-    """Return how far an output is from what it should be.
+    Args:
+        output: what is compared.
+        before: the run of the source.
+        after: that of the result.
+        scaled: a constant factor between both does not count: that of a dropout which was removed.
 
     Raises:
         NotProven: that is too far.
     """
-
     old, new = before.outputs[output.key], after.outputs[output.new_key]
     what = f'"{output.key}" of {output.signature} and "{output.new_key}" of {output.new_signature}'
     if old.values is None or new.values is None:
@@ -180,6 +187,8 @@ def _compare(output: ComparedOutput, before: Run, after: Run) -> float:
     wanted, found = undone(output.change, old.values, new.values)
     if wanted.shape != found.shape:
         raise NotProven(f"{what} have the shapes {list(old.shape)} and {list(new.shape)}")
+    if scaled and (found * found).sum() > 0:
+        found = found * ((wanted * found).sum() / (found * found).sum())
     limit = tolerances.SIXTEEN_BITS if old.dtype in _SIXTEEN_BITS else tolerances.SAME_FUNCTION
     apart = difference(wanted, found)
     if apart > limit:

@@ -6,7 +6,6 @@ from typing import Any
 
 from hubcheck.author.builder import ImageModule
 from hubcheck.author.definition import CLASSES, FEATURES, hidden_key
-from hubcheck.author.errors import AuthorError
 from hubcheck.author.fixing.options import FixOptions
 from hubcheck.author.fixing.proof import ComparedOutput, SourceInput
 from hubcheck.author.sources.pixels import Pixels, as_pixels
@@ -27,28 +26,33 @@ def rebuild(module: Module, plan: FixPlan, architecture: str, options: FixOption
         architecture: the prefix of the keys of hidden outputs.
         options: what was given instead of what the plan says.
     """
-    if len(plan.hidden) > 1:
-        raise AuthorError("the tasks are in two signatures")
-    (signature,) = plan.hidden
-    outputs = {task: source.output for task, source in plan.tasks.items()}
     labels = module.folder / "assets" / plan.labels if plan.labels is not None else None
-    return from_saved_model(
-        module.folder,
-        architecture=architecture,
-        pixels=pixels_of(plan, options),
-        features=outputs.get(FEATURES),
-        logits=outputs.get(CLASSES),
-        input=next(iter(plan.tasks.values())).input,
-        constants={**plan.constants, **options.constants},
-        hidden={_hidden_name(architecture, key): key for key in plan.hidden[signature]},
-        signature=signature,
-        image_size=plan.image_size,
-        classes=options.classes if options.classes is not None else labels,
-        grayscale=plan.grayscale,
-        description=options.description,
-        open_batch=True,
-        pool=options.pool,
-    )
+    assert module.inference is not None
+    signatures, constants = module.inference.signatures, {**plan.constants, **options.constants}
+    built: ImageModule | None = None
+    for signature, hidden in plan.hidden.items():
+        sources = {task: source for task, source in plan.tasks.items() if source.signature == signature}
+        has_logits = CLASSES in sources
+        built = from_saved_model(
+            module.folder,
+            architecture=architecture,
+            pixels=pixels_of(plan, options),
+            features=sources[FEATURES].output if FEATURES in sources else None,
+            logits=sources[CLASSES].output if has_logits else None,
+            input=next(iter(sources.values())).input,
+            constants={name: value for name, value in constants.items() if name in signatures[signature].inputs},
+            hidden={_hidden_name(architecture, key): key for key in hidden},
+            signature=signature,
+            image_size=plan.image_size,
+            classes=(options.classes if options.classes is not None else labels) if has_logits else None,
+            grayscale=plan.grayscale,
+            description=options.description,
+            open_batch=True,
+            pool=options.pool,
+            beside=built,
+        )
+    assert built is not None
+    return built
 
 
 def pixels_of(plan: FixPlan, options: FixOptions) -> Pixels:
@@ -88,6 +92,12 @@ def source_inputs(module: Module, plan: FixPlan, built: ImageModule, options: Fi
             source.input, tensor, built.image_size, pixels.low, pixels.high, color, constants
         )
     return inputs
+
+
+def trains(built: ImageModule, plan: FixPlan) -> bool:
+    """Return whether the default task of a rebuilt module has the source's graph for training."""
+    networks = dict(zip(plan.hidden, built.models, strict=True))
+    return networks[plan.tasks[plan.default].signature].note() is None
 
 
 def _color(pixels: Pixels, *, grayscale: bool) -> tuple[tuple[float, ...], ...]:

@@ -176,7 +176,7 @@ def add_tasks(module: ImageModule, network: Network, image_input: ImageInput, cu
     for key, name in named.items():
         for keys in outputs.values():
             keys[key] = network.hidden(name)
-    module.notes += image_input.notes()
+    module.notes += [note for note in image_input.notes() if note not in module.notes]
 
     def compute(images: Any, training: bool) -> dict[str, Outputs]:
         import tensorflow as tf
@@ -198,7 +198,12 @@ def add_tasks(module: ImageModule, network: Network, image_input: ImageInput, cu
             results[task] = Outputs(default, by_key)
         return results
 
-    module.joint_function = compute
+    others = module.joint_function
+
+    def compute_all(images: Any, training: bool) -> dict[str, Outputs]:
+        return {**(others(images, training) if others is not None else {}), **compute(images, training)}
+
+    module.joint_function = compute_all
     for signature, source in ((FEATURES, cut.features), (CLASSES, cut.logits)):
         if source is not None:
             details = (cut.classes, activation) if signature == CLASSES else ()

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from hubcheck.author.flat_graph import FlatGraph, full_name, import_nodes
+from hubcheck.author.flat_graph import FlatGraph, all_nodes, full_name, import_nodes
 from hubcheck.author.sources.constant_inputs import ConstantInput
 from hubcheck.author.sources.loaded_gradients import LoadedGradients
 
@@ -42,6 +42,8 @@ class LoadedGraph:
         self._constants, self._handles, self._references = constants, handles, references
         self._fed = {images, *constants, *flat.captures, *(f"{name}:0" for name in references)}
         self._replaced: dict[str, str] = {}
+        for node in all_nodes(flat.graph_def):
+            node.device = ""  # a consumer may lack the device
         self._set(flat.graph_def)
 
     def replace(self, tensor: str, other: str) -> None:

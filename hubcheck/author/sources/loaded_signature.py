@@ -37,6 +37,7 @@ class SignatureLoader:
         tags: the graph variant for inference.
         key: the input that takes the images.
         constants: the values of other inputs.
+        beside: another signature of the same SavedModel, whose variables are shared.
 
     Attributes:
         images: the input that takes the images, as the signature declares it.
@@ -49,6 +50,7 @@ class SignatureLoader:
         tags: Iterable[str] | None,
         key: str,
         constants: Mapping[str, Any],
+        beside: SignatureLoader | None = None,
     ) -> None:
         self.path, self.facts, self.signature = spec.path, spec.facts, signature
         tensor = signature.inputs[key]
@@ -62,6 +64,9 @@ class SignatureLoader:
         self._references: dict[str, tf.Variable] = {}
         # A graph uses the lookup tables of its own object, which exist as long as that.
         self._alive: list[Any] = []
+        if beside is not None:
+            self.loaded, self._alive = beside.loaded, beside._alive
+            self._handles, self._by_name, self._references = beside._handles, beside._by_name, beside._references
 
     def inference(self) -> LoadedSignature:
         """Return the graph of the signature.
@@ -71,7 +76,8 @@ class SignatureLoader:
         """
         if not self.is_object:
             return self._of_variant(self.variant)
-        self.loaded = tf.saved_model.load(str(self.path), tags=list(self.variant.tags))
+        if self.loaded is None:
+            self.loaded = tf.saved_model.load(str(self.path), tags=list(self.variant.tags))
         function = self.loaded.signatures[self.signature.key]
         keys = list(function._arg_keywords)
         return self._loaded_signature(function, self.signature, keys)

@@ -32,6 +32,7 @@ class SavedModelGraph:
     Args:
         loader: the signature.
         image_size: height and width of the module's images.
+        beside: the graph of another signature that runs with this one: variables that it updates are updated once.
 
     Raises:
         AuthorError: an input has no value, or one that does not fit.
@@ -40,8 +41,10 @@ class SavedModelGraph:
     kind = "output"
     cast: Container[str] = ("float16", "bfloat16", "float64")
 
-    def __init__(self, loader: SignatureLoader, image_size: tuple[int, int]) -> None:
-        self._loader = loader
+    def __init__(
+        self, loader: SignatureLoader, image_size: tuple[int, int], beside: SavedModelGraph | None = None
+    ) -> None:
+        self.loader, self._beside = loader, beside
         self._inference = loader.inference()
         self._training: TrainingGraph | None = None
         self._why_not = ""
@@ -85,15 +88,24 @@ class SavedModelGraph:
     def run(self, images: Any, training: bool, outputs: Mapping[OutputKey, _Output]) -> dict[OutputKey, Any]:
         """Import the graph into the function that is being traced, and return the values of the outputs."""
         graph = self._inference.graph
-        dtype = self._loader.images.dtype
+        dtype = self.loader.images.dtype
         images = tf.cast(tf.round(images) if dtype.is_integer else images, dtype)
         tensors, updates = [output.inference for output in outputs.values()], list[str]()
         if training and self._training is not None:
             # The variables of the part of the network that is used: not those of layers behind it.
             used = graph.variables(graph.needed(tensors))
             tensors = [output.training for output in outputs.values() if output.training is not None]
-            graph, updates = self._training.graph, self._training.updates_of(used, tensors)
+            graph = self._training.graph
+            others = self._beside.updated() if self._beside is not None else set()
+            updates = [
+                name for name in self._training.updates_of(used, tensors) if not graph.variables([name]) & others
+            ]
         return dict(zip(outputs, graph.run(images, tensors, updates), strict=True))
+
+    def updated(self) -> set[int]:
+        """Return the ids of the variables that training updates."""
+        training = self._training
+        return training.graph.variables(training.updates) if training is not None else set()
 
     def _tensor(self, name: str) -> str:
         """Return the full name of the tensor in inference."""
@@ -102,7 +114,7 @@ class SavedModelGraph:
         if name.partition(":")[0] in self._inference.graph.nodes:
             return full_name(name)
         hint = suggestion(name, self._inference.outputs)
-        raise AuthorError(f"the SavedModel {self._loader.path.name!r} has no output {name!r}{hint}")
+        raise AuthorError(f"the SavedModel {self.loader.path.name!r} has no output {name!r}{hint}")
 
     def _output(self, name: str, in_training: Callable[[TrainingGraph, str], str]) -> _Output:
         tensor, other = self._tensor(name), None

@@ -35,6 +35,7 @@ def from_saved_model(  # noqa: PLR0913 - one for each fact about the model
     description: str = "",
     open_batch: bool = False,
     pool: str | None = None,
+    beside: ImageModule | None = None,
 ) -> ImageModule:
     """Make a module of a SavedModel: TF2 SavedModel, TF1 SavedModel or TF1 Hub format, a folder or an archive.
 
@@ -61,6 +62,8 @@ def from_saved_model(  # noqa: PLR0913 - one for each fact about the model
         image_size: height and width in pixels, where the model does not fix them.
         classes, activation, grayscale, description: as for `from_keras`.
         open_batch: take batches of any size although the SavedModel's input fixes one; its graph must not depend on it.
+        beside: a module of another signature of the same SavedModel, made by this function: it gets the tasks of this
+            signature too, and is returned. Variables that both signatures use are stored once.
         pool: how features [batch, rows, columns, n] become [batch, n]: "average" or "max".
 
     Returns:
@@ -99,9 +102,14 @@ def from_saved_model(  # noqa: PLR0913 - one for each fact about the model
     module = image_input.new_module(
         architecture, tensor.shape.dims, name, image_size=image_size, description=description
     )
-    network = SavedModelGraph(SignatureLoader(spec, source, tags, key, constants), module.image_size)
+    other = next((one for one in beside.models if isinstance(one, SavedModelGraph)), None) if beside else None
+    if beside is not None and (other is None or beside.image_size != module.image_size):
+        raise AuthorError("beside= must be a module of the same SavedModel, made by from_saved_model, of the same size")
+    module = beside or module
+    loader = SignatureLoader(spec, source, tags, key, constants, other.loader if other is not None else None)
+    network = SavedModelGraph(loader, module.image_size, other)
     add_tasks(module, network, image_input, cut)
-    if note := network.note():
+    if (note := network.note()) and note not in module.notes:
         module.note(note)
     return module
 

@@ -34,7 +34,7 @@ class TrainingGraph:
     """
 
     def __init__(self, loaded: LoadedSignature, inference: LoadedSignature, losses: list[Callable[[], Any]]) -> None:
-        self.graph, self._updates, self.losses = loaded.graph, loaded.updates, losses
+        self.graph, self.updates, self.losses = loaded.graph, loaded.updates, losses
         self._inference = inference.graph
         self._outputs = {inference.outputs[key]: tensor for key, tensor in loaded.outputs.items()}
 
@@ -70,7 +70,7 @@ class TrainingGraph:
     def updates_of(self, used: Collection[int], tensors: Sequence[str]) -> list[str]:
         """Return the updates of the variables that inference uses, by id, or that tensors depend on."""
         used = {*used, *self.graph.variables(self.graph.needed(tensors))}
-        return [name for name in self._updates if self.graph.variables([name]) <= used]
+        return [name for name in self.updates if self.graph.variables([name]) <= used]
 
     def _see_through(self, tensor: str) -> str:
         nodes = self._inference.nodes
@@ -109,12 +109,13 @@ def find_training_graph(
     name = loader.signature.key
     reason = f"the SavedModel's callable for training does not take the images of its signature {name!r}"
     for function in filter(callable, (getattr(loader.loaded, name, None), loader.loaded)):
-        # Without a matching trace, TensorFlow raises one or another error.
+        # Without a matching trace, or for images that the module refuses, TensorFlow raises one or another error.
         try:
             trace, still = (loader.trace(function, training) for training in (True, False))
+            outputs = _positions(loader, still, image_size)
         except Exception:
             continue
-        if outputs := _positions(loader, still, image_size):
+        if outputs:
             loaded, losses = loader.training_trace(trace, outputs)
             return TrainingGraph(loaded, inference, losses)
         reason = f"the SavedModel's callable does not compute what its signature {name!r} does"

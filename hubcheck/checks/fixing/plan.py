@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from hubcheck.checks.classification import labels_assets
+from hubcheck.checks.classification import label_files
 from hubcheck.checks.context import Context
 from hubcheck.checks.fixing.network import agreed, architecture_of, constants_of, pixels_of, stated_size
 from hubcheck.checks.fixing.tasks import CLASSES, FEATURES, NUMBERS, Choices, Obstacle, Size, TaskSource, find_tasks
@@ -129,7 +129,7 @@ def _labels(context: Context, variant: Variant, tasks: Mapping[str, TaskSource])
     Raises:
         Obstacle: its lines are not as many as the classes.
     """
-    assets = [asset for asset in labels_assets(context.module) if asset.lines is not None]
+    assets = label_files(context.module)
     if CLASSES not in tasks or not assets:
         return None
     source = tasks[CLASSES]
