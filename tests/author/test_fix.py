@@ -180,3 +180,40 @@ def test_an_archive_is_fixed_beside_it(tmp_path):
     shutil.make_archive(str(tmp_path / "m"), "gztar", old)
     assert called("fix", tmp_path / "m.tar.gz") == 0
     assert hubcheck.validate(tmp_path / "m_fixed", static=True).exit_code == 0
+
+
+def two_tasks(path):
+    """Write a module with noise and an update in training, whose outputs have another key and a sigmoid."""
+    net = Net()
+    spec = tf.TensorSpec([None, HEIGHT, WIDTH, 3], tf.float32, name="images")
+
+    def features(images, training=False):
+        return tf.reduce_mean(net.normalized(net.convolved(images), training), [1, 2])
+
+    def call(images, training=False):
+        x = features(images, training)
+        return x * tf.random.uniform(tf.shape(x), 0.5, 1.5) if training else x
+
+    net.features = tf.function(lambda images: {"features": features(images)}, [spec])
+    net.logits = tf.function(lambda images: {"default": tf.nn.sigmoid(features(images) @ net.dense)}, [spec])
+    net.__call__ = tf.function(call)
+    for training in (False, True):
+        net.__call__.get_concrete_function(spec, training=training)
+    signatures = {"image_feature_vector": net.features, "image_classification": net.logits}
+    tf.saved_model.save(net, str(path), signatures={**signatures, "serving_default": net.features})
+
+
+def test_both_signatures_share_their_weights_and_train_as_before(tmp_path):
+    two_tasks(tmp_path / "m")
+    result = author.fix(tmp_path / "m")
+    assert result.path is not None, result.reason
+    assert {"classification/logits", "output/default-key"} <= {finding.rule for finding in result.fixed}
+    old, new = (tf.saved_model.load(str(path)) for path in (tmp_path / "m", result.path))
+    assert len(new.variables) == 3
+    for loaded in (old, new):
+        loaded(IMAGES, training=True)
+    np.testing.assert_allclose(new(IMAGES), old(IMAGES), rtol=1e-4)
+    scores = new.signatures["image_classification"](images=IMAGES)["default"]
+    np.testing.assert_allclose(
+        tf.sigmoid(scores), old.signatures["image_classification"](images=IMAGES)["default"], rtol=1e-4
+    )
