@@ -187,15 +187,14 @@ class _Fixer:
         """Return how far the outputs of the rebuilt module are from those of the source."""
         inputs = source_inputs(self.module, self.plan, built, self.options)
         outputs = compared_outputs(self.plan, built, self.options)
-        result, removed = read(folder), any(one.rule == "output/no-dropout" for one in self.fixed)
+        result = read(folder)
         with tempfile.TemporaryDirectory(prefix="hubcheck-twin-") as copies:
             pinned = any(one.rule == "device/pinned" for one in self.fixed)
             source = twin(self.module, Path(copies)) if pinned else self.module
             apart = prove(source, result, inputs, outputs, sandbox=self.sandbox)
         if trains(built, self.plan):
             output = next(one for one in outputs if (one.new_signature, one.new_key) == (self.plan.default, "default"))
-            images = inputs[output.signature]
-            prove_training(self.module, result, images, output, without_dropout=removed, sandbox=self.sandbox)
+            prove_training(self.module, result, inputs[output.signature], output, sandbox=self.sandbox)
         return apart
 
     def _judge(self, folder: Path) -> tuple[Finding, ...]:

@@ -29,20 +29,19 @@ def prove_training(
     images: SourceInput,
     output: ComparedOutput,
     *,
-    without_dropout: bool,
     sandbox: Mode | None,
 ) -> float:
     """Return how far the results of the graphs for training are apart, as a share of the largest value.
 
-    Where random numbers are drawn, copies of both modules are run in which these are one constant. A TF2 module is
-    called for inference once more afterwards: updates of batch normalization must have been the same.
+    Where random numbers are drawn, copies of both modules are run in which these are one constant; a factor between the
+    results does not count then: that of dropout on the output, which was removed. A TF2 module is called for inference
+    once more afterwards: updates of batch normalization must have been the same.
 
     Args:
         source: the module that was fixed.
         result: what was made of it.
         images: how the source takes images.
         output: the result of the default signature in both.
-        without_dropout: dropout on the output was removed: a factor between the results does not count.
         sandbox: how the runs are isolated.
 
     Raises:
@@ -58,7 +57,7 @@ def prove_training(
         new, new_key = _steps(both[1], output.new_signature, output.new_key, new_spec)
         before, after = run_both((both[0], old), (both[1], new), sandbox)
         trained = output._replace(signature="training", key=old_key, new_signature="training", new_key=new_key)
-        apart = compare(trained, before[0], after[0], scaled=without_dropout)
+        apart = compare(trained, before[0], after[0], scaled=both[0] is not source)
         for run, other in zip(before[1:], after[1:], strict=False):
             compare(output, run, other)
     return apart
