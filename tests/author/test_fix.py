@@ -207,7 +207,7 @@ def test_both_signatures_share_their_weights_and_train_as_before(tmp_path):
     two_tasks(tmp_path / "m")
     result = author.fix(tmp_path / "m")
     assert result.path is not None, result.reason
-    assert {"classification/logits", "output/default-key"} <= {finding.rule for finding in result.fixed}
+    assert "output/default-key" in {finding.rule for finding in result.fixed}
     old, new = (tf.saved_model.load(str(path)) for path in (tmp_path / "m", result.path))
     assert len(new.variables) == 3
     for loaded in (old, new):
