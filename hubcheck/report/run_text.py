@@ -106,7 +106,7 @@ class TextReport:
         yield from history_rows(report)
         if names := list(map(printable, written)):
             yield "written", ", ".join(names)
-        if self._fixes:
+        if self._fixes and not self._style.statistics:
             command, count = next(iter(self._fixes)), plural(sum(self._fixes.values()), "finding")
             more = f", and likewise {plural(len(self._fixes) - 1, 'more module')}" if len(self._fixes) > 1 else ""
             yield "fixable", f"{count}: {command}{more}"

@@ -151,7 +151,14 @@ class _Fixer:
         Raises:
             AuthorError: one of the first three failed.
         """
-        built = rebuild(self.module, self.plan, self.plan.architecture or architecture_after(self.source), self.options)
+        architecture = self.plan.architecture or architecture_after(self.source)
+        try:
+            built = rebuild(self.module, self.plan, architecture, self.options)
+        except (AuthorError, MemoryError):
+            raise
+        except Exception as error:  # TensorFlow raises whatever it likes for a graph that it cannot load or trace
+            reason = (str(error).strip().splitlines() or [""])[0]
+            raise AuthorError(f"the module cannot be rebuilt: {type(error).__name__}: {reason}") from error
         differences: list[float] = []
 
         def check(new: Path, folders: list[Path]) -> tuple[Finding, ...]:

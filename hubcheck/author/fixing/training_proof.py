@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubcheck.author.fixing.proof import ComparedOutput, SourceInput, compare, run_both
+from hubcheck.author.fixing.proof import ComparedOutput, NotProven, SourceInput, compare, run_both
 from hubcheck.author.fixing.twin import draws, twin
 from hubcheck.module.types import Module
 from hubcheck.probe.observations import ProbeTarget
@@ -86,7 +86,14 @@ def _steps(module: Module, signature: str, key: str, spec: InputSpec) -> tuple[M
     assert trace.image_argument is not None
     target = ProbeTarget(module.inference.name, None, trace.name, number)
     (path,) = trace.outputs if len(trace.outputs) == 1 else (key,)
-    call = CallStep(target, "pictures", {trace.image_argument[0]: spec}, (path,), spec.shape[0], size)
+    inputs = {trace.image_argument[0]: spec}
+    for name, tensor in trace.tensors.items():
+        if name not in inputs:
+            value = module.objects.defaults.get(name)
+            if not isinstance(value, bool | int | float):
+                raise NotProven(f'its callable needs a value for "{name}" in training')
+            inputs[name] = InputSpec(tensor.dtype, (), value=value)
+    call = CallStep(target, "pictures", inputs, (path,), spec.shape[0], size)
     (name,) = module.inference.signatures[signature].inputs
     still = ProbeTarget(module.inference.name, signature)
     again = CallStep(still, "again", {name: spec}, (key,), spec.shape[0], size)

@@ -80,7 +80,8 @@ def _replace(nodes: Any, output: str) -> None:
             continue
         if node.op not in _SHAPE_TYPES:
             raise NoTwin(f"it draws random numbers by {node.op}")
-        dtype, shape_type = node.attr["dtype"].type, node.attr[_SHAPE_TYPES[node.op]].type
+        # Attributes with their default value may be left out.
+        dtype, shape_type = node.attr["dtype"].type or 1, node.attr[_SHAPE_TYPES[node.op]].type
         value = nodes.add(name=f"{node.name}/kept", op="Const")
         value.attr["dtype"].type = dtype
         value.attr["value"].tensor.dtype = 1

@@ -17,7 +17,6 @@ _BY_REBUILDING = frozenset(
         "module/task-signature",
         "module/default-signature",
         "module/image-size",
-        "module/callable",
         "module/reference-variables",
         "module/duplicate-weights",
         "module/unused-weights",
@@ -91,8 +90,21 @@ def _opens_batch(context: Context, plan: FixPlan, where: Where) -> bool:
     return True
 
 
+def _has_good_losses(context: Context, plan: FixPlan, where: Where) -> bool:
+    """Return whether the regularization losses, which are kept, can be called without arguments and give one number."""
+    objects = context.module.objects
+    losses = objects.regularization_losses if objects is not None else None
+    return all(
+        loss is not None
+        and not loss.required
+        and all(tensor.shape.dims == () for trace in loss.traces for tensor in trace.outputs.values())
+        for loss in losses or ()
+    )
+
+
 _IF: Mapping[str, Callable[[Context, FixPlan, Where], bool]] = {
     "classification/logits": _ends_in_activation,
     "image-input/batch-size": _opens_batch,
+    "module/callable": _has_good_losses,
     "output/no-dropout": _in_training,
 }
