@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 
@@ -15,13 +16,9 @@ ROWS, WIDTH_OF_FEATURES = 550_000, 1_000
 GIGABYTE = 2**30
 
 
-def available() -> int:
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
 @pytest.mark.slow
 @pytest.mark.skipif("SWEEP" not in os.environ, reason="writes 9 GB: `make sweep` runs it")
-@pytest.mark.skipif(available() < 14 * GIGABYTE, reason="less than 14 GB of free memory")
+@pytest.mark.skipif(psutil.virtual_memory().available < 14 * GIGABYTE, reason="less than 14 GB of free memory")
 def test_weights_of_more_than_2_gb_are_written_in_both_formats_and_adapted(tmp_path):
     table = tf.Variable(tf.random.stateless_uniform([ROWS, WIDTH_OF_FEATURES], (1, 2)), name="table")
     module = author.ImageModule("Large", (HEIGHT, WIDTH))
