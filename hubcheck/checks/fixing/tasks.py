@@ -173,9 +173,9 @@ def _is_float(tensor: Tensor) -> bool:
 
 
 def _is_vector(tensor: Tensor) -> bool:
-    """Return whether a tensor is, or may be, [batch, n] or [batch, 1, 1, n]."""
+    """Return whether a tensor is [batch, n] or [batch, 1, 1, n]."""
     dims = tensor.shape.dims
-    return dims is None or len(dims) == 2 or (len(dims) == 4 and dims[1:3] == (1, 1))
+    return dims is not None and (len(dims) == 2 or (len(dims) == 4 and dims[1:3] == (1, 1)))
 
 
 def _quoted(names: Iterable[str]) -> str:
