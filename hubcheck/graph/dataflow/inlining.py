@@ -53,7 +53,8 @@ class InlinedGraph:
         if op == ARGUMENT:
             return self._passed(frame, node)
         if op == "IdentityN":
-            return frame.inputs(node)[number : number + 1] or None
+            port = frame.body.input(node, number)
+            return [(frame, *port)] if port is not None else None
         if op in MERGES:
             return [source for source in frame.inputs(node) if conditional_depth(self, source) >= 0]
         if op in SELECTS:
@@ -136,11 +137,11 @@ class InlinedGraph:
         """Return what the caller passes as an argument; in a loop's body, the result of the turn before, too."""
         if frame.caller is None or frame.call is None:
             return [frame.bindings[argument]] if argument in frame.bindings else None
-        call, inputs = frame.call, frame.caller.inputs(frame.site)
+        call, inputs = frame.call, frame.caller.body.inputs(frame.site)  # one for each weight: few of them are needed
         end = len(inputs) if call.last is None else len(inputs) + call.last
         if call.first + argument >= end:
             return None
-        passed = inputs[call.first + argument]
+        passed = (frame.caller, *inputs[call.first + argument])
         if call.role not in ("loop", "condition"):
             return [passed]
         turns = [callee for callee in frame.caller.callees[frame.site] or () if callee.role == "loop"]
