@@ -38,6 +38,7 @@ def _made(cls: type[T], eq: bool, frozen: bool) -> type[T]:
     body = {name: value for name, value in cls.__dict__.items() if name not in unlike}
     methods: dict[str, Any] = {"__repr__": _repr, "__reduce__": _reduce}
     methods["__dataclass_fields__"] = _AsDataclass(defaults, _fields)
+    methods["__dataclass_params__"] = _AsDataclass(defaults, _parameters)
     methods["__signature__"] = _AsDataclass(defaults, _signature)
     if eq:
         methods |= {"__eq__": _eq, "__hash__": _hash if frozen else None}
@@ -94,6 +95,11 @@ class _AsDataclass:
 def _fields(cls: type) -> dict[str, Field[Any]]:
     made: Any = dataclass(init=False, repr=False, eq=False)(cls)
     return made.__dataclass_fields__  # type: ignore[no-any-return]
+
+
+def _parameters(cls: type) -> Any:
+    made: Any = dataclass(frozen=True)(cls)
+    return made.__dataclass_params__
 
 
 def _signature(cls: type) -> Any:

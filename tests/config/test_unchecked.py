@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import hubcheck
 from hubcheck.config.baseline import KnownFinding, write_baseline
 from hubcheck.engine import evaluation
-from hubcheck.engine.identity import fingerprints
+from hubcheck.engine.identity import fingerprints, module_key
 from hubcheck.rulebook.rules import load_rules, matching
 from tests.paths import DATA
 from tests.publishing import scripts
@@ -70,9 +70,10 @@ def judged(module: Path, choice: Choice) -> hubcheck.ModuleReport:
         (Path(folder) / "hubcheck.toml").write_text(text, encoding="utf-8")
         if choice.baseline:
             report = everything(module)
-            prints = fingerprints(report, module.name)
+            key = module_key(report.path, Path(folder))
+            prints = fingerprints(report, key)
             known = [f for f in report.findings if f.rule in choice.baseline]
-            rows = [KnownFinding(module.name, f.rule, prints[f], f.message) for f in known]
+            rows = [KnownFinding(key, f.rule, prints[f], f.message) for f in known]
             write_baseline(Path(folder) / "known.json", rows)
         config = Path(folder) / "hubcheck.toml"
         options = {"select": choice.select, "ignore": choice.ignore}

@@ -23,6 +23,7 @@ WIDTH = 84
 # Rich's own format fetches its font from a server.
 _FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 _TIME = re.compile(r"\d+\.\d+&#160;s")
+_LENGTH = re.compile(r' textLength="[^"]*"')
 
 
 def picture() -> str:
@@ -46,8 +47,8 @@ def printed() -> str:
 
 
 def without_times(svg: str) -> str:
-    """Return a picture with the same time everywhere, to compare it."""
-    return _TIME.sub("0.05&#160;s", svg)
+    """Return a picture with the same time everywhere, whatever its length, to compare it."""
+    return _LENGTH.sub("", _TIME.sub("0.05&#160;s", svg))
 
 
 def write() -> None:

@@ -21,8 +21,9 @@ def test_settings_of_tensorflow_and_secrets_do_not_pass():
         seen = environment(device, USERS)
         assert (seen["TF_ENABLE_ONEDNN_OPTS"], seen["OMP_NUM_THREADS"], seen["PATH"]) == ("0", "1", "/bin")
         assert seen["PYTHONPATH"] == "/mine"
+        assert seen.get("XLA_FLAGS") != USERS["XLA_FLAGS"]
         passed = {"TF_ENABLE_ONEDNN_OPTS", "OMP_NUM_THREADS", "PATH", "PYTHONPATH"}
-        passed |= {"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"}
+        passed |= {"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"} | ({"XLA_FLAGS"} if device == "gpu" else set())
         assert seen.keys() & USERS.keys() == passed
 
 

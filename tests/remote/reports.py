@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import hubcheck
@@ -17,4 +18,5 @@ def check(location: str | Path, **options: object) -> hubcheck.ModuleReport:
 
 def results(report: hubcheck.ModuleReport) -> tuple[object, ...]:
     """Return what does not depend on where the module is."""
-    return report.format, report.outcomes, report.findings, report.file
+    findings = [replace(finding, fix_command="") for finding in report.findings]
+    return report.format, report.outcomes, findings, report.file

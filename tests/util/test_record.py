@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import inspect
 import pickle
+import pprint
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -105,3 +106,8 @@ def test_replace_pickle_copy_and_match():
 
 def test_its_signature_names_the_fields():
     assert list(inspect.signature(Made).parameters) == list(inspect.signature(Model).parameters)
+
+
+def test_it_is_printed_like_a_dataclass():
+    made, model = (kind("a" * 60, 2, {"b": 1}) for kind in (Made, Model))
+    assert pprint.pformat(made).split() == pprint.pformat(model).replace("Model", "Made").split()
