@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: $(READY)
 	@$(BIN)/python examples/demo.py
 
-# For every edit, in under two minutes: linter, types, import order, generated pages, and the unit tests.
+# For every edit, in under a minute: linter, types, import order, generated pages, and the unit tests.
 # With cached bytecode, whatever the environment says: without it every process compiles what it imports again.
 check test: export PYTHONDONTWRITEBYTECODE :=
 UNIT := tests/test_quality.py tests/test_layers.py tests/docs/test_generated.py $(addprefix tests/,engine util graph checks module report run)
