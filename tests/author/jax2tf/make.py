@@ -16,6 +16,8 @@ import tensorflow as tf
 from jax.experimental import jax2tf
 
 HERE = Path(__file__).parent
+# The program names the files that it was made of: without their folders.
+jax.config.update("jax_hlo_source_file_canonicalization_regex", ".*/")
 HEIGHT, WIDTH, CLASSES, STEPS, RATE = 12, 16, 3, 5, 0.1
 
 
