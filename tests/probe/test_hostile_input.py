@@ -74,7 +74,8 @@ def test_any_packet_of_a_server_is_an_event_or_raises_bad_packet(packet):
 
 def test_a_machine_without_a_compiler_for_its_gpu_tells_nothing_of_the_module():
     text = "Autotuner could not compile any configs for HLO: %cudnn-conv.2 = (f32[5,16,16,8]) custom-call(%pad)"
-    assert failure_from_error("InternalError", text).kind in LIMITS
+    assert failure_from_error("InternalError", text, "gpu").kind in LIMITS
+    assert failure_from_error("InternalError", text, "cpu").kind not in LIMITS
 
 
 @pytest.mark.parametrize("character", ["x", "\x01", "\ud800", "é", "\U0001f600"])

@@ -136,7 +136,7 @@ class Collector:
         step = self._progress.current(frame.step)
         if not isinstance(step, LoadStep):
             raise BadFrame("a load in place of a call")
-        failure = failure_from_error(*frame.error) if frame.error is not None else None
+        failure = failure_from_error(*frame.error, self._plan.device) if frame.error is not None else None
         self._progress.end(loaded=failure is None)
         if failure is not None:
             self._failed(step, failure)
@@ -148,7 +148,7 @@ class Collector:
         step = self._progress.current(frame.step)
         if not isinstance(step, CallStep):
             raise BadFrame("a call in place of a load")
-        failure = failure_from_error(*frame.error) if frame.error is not None else None
+        failure = failure_from_error(*frame.error, self._plan.device) if frame.error is not None else None
         if (failure is not None and frame.outputs) or not self._arrays.keys() <= frame.outputs.keys():
             raise BadFrame("an array without its output")
         outputs = {key: self._output(key, described, step) for key, described in frame.outputs.items()}

@@ -56,8 +56,11 @@ def one_line(text: str, longest: int = _MAX_LENGTH) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def failure_from_error(kind: str, message: str) -> Failure:
-    """Return the failure that an exception of TensorFlow describes, by the name of its type and its message."""
+def failure_from_error(kind: str, message: str, device: str = "cpu") -> Failure:
+    """Return the failure that an exception of TensorFlow describes, by the name of its type and its message.
+
+    Only on a GPU, `device` "gpu", may XLA lack a compiler: the same words on a CPU are the module's own.
+    """
     kind, message = kind[:MAX_TEXT], message[:MAX_TEXT]
     # A saver wraps every error in a text that blames the checkpoint.
     message = message.partition("Original error:")[2] or message
@@ -95,7 +98,7 @@ def failure_from_error(kind: str, message: str) -> Failure:
     if kind in ("ResourceExhaustedError", "MemoryError") or _NO_MEMORY.search(message):
         hint = "; make it smaller, or raise memory-mb in the configuration"
         return Failure("memory", f"ran out of memory: {one_line(text, 300)}{hint}", name)
-    if _NO_COMPILER.search(message):
+    if device == "gpu" and _NO_COMPILER.search(message):
         return Failure("compiler", "XLA cannot compile it for the GPU here: it has no ptxas that it may start", name)
     known = next((known for known, pattern in _BY_MESSAGE if pattern.search(f"{kind}: {message}")), None)
     return Failure(known or "error", f"{one_line(kind, 60)}: {text}", name)
