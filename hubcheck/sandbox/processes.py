@@ -23,6 +23,7 @@ PR_SET_NO_NEW_PRIVS = 38
 """Whether programs that this process starts gain no privileges."""
 
 _POLL = 0.001
+_MAX_KILLING_SECONDS = 60.0
 _MEMORY = ("RssAnon", "RssShmem", "VmSwap", "HugetlbPages", "VmPTE")
 
 
@@ -127,23 +128,18 @@ def kill_group(leader: int) -> None:
 
 
 def kill_children(spared: set[int]) -> None:
-    """Kill all children of this process except the spared ones, and the orphans that become its children then."""
-    for _ in range(100):
-        found = [pid for pid in children() if pid not in spared]
-        if not found:
-            return
+    """Kill all children of this process except the spared ones, and the orphans that become its children then.
+
+    The list is read again each time: the kernel may leave a child out while others end, and the first process of a
+    namespace does not end before those in it, which may become children of this one, have been waited for.
+    """
+    deadline = time.monotonic() + _MAX_KILLING_SECONDS
+    while (found := [pid for pid in children() if pid not in spared]) and time.monotonic() < deadline:
         for pid in found:
             kill_group(pid)
-        # Together: the first process of a namespace does not end before the others have been waited for.
-        while found := [pid for pid in found if not _has_ended(pid)]:
-            time.sleep(_POLL)
-
-
-def _has_ended(child: int) -> bool:
-    try:
-        return os.waitpid(child, os.WNOHANG)[0] == child
-    except ChildProcessError:
-        return True
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        time.sleep(_POLL)
 
 
 def children(parent: int | None = None) -> list[int]:

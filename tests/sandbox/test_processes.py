@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,36 @@ def test_files_of_this_machine_are_not_files_of_a_sandbox_that_is_still_starting
         assert process.stdin is not None and process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         assert scratch_apart(process.pid, tmp_path).files == expected
+
+
+ENDING = """
+import ctypes, os, signal, subprocess
+from hubcheck.sandbox.processes import PR_SET_CHILD_SUBREAPER, children, kill_children, prctl
+
+prctl(PR_SET_CHILD_SUBREAPER, 1)
+pipe = subprocess.PIPE
+with subprocess.Popen(["bwrap", "--unshare-pid", "--dev-bind", "/", "/", "cat"], stdin=pipe, stdout=pipe) as bwrap:
+    os.write(bwrap.stdin.fileno(), b"!")
+    os.read(bwrap.stdout.fileno(), 1)
+    (first,) = children(bwrap.pid)
+    ready, started = os.pipe()
+    outside = os.fork()
+    if outside == 0:  # a process in the namespace whose parent is not
+        ctypes.CDLL(None).setns(os.pidfd_open(first), 0x20000000)
+        if os.fork() != 0:
+            os.write(started, b"!")
+        signal.pause()
+    os.read(ready, 1)
+    bwrap.kill()
+    bwrap.wait()
+    kill_children(set())
+print(children())
+"""
+
+
+@pytest.mark.skipif(bubblewrap.trial() is not None, reason=f"bubblewrap: {bubblewrap.trial()}")
+def test_a_process_in_a_namespace_that_becomes_a_child_meanwhile_is_waited_for():
+    """Until then, the first process of the namespace does not end."""
+    command = [sys.executable, "-c", ENDING]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
