@@ -20,10 +20,8 @@ _READ_HERE = {"saved_model.pb": 16 << 20, "keras_metadata.pb": 16 << 20, "variab
 """Up to how many bytes the cost of a file follows from its size."""
 
 
-def is_costly(source: ModuleSource) -> bool:
+def is_costly(source: Path) -> bool:
     """Return whether the size of a module's files does not bound what it costs to read them."""
-    if not isinstance(source, Path):
-        return False  # what is downloaded for it is looked at then
     if is_archive_name(source.name) and source.is_file():
         return True
     sizes = {name: _size(source / name) for name in _READ_HERE}
@@ -52,18 +50,31 @@ class BoundedReading:
             ModuleUnavailable: reading it takes too long or too much memory.
             WorkerDied: the process died.
         """
-        if (self._plan.options.apart and not downloaded) or not HAS_WORKERS or not is_costly(source):
+        if (self._plan.options.apart and not downloaded) or not HAS_WORKERS:
             return None
-        from hubcheck.run.processes import ReadingBounds, WorkerProcesses
+        if not isinstance(source, Path) or not is_costly(source):  # what is downloaded for a URI is looked at then
+            return None
         from hubcheck.run.report_lines import report_from
+
+        line = self._line(source)
+        whole = self._plan.options.static and self._plan.rules_by_module is None
+        return report_from(line) if whole else None
+
+    def _line(self, source: Path) -> bytes:
+        """Return the report as a line of JSON: by a fork, or by a new process where a fork is not possible or died."""
+        from hubcheck.run.forked_reading import can_fork, report_by_fork
+        from hubcheck.run.reading_bounds import ReadingBounds
+
+        bounds = ReadingBounds.of(self._plan.options)
+        if can_fork() and (line := report_by_fork(source, self._plan, bounds)) is not None:
+            return line
+        from hubcheck.run.processes import WorkerProcesses
 
         processes = WorkerProcesses(replace(self._plan.options, static=True), Path.cwd())
         try:
-            line = processes.check(os.fspath(source), ReadingBounds.of(self._plan.options))
+            return processes.check(os.fspath(source), bounds)
         finally:
             processes.close()
-        whole = self._plan.options.static and self._plan.rules_by_module is None
-        return report_from(line) if whole else None
 
 
 def _size(file: Path) -> int | None:

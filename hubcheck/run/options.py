@@ -62,6 +62,15 @@ class Options:
     apart: bool = False
 
 
+def for_worker(options: Options) -> Options:
+    """Return the options of a process that checks one module after the other for this one, which applies policies."""
+    config = options.config and replace(options.config, baseline=None)
+    return replace(
+        options, jobs=1, cache=None, cluster=None, config=config, baseline=None, update_baseline=False,
+        apart=options.static,
+    )  # fmt: skip
+
+
 def with_configuration(options: Options) -> Options:
     """Return the options with the values of `config` where nothing else is set; doing so twice changes nothing."""
     config = options.config

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import select
 import subprocess
 import sys
 import threading
@@ -16,27 +15,22 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.uri import ModuleSource
-from hubcheck.probe.dispatch.memory import fair_share
-from hubcheck.probe.options import ProbeOptions
 from hubcheck.run.checker import unchecked_report
-from hubcheck.run.options import Options
+from hubcheck.run.options import Options, for_worker
+from hubcheck.run.reading_bounds import ReadingBounds
 from hubcheck.run.report_lines import report_from
 from hubcheck.run.resolved import Keep, ResolvedOptions
-from hubcheck.sandbox.processes import memory_of
 from hubcheck.util.errors import ModuleUnavailable
 from hubcheck.util.locks import remove_all_abandoned
-from hubcheck.util.record import record
 from hubcheck.util.resources import child_environment
 
 NOT_VISIBLE = b"not visible\n"
 """What a worker answers if there is nothing at a path."""
-_WATCH_INTERVAL = 0.05
 _PATIENCE = 10.0
 """Seconds that workers have to end by themselves."""
 _AHEAD = 8
@@ -70,33 +64,6 @@ def reports(
         pool.shutdown(cancel_futures=True)
 
 
-@record
-class ReadingBounds:
-    """What a worker may take to check one module from its files: seconds, and bytes of memory."""
-
-    seconds: float
-    memory: int
-
-    @classmethod
-    def of(cls, options: Options, workers: int = 1) -> ReadingBounds:
-        """Return the bounds of the options, for one of so many workers at a time."""
-        probe = options.probe or ProbeOptions()
-        return cls(probe.timeout, probe.memory or fair_share(workers))
-
-    def excess_of(self, worker: subprocess.Popen[bytes]) -> str | None:
-        """Wait until a worker answers or ends; return why it must not go on, if so."""
-        assert worker.stdout is not None
-        end = time.monotonic() + self.seconds
-        while not select.select([worker.stdout], [], [], _WATCH_INTERVAL)[0]:
-            if time.monotonic() > end:
-                raising = "--timeout, or timeout below [limits] in the configuration, raises this limit"
-                return f"not checked: reading it takes more than {self.seconds:g} s; {raising}"
-            if memory_of(worker.pid) > self.memory:
-                raising = "memory-mb below [limits] in the configuration raises this limit"
-                return f"not checked: reading it takes more than {self.memory >> 20:,} MB of memory; {raising}"
-        return None
-
-
 class WorkerDied(RuntimeError):
     """The process that checked a module died, twice."""
 
@@ -114,12 +81,7 @@ class WorkerProcesses:
     """
 
     def __init__(self, options: Options, folder: Path) -> None:
-        config = options.config and replace(options.config, baseline=None)
-        options = replace(
-            options, jobs=1, cache=None, cluster=None, config=config, baseline=None, update_baseline=False,
-            apart=options.static,
-        )  # fmt: skip
-        self._setup = pickle.dumps((options, str(folder)))
+        self._setup = pickle.dumps((for_worker(options), str(folder)))
         self._thread = threading.local()
         self._lock = threading.Lock()
         self._workers: list[subprocess.Popen[bytes]] = []
@@ -140,7 +102,7 @@ class WorkerProcesses:
                 assert worker.stdout is not None
                 worker.stdin.write(os.fsencode(path).hex().encode() + b"\n")
                 worker.stdin.flush()
-                if bounds is not None and (excess := bounds.excess_of(worker)) is not None:
+                if bounds is not None and (excess := bounds.excess_of(worker.pid, worker.stdout.fileno())) is not None:
                     self._thread.worker = None
                     _kill(worker)
                     raise ModuleUnavailable(excess)

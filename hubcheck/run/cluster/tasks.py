@@ -14,7 +14,8 @@ from hubcheck.module.uri import parse_source
 from hubcheck.run.cache import tensorflow_releases
 from hubcheck.run.code_digests import CodeDigests, code_digests
 from hubcheck.run.options import Options
-from hubcheck.run.processes import NotVisible, ReadingBounds, WorkerProcesses
+from hubcheck.run.processes import NotVisible, WorkerProcesses
+from hubcheck.run.reading_bounds import ReadingBounds
 
 _runs: dict[str, tuple[WorkerProcesses, ReadingBounds | None]] = {}
 """The worker processes of the runs that this Dask worker takes part in."""
