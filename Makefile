@@ -58,12 +58,12 @@ sweep: $(READY)
 
 # What becomes of models of other libraries, and what other libraries make of modules: the tables of the page
 # docs/reference/compatibility.md, after `make docs`. An hour, and 12 GB in .venvs. A part: make exporters ONLY=keras-hub.
-EXPORTER_VENVS := $(addsuffix /.ready,$(addprefix .venvs/,exporters official onnx tf215))
-exporters: $(READY) $(EXPORTER_VENVS)
+# A run of make exporters that was stopped goes on where it stopped when it is started again.
+exporters: $(READY)
 	$(BIN)/python -m tests.exporters $(ONLY)
 
-consumers: $(READY) .venvs/consumers/.ready .venvs/tf215/.ready
-	$(BIN)/python -m tests.consumers
+consumers: $(READY)
+	$(BIN)/python -m tests.consumers $(ONLY)
 
 # Those that hubcheck itself runs in have it, too.
 .venvs/exporters/.ready .venvs/official/.ready .venvs/onnx/.ready .venvs/consumers/.ready .venvs/tf215/.ready: \

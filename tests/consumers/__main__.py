@@ -1,6 +1,7 @@
-"""`python -m tests.consumers`: write modules, use them by everything in `USES`, and write results.json.
+"""`python -m tests.consumers [TEXT]...`: use modules by all of `USES`, or by those with a text in their names.
 
-`make docs` writes the table in the documentation from that.
+Each use is a process of its own, in the environment that it needs, which is created. Each result is written to
+results.json as it comes; `make docs` writes the table in the documentation from that.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from tests.environments import run_json
 from tests.paths import ROOT
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -38,19 +40,32 @@ USES: tuple[tuple[str, str, str], ...] = (
 
 
 def main() -> None:
-    rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as root:
-        modules, result = Path(root, "modules"), Path(root, "result.json")
-        subprocess.run([sys.executable, "-m", "tests.consumers.modules", modules], cwd=ROOT, check=True)
-        for environment in (NEW, OLD):
-            uses = [f"{kind}:{form}" for kind, other, form in USES if other == environment]
-            python = ROOT / ".venvs" / environment / "bin" / "python"
-            result.unlink(missing_ok=True)
-            subprocess.run([python, CONSUME, modules, result, *uses], cwd=ROOT, check=False)
-            found = json.loads(result.read_text(encoding="utf-8")) if result.exists() else []
-            rows += [{"environment": environment, **row} for row in found]
-    written = {"date": datetime.date.today().isoformat(), "rows": rows}
+    texts = [text.lower() for text in sys.argv[1:]]
+    uses = [use for use in USES if not texts or any(text in use[0].lower() for text in texts)]
+    if not uses:
+        known = ", ".join(dict.fromkeys(use[0] for use in USES))
+        sys.exit(f"No consumer has {' or '.join(sys.argv[1:])} in its name. Consumers: {known}")
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-m", "tests.consumers.modules", folder], cwd=ROOT, check=True)
+        for consumer, environment, form in uses:
+            for module in sorted(Path(folder).iterdir()):
+                found = run_json(environment, str(CONSUME), str(module), f"{consumer}:{form}")
+                row = {"environment": environment, "consumer": consumer, "format": form, "module": module.name, **found}
+                print(row, flush=True)
+                _save(row)
+
+
+def _save(row: dict[str, Any]) -> None:
+    """Put a row in the place of the one about the same use of the same module."""
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"rows": []}
+    rows = {_key(one): one for one in results["rows"]} | {_key(row): row}
+    ordered = sorted(rows.values(), key=lambda one: (USES.index(_key(one)[:3]), one["module"]))
+    written = {"date": datetime.date.today().isoformat(), "rows": ordered}
     RESULTS.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str, str, str]:
+    return row["consumer"], row["environment"], row["format"], row["module"]
 
 
 if __name__ == "__main__":

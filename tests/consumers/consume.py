@@ -1,6 +1,6 @@
-"""Use modules by what is installed: `python tests/consumers/consume.py FOLDER RESULT.json KIND:FORMAT...`.
+"""Use a module by what is installed: `python tests/consumers/consume.py FOLDER KIND:FORMAT RESULT.json`.
 
-The folder is one that tests.consumers.modules wrote. This runs in environments without hubcheck, too.
+The folder is one of those that tests.consumers.modules wrote. This runs in environments without hubcheck, too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if importlib.util.find_spec("tf_keras"):
 import numpy as np
 import tensorflow as tf
 
-FOLDER, RESULT = Path(sys.argv[1]), Path(sys.argv[2])
+FOLDER, USE, RESULT = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 v1 = tf.compat.v1
 TENSORFLOW = "tensorflow-cpu" if tf.__version__.startswith("2.15") else "tensorflow"
 
@@ -138,17 +138,6 @@ def used(kind: str, path: str, images: Any, wanted: Any) -> dict[str, Any]:
     return result
 
 
-def main() -> None:
-    results: list[dict[str, Any]] = []
-    for use in sys.argv[3:]:
-        kind, _, form = use.rpartition(":")
-        for folder in sorted(FOLDER.iterdir()):
-            images, wanted = np.load(folder / "images.npy"), np.load(folder / "wanted.npy")
-            found = used(kind, str(folder / "m" / form), images, wanted)
-            results.append({"consumer": kind, "format": form, "module": folder.name, **found})
-            print(results[-1], flush=True)
-            # Written each time: a library can crash.
-            RESULT.write_text(json.dumps(results), encoding="utf-8")
-
-
-main()
+kind, _, form = USE.rpartition(":")
+found = used(kind, str(FOLDER / "m" / form), np.load(FOLDER / "images.npy"), np.load(FOLDER / "wanted.npy"))
+RESULT.write_text(json.dumps(found), encoding="utf-8")

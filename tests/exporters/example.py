@@ -43,18 +43,28 @@ class Example:
 
 @dataclass(frozen=True)
 class Registered:
-    """Where a model comes from: the packages whose releases the table states, and the environment that has them."""
+    """Where a model comes from.
+
+    Args:
+        packages: those whose releases the table states.
+        environment: the one that has them.
+        build: builds the model.
+        written_in: a second environment, in which the model is written.
+    """
 
     packages: tuple[str, ...]
     environment: str
     build: Callable[[], Example]
+    written_in: str | None = None
 
 
-def example(name: str, *packages: str, environment: str = "exporters") -> Callable[[Callable[[], Example]], Any]:
+def example(
+    name: str, *packages: str, environment: str = "exporters", written_in: str | None = None
+) -> Callable[[Callable[[], Example]], Any]:
     """Decorate a function that builds a model."""
 
     def add(build: Callable[[], Example]) -> Callable[[], Example]:
-        EXAMPLES[name] = Registered(packages, environment, build)
+        EXAMPLES[name] = Registered(packages, environment, build, written_in)
         return build
 
     return add

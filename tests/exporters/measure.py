@@ -1,4 +1,4 @@
-"""What is observed of examples: `python -m tests.exporters.measure FOLDER NAME...` writes FOLDER/N.json for each."""
+"""What is observed of an example: `python -m tests.exporters.measure NAME FILE` writes it to a file, as JSON."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tempfile
+import traceback
 import warnings
 from importlib import metadata
 from pathlib import Path
@@ -49,6 +50,7 @@ def measured(name: str) -> dict[str, Any]:
             try:
                 result["formats"][form] = _used(built, plain, Path(folder, form), form)
             except Exception as error:
+                traceback.print_exc()
                 result["formats"][form] = {"reason": f"{type(error).__name__}: {error}".strip()}
     return result
 
@@ -110,14 +112,13 @@ def _trained(module: Any, batch: np.ndarray) -> dict[str, Any]:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
-    for index, name in enumerate(sys.argv[2:]):
-        try:
-            result = measured(name)
-        except (Exception, SystemExit) as error:
-            result = {"reason": f"{type(error).__name__}: {error}"}
-        (folder / f"{index}.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
-        print(name, result, flush=True)
+    name, file = sys.argv[1:]
+    try:
+        result = measured(name)
+    except (Exception, SystemExit) as error:
+        traceback.print_exc()
+        result = {"reason": f"{type(error).__name__}: {error}"}
+    Path(file).write_text(json.dumps(result), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -161,7 +161,7 @@ def of_old_release(kind: str, how: str, module: Any) -> Example:
     )
 
 
-@example("TensorFlow 2.15 Keras", environment="exporters")
+@example("TensorFlow 2.15 Keras", written_in="tf215")
 def keras_of_tensorflow_2_15() -> Example:
     from hubcheck import author
 
@@ -173,7 +173,7 @@ def keras_of_tensorflow_2_15() -> Example:
     return of_old_release("keras", "model.save", module)
 
 
-@example("tensorflow-hub 0.15 (TensorFlow 2.15)", environment="exporters")
+@example("tensorflow-hub 0.15 (TensorFlow 2.15)", written_in="tf215")
 def tensorflow_hub_0_15() -> Example:
     from hubcheck import author
 
