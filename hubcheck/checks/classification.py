@@ -13,13 +13,12 @@ from hubcheck.module.types import Asset, Module
 from hubcheck.rulebook.interfaces import Interface
 from hubcheck.util.text import plural
 
-_LABELS = re.compile(r"label|class|categor|synset", re.IGNORECASE)
+_LABELS = r"(?i)label|class|categor|synset"
 _LINE_FORMATS = {"", ".txt", ".names", ".lst"}
-_ACTIVATION = re.compile(r"softmax|sigmoid|logistic|activation", re.IGNORECASE)
-_CLASSES = re.compile(
-    r"\blabels?\b|\bclass(es)?[ _-](names?|ind(ex|ices)|definitions?|list|map)\b|\btaxonomy\b|\bsynsets?\b"
-    r"|\b(image|word)net\b|\bcifar\b|\bcoco\b|\bmnist\b|\bclasses\b.*\b(are|is|:)",
-    re.IGNORECASE,
+_ACTIVATION = r"(?i)softmax|sigmoid|logistic|activation"
+_CLASSES = (
+    r"(?i)\blabels?\b|\bclass(es)?[ _-](names?|ind(ex|ices)|definitions?|list|map)\b|\btaxonomy\b|\bsynsets?\b"
+    r"|\b(image|word)net\b|\bcifar\b|\bcoco\b|\bmnist\b|\bclasses\b.*\b(are|is|:)"
 )
 _FIX_ACTIVATION = "Say in {document} whether the logits are meant for softmax, for sigmoid or for neither."
 _FIX_CLASSES = (
@@ -65,7 +64,8 @@ def documentation(context: Context, *, signature: str) -> Iterator[CheckItem]:
         "the activation": (_ACTIVATION, _FIX_ACTIVATION),
         "the definition of the classes": (_CLASSES, _FIX_CLASSES),
     }
-    missing = [name for name, (pattern, _) in wanted.items() if not any(map(pattern.search, documents.values()))]
+    texts = documents.values()
+    missing = [name for name, (pattern, _) in wanted.items() if not any(re.search(pattern, text) for text in texts)]
     if len(missing) == 1:
         message = f"the documentation lacks {missing[0]}: {found}"
         yield Fault(
@@ -90,4 +90,4 @@ def _classification(context: Context, name: str) -> Interface | None:
 
 def _labels_assets(module: Module) -> list[Asset]:
     assets = {asset.filename: asset for variant in module.variants for asset in variant.assets}
-    return [asset for name, asset in assets.items() if _LABELS.search(PurePosixPath(name).name)]
+    return [asset for name, asset in assets.items() if re.search(_LABELS, PurePosixPath(name).name)]

@@ -12,7 +12,7 @@ from hubcheck.checks.tensors import subject
 from hubcheck.module.types import Signature, Variant
 from hubcheck.rulebook.contract import contracted_inputs
 
-_PREFIXED = re.compile(r"[A-Za-z][\w.-]*(/[^/]+)+")
+_PREFIXED = r"[A-Za-z][\w.-]*(/[^/]+)+"
 
 
 def input_name(context: Context) -> Iterator[CheckItem]:
@@ -75,7 +75,7 @@ def key_prefix(context: Context) -> Iterator[CheckItem]:
     yield _no_names(context)
     prefixes: dict[str, Where] = {}
     for key, where in found.items():
-        if _PREFIXED.fullmatch(key):
+        if re.fullmatch(_PREFIXED, key):
             prefixes.setdefault(key.partition("/")[0], where)
         else:
             yield Fault(where, f'"{key}"', '"Architecture/layer"', {"key": key})

@@ -9,7 +9,7 @@ from hubcheck.graph.dataflow.frame import CallFrame
 from hubcheck.graph.entry_points import DEFAULT, EntryPoint
 from hubcheck.module.types import Variant
 
-_INNER = re.compile(r"(stateless_)?dropout(_\d+)?$", re.IGNORECASE)
+_INNER = r"(?i)(stateless_)?dropout(_\d+)?$"
 
 
 def where_in(variant: Variant, entry: EntryPoint, node: Node | None = None, key: str | None = None) -> Where:
@@ -35,7 +35,7 @@ def layer_name(frame: CallFrame, node: int) -> str:
         parts = around.body.names[node].split("/")[:-1]
         last = max((i for i, part in enumerate(parts) if "drop" in part.lower()), default=len(parts))
         # Layers open a scope of their own name, in which the dropout function opens another one.
-        while 0 < last < len(parts) and _INNER.match(parts[last]) and "drop" in parts[last - 1].lower():
+        while 0 < last < len(parts) and re.match(_INNER, parts[last]) and "drop" in parts[last - 1].lower():
             last -= 1
         calls = ("StatefulPartitionedCall", "PartitionedCall")
         parts = [part for part in parts[: last + 1] if not part.startswith(calls)]

@@ -16,7 +16,7 @@ from hubcheck.util.text import conjunction, listed, plural
 _CALL = "__call__(images, training=False)"
 _REFUSES = "hub.KerasLayer(path) refuses it"
 _FAILS = "a call of hub.KerasLayer(path) fails"
-_PART = re.compile(r"/part_\d+$")
+_PART = r"/part_\d+$"
 _NO_TUNING = "it cannot be fine-tuned"
 
 
@@ -160,7 +160,7 @@ def _variables(objects: ObjectGraph, *, is_interface: bool) -> Iterator[Fault]:
             yield Fault(Where(), listed(fixed), "trainable=True for each", message=message)
     if every is not None and objects.callable:
         listed_names = {nodes[i].variable.name for i in every | (trainable or frozenset())}
-        sharded = {_PART.sub("", name) for name in listed_names if _PART.search(name)}
+        sharded = {re.sub(_PART, "", name) for name in listed_names if re.search(_PART, name)}
         read = [nodes[i].variable.name for i in _read(objects) - every - (trainable or frozenset())]
         # A sharded variable is stored as a whole and in parts, and may be listed as either.
         unlisted = sorted(name for name in read if name not in sharded and not _is_part(name, listed_names))
@@ -171,7 +171,7 @@ def _variables(objects: ObjectGraph, *, is_interface: bool) -> Iterator[Fault]:
 
 
 def _is_part(name: str, wholes: Collection[str]) -> bool:
-    return _PART.search(name) is not None and _PART.sub("", name) in wholes
+    return re.search(_PART, name) is not None and re.sub(_PART, "", name) in wholes
 
 
 def _read(objects: ObjectGraph) -> frozenset[int]:

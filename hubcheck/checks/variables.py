@@ -12,7 +12,7 @@ from hubcheck.module.types import Module, Variable, Variant
 from hubcheck.util.text import listed
 
 COPY_ALL = "Export the module again, or copy the whole folder from where it was exported."
-_PART = re.compile(r"(.+)/part_\d+")
+_PART = r"(.+)/part_\d+"
 """What TensorFlow calls the parts of a partitioned (TF1) or sharded (TF2) variable."""
 
 
@@ -67,7 +67,7 @@ def variables(module: Module, variant: Variant) -> Iterator[Fault]:
 
 def _whole(variable: Variable) -> str:
     """Return the name of the sharded variable that a variable is a part of, or else its own."""
-    match = _PART.fullmatch(variable.name)
+    match = re.fullmatch(_PART, variable.name)
     return match[1] if match else variable.name
 
 

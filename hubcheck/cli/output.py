@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -22,6 +21,7 @@ from hubcheck.report.formats import Output, pieces
 from hubcheck.run.report_lines import ReportSpool
 from hubcheck.run.resolved import ResolvedOptions
 from hubcheck.util.errors import UserError
+from hubcheck.util.record import record
 from hubcheck.util.text import conjunction, printable_lines, without_credentials
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 _TEXTS = ("text", "concise")
 
 
-class Printing(NamedTuple):
+@record
+class Printing:
     """What is printed on standard output, the files that are written besides, and the history of the modules."""
 
     format: str
@@ -71,6 +72,8 @@ def run_and_report(reports: Iterator[ModuleReport], total: int, printing: Printi
         except KeyboardInterrupt:
             interrupted = True
     with finishing():
+        import shlex
+
         command, seconds = without_credentials(shlex.join(["hubcheck", *sys.argv[1:]])), time.monotonic() - begin
         whole = replace(plan.report(spool, interrupted=interrupted), command=command, elapsed_s=seconds)
         if printing.history is not None:

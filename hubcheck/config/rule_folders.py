@@ -8,11 +8,13 @@ A package brings rules by an entry point that names a module whose folder holds 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-_GROUP, _ENTRY_POINTS = "hubcheck.rules", "*-info/entry_points.txt"
+_GROUP = "hubcheck.rules"
 
 
 def rule_folders(own: Iterable[Path] = ()) -> tuple[Path, ...]:
@@ -27,7 +29,7 @@ def rule_folders(own: Iterable[Path] = ()) -> tuple[Path, ...]:
         if parent not in sys.path:
             sys.path.append(parent)
     # importlib.metadata takes long to import, and most environments have no such entry point.
-    if not any(_names_the_group(file) for entry in sys.path for file in Path(entry or ".").glob(_ENTRY_POINTS)):
+    if not any(map(_names_the_group, sys.path)):
         return own
     import importlib.metadata
     import importlib.util
@@ -40,8 +42,14 @@ def rule_folders(own: Iterable[Path] = ()) -> tuple[Path, ...]:
     return (*installed, *own)
 
 
-def _names_the_group(file: Path) -> bool:
+def _names_the_group(folder: str) -> bool:
+    """Return whether a package in a folder has an entry point of the group."""
     try:
-        return _GROUP.encode() in file.read_bytes()
+        packages = [name for name in os.listdir(folder or ".") if name.endswith("-info")]  # noqa: PTH208 - hundreds
     except OSError:
         return False
+    for name in packages:
+        with suppress(OSError), open(f"{folder or '.'}/{name}/entry_points.txt", "rb") as file:  # noqa: PTH123
+            if _GROUP.encode() in file.read():
+                return True
+    return False

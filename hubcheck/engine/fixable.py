@@ -29,11 +29,12 @@ def with_fixes(context: Context, findings: Sequence[Finding]) -> tuple[Finding, 
         return tuple(findings)
     # Most modules have no findings: their checks have no time for these imports.
     from hubcheck.checks.fixing.fixable import fixes, may_fix
-    from hubcheck.checks.fixing.plan import fix_plan
-    from hubcheck.checks.fixing.tasks import Obstacle
 
     if not any(may_fix(finding.rule) for finding in findings):
         return tuple(findings)
+    from hubcheck.checks.fixing.plan import fix_plan
+    from hubcheck.checks.fixing.tasks import Obstacle
+
     try:
         plan = fix_plan(context)
     except Obstacle:

@@ -11,7 +11,7 @@ from hubcheck.engine.findings import Finding
 from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.uri import Uri, parse_source
 
-_COUNTERS = re.compile(r"_?\d+")
+_COUNTERS = r"_?\d+"
 
 
 def project_root(start: Path | None = None) -> Path:
@@ -46,7 +46,7 @@ def fingerprints(module: ModuleReport, key: str) -> dict[Finding, str]:
     for finding in sorted(everything, key=lambda f: (f.rule, str(f.where), f.found, f.message)):
         where, node = finding.where, finding.where.node
         names = (where.variant, where.trace, where.signature, where.side, where.key)
-        graph = (_COUNTERS.sub("", node.name), node.op, _COUNTERS.sub("", node.function or "")) if node else ()
+        graph = (re.sub(_COUNTERS, "", node.name), node.op, re.sub(_COUNTERS, "", node.function or "")) if node else ()
         text = "\n".join([key, finding.rule, *(name or "" for name in (*names, *graph))])
         seen[text] += 1
         named[finding] = hashlib.sha256(f"{text}\n{seen[text]}".encode("utf-8", "surrogatepass")).hexdigest()[:32]

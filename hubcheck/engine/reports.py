@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 import os
 import time
 from collections import Counter
@@ -206,6 +205,8 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document of `--format json` as Python's own types."""
+        import json
+
         document: dict[str, Any] = json.loads(self.to_json())
         return document
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from hubcheck.graph.dataflow.control_flow_v1 import SWITCHES, conditional_depth
 from hubcheck.graph.dataflow.dependence import SHAPES_ONLY
@@ -14,6 +13,7 @@ from hubcheck.graph.dataflow.state import VARIABLES, Seeds, changes_state, handl
 from hubcheck.graph.dataflow.unknown_ops import HOST_CODE, runs_unknown_code
 from hubcheck.graph.op_tables.elementwise import SAME
 from hubcheck.graph.op_tables.ops import random_ops
+from hubcheck.util.record import record
 
 _SAME_IN_EACH_RUN = VARIABLES | {
     "Const", "HashTable", "HashTableV2", "Placeholder", "PlaceholderWithDefault", "PlaceholderV2", "VarHandleOp",
@@ -24,7 +24,8 @@ _SAME_IN_EACH_RUN = VARIABLES | {
 _ASSERTIONS = frozenset({"Assert", "CheckNumerics", "CheckNumericsV2"})
 
 
-class RandomNode(NamedTuple):
+@record
+class RandomNode:
     """A node that draws other values in each run.
 
     `certain` is False where a condition decides whether it runs, or the graph does not say what it does.

@@ -16,7 +16,7 @@ _FORWARDING_OPS = frozenset({"Identity", "Cast", "Reshape"})
 _NAMES = 1
 """The input of a restore op that has the names of its outputs in the checkpoint."""
 _VARIABLE_KEY = "/.ATTRIBUTES/VARIABLE_VALUE"
-_PART = re.compile(r"^(.+)/part_\d+$", re.DOTALL)
+_PART = r"(?s)^(.+)/part_\d+$"
 
 
 def read_entries(module: Module, reaches: Mapping[tuple[str, ...], Reach]) -> set[str] | None:
@@ -49,9 +49,9 @@ def _read_by_functions(module: Module, entries: Collection[str]) -> set[str] | N
     if variant.variables and all(variable.checkpoint_key is None for variable in variant.variables):
         return None  # the object graph, which has the names of entries, is in a data file that cannot be read
     read = [variable for variable in variant.variables if variable.node in captured]
-    sharded = {match[1] for variable in variant.variables if (match := _PART.fullmatch(variable.name))}
-    wholes = sharded & {_PART.sub(r"\1", variable.name) for variable in read}
-    read += [variable for variable in variant.variables if _PART.sub(r"\1", variable.name) in wholes]
+    sharded = {match[1] for variable in variant.variables if (match := re.fullmatch(_PART, variable.name))}
+    wholes = sharded & {re.sub(_PART, r"\1", variable.name) for variable in read}
+    read += [variable for variable in variant.variables if re.sub(_PART, r"\1", variable.name) in wholes]
     keys = {variable.checkpoint_key for variable in read}
     return {key for key in entries if key in keys or not key.endswith(_VARIABLE_KEY)}
 

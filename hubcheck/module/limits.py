@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import NamedTuple
 
 from hubcheck.util.record import record
 
@@ -31,7 +30,8 @@ _DERIVED = {
 """Further bounds: the key that each follows from, how many of it each unit of the key allows, and the least bound."""
 
 
-class Limit(NamedTuple):
+@record
+class Limit:
     """A bound, and the key of `[limits]` in the configuration that sets it."""
 
     value: int

@@ -10,7 +10,8 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import NamedTuple
+
+from hubcheck.util.record import record
 
 OUTSIDE = "out of the module"
 """The reason for which most links are refused."""
@@ -23,7 +24,8 @@ class LeavesModule(PermissionError):
         super().__init__(errno.EACCES, "a link that leads out of the module is not followed", file)
 
 
-class LinkPolicy(NamedTuple):
+@record
+class LinkPolicy:
     """The folders that links may lead to.
 
     Args:
@@ -50,7 +52,8 @@ OWN_FILES = LinkPolicy()
 """Links lead to files of the module only, or of a cache that it is in."""
 
 
-class Link(NamedTuple):
+@record
+class Link:
     """A link in a module that leads out of it.
 
     Args:

@@ -7,15 +7,16 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
 
 from hubcheck.module.limits import Limit, LimitExceeded, ReadLimits
 from hubcheck.module.links import OWN_FILES, LeavesModule, Link, LinkPolicy, is_below, refusal
 from hubcheck.util.errors import ModuleUnavailable
 from hubcheck.util.folders import walk
+from hubcheck.util.record import record
 
 
-class LinkedFile(NamedTuple):
+@record
+class LinkedFile:
     """A file outside of a snapshot that belongs to it, and what identifies it and its content."""
 
     path: str
@@ -38,7 +39,8 @@ class ModuleChanged(ModuleUnavailable):
         self.name = name
 
 
-class Listing(NamedTuple):
+@record
+class Listing:
     """What is in a module's folder.
 
     Args:

@@ -100,7 +100,7 @@ def _module_inside(path: Path, content: Unpacked, limits: ReadLimits, links: Lin
         message = f"{len(roots)} modules are in {path.name}: {names}{', ...' if len(roots) > 3 else ''}"
         return _unreadable(path, content.facts, message, "Make an archive of each module.")
     inner = str(roots[0].relative_to(content.folder))
-    facts = content.facts._replace(root="" if inner == "." else inner)
+    facts = replace(content.facts, root="" if inner == "." else inner)
     module = read(roots[0], limits)
     documents = {**read_documents_beside(path, links), **module.documents}
     return replace(module, path=path, archive=facts, documents=documents)

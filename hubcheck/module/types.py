@@ -17,7 +17,8 @@ from hubcheck.util.errors import UserError
 from hubcheck.util.record import record
 
 
-class Signature(NamedTuple):
+@record
+class Signature:
     """A SignatureDef; `defaults` are the inputs with a default value, on which TensorFlow 2.21 insists all the same."""
 
     key: str
@@ -27,7 +28,8 @@ class Signature(NamedTuple):
     defaults: frozenset[str] = frozenset()
 
 
-class Asset(NamedTuple):
+@record
+class Asset:
     """A file that the graph reads: its name below `assets/`, and the graph tensor that holds its path.
 
     `lines` is the number of its lines of text; None for a file that is missing, binary or larger than 4 MiB.
@@ -81,7 +83,8 @@ class Variant:
         return next((tag.upper() for tag in self.tags if tag in ("tpu", "gpu")), None)
 
 
-class Trace(NamedTuple):
+@record
+class Trace:
     """One concrete function of the root's `__call__`; `function` is its name in the graph's library.
 
     `arguments` maps each parameter (flattened, "x/0" inside structures) to a Tensor, or to the Python value that it was
@@ -116,7 +119,8 @@ class Trace(NamedTuple):
         return "call" if self.training is None else f"training={self.training}"
 
 
-class Parameters(NamedTuple):
+@record
+class Parameters:
     """The parameters of a restored function, and those that may be left out, with their default values."""
 
     positional: tuple[str, ...]
@@ -129,7 +133,8 @@ class Parameters(NamedTuple):
         return tuple(name for name in (*self.positional, *self.keyword) if name not in self.defaults)
 
 
-class Function(NamedTuple):
+@record
+class Function:
     """A function of the restored object; `parameters` is None if the files do not tell them."""
 
     traces: tuple[Trace, ...]
@@ -174,7 +179,8 @@ class ObjectGraph:
         return self.call.parameters.defaults if self.call is not None and self.call.parameters is not None else {}
 
 
-class Problem(NamedTuple):
+@record
+class Problem:
     """A reason why the files are not a readable module, and how to fix it."""
 
     message: str
@@ -184,7 +190,8 @@ class Problem(NamedTuple):
     wanted: str = ""
 
 
-class Archive(NamedTuple):
+@record
+class Archive:
     """The names of an archive's files, and the unsafe members for which it was not unpacked, each with the reason.
 
     `root` is the folder of the module in it, "" if that is the archive's root.

@@ -30,7 +30,7 @@ _DISPLAY_NAMES = {"conforms": "passed", "violates": "failed", "broken": "crashed
 _COUNTED = ("passed", "failed", "with warnings", "with notes", "skipped", "ignored", "crashed")
 _MAX_COMMAND = 400
 """Characters of a command line: a shell may have put thousands of paths into it."""
-_ONLY_A_RUN = re.compile(r"^only a run shows [^;]*; ")
+_ONLY_A_RUN = r"^only a run shows [^;]*; "
 _LABELS = ("fix", "or run", "fixable", "found", "wanted", "spec", "again")
 
 
@@ -74,7 +74,7 @@ def grouped_reasons(module: ModuleReport) -> list[tuple[str, str, list[str]]]:
 
 def common_reason(reason: str) -> str:
     """Return why there was no run, without what only a run of the module shows for this rule."""
-    return _ONLY_A_RUN.sub("", reason)
+    return re.sub(_ONLY_A_RUN, "", reason)
 
 
 def undecided(module: ModuleReport) -> list[str]:

@@ -6,11 +6,11 @@ import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from hubcheck.engine.reports import Report
 from hubcheck.util.atomic import write_atomic
 from hubcheck.util.errors import UserError
+from hubcheck.util.record import record
 from hubcheck.util.text import conjunction
 
 FORMATS: dict[str, tuple[str, ...]] = {
@@ -36,7 +36,8 @@ class UnknownFormat(UserError):
     """An `--output` argument without a format, or with a file that cannot be written."""
 
 
-class Output(NamedTuple):
+@record
+class Output:
     """A file to write a report to, or the folder of a history."""
 
     file: Path

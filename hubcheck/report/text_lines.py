@@ -18,7 +18,7 @@ from hubcheck.util.text import printable_lines
 WIDTH = 80
 LEVEL_COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
 _LABEL = 9
-_TOKENS = re.compile(r"([\[\](), ]+)")
+_TOKENS = r"([\[\](), ]+)"
 
 
 @record
@@ -97,7 +97,7 @@ def differences(found: str, wanted: str) -> tuple[str, str]:
     Of shapes of different ranks, what is between their common beginning and end is marked. Sentences are left as they
     are.
     """
-    old, new = _TOKENS.split(found), _TOKENS.split(wanted)
+    old, new = re.split(_TOKENS, found), re.split(_TOKENS, wanted)
     if not ("[" in found and "[" in wanted) and (len(old) > 1 or len(new) > 1):
         return found, wanted
     if len(old) == len(new):

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from hubcheck.module.tensors import Tensor
 from hubcheck.module.types import Module, Signature
 from hubcheck.util import resources
 from hubcheck.util.compiled import compiled
 from hubcheck.util.data_files import DataFileError, LazyRegistry, read_toml, validate_schema
+from hubcheck.util.record import record
 
 Size = tuple[int, int]
 """Height and width, in pixels."""
 
 
-class TensorContract(NamedTuple):
+@record
+class TensorContract:
     """What a common signature requires of one input or output.
 
     Attributes:
@@ -52,7 +54,8 @@ class TensorContract(NamedTuple):
         return f"{self.dtype} [{', '.join(dims)}]"
 
 
-class SignatureContract(NamedTuple):
+@record
+class SignatureContract:
     """A common signature: its inputs, its outputs, and the source in the convention."""
 
     name: str

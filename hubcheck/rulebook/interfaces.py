@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from hubcheck.module.tensors import Tensor
 from hubcheck.module.types import Module, ObjectGraph, Signature, Trace, Variant
@@ -113,7 +114,7 @@ def _contract_of_callable(contracts: Iterable[SignatureContract]) -> SignatureCo
         one if one == another else "num_outputs" for one, another in zip(first.shape, other.shape, strict=False)
     )
     name = fitting[0].name if len(fitting) == 1 else "__call__"
-    return fitting[0]._replace(name=name, outputs={RESULT: first._replace(key="", shape=shape)})
+    return replace(fitting[0], name=name, outputs={RESULT: replace(first, key="", shape=shape)})
 
 
 def _may_be_images(tensor: Tensor) -> bool:

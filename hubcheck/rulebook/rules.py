@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field, replace
 from functools import cache
 from pathlib import Path
@@ -108,10 +108,12 @@ def under(convention: Convention, rules: Mapping[str, Rule]) -> Mapping[str, Rul
     return {name: replace(rule, level=rule.levels.get(convention, rule.level)) for name, rule in rules.items()}
 
 
-def matching(pattern: str, rules: Iterable[str]) -> list[str]:
+def matching(pattern: str, rules: Collection[str]) -> list[str]:
     """Return the ids that a pattern selects: the id of a rule, or a group as "group" or "group/*"."""
     group = pattern.removesuffix("/*")
-    return [rule for rule in rules if rule == pattern or rule.partition("/")[0] == group]
+    if "/" in group:
+        return [pattern] if pattern in rules else []
+    return [rule for rule in rules if rule.partition("/")[0] == group]
 
 
 def select(patterns: Iterable[str], rules: Mapping[str, Rule]) -> set[str]:

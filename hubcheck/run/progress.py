@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from hubcheck.engine.module_report import ModuleReport
+from hubcheck.util.record import record
 from hubcheck.util.text import plural
 
 _INTERVAL = 0.1
 """Seconds between two drawings."""
 
 
-class Progress(NamedTuple):
+@record
+class Progress:
     """How far a call of `validate` is.
 
     Attributes:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_CREDENTIALS = re.compile(r"://[^/?#\s@]*(?:@[^/?#\s@]*)*@")
-_STYLE_OR_UNUSUAL = re.compile(r"\x1b\[[\d;]*m|[^\n\x20-\x7e]")
-_LOG_COMMAND = re.compile(r"^((?: |\x1b\[[\d;]*m)*):(?=:)|#(?=#\w*\[)", re.MULTILINE)
+_CREDENTIALS = r"://[^/?#\s@]*(?:@[^/?#\s@]*)*@"
+_STYLE_OR_UNUSUAL = r"\x1b\[[\d;]*m|[^\n\x20-\x7e]"
+_LOG_COMMAND = r"(?m)^((?: |\x1b\[[\d;]*m)*):(?=:)|#(?=#\w*\[)"
 """GitHub reads `::command::` after any indentation and `##[command]` anywhere in a line, Azure Pipelines `##vso[`,
 TeamCity `##teamcity[`. Sources: actions/runner, ActionCommand.cs; microsoft/azure-pipelines-agent, Command.cs."""
 
@@ -45,7 +45,7 @@ def plural(count: int, noun: str) -> str:
 
 def without_credentials(text: str) -> str:
     """Return text without the user names and passwords of the URIs in it."""
-    return _CREDENTIALS.sub("://", text) if "://" in text else text
+    return re.sub(_CREDENTIALS, "://", text) if "://" in text else text
 
 
 def printable(text: str, *, max_length: int = 600) -> str:
@@ -67,10 +67,12 @@ def printable_lines(text: str, *, styled: bool = False) -> str:
     """
     text = without_credentials(text)
     if styled:
-        text = _STYLE_OR_UNUSUAL.sub(lambda found: found[0] if len(found[0]) > 1 else _visible(found[0]), text)
+        text = re.sub(_STYLE_OR_UNUSUAL, lambda found: found[0] if len(found[0]) > 1 else _visible(found[0]), text)
     elif not text.replace("\n", "").isprintable():
         text = "".join(char if char == "\n" else _visible(char) for char in text)
-    return _LOG_COMMAND.sub(lambda found: rf"{found[1]}\x3a" if found[1] is not None else r"\x23", text)
+    if "::" not in text and "##" not in text:
+        return text
+    return re.sub(_LOG_COMMAND, lambda found: rf"{found[1]}\x3a" if found[1] is not None else r"\x23", text)
 
 
 def printable_json(text: str) -> str:
@@ -80,7 +82,7 @@ def printable_json(text: str) -> str:
     import json
 
     text = "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
-    return _LOG_COMMAND.sub(lambda found: r"\u0023" if found[1] is None else found[0], text)
+    return re.sub(_LOG_COMMAND, lambda found: r"\u0023" if found[1] is None else found[0], text)
 
 
 def _visible(char: str) -> str:

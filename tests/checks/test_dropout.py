@@ -37,7 +37,7 @@ def only(module: Module, signature: str) -> Module:
     In inference, a mask from a constant seed is a weight.
     """
     (variant,) = module.variants
-    kept = variant.signatures[signature]._replace(key="image_feature_vector")
+    kept = replace(variant.signatures[signature], key="image_feature_vector")
     training = replace(variant, tags=("serve", "train"), signatures={"image_feature_vector": kept})
     return replace(module, variants=(training,), objects=None)
 

@@ -136,7 +136,7 @@ def test_inputs_that_cannot_be_made_are_reported(tensor, inputs, text):
 def test_an_input_with_a_default_value_is_an_input_all_the_same():
     made = module(images(None, 8, 8, 3), inputs={"rate": Tensor("float32", Shape(()))})
     (variant,) = made.variants
-    signatures = {key: value._replace(defaults=frozenset({"rate"})) for key, value in variant.signatures.items()}
+    signatures = {key: replace(value, defaults=frozenset({"rate"})) for key, value in variant.signatures.items()}
     planned = plan_steps(replace(made, variants=(replace(variant, signatures=signatures),)), CONTRACTS)
     assert not by_purpose(planned)
     assert '"rate"' in planned.not_run[0].reason

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from hubcheck.checks.context import Context
 from hubcheck.checks.faults import Where
-from hubcheck.checks.fixing.plan import FixPlan
 from hubcheck.graph.entry_points import DEFAULT
 from hubcheck.graph.op_tables import elementwise as ew
+
+if TYPE_CHECKING:
+    from hubcheck.checks.fixing.plan import FixPlan
 
 _SHAPED = frozenset({"Reshape", "BroadcastTo"})
 _REMOVABLE = frozenset({"Softmax", "LogSoftmax", "Sigmoid"})

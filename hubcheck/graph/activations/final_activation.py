@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from hubcheck.graph.activations.decomposed_activations import TINY, decomposed_activation
 from hubcheck.graph.dataflow.dependence import Dependence
@@ -11,6 +10,7 @@ from hubcheck.graph.dataflow.frame import MAX_SEARCH, CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.dataflow.unknown_ops import UnknownOp, is_unknown
 from hubcheck.graph.op_tables import elementwise as ew
+from hubcheck.util.record import record
 
 _NAMES = {"Softmax": "softmax", "LogSoftmax": "log-softmax", "Sigmoid": "sigmoid"}
 _POOLS = frozenset({"Mean", "Sum", "Max", "AvgPool", "MaxPool", "MaxPoolV2"})
@@ -21,7 +21,8 @@ _SUMS = ew.ADDS | {"AddN"}
 _SCALES = frozenset({"Mul", "Div", "RealDiv"})
 
 
-class FinalActivation(NamedTuple):
+@record
+class FinalActivation:
     """The node of an activation at the end of an output, and the activation's name."""
 
     frame: CallFrame

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from hubcheck.graph.op_tables import ops
+from hubcheck.util.record import record
 
 Port = tuple[int, int]
 """An output of a node: the node's index in its body, and the output's number."""
@@ -17,7 +18,8 @@ _MAX_DIGITS = 9
 """Digits of an output's number that are read: Python refuses to convert very long ones."""
 
 
-class _Edges(NamedTuple):
+@record
+class _Edges:
     inputs: list[tuple[Port, ...]]
     controls: dict[int, list[int]]
     results: list[Port]

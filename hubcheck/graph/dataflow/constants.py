@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+from hubcheck.util.record import record
 
 Number = bool | int | float
 
@@ -20,7 +22,8 @@ MAX_ELEMENTS = 4096
 """Elements of a constant that is read: conditions, axes and per-channel statistics have fewer."""
 
 
-class Constant(NamedTuple):
+@record
+class Constant:
     """The shape and the elements, in row-major order, of a small constant."""
 
     shape: tuple[int, ...]

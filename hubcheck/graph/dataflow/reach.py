@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.dataflow.view import Call, GraphView
+from hubcheck.util.record import record
 
 SAVER = "the saver"
 """The label of what saves and restores the checkpoint."""
@@ -16,7 +17,8 @@ _IMPLEMENTS = "api_implements"
 """Grappler may replace a function by any other whose attribute of this name has the same value."""
 
 
-class Root(NamedTuple):
+@record
+class Root:
     """Something that a consumer runs: a tensor or node of the main graph, or a function of the library.
 
     `feeds`: the loader runs it, and feeds the paths of the checkpoint and of the assets.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
 
 from hubcheck.graph.dataflow.constants import Constant
 from hubcheck.graph.dataflow.dependence import SHAPES_ONLY
@@ -16,6 +15,7 @@ from hubcheck.graph.dataflow.frame import MAX_SEARCH, CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.op_tables import ops
 from hubcheck.graph.op_tables.ops import CLOCKS
+from hubcheck.util.record import record
 from hubcheck.util.walk import closure
 
 VARIABLES = frozenset({"Variable", "VariableV2"})
@@ -88,7 +88,8 @@ class Seeds:
         )
 
 
-class Draw(NamedTuple):
+@record
+class Draw:
     """A stateless random op, and the constants from which its seed and its shape are made."""
 
     op: str

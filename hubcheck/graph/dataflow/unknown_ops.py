@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
 
 from hubcheck.graph.dataflow.frame import CallFrame
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.op_tables import ops
+from hubcheck.util.record import record
 
 HOST_CODE = frozenset(
     {"PyFunc", "PyFuncStateless", "EagerPyFunc", "XlaCallModule", "XlaCustomCall", "XlaCustomCallV2", "XlaHostCompute",
@@ -18,7 +18,8 @@ _CALLS = frozenset({"RemoteCall", "XlaLaunch", "XlaLaunchV2", "PartitionedCall",
 """The inliner follows these, except where the library lacks the function."""
 
 
-class UnknownOp(NamedTuple):
+@record
+class UnknownOp:
     """A node on the way to an output, of which the graph does not say what it computes."""
 
     frame: CallFrame

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache, lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.op_tables import ops
 from hubcheck.module.dtypes import dtype_name
 from hubcheck.util import resources
+from hubcheck.util.record import record
 
 Device = Literal["CPU", "GPU"]
 Texts = tuple[str, ...]
@@ -25,7 +26,8 @@ Values = Callable[[str], Texts | None]
 """Returns the values of an attribute: dtypes by name, others as text; None if they are unknown."""
 
 
-class Kernel(NamedTuple):
+@record
+class Kernel:
     """One kernel: the allowed values of its op's attributes, and the arguments that it needs or leaves in host memory.
 
     `device` is CPU, GPU or DEFAULT, which any device without a kernel of its own uses.

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.dataflow.frame import CallFrame
+from hubcheck.util.record import record
 
-_FIELD = re.compile(r"(?P<key>[a-z]+):(?P<value>[\w*]+)(:[\d*]+)?", re.IGNORECASE)
+_FIELD = r"(?i)(?P<key>[a-z]+):(?P<value>[\w*]+)(:[\d*]+)?"
 _MUST_COMPILE = "_XlaMustCompile"
 _NO_CHECK = b"platform"
 _HERE = {"job": {"localhost"}, "replica": {"0", "*"}, "task": {"0", "*"}}
 
 
-class Placement(NamedTuple):
+@record
+class Placement:
     """`kind` is the device type ("GPU"), None if it is left open; `elsewhere` says that it is on another machine."""
 
     kind: str | None = None
@@ -25,7 +26,7 @@ def read_placement(text: str) -> Placement:
     """Parse "/job:localhost/replica:0/task:0/device:GPU:0", and "/gpu:0" as TF1 wrote it."""
     kind, elsewhere = None, False
     for part in filter(None, text.split("/")):
-        field = _FIELD.fullmatch(part)
+        field = re.fullmatch(_FIELD, part)
         key = field["key"].lower() if field else part.lower()
         if field and key in _HERE:
             elsewhere = elsewhere or field["value"] not in _HERE[key]

@@ -8,7 +8,6 @@ convolutions, pooling windows, sums of independent branches.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from hubcheck.graph.dataflow.dependence import Dependence
 from hubcheck.graph.dataflow.frame import MAX_SEARCH, CallFrame, Value
@@ -18,9 +17,11 @@ from hubcheck.graph.dataflow.unknown_ops import UnknownOp, is_unknown
 from hubcheck.graph.dropout.averaged_axes import Axes, before_move, before_reduction
 from hubcheck.graph.dropout.single_source import have_single_source
 from hubcheck.graph.op_tables import elementwise as ew
+from hubcheck.util.record import record
 
 
-class Mask(NamedTuple):
+@record
+class Mask:
     """A node that masks entries of an output, and its operand that is the mask."""
 
     frame: CallFrame

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from hubcheck.module.dtypes import DTYPES, dtype_name
 from hubcheck.util import resources
+from hubcheck.util.record import record
 
 Randomness = Literal["stateful", "stateless"]
 
@@ -17,7 +18,8 @@ _MAX_TENSORS = 1 << 20
 """More outputs than any node has: a file can claim a larger number to exhaust memory."""
 
 
-class Argument(NamedTuple):
+@record
+class Argument:
     """One input or output of an op: one tensor, or as many as the attribute `number` says, of type `dtype`.
 
     `dtype` is a dtype's name or the name of the attribute that holds it; `listed` says that this attribute is a list,
@@ -31,7 +33,8 @@ class Argument(NamedTuple):
     ref: bool = False
 
 
-class OpDef(NamedTuple):
+@record
+class OpDef:
     """The definition of an op; `defaults` are those of the attributes that its arguments name."""
 
     inputs: tuple[Argument, ...]

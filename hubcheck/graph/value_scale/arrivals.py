@@ -14,6 +14,7 @@ from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.op_tables import elementwise as ew
 from hubcheck.graph.value_scale.partners import Partners
+from hubcheck.util.record import record
 
 _LAYERS = frozenset(
     """
@@ -54,7 +55,8 @@ class Arrival(NamedTuple):
     normalised: bool = False
 
 
-class Unknown(NamedTuple):
+@record
+class Unknown:
     """A node that combines pixels with variables whose values are not known."""
 
     frame: CallFrame
@@ -93,7 +95,8 @@ def arrivals(
         reached((result, known[value]) for result in _returned(frame, value))
 
 
-class _Pixels(NamedTuple):
+@record
+class _Pixels:
     """What is asked about the values on the way."""
 
     graph: InlinedGraph

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import NamedTuple
 
 from hubcheck.graph.dataflow.body import Port
 from hubcheck.graph.dataflow.constants import Constant, read_constant
@@ -12,12 +11,14 @@ from hubcheck.graph.dataflow.frame import MAX_SEARCH, CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.op_tables import elementwise as ew
 from hubcheck.graph.value_scale.stored_variables import StoredVariables
+from hubcheck.util.record import record
 
 _MAX_IMAGE = 1 << 20
 """Numbers in the constant image of a mean: 512 x 512 pixels, and some."""
 
 
-class Partner(NamedTuple):
+@record
+class Partner:
     """What pixels are combined with.
 
     `constant` is its value, None if it has none. `learned` says that variables are in it, `unknown` that it would have
