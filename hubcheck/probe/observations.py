@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
+
+from hubcheck.util.record import record
 
 FailureKind = Literal[
     "error",
@@ -75,7 +77,7 @@ CONSTANT: tuple[Purpose, ...] = ("black", "gray", "white")
 """The calls with batches of one constant image."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Failure:
     """Why a load or a call failed, in one line; `node` is the graph node that TensorFlow blames."""
 
@@ -84,7 +86,7 @@ class Failure:
     node: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProbeTarget:
     """What can be called: a signature of a variant, a trace of the TF2 object's `__call__`, or a regularization loss.
 
@@ -106,7 +108,7 @@ class ProbeTarget:
         return f"{name} of variant {self.variant}" if self.variant not in ("", "serve") else name
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Output:
     """One output of a call. `values` is a numpy array if requested; of a wide output, evenly spaced columns."""
 
@@ -115,7 +117,7 @@ class Output:
     values: Any = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Load:
     """One attempt of TensorFlow to load a variant."""
 
@@ -126,7 +128,7 @@ class Load:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Run:
     """One call of a target. `images` names the rows of the batch; `size` their height and width in pixels, if any."""
 
@@ -142,7 +144,7 @@ class Run:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NotRun:
     """A target (None: everything on the device) that was not run, and why."""
 
@@ -152,7 +154,7 @@ class NotRun:
     purpose: Purpose | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Device:
     """A device, whether the module ran on it, and why not."""
 
@@ -161,7 +163,7 @@ class Device:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Observations:
     """Everything observed of one module.
 
