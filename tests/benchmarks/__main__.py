@@ -13,7 +13,7 @@ from tests.benchmarks.measure import measure
 from tests.compare import checkout
 from tests.paths import ROOT
 
-PARTS = ("static", "cache", "fleet", "large", "full", "isolation", "plugin")
+PARTS = ("static", "cache", "fleet", "large", "full", "isolation", "plugin", "browser")
 RESULTS = ROOT / "build" / "bench" / "results.json"
 
 
