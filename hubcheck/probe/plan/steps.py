@@ -112,12 +112,12 @@ def to_json(plan: ProbePlan) -> dict[str, Any]:
         {"step": "load" if isinstance(step, LoadStep) else "call", **dataclasses.asdict(step)} for step in plan.steps
     ]
     fields = {field.name: getattr(plan, field.name) for field in dataclasses.fields(plan)}
-    return {**fields, "steps": steps, "linked": dict(plan.linked)}
+    return {**fields, "steps": steps, "linked": {name: dataclasses.asdict(file) for name, file in plan.linked.items()}}
 
 
 def from_json(data: Mapping[str, Any]) -> ProbePlan:
     """Return the plan that `to_json` wrote."""
-    linked = {name: LinkedFile(*file) for name, file in data["linked"].items()}
+    linked = {name: LinkedFile(**file) for name, file in data["linked"].items()}
     return ProbePlan(**{**data, "steps": tuple(_step(dict(step)) for step in data["steps"]), "linked": linked})
 
 
