@@ -97,13 +97,42 @@ class SignatureLoader:
         return graph, losses
 
     def trace(self, function: Any, training: bool) -> Any:
-        """Return a function of the loaded object for images, with this value of `training`.
+        """Return a function of the loaded object for images, with this value of `training` and the constants.
 
         Raises:
             Exception: it was not traced for that.
         """
-        call = tf.function(lambda images: function(images, training=training), autograph=False)
-        return call.get_concrete_function(self.images)
+        args, kwargs = self._structure(function) if len(self.signature.inputs) > 1 else ((self.images,), {})
+
+        def call(images: Any) -> Any:
+            values = self.inputs(images)
+            given, named = tf.nest.map_structure(lambda spec: values[spec.name], (args, kwargs))
+            return function(*given, **named, training=training)
+
+        return tf.function(call, autograph=False).get_concrete_function(self.images)
+
+    def inputs(self, images: Any) -> dict[str, Any]:
+        """Return what every input of the signature gets for images."""
+        others = (name for name in self.signature.inputs if name != self._key)
+        return {self._key: images} | {name: self._constant(name).for_batch(tf.shape(images)[0]) for name in others}
+
+    def _constant(self, name: str) -> ConstantInput:
+        tensor = self.signature.inputs[name]
+        return ConstantInput(name, tensor.dtype, tensor.shape, self._constants)
+
+    def _structure(self, function: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments of a trace of a loaded function that are tensors, if it takes those of the signature.
+
+        Raises:
+            LookupError: no trace does.
+        """
+        for trace in getattr(function, "concrete_functions", None) or function.__call__.concrete_functions:
+            args, kwargs = trace.structured_input_signature
+            args = tuple(one for one in args if _names(one))
+            kwargs = {name: one for name, one in kwargs.items() if _names(one)}
+            if sorted(_names((args, kwargs))) == sorted(self.signature.inputs):
+                return args, kwargs
+        raise LookupError(self.signature.key)
 
     def training_trace(self, trace: Any, outputs: Mapping[str, int]) -> tuple[LoadedSignature, list[Callable[[], Any]]]:
         """Return a trace's graph, and the regularization losses of the loaded object.
@@ -147,10 +176,7 @@ class SignatureLoader:
         flat = flatten(function, keep_gradients=self.is_object)
         names = dict(zip(keys, flat.inputs, strict=True))
         images = names.pop(self._key)
-        constants = {
-            tensor: ConstantInput(name, signature.inputs[name].dtype, signature.inputs[name].shape, self._constants)
-            for name, tensor in names.items()
-        }
+        constants = {tensor: self._constant(name) for name, tensor in names.items()}
         self._create_references(node.name for node in flat.graph_def.node if node.op in REFERENCES)
         writes = (node.name for node in flat.graph_def.node if node.op in REFERENCE_WRITES)
         graph = LoadedGraph(flat, images, constants, self._handles, self._references)
@@ -183,6 +209,10 @@ class SignatureLoader:
             for definition in parse_collection(variant.collections, "trainable_variables", "VariableDef")
         )
         return {one.variable_name.partition(":")[0] for one in declared if one is not None}
+
+
+def _names(structure: Any) -> list[str]:
+    return [one.name for one in tf.nest.flatten(structure) if isinstance(one, tf.TensorSpec)]
 
 
 def _call_loss(loss: Callable[[], Any], variables: Sequence[tf.Variable]) -> Any:

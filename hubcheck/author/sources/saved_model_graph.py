@@ -13,7 +13,7 @@ from hubcheck.author.flat_graph import full_name
 from hubcheck.author.sources.cut_network import OutputKey
 from hubcheck.author.sources.loaded_graph import LoadedGraph
 from hubcheck.author.sources.loaded_signature import SignatureLoader
-from hubcheck.author.sources.training_graph import NoTrainingGraph, TrainingGraph, find_training_graph
+from hubcheck.author.sources.training_graph import NONE, NoTrainingGraph, TrainingGraph, find_training_graph
 
 _PROBABILITIES = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}
 _SAME_SCORES = {"Identity", "Reshape", "Squeeze", "Cast", "StopGradient", "EnsureShape", "IdentityN"}
@@ -52,6 +52,8 @@ class SavedModelGraph:
             self._training = find_training_graph(loader, self._inference, image_size)
         except NoTrainingGraph as reason:
             self._why_not = str(reason)
+            if self._why_not != NONE:
+                warnings.warn(f"{self.note()}", AuthorWarning, stacklevel=3)
 
     @property
     def _callable_losses(self) -> list[Callable[[], Any]]:

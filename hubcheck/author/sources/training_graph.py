@@ -14,7 +14,7 @@ from hubcheck.author.sources.output_dropout import without_dropout
 from hubcheck.hub.spec import TRAIN
 
 _CALL = re.compile(r"(Stateful)?PartitionedCall(_\d+)?/")
-_NONE = "the SavedModel has no graph for training"
+NONE = "the SavedModel has no graph for training"
 _TOLERANCE = 1e-4
 _ANY_SIZE = 2
 """Of a dimension that is not fixed, such as the batch, for a comparison."""
@@ -103,9 +103,7 @@ def find_training_graph(
         return _of_variant(loader, inference)
     traces = loader.facts.objects.traces if loader.facts.objects is not None else ()
     if not any(trace.training for trace in traces):
-        raise NoTrainingGraph(_NONE)
-    if len(loader.signature.inputs) > 1:
-        raise NoTrainingGraph("the SavedModel's graph for training is not used, because there are several inputs")
+        raise NoTrainingGraph(NONE)
     name = loader.signature.key
     reason = f"the SavedModel's callable for training does not take the images of its signature {name!r}"
     for function in filter(callable, (getattr(loader.loaded, name, None), loader.loaded)):
@@ -132,7 +130,7 @@ def _of_variant(loader: SignatureLoader, inference: LoadedSignature) -> Training
             except (ValueError, KeyError) as error:
                 raise NoTrainingGraph(f"the SavedModel's graph for training cannot be used: {error}") from error
             return TrainingGraph(loaded, inference, losses)
-    raise NoTrainingGraph(_NONE)
+    raise NoTrainingGraph(NONE)
 
 
 def _positions(loader: SignatureLoader, trace: Any, image_size: tuple[int, int]) -> dict[str, int]:
@@ -143,7 +141,7 @@ def _positions(loader: SignatureLoader, trace: Any, image_size: tuple[int, int])
     images = tf.cast(values, loader.images.dtype)
     results = tf.nest.flatten(trace(images))
     found: dict[str, int] = {}
-    for key, output in loader.loaded.signatures[loader.signature.key](**{loader.images.name: images}).items():
+    for key, output in loader.loaded.signatures[loader.signature.key](**loader.inputs(images)).items():
         for index, result in enumerate(results):
             if index not in found.values() and _are_equal(output, result):
                 found[key] = index
