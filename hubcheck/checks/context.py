@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 
 from hubcheck.checks.faults import Where
@@ -25,6 +25,7 @@ class Context:
         found_in_files: for the probe half of a rule, the places where its static half found faults.
         convention: what consumers call.
         analyses: what checks derive from the graph of each variant; see `analysis`.
+        interfaces: what the module is judged on, once it is known; see `judged`.
     """
 
     module: Module
@@ -32,10 +33,13 @@ class Context:
     found_in_files: tuple[Where, ...] = ()
     convention: Convention = DEFAULT_CONVENTION
     analyses: dict[tuple[Variant, tuple[str, ...]], VariantAnalysis] = field(default_factory=dict)
+    interfaces: list[Interface] = field(default_factory=list)
 
-    def judged(self) -> list[Interface]:
+    def judged(self) -> Sequence[Interface]:
         """Return what the module is judged on: its common signatures, or else its callable."""
-        return interfaces(self.module, self.contracts, self.convention)
+        if not self.interfaces:
+            self.interfaces.extend(interfaces(self.module, self.contracts, self.convention))
+        return self.interfaces
 
     def interface(self, *, signature: str | None, trace: Trace | None) -> Interface | None:
         """Return a signature or a trace with its contract, if the module is judged on it."""

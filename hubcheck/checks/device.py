@@ -24,8 +24,6 @@ _CHANNELS_LAST = {"NCD": "NDHWC", "NCW": "NWC"}
 _EXPORT_FOR = (
     'Convert it with native_serialization_platforms=("cpu", "cuda") of jax2tf, or publish it as TensorFlow ops.'
 )
-Kind = tuple[str, tuple[tuple[str, Texts | None], ...]]
-"""An op with the attributes that decide its kernel."""
 
 
 def gpu_kernels(context: Context, *, on_host: Collection[str]) -> Iterator[CheckItem]:
@@ -71,19 +69,17 @@ def channels_last(context: Context, *, ops: Sequence[str]) -> Iterator[CheckItem
     yield from without_callable(context)
     for variant in judged_variants(context):
         yield Checked()
-        wanted: dict[str, bool] = {}
         groups: dict[tuple[str, str], Group] = {}
         unknown: dict[str, str] = {}
         functions = context.analysis(variant).view.library
-        for body, index in context.analysis(variant).device_path:
-            op = body.ops[index]
-            if op not in wanted:
-                wanted[op] = any(fnmatchcase(op, pattern) for pattern in ops)
-                if runs_unknown_code(op, functions):
-                    unknown[op] = body.names[index]
-            layout = body.attribute(index, "data_format") if wanted[op] else None
-            if layout is not None and layout.s.startswith((b"NC", b"CHANNELS_FIRST")):
-                groups.setdefault((op, layout.s.decode("ascii", "replace")), []).append((body, index))
+        for (op, _), nodes in context.analysis(variant).device_path.nodes.items():
+            if op not in unknown and runs_unknown_code(op, functions):
+                body, index = nodes[0]
+                unknown[op] = body.names[index]
+            for body, index in nodes if any(fnmatchcase(op, pattern) for pattern in ops) else ():
+                layout = body.attribute(index, "data_format")
+                if layout is not None and layout.s.startswith((b"NC", b"CHANNELS_FIRST")):
+                    groups.setdefault((op, layout.s.decode("ascii", "replace")), []).append((body, index))
         for (op, layout_name), nodes in groups.items():
             channels = "CHANNELS_LAST" if layout_name.startswith("CH") else _CHANNELS_LAST.get(layout_name[:3], "NHWC")
             yield group_fault(variant, nodes, f"{op} with data_format {layout_name}", f"data_format {channels}")
@@ -100,16 +96,13 @@ def _lacking(
     Neither XLA nor ops that handle strings, which are always in host memory, need these kernels.
     """
     groups: dict[str, Group] = {}
-    lacking: dict[Kind, bool] = {}
-    for body, index in path:
-        kind = (body.ops[index], path.values(body, index))
-        if kind not in lacking:
-            known = dict(kind[1]).get
-            has, wants = kernels.kernel_for(kind[0], other, known), kernels.kernel_for(kind[0], device, known)
-            lacking[kind] = kind[0] not in exempt and wants is None and has is not None
-        compiled = device == "CPU" and is_compiled(body)
-        if lacking[kind] and not compiled and not _handles_strings(body, index, path.view.library):
-            groups.setdefault(_described(*kind), []).append((body, index))
+    for (op, values), nodes in path.nodes.items():
+        known = dict(values).get
+        has, wants = kernels.kernel_for(op, other, known), kernels.kernel_for(op, device, known)
+        for body, index in nodes if op not in exempt and wants is None and has is not None else ():
+            compiled = device == "CPU" and is_compiled(body)
+            if not compiled and not _handles_strings(body, index, path.view.library):
+                groups.setdefault(_described(op, values), []).append((body, index))
     return groups
 
 
@@ -121,10 +114,11 @@ def _described(op: str, values: tuple[tuple[str, Texts | None], ...]) -> str:
 def _not_for(path: DevicePath, platform: str) -> dict[str, Group]:
     """Return the compiled programs that do not run on a platform, by those on which they do."""
     groups: dict[str, Group] = {}
-    for body, index in path:
-        names = platforms(body, index)
-        if names is not None and platform not in names:
-            groups.setdefault(" and ".join(names), []).append((body, index))
+    for (op, _), nodes in path.nodes.items():
+        for body, index in nodes if op == "XlaCallModule" else ():
+            names = platforms(body, index)
+            if names is not None and platform not in names:
+                groups.setdefault(" and ".join(names), []).append((body, index))
     return groups
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -53,6 +52,8 @@ def _metadata(module: Module) -> Iterator[str]:
 def _layers(text: str, classes: Collection[str]) -> Iterator[str]:
     """Yield the names of all layers of these classes, at any depth of the description."""
     try:
+        import json  # few modules need it
+
         pending: list[Any] = [json.loads(text)]
     except (ValueError, RecursionError):
         # Not JSON, although it names the class.

@@ -23,14 +23,14 @@ def pinned(context: Context) -> Iterator[CheckItem]:
         groups: dict[str, Group] = {}
         analysis = context.analysis(variant)
         reach, branches = analysis.reach, analysis.branches
-        for body, index in reach.nodes():
-            node = body.node(index)
-            if node is None or not node.device or not reach.root(body, index).answers:
+        pins = ((body, index, device) for body in reach.bodies for index, device in body.pins.items())
+        for body, index, device in pins:
+            if not reach.reaches(body, index) or not reach.root(body, index).answers:
                 continue
             if branches is not None and not branches.runs(body, (index, 0)):
                 continue
-            if _level(node.device) == "error" or _could_be_elsewhere(body, index):
-                groups.setdefault(node.device, []).append((body, index))
+            if _level(device) == "error" or _could_be_elsewhere(body, index):
+                groups.setdefault(device, []).append((body, index))
         for device, nodes in groups.items():
             level = _level(device)
             if level is not None:

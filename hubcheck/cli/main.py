@@ -21,7 +21,7 @@ def main() -> None:
         import signal
 
         # Nearly all objects of a run live until its end, so that looking for cycles among them finds little.
-        gc.set_threshold(20_000)
+        gc.set_threshold(100_000)
         is_handled = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if is_handled:
             signal.signal(signal.SIGINT, _interrupt)

@@ -6,7 +6,7 @@ fault makes one finding.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,10 +16,11 @@ from hubcheck.checks.grouping import distinct
 from hubcheck.engine.findings import Finding, Outcome, build_finding
 from hubcheck.engine.fixable import with_fixes
 from hubcheck.engine.halves import ABSENT, Half, HalfName, combine
+from hubcheck.engine.needs import resolved_needs
 from hubcheck.engine.predicates import author_error, predicate
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION
 from hubcheck.rulebook.levels import LEVELS
-from hubcheck.rulebook.rules import Rule, matching
+from hubcheck.rulebook.rules import Rule
 from hubcheck.util.record import record
 from hubcheck.util.walk import gc_paused
 
@@ -45,11 +46,13 @@ class RuleSelection:
     Attributes:
         by_id: all rules.
         selected: the ids to report; the others are evaluated only as needs.
+        needs: the rules that each half of each rule needs; see `resolved_needs`.
         assume_passed: the ids that block no other rule, even if they fail.
     """
 
     by_id: Mapping[str, Rule]
     selected: Collection[str]
+    needs: Mapping[str, Mapping[HalfName, Sequence[str]]]
     assume_passed: Collection[str] = ()
 
     def results(self, static: Halves, probe: Halves) -> Results:
@@ -81,9 +84,7 @@ class RuleSelection:
         return _blocked(blocked) or half
 
     def _needs(self, rule: Rule, name: HalfName) -> list[str]:
-        patterns = rule.needs if name == "static" else (*rule.needs, *rule.run_needs)
-        needs = (need for pattern in patterns for need in matching(pattern, self.by_id))
-        return [need for need in dict.fromkeys(needs) if need != rule.id and need not in self.assume_passed]
+        return [need for need in self.needs[rule.id][name] if need not in self.assume_passed]
 
     def first(self, ordered: Iterable[Rule]) -> str:
         """Return the first rule that is reported, to report an internal error of hubcheck for."""
@@ -92,19 +93,15 @@ class RuleSelection:
 
     def in_order_of_needs(self) -> list[Rule]:
         """Return all rules, each after those that it needs."""
-        ordered: dict[str, Rule] = {}
+        return [self.by_id[name] for name in self.needs]
 
-        def place(rule: Rule, path: tuple[str, ...]) -> None:
-            if rule.id in ordered or rule.id in path:
-                return
-            for need in (*rule.needs, *rule.run_needs):
-                for other in matching(need, self.by_id):
-                    place(self.by_id[other], (*path, rule.id))
-            ordered[rule.id] = rule
 
-        for rule in self.by_id.values():
-            place(rule, ())
-        return list(ordered.values())
+def select_rules(
+    rules: Mapping[str, Rule], selected: Collection[str], assume_passed: Collection[str] = ()
+) -> RuleSelection:
+    """Return a selection; see `RuleSelection` for the arguments."""
+    needs = resolved_needs(tuple((rule.id, rule.needs, rule.run_needs) for rule in rules.values()))
+    return RuleSelection(rules, selected, needs, assume_passed)
 
 
 @record
@@ -178,7 +175,7 @@ def evaluate(
         selected: the ids to report, by default all; the others are evaluated only as needs.
         assume_passed: the ids that block no other rule, even if they fail.
     """
-    chosen = RuleSelection(rules, rules if selected is None else selected, assume_passed)
+    chosen = select_rules(rules, rules if selected is None else selected, assume_passed)
     ordered = tuple(chosen.in_order_of_needs())
     static: dict[str, Half] = {}
     with gc_paused():
@@ -195,12 +192,12 @@ def evaluate(
 def unavailable(rules: Mapping[str, Rule], selected: Collection[str], reason: str) -> Results:
     """Return the results for a module that could not be read, through no fault of its own: all rules are skipped."""
     skipped = Half("blocked", reason, complete=False)
-    return RuleSelection(rules, selected).results(dict.fromkeys(rules, skipped), {})
+    return select_rules(rules, selected).results(dict.fromkeys(rules, skipped), {})
 
 
 def internal_error(rules: Mapping[str, Rule], selected: Collection[str], reason: str) -> Results:
     """Return the results for a module on which hubcheck itself failed before it could evaluate any rule."""
-    chosen = RuleSelection(rules, selected)
+    chosen = select_rules(rules, selected)
     halves = dict.fromkeys(rules, Half("blocked", "hubcheck failed on this module"))
     halves[chosen.first(chosen.in_order_of_needs())] = Half("crashed", reason)
     return chosen.results(halves, {})

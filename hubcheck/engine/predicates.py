@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 from hubcheck.checks.faults import Checked, Corroboration, Fault, Skip
@@ -19,6 +20,7 @@ class UnknownPredicate(UserError):
     """A rule names a predicate that cannot be imported."""
 
 
+@cache
 def predicate(name: str) -> Predicate:
     """Return the function "module:function", from hubcheck.checks or, with a dotted module name, from any module.
 

@@ -89,7 +89,7 @@ class ModuleFiles:
         file = self.root / name
         if self._is_left_out(name):
             raise LeavesModule(name)
-        if self._allowed is None:
+        if self._allowed is None or self._is_plain(name):
             return file
         try:
             target = os.path.realpath(file)
@@ -99,6 +99,14 @@ class ModuleFiles:
         if not inside or (not is_below(target, self._real) and refusal(target, self._allowed)):
             raise LeavesModule(name)
         return file
+
+    def _is_plain(self, name: str) -> bool:
+        """Return whether a name leads to where it says: neither the file nor a folder on the way is a link."""
+        parts = name.split("/")
+        if "\0" in name or "\\" in name or not {"", ".", ".."}.isdisjoint(parts):
+            return False
+        folders = ("/".join(parts[:length]) for length in range(1, len(parts) + 1))
+        return not any(os.path.islink(f"{self._real}/{folder}") for folder in folders)  # noqa: PTH114
 
     def link(self, name: str) -> Link | None:
         """Return the link of this name, if it leads out of the folder."""

@@ -84,7 +84,7 @@ def load_rules(*folders: Path) -> LazyRegistry[Rule]:
     Raises:
         DataFileError: a file is not a rule, its id is in use, or a rule that it needs does not exist.
     """
-    shipped = {_id(file): file for file in _files(resources.folder("rules"))}
+    shipped = _shipped_files()
     own: dict[str, Rule] = {}
     for file in (file for folder in folders for file in _files(folder)):
         data = read_toml(file)
@@ -143,13 +143,18 @@ def _id(file: Path) -> str:
 
 
 @cache
+def _shipped_files() -> Mapping[str, Path]:
+    return {_id(file): file for file in _files(resources.folder("rules"))}
+
+
+@cache
 def _shipped_rule(file: Path) -> Rule:
     return _rule(file, _shipped_data()[str(file)])
 
 
 @cache
 def _shipped_data() -> Mapping[str, Any]:
-    return compiled("rules", list(map(str, _files(resources.folder("rules")))), lambda file: read_toml(Path(file)))
+    return compiled("rules", list(map(str, _shipped_files().values())), lambda file: read_toml(Path(file)))
 
 
 def _printable(data: Any) -> Any:

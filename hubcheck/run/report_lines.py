@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass, replace
@@ -83,6 +82,8 @@ class ReportSpool(Sequence[ModuleReport]):
 
 def report_text(report: ModuleReport) -> bytes:
     """Return the report as one line of JSON, without the line's end; `report_from` is the inverse."""
+    import json  # few runs need it
+
     return json.dumps(report, separators=(",", ":"), default=_plain).encode()
 
 
@@ -93,6 +94,8 @@ def report_from(text: bytes) -> ModuleReport:
         ValueError: the text is something else.
     """
     try:
+        import json
+
         data = json.loads(text)
         details = data.pop("details")
         report: ModuleReport = _record_maker(ModuleReport)(data)

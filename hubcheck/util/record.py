@@ -60,6 +60,8 @@ def _init(cls: type, names: tuple[str, ...], defaults: dict[str, Any]) -> Callab
     def __init__(self: Any, *values: Any, **named: Any) -> None:
         for set_field, value in zip(setters, values):  # noqa: B905 - there may be fewer values
             set_field(self, value)
+        if len(values) == count and not named:
+            return
         for name in names[len(values) :]:
             if name in named:
                 of_name[name](self, named.pop(name))

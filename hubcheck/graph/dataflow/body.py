@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from sys import intern
 from typing import Any
 
 from hubcheck.graph.op_tables import ops
@@ -48,14 +49,13 @@ class Body:
         self.names: list[str] = [argument.name for argument in arguments]
         self.arguments = len(self.names)
         self.ops = [ARGUMENT] * self.arguments
-        known_ops: dict[str, str] = {}
         for node in nodes:
             self.names.append(node.name)
-            op = node.op
-            self.ops.append(known_ops.setdefault(op, op))
-        self._indices: dict[str, int] = {}
-        for index, name in enumerate(self.names):
-            self._indices.setdefault(name, index)
+            self.ops.append(intern(node.op))
+        self._numbers: dict[tuple[str, str], int] = {}
+        last = len(self.names) - 1
+        # Of two nodes of one name the first counts, which comes last here.
+        self._indices = dict(zip(reversed(self.names), range(last, -1, -1), strict=True))
 
     def __len__(self) -> int:
         """Return the number of nodes, arguments and missing ones included."""
@@ -86,8 +86,10 @@ class Body:
 
     def inputs(self, index: int) -> tuple[Port, ...]:
         """Return the ports that feed the node's data inputs, in order."""
-        inputs = self._edges.inputs
-        return inputs[index] if index < len(inputs) else ()
+        try:
+            return self._edges.inputs[index]
+        except IndexError:  # a missing node
+            return ()
 
     def input(self, index: int, position: int) -> Port | None:
         """Return one of `inputs`, counted from 0; None if there are fewer."""
@@ -117,6 +119,11 @@ class Body:
         return self._edges.control_results
 
     @cached_property
+    def pins(self) -> Mapping[int, str]:
+        """The devices that nodes ask for; most nodes ask for none."""
+        return {index: node.device for index, node in enumerate(self._nodes, self.arguments) if node.device}
+
+    @cached_property
     def kinds(self) -> frozenset[str]:
         """The ops that the body has."""
         return frozenset(self.ops)
@@ -142,7 +149,15 @@ class Body:
             index = self._indices[name] = len(self.names)
             self.names.append(name)
             self.ops.append(MISSING)
-        return (index, self._number(index, rest) if rest else 0)
+        if not rest or rest == "0":
+            return (index, 0)
+        key = (self.ops[index], rest)
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._number(index, rest)
+            if all(argument.is_single for argument in self._outputs(key[0]) or ()):
+                self._numbers[key] = number
+        return (index, number)
 
     def __iter__(self) -> Iterator[int]:
         """Iterate over the indices of all nodes except arguments and missing ones."""
@@ -180,11 +195,15 @@ class Body:
         inputs: list[tuple[Port, ...]] = [()] * self.arguments
         controls: dict[int, list[int]] = {}
         for node in self._nodes:
+            references = node.input
+            if not references:
+                inputs.append(())
+                continue
             node_inputs = []
-            for reference in node.input:
+            for reference in references:
                 port = ports.get(reference)
                 if port is None:
-                    if reference[:1] == "^":
+                    if reference[0:1] == "^":
                         controls.setdefault(len(inputs), []).append(self.port(reference[1:])[0])
                         continue
                     port = ports[reference] = self.port(reference)

@@ -70,8 +70,13 @@ class Reach:
             first = self._first[body.function]
             kinds = body.kinds if wanted is None else body.kinds.intersection(wanted)
             for index in body if kinds else ():
-                if body.ops[index] in kinds and (body.function is not None or first[index] >= 0):
+                if (body.function is not None or first[index] >= 0) and body.ops[index] in kinds:
                     yield body, index
+
+    def reaches(self, body: Body, index: int) -> bool:
+        """Return whether any root leads to a node."""
+        first = self._first.get(body.function, ())
+        return bool(first) and (body.function is not None or first[index] >= 0)
 
     def root(self, body: Body, index: int) -> Root:
         """Return the first root that leads to a reached node."""

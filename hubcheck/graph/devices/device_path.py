@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from functools import cache, lru_cache
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, cached_property, lru_cache
 
 from hubcheck.graph.dataflow.body import ARGUMENT, Body, Port
 from hubcheck.graph.dataflow.control_flow_v1 import MERGES
@@ -16,6 +16,8 @@ from hubcheck.graph.op_tables import ops
 
 _Node = tuple[Body, int]
 _Output = tuple[Body, Port]
+Kind = tuple[str, tuple[tuple[str, Texts | None], ...]]
+"""An op with the attributes that decide which kernel a node gets."""
 
 
 class DevicePath:
@@ -42,15 +44,18 @@ class DevicePath:
         self._need(list(outputs))
         self._change(images)
 
-    def __iter__(self) -> Iterator[_Node]:
-        """Iterate over the nodes, body by body in file order, without arguments and calls of the graph's functions."""
+    @cached_property
+    def nodes(self) -> Mapping[Kind, list[_Node]]:
+        """The nodes by kind, in file order, without arguments and calls of the graph's functions."""
+        kinds: dict[Kind, list[_Node]] = {}
         for body, changed in self._changed.items():
             for index in body:
-                if changed[index] and (body.ops[index] not in self._call_ops or not self.view.calls(body, index)):
-                    yield body, index
+                op = body.ops[index]
+                if changed[index] and (op not in self._call_ops or not self.view.calls(body, index)):
+                    kinds.setdefault((op, self._values(body, index)), []).append((body, index))
+        return kinds
 
-    def values(self, body: Body, index: int) -> tuple[tuple[str, Texts | None], ...]:
-        """Return the attributes of a node that decide which kernel it gets."""
+    def _values(self, body: Body, index: int) -> tuple[tuple[str, Texts | None], ...]:
         return tuple((name, self._attributes.value(body, index, name)) for name in _kernel_attributes(body.ops[index]))
 
     # What the outputs need: backwards, by data.
@@ -69,7 +74,7 @@ class DevicePath:
 
     def _need_node(self, body: Body, start: int, waiting: list[_Output]) -> None:
         """Mark a node and all behind it in its body, up to calls."""
-        needed, ops, sources, call_ops = self._needed[body], body.ops, body.sources, self._call_ops
+        needed, ops, call_ops = self._needed[body], body.ops, self._call_ops
         stack = [start]
         while stack:
             index = stack.pop()
@@ -78,7 +83,7 @@ class DevicePath:
             needed[index] = 1
             after_call = False
             merged = self._branches is not None and ops[index] in MERGES
-            for source in self._taken(body, index) if merged else sources(index):
+            for source, _ in self._taken(body, index) if merged else body.inputs(index):
                 if ops[source] in call_ops:
                     after_call = True
                 elif not needed[source]:
@@ -118,11 +123,11 @@ class DevicePath:
             return calls
         return [call for call in calls if self._branches.takes(body, index, call.function)]
 
-    def _taken(self, body: Body, merge: int) -> Iterator[int]:
-        """Yield the nodes that a Merge takes its value from."""
+    def _taken(self, body: Body, merge: int) -> Iterator[Port]:
+        """Yield the ports that a Merge takes its value from."""
         for port in body.inputs(merge):
             if self._branches is None or self._branches.runs(body, port):
-                yield port[0]
+                yield port
 
     def _passed(self, body: Body, index: int, call: Call, argument: int) -> Iterable[_Output]:
         """Return what a call passes as an argument of its function: any of its inputs (once) if it is not bound."""
@@ -158,7 +163,7 @@ class DevicePath:
                     if op in self._call_ops:
                         self._pass(body, consumer, index)
                     elif not changed[consumer] and not (
-                        _may_stay_on_host(op) and _stays_on_host(op, self.values(body, consumer))
+                        _may_stay_on_host(op) and _stays_on_host(op, self._values(body, consumer))
                     ):
                         changed[consumer] = 1
                         stack.append(consumer)

@@ -54,7 +54,7 @@ def kernels(op: str) -> tuple[Kernel, ...]:
                 for name, _, values in (item.partition("=") for item in allowed.split())
             },
         )
-        for device, host, allowed in (row.split("\t") for row in _rows().get(op, ()))
+        for device, host, allowed in (row.split("\t") for row in _rows(op))
     )
 
 
@@ -64,14 +64,19 @@ def kernel_for(op: str, device: Device, values: Values) -> Kernel | None:
     return min(fitting, key=lambda kernel: kernel.device == "DEFAULT", default=None)
 
 
+def _rows(op: str) -> Iterator[str]:
+    """Yield the rows of an op. A graph has a few dozen of the thousand ops: finding them is faster than parsing all."""
+    table, start = _table(), f"\n{op}\t"
+    position = table.find(start)
+    while position >= 0:
+        end = table.index("\n", position + 1)
+        yield table[position + len(start) : end]
+        position = table.find(start, end)
+
+
 @cache
-def _rows() -> dict[str, list[str]]:
-    rows: dict[str, list[str]] = {}
-    text = (resources.folder("rules") / "data" / "kernels.tsv").read_text(encoding="utf-8")
-    for line in text.splitlines()[1:]:
-        op, row = line.split("\t", 1)
-        rows.setdefault(op, []).append(row)
-    return rows
+def _table() -> str:
+    return (resources.folder("rules") / "data" / "kernels.tsv").read_text(encoding="utf-8")
 
 
 class KernelAttributes:

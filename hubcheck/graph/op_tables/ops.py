@@ -32,6 +32,11 @@ class Argument:
     listed: bool = False
     ref: bool = False
 
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one tensor, whatever the attributes are."""
+        return self.number is None and not self.listed
+
 
 @record
 class OpDef:
