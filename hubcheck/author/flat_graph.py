@@ -29,8 +29,8 @@ class FlatGraph:
 
     `inputs` are the names of its arguments' tensors; `captures` maps the tensors of the other placeholders to the
     captured tensors; `outputs` has the structure of the function's result, with tensor names; `updates` are the
-    names of the nodes that update variables and that no output waits for; `lost_gradients` says whether gradients of
-    tf.custom_gradient were removed.
+    names of the nodes that update variables and that no output waits for; `lost_gradients` are the names of the nodes
+    whose gradients, of tf.custom_gradient, were removed.
     """
 
     graph_def: Any
@@ -38,7 +38,7 @@ class FlatGraph:
     captures: Mapping[str, Any]
     outputs: Any
     updates: tuple[str, ...]
-    lost_gradients: bool = False
+    lost_gradients: tuple[str, ...] = ()
 
 
 def flatten(function: Any, *, v1_control_flow: bool = False, keep_gradients: bool = False) -> FlatGraph:
@@ -74,7 +74,7 @@ def flatten(function: Any, *, v1_control_flow: bool = False, keep_gradients: boo
     flat = tf.compat.v1.GraphDef(versions=graph_def.versions)
     flat.node.extend(nodes)
     _add_library(flat, functions)
-    lost = False
+    lost = []
     for node in all_nodes(flat):
         for name in _DROPPED_ATTRIBUTES:
             node.attr.pop(name, None)
@@ -83,14 +83,14 @@ def flatten(function: Any, *, v1_control_flow: bool = False, keep_gradients: boo
         is_custom = gradient.startswith(b"CustomGradient-")
         if not gradient or (is_custom and not keep_gradients):
             node.attr.pop("_gradient_op_type", None)
-            lost = lost or is_custom
+            lost += [node.name] if is_custom else []
     inputs = tuple(tensor.name for tensor in graph.inputs if tensor.name not in captures)
     names = iter([_resolved(tensor.name, renamed) for tensor in graph.outputs])
     # An operation, which a graph of TensorFlow 1 can be asked for, is no output.
     outputs = tf.nest.map_structure(
         lambda output: output if output is None else next(names), function.structured_outputs
     )
-    return FlatGraph(flat, inputs, captures, outputs, tuple(updates), lost)
+    return FlatGraph(flat, inputs, captures, outputs, tuple(updates), tuple(lost))
 
 
 def import_nodes(

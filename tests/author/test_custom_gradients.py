@@ -113,11 +113,17 @@ def test_a_gradient_that_the_source_does_not_store_is_missed_aloud(tmp_path):
     np.testing.assert_allclose(hub.Module(made.path)(IMAGES), net.features(IMAGES), rtol=1e-5)
 
 
-@pytest.mark.parametrize("function", [rounded, clipped_sign])
+@pytest.mark.parametrize("function", [rounded, clipped_sign, opaque])
 def test_a_tf1_module_names_the_variables_that_no_gradient_reaches(tmp_path, function):
+    """The others have one, also where TensorFlow would raise: see `opaque`."""
+    net = Quantized(function)
     with pytest.warns(author.AuthorWarning, match="none reaches the variables first[.]"):
-        made = module_of(Quantized(function)).export(tmp_path / "m", format="tf1-hub", probe=False)
+        made = module_of(net).export(tmp_path / "m", format="tf1-hub", probe=False)
     assert "none reaches the variables first." in (made.path / "MODULE.md").read_text()
+    loaded = hub.Module(made.path, trainable=True, tags={"train"})
+    first, second = gradients(lambda: loaded(IMAGES), loaded.trainable_variables)
+    assert first is None or not np.any(first)
+    np.testing.assert_allclose(second, gradients(lambda: net.features(IMAGES), [net.second])[0], rtol=1e-4)
 
 
 def test_plain_gradients_instead_of_custom_ones_are_noted(tmp_path):

@@ -125,7 +125,7 @@ def onnx() -> Example:
         )
 
     def module(path: Path) -> Any:
-        return author.from_saved_model(path, architecture="Net", features="pooled", logits="scores", pixels=(0, 1))
+        return author.from_saved_model(path, architecture="Net", features="output_0", logits="output_1", pixels=(0, 1))
 
     def computed(index: int) -> Any:
         return lambda images: session.run(None, {"pixels": np.moveaxis(np.array(images), 3, 1)})[index]

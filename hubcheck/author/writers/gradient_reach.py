@@ -1,8 +1,8 @@
-"""Which variables gradients reach once those of tf.custom_gradient are lost, as in the TF1 Hub format."""
+"""What gradients do once those of tf.custom_gradient are lost, as in the TF1 Hub format."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -12,6 +12,40 @@ from hubcheck.author.flat_graph import FlatGraph, full_name
 
 _FLAT = frozenset({"Sign", "Floor", "Ceil", "Round", "Rint", "FloorDiv", "FloorMod", "StopGradient", "PreventGradient"})
 """Ops whose gradient is zero, none, or an error."""
+
+
+def end_lost_gradients(flat: FlatGraph) -> None:
+    """Let functions whose gradients were lost have none where TensorFlow would raise: in ops without a gradient."""
+    nodes = {node.name: node for node in flat.graph_def.node}
+    used = {full_name(name) for node in flat.graph_def.node for name in node.input} | {*tf.nest.flatten(flat.outputs)}
+    for name in flat.lost_gradients:
+        # IdentityN of a custom gradient has the function's arguments, which nothing uses, beside its results.
+        inputs = [full_name(one) for one in nodes[name].input if not one.startswith("^")] if name in nodes else []
+        results = [one for number, one in enumerate(inputs) if f"{name}:{number}" in used]
+        if not _raises(nodes, results, set(inputs) - set(results)):
+            continue
+        for number, dtype in enumerate(nodes[name].attr["T"].list.type):
+            stop = flat.graph_def.node.add(name=f"{name}/no_gradient_{number}", op="StopGradient")
+            stop.attr["T"].type = dtype
+            stop.input.append(nodes[name].input[number])
+            nodes[name].input[number] = stop.name
+
+
+def _raises(nodes: Mapping[str, Any], tensors: Iterable[str], arguments: Container[str]) -> bool:
+    """Return whether tensors are computed from arguments by an op that has no gradient."""
+    stack, seen = list(tensors), set[str]()
+    while stack:
+        name = stack.pop()
+        node = nodes.get(name.partition(":")[0])
+        if node is None or name in seen or name in arguments:
+            continue
+        seen.add(name)
+        inputs = [full_name(other) for other in node.input if not other.startswith("^")]
+        if inputs and (node.op == "PreventGradient" or not _is_registered(node.op)):
+            return True
+        # Of the others, None is registered for those that end gradients.
+        stack.extend(inputs if _has_gradient(node) else [])
+    return False
 
 
 def lost_gradients_note(flat: FlatGraph, variables: Mapping[str, tf.Variable]) -> tuple[str, list[str]]:
@@ -62,7 +96,8 @@ def _upstream(flat: FlatGraph, *, differentiable: bool) -> set[int]:
 def _has_gradient(node: Any) -> bool:
     if node.op in _FLAT or (node.op == "Cast" and not tf.as_dtype(node.attr["DstT"].type).is_floating):
         return False
-    try:
-        return ops.gradient_registry.lookup(node.op) is not None
-    except LookupError:
-        return False
+    return _is_registered(node.op) and ops.gradient_registry.lookup(node.op) is not None
+
+
+def _is_registered(op: str) -> bool:
+    return op in ops.gradient_registry.list()

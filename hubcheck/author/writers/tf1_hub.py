@@ -17,7 +17,7 @@ from hubcheck.author.definition import LABELS
 from hubcheck.author.errors import AuthorError, AuthorWarning
 from hubcheck.author.flat_graph import FlatGraph, all_nodes, flatten, import_nodes
 from hubcheck.author.writers.captures import captured_variables, regularizers, unique_names
-from hubcheck.author.writers.gradient_reach import lost_gradients_note
+from hubcheck.author.writers.gradient_reach import end_lost_gradients, lost_gradients_note
 from hubcheck.author.writers.tracing import TracedModule
 from hubcheck.module.proto import message_class
 
@@ -40,6 +40,7 @@ def write(module: TracedModule, folder: Path, *, tf1_compat: bool = False) -> li
     notes = []
     for training, trace in module.traces.items():
         flat = flatten(trace, v1_control_flow=tf1_compat)
+        end_lost_gradients(flat)
         meta = _meta_graph(module, trace, flat, named, losses)
         if training:
             meta.meta_info_def.tags.append(_TRAIN)
