@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import sysconfig
@@ -82,8 +83,9 @@ def _readable(module: str, linked: Iterable[LinkedFile]) -> Iterator[str]:
     yield from {(file.device, file.inode): file.path for file in linked}.values()
     yield from _SYSTEM
     yield from {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()}
-    for package in _PACKAGES:
-        for folder in getattr(sys.modules.get(package), "__path__", ()):
+    for package in _PACKAGES:  # imported or not: TensorFlow imports Keras when a module needs it
+        spec = importlib.util.find_spec(package)
+        for folder in (spec and spec.submodule_search_locations) or ():
             yield str(Path(folder).parent if package == "tensorflow" else folder)
     yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep))
 

@@ -46,7 +46,7 @@ def main(arguments: list[str], work: Work | None = None) -> None:
     kill_children(set())  # what the trial of a layer leaves
     if work is None:
         try:
-            with _exiting_with(channel, scratch):
+            with _exiting_with(channel, scratch), _imported_later("keras.src.optimizers"):
                 import tensorflow  # noqa: F401
         except BaseException as error:
             control.send(channel, {"event": "fatal", "reason": f"TensorFlow cannot be imported: {error}"[:2000]})
@@ -59,6 +59,8 @@ def main(arguments: list[str], work: Work | None = None) -> None:
         work = run_plan
     gc.collect()
     gc.freeze()  # a garbage collection in a worker would copy every page of the server's objects
+    # Graphs are many objects that live as long as the worker.
+    gc.set_threshold(50_000)
     Supervisor(channel, scratch, work).serve()
     _clean_up(scratch)
 
@@ -67,6 +69,21 @@ def _clean_up(scratch: Path) -> None:
     """Remove the server's folder, and what hubcheck has left behind if it was killed."""
     remove_folder(scratch)
     remove_all_abandoned(scratch.parent)
+
+
+@contextmanager
+def _imported_later(package: str) -> Iterator[None]:
+    """Import without a package that is used if it is installed, and without collecting garbage, of which there is none.
+
+    TensorFlow's import then takes 0.6 of the time; its loader imports Keras for the modules that hold an optimizer.
+    """
+    gc.disable()
+    sys.modules[package] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        sys.modules.pop(package, None)
+        gc.enable()
 
 
 @contextmanager
