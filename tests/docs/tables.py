@@ -15,6 +15,12 @@ PAGE = ROOT / "docs" / "reference" / "compatibility.md"
 EXPORTERS = ROOT / "tests" / "exporters" / "results.json"
 CONSUMERS = ROOT / "tests" / "consumers" / "results.json"
 _TOLERANCE = 1e-3
+_MESSAGE = 200
+_MEANINGS = {
+    "Cannot deserialize computation": "this TensorFlow is older than the JAX that wrote the program",
+    "Could not infer the attribute type": "tf2onnx cannot convert programs of JAX, the op XlaCallModule",
+}
+"""What messages of other libraries mean, by a part of them."""
 
 
 def compatibility_page() -> str:
@@ -25,21 +31,24 @@ def compatibility_page() -> str:
         "",
         "## Models of other libraries",
         "",
-        "What becomes of models of other libraries with random weights: first as the library itself exports them, then",
-        "as `hubcheck.author` writes them, in both formats and with all rules and runs.",
+        "Models of other libraries, with random weights: as each library exports them, and as modules that",
+        "`hubcheck.author` makes of them in both formats. A module is used only after it has passed all rules, those",
+        "that run it included.",
         "",
-        "- **plain export**: the errors of a static check of it.",
-        "- **lines**: of code that make the module, from the model to `export`.",
-        "- **difference**: the largest one between the module and the model, relative to the largest output.",
-        "- **trains**: trainable variables that a gradient reaches, in three steps on both tasks.",
-        "- **statistics**: of the variables that only updates change, as those of batch normalization, how many did.",
+        "- **own export**: the rules that the library's own export breaks, in a static check.",
+        "- **lines**: the lines of code that make the module of the model.",
+        "- **difference**: the largest one between outputs of the module and of the model, relative to the largest",
+        "  output.",
+        "- **trains**: how many of the trainable variables a gradient reaches, in three steps with both tasks.",
+        "- **statistics**: how many of the variables that only updates change, such as the means of batch",
+        '  normalization, did so in these steps; "-" if there are none.',
         "",
         *_exporters(json.loads(EXPORTERS.read_text(encoding="utf-8"))),
         "",
         "## Consumers",
         "",
-        "What consumers of today make of modules that `hubcheck.author` wrote: the difference to `hubcheck.hub`,",
-        "relative to the largest output, or the reason why they cannot use them.",
+        "Modules that `hubcheck.author` wrote, used by other libraries: the largest difference of their outputs to",
+        "those of `hubcheck.hub`, relative to the largest output. The program of JAX came as a SavedModel of `jax2tf`.",
         "",
         *_consumers(json.loads(CONSUMERS.read_text(encoding="utf-8"))),
     ]
@@ -48,12 +57,12 @@ def compatibility_page() -> str:
 
 def _exporters(results: Mapping[str, Any]) -> Iterator[str]:
     columns = ("difference", "trains", "statistics")
-    yield f"| model | plain export | lines | tf2: {' | '.join(columns)} | tf1-hub: {' | '.join(columns)} |"
+    yield f"| model | own export | lines | tf2: {' | '.join(columns)} | tf1-hub: {' | '.join(columns)} |"
     yield "|---|---|---|---|---|---|---|---|---|"
     notes: list[str] = []
     for name, result in results.items():
         if "reason" in result:
-            yield f"| {name} | not measured, see below | | | | | | | |"
+            yield f"| {name} | no module, see below | | | | | | | |"
             notes.append(f"- {name}: {_cell(result['reason'])}")
             continue
         failed = ", ".join(f"`{rule}`" for rule in result["failed"]) or "none"
@@ -114,9 +123,12 @@ def _difference(value: float) -> str:
 
 
 def _cell(text: str) -> str:
-    """A message as one line of a table."""
+    """A message in one line, or what it means where that is known."""
+    for part, meaning in _MEANINGS.items():
+        if part in text:
+            return f'{meaning} ("{part}")'
     short = " ".join(str(text).split()).replace("|", "\\|")
-    return short if len(short) <= 300 else f"{short[:300]}..."
+    return short if len(short) <= _MESSAGE else f"{short[:_MESSAGE].rpartition(' ')[0]} ..."
 
 
 def _versions(results: Any) -> str:
