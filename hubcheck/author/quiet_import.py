@@ -8,6 +8,8 @@ import shutil
 import sys
 import tempfile
 
+from hubcheck.util.garbage import uncollected
+
 
 def import_tensorflow() -> None:
     """Import TensorFlow, if it is installed, and look for devices; print what is written to stderr only if it fails."""
@@ -19,7 +21,8 @@ def import_tensorflow() -> None:
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
         try:
-            import tensorflow as tf
+            with uncollected():
+                import tensorflow as tf
 
             tf.config.list_physical_devices()
         except BaseException:
