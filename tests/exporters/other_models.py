@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,11 @@ def flax() -> Example:
     )
 
 
-@example("onnx2tf", "onnx2tf", "onnx", environment="onnx")
-def onnx() -> Example:
+def onnx(flatten: str) -> Example:
+    """A classifier whose pooled features lose their last two dimensions by this operator.
+
+    onnx2tf 1.29 converts Flatten of an open batch to a Reshape to a batch of 1.
+    """
     import tempfile
 
     import onnx2tf
@@ -94,13 +98,14 @@ def onnx() -> Example:
         "kernel": rng.normal(size=(8, 3, 3, 3)).astype("f") / 5,
         "bias": rng.normal(size=8).astype("f"),
         "dense": rng.normal(size=(8, CLASSES)).astype("f"),
+        "shape": np.array([0, -1]),
     }
     graph = helper.make_graph(
         [
             helper.make_node("Conv", ["pixels", "kernel", "bias"], ["conv"], kernel_shape=[3, 3], strides=[2, 2]),
             helper.make_node("Relu", ["conv"], ["relu"]),
             helper.make_node("GlobalAveragePool", ["relu"], ["map"]),
-            helper.make_node("Flatten", ["map"], ["pooled"]),
+            helper.make_node(flatten, ["map", "shape"] if flatten == "Reshape" else ["map"], ["pooled"]),
             helper.make_node("MatMul", ["pooled", "dense"], ["scores"]),
         ],
         "net",
@@ -131,6 +136,10 @@ def onnx() -> Example:
         return lambda images: session.run(None, {"pixels": np.moveaxis(np.array(images), 3, 1)})[index]
 
     return Example((SIZE, SIZE), "onnx2tf.convert", plain, module, computed(0), computed(1))
+
+
+example("onnx2tf, with Reshape", "onnx2tf", "onnx", environment="onnx")(partial(onnx, "Reshape"))
+example("onnx2tf, with Flatten", "onnx2tf", "onnx", environment="onnx")(partial(onnx, "Flatten"))
 
 
 def old_release(kind: str) -> Any:
