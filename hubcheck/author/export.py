@@ -46,7 +46,7 @@ class ExportResult:
             *((name, str(folder)) for name, folder in self.modules.items()),
             ("archives", list(map(str, self.archives))),
             ("notes", self.notes),
-            ("findings", [f"{one.level} {one.rule}: {one.message} {one.fix}" for one in self.findings]),
+            ("findings", [f"{one.level} {_told(one)}" for one in self.findings]),
         ]
         return table(f"Exported to {self.path}", rows)
 
@@ -124,7 +124,7 @@ def _check(target: Path, folders: list[Path], probe: bool) -> tuple[Finding, ...
     failures = [finding for one in report.modules for finding in one.failures]
     if failures:
         raise ConformanceError(target, failures)
-    messages = [f"{one.rule}: {one.message} {one.fix}" for one in report.findings if one.level != "note"]
+    messages = [_told(one) for one in report.findings if one.level != "note"]
     for outcome in (outcome for one in report.modules for outcome in one.outcomes):
         if outcome.status == "broken" or not outcome.complete:
             reason = (outcome.reason or "").strip().splitlines()
@@ -132,6 +132,10 @@ def _check(target: Path, folders: list[Path], probe: bool) -> tuple[Finding, ...
     for text in dict.fromkeys(messages):
         warnings.warn(text, AuthorWarning, stacklevel=4)
     return report.findings
+
+
+def _told(finding: Finding) -> str:
+    return f"{finding.rule}: {finding.message.rstrip('.')}. {finding.fix}"
 
 
 def _check_replaceable(path: Path, overwrite: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -83,9 +84,9 @@ def _used(used: Mapping[str, Any], name: str, form: str, notes: list[str]) -> li
     if "reason" in used:
         notes.append(f"- {name}, {form}: {_cell(used['reason'])}")
         return ["not written, see below", "", ""]
-    notes += [
-        f"- {name}, {form}: {_cell(text)}" for text in dict.fromkeys(used["warnings"]) if "was removed" not in text
-    ]
+    # Those of a removed softmax are no news, and how many variables no gradient reaches is a column.
+    told = [text for text in dict.fromkeys(used["warnings"]) if not re.search("was removed|cannot be fine-tuned", text)]
+    notes += [f"- {name}, {form}: {_cell(text)}" for text in told]
     trains = f"{used['reached']} of {used['trainable']}" if used["losses"] else "losses are not finite"
     return [
         _difference(used["difference"]),
