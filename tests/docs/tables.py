@@ -87,7 +87,9 @@ def _used(used: Mapping[str, Any], name: str, form: str, notes: list[str]) -> li
     # Those of a removed softmax are no news, and how many variables no gradient reaches is a column.
     told = [text for text in dict.fromkeys(used["warnings"]) if not re.search("was removed|cannot be fine-tuned", text)]
     notes += [f"- {name}, {form}: {_cell(text)}" for text in told]
-    trains = f"{used['reached']} of {used['trainable']}" if used["losses"] else "losses are not finite"
+    trains = f"{used['reached']} of {used['trainable']}" if used["trainable"] else "no variables"
+    if not used["losses"]:
+        trains = "losses are not finite"
     return [
         _difference(used["difference"]),
         trains,
