@@ -74,15 +74,14 @@ def read_index(file: Path, limits: ReadLimits = LIMITS) -> Checkpoint:
 
 
 def _entry(name: bytes, proto: Any, protos: Mapping[bytes, Any]) -> CheckpointEntry:
-    static = shape(proto.shape)
+    whole = _whole(proto)
+    if not proto.slices:
+        return whole
     slices = []
     for part in proto.slices:
         stored = protos.get(_slice_key(name, part))
-        slices.append((_slice_of(part, static), None if stored is None else _whole(stored)))
-    whole = _whole(proto)
-    return whole._replace(
-        slices=tuple(slices), size=sum(part.size for _, part in slices if part is not None) if slices else whole.size
-    )
+        slices.append((_slice_of(part, whole.shape), None if stored is None else _whole(stored)))
+    return whole._replace(slices=tuple(slices), size=sum(part.size for _, part in slices if part is not None))
 
 
 def _whole(proto: Any) -> CheckpointEntry:

@@ -6,7 +6,7 @@ memory.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from hubcheck.module.limits import LimitExceeded, ReadLimits
@@ -17,6 +17,9 @@ _FIXED = {1: 8, 5: 4, 3: 0, 4: 0}
 """Bytes of the values of the other wire types. Groups (3 and 4) have none; their fields follow."""
 _UNCOUNTED_BYTES = 8 << 20
 """Messages up to this size are parsed without counting."""
+_FIELD_BYTES = 2
+"""The least size of a field: its tag, and a value or a length."""
+_SMALL_BYTES = 64
 
 
 def more_fields(name: str, data: bytes, count: int) -> bool:
@@ -25,15 +28,20 @@ def more_fields(name: str, data: bytes, count: int) -> bool:
     A string, or packed numbers, are one field of any size. Bytes that are not such a message are counted as far as they
     can be read; the parser will report what is wrong with them.
     """
-    left = count
-    waiting = [(0, len(data), message_class(name).DESCRIPTOR)]
+    return _fields(data, message_class(name).DESCRIPTOR, count) > count
+
+
+def _fields(data: bytes, descriptor: Any, most: int) -> int:
+    """Return the number of fields at all depths; if there are more than `most`, any larger number than that."""
+    count = 0
+    waiting = [(0, len(data), descriptor)]
     while waiting:
         position, end, descriptor = waiting.pop()
         inner = _messages(descriptor)
         while position < end:
-            left -= 1
-            if left < 0:
-                return True
+            count += 1
+            if count > most:
+                return count
             tag = data[position]
             position += 1
             if tag > 0x7F:
@@ -47,7 +55,9 @@ def more_fields(name: str, data: bytes, count: int) -> bool:
                 if size > 0x7F:
                     size, position = _varint(data, position, size & 0x7F)
                 below = inner.get(tag >> 3)
-                if below is not None and size:
+                if below is not None and 0 < size <= _SMALL_BYTES:
+                    count += _fields_of_small(data[position : min(position + size, end)], below)
+                elif below is not None and size:
                     waiting.append((position, min(position + size, end), below))
                 position += size
             elif kind == _VARINT:
@@ -58,7 +68,13 @@ def more_fields(name: str, data: bytes, count: int) -> bool:
                 position += _FIXED[kind]
             else:
                 break  # not a wire type: the parser stops here, too
-    return False
+    return count
+
+
+@lru_cache(maxsize=1 << 16)
+def _fields_of_small(data: bytes, descriptor: Any) -> int:
+    """Return the number of fields of a small message: those of a graph's nodes are mostly the same few attributes."""
+    return _fields(data, descriptor, len(data))
 
 
 def parse_within(name: str, data: bytes, limits: ReadLimits) -> Any:
@@ -69,7 +85,7 @@ def parse_within(name: str, data: bytes, limits: ReadLimits) -> Any:
         DecodeError: the bytes are not such a message.
     """
     limit = limits.limit("proto_fields")
-    if len(data) > _UNCOUNTED_BYTES and more_fields(name, data, limit.value):
+    if len(data) > max(_UNCOUNTED_BYTES, _FIELD_BYTES * limit.value) and more_fields(name, data, limit.value):
         raise LimitExceeded(limit, f"fields are in the {name}")
     return parse(name, data)
 
