@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from tests.benchmarks import comparison, table
@@ -13,7 +14,7 @@ from tests.benchmarks.measure import measure
 from tests.compare import checkout
 from tests.paths import ROOT
 
-PARTS = ("static", "cache", "fleet", "large", "full", "isolation", "plugin", "browser")
+PARTS = ("static", "cache", "fleet", "large", "full", "runs", "isolation", "plugin", "browser")
 RESULTS = ROOT / "build" / "bench" / "results.json"
 
 
@@ -34,7 +35,7 @@ def main() -> None:
     changes: list[comparison.Change] = []
     for group in groups(given.parts or list(PARTS)):
         if given.runs:
-            group = Group(group.title, group.commands, group.goals, given.runs)  # noqa: PLW2901
+            group = replace(group, runs=given.runs)  # noqa: PLW2901
         print(f"measuring {group.title} ...", flush=True)
         seen = measure(group, trees)
         here = {name: seen[ROOT, name] for name in group.commands}

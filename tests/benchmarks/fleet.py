@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from tests.benchmarks.groups import Goal, Group, static
@@ -19,13 +20,12 @@ _MAX_BYTES = 2_000_000
 
 
 def groups() -> Iterator[Group]:
-    with tempfile.TemporaryDirectory(prefix="hubcheck-bench-", dir=Path(modules()[0]).parents[3]) as name:
-        kinds = _kinds()
-        small, large = (f"{count:,} modules of {len(kinds)} kinds" for count in COUNTS)
+    with tempfile.TemporaryDirectory(prefix="hubcheck-bench-", dir=modules_folder()) as name:
+        small, large = (f"{count:,} modules of {len(kinds())} kinds" for count in COUNTS)
         commands = {}
         for title, count in zip((small, large), COUNTS, strict=True):
             hub = Path(name, str(count))
-            _fill(hub, kinds, count)
+            fill(hub, kinds(), count)
             commands[title] = replace(static("--jobs", "2", "--quiet", str(hub)), counts=False)
         goals = [
             Goal(large, "wall", COUNTS[1] / 400),
@@ -35,7 +35,13 @@ def groups() -> Iterator[Group]:
         yield Group("fleet", commands, goals, runs=3)
 
 
-def _kinds() -> list[Path]:
+def modules_folder() -> Path:
+    """Return a folder of the file system with the modules, since hard links do not lead to another one."""
+    return Path(modules()[0]).parents[3]
+
+
+@cache
+def kinds() -> list[Path]:
     """Return all small modules: the fixtures', and those of the test data and of other projects."""
     found = [path for path in modules() if path.name.startswith("module")] + modules_at_hand()
     return [path for path in found if path.is_dir() and _size(path) <= _MAX_BYTES]
@@ -45,7 +51,7 @@ def _size(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
-def _fill(hub: Path, kinds: list[Path], count: int) -> None:
+def fill(hub: Path, kinds: list[Path], count: int) -> None:
     """Fill a folder with modules of all kinds in turn, made of hard links."""
     for number in range(count):
         source = kinds[number % len(kinds)]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from tests.benchmarks.groups import HUBCHECK, Command, Goal, Group
 from tests.benchmarks.models import module
@@ -30,13 +27,6 @@ def groups() -> Iterator[Group]:
         commands = {name: _full(path), "import, load, call twice": _bare(path)}
         goals = [Goal(name, "wall", limit, "import, load, call twice")]
         yield Group("full", commands, [*goals, Goal(name, "cpu", 2, "import, load, call twice")])
-    many = [module("tiny")] * 10 + [module("mobilenet_v2")] * 6 + [module("resnet50")] * 4
-    twenty = ["sh", "-c", 'for path; do "$0" -c "$BARE" "$path" || exit; done', sys.executable, *map(str, many)]
-    commands = {
-        "20 modules": _full(str(_hub(many))),
-        "20 bare scripts": Command(twenty, is_ours=False, environment={"BARE": BARE}),
-    }
-    yield Group("full", commands, [Goal("20 modules", "wall", 0.4, "20 bare scripts")], runs=1)
 
 
 def _full(path: str) -> Command:
@@ -45,14 +35,3 @@ def _full(path: str) -> Command:
 
 def _bare(path: str) -> Command:
     return Command([sys.executable, "-c", BARE, path], is_ours=False)
-
-
-def _hub(paths: list[Path]) -> Path:
-    """Return a folder of modules made of hard links; nothing is cached, so each is checked."""
-    hub = paths[0].parent / "hub20"
-    hub.mkdir(exist_ok=True)
-    for number, path in enumerate(paths):
-        link = hub / f"{number:02}_{path.name}"
-        if not link.exists():
-            shutil.copytree(path, link, copy_function=os.link)
-    return hub

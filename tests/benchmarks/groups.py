@@ -67,12 +67,16 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Commands by name that are run in turn, so that a machine whose speed drifts favours none of them."""
+    """Commands by name that are run in turn, so that a machine whose speed drifts favours none of them.
+
+    `warm_up`: run each once before, which does not count; not worth it for what takes minutes.
+    """
 
     title: str
     commands: Mapping[str, Command]
     goals: Sequence[Goal]
     runs: int = 5
+    warm_up: bool = True
 
 
 def static(*options: str) -> Command:

@@ -22,13 +22,13 @@ _COUNT = ("--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/nul
 
 
 def measure(group: Group, trees: list[Path]) -> dict[Name, Figures]:
-    """Run every command of a group once to warm up, then all in turn, with the hubcheck of each tree.
+    """Run the commands of a group in turn, with the hubcheck of each tree, after a warm-up if the group wants one.
 
     Raises:
         RuntimeError: a command exits with another code than it may.
     """
     seen: dict[Name, Figures] = {}
-    for turn in range(group.runs + 1):
+    for turn in range(0 if group.warm_up else 1, group.runs + 1):
         for name, command in group.commands.items():
             for tree in trees if command.is_ours else trees[:1]:
                 figures = _once(command, tree)
