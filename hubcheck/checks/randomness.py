@@ -31,14 +31,14 @@ def deterministic(context: Context) -> Iterator[CheckItem]:
 def _inference(context: Context, variant: Variant) -> Iterator[CheckItem]:
     analysis = context.analysis(variant)
     undecided: dict[str, None] = {}
-    known: dict[frozenset[Value], list[RandomNode]] = {}
+    known: dict[tuple[frozenset[Value], tuple[Value, ...]], list[RandomNode]] = {}
     for entry in analysis.entries:
         if entry.trace is not None and entry.trace.training:
             continue
-        outputs = frozenset(entry.outputs.values())
-        if outputs not in known:
-            known[outputs] = random_nodes(analysis.graph, entry.outputs.values())
-        for found in known[outputs]:
+        key = frozenset(entry.outputs.values()), entry.images
+        if key not in known:
+            known[key] = random_nodes(analysis.graph, entry.outputs.values(), entry.images)
+        for found in known[key]:
             node = node_of(found.frame, found.node)
             layer = layer_name(found.frame, found.node) or node.name
             if found.certain:
@@ -59,5 +59,5 @@ def results_may_vary(context: Context, target: ProbeTarget) -> bool:
     for entry in analysis.entries:
         if entry.trace is trace and entry.signature == target.signature:
             with gc_paused():
-                return may_vary(analysis.graph, entry.outputs.values())
+                return may_vary(analysis.graph, entry.outputs.values(), entry.images)
     return True

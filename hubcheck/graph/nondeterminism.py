@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from hubcheck.graph.dataflow.control_flow_v1 import SWITCHES, conditional_depth
 from hubcheck.graph.dataflow.dependence import SHAPES_ONLY
@@ -36,16 +36,16 @@ class RandomNode:
     certain: bool
 
 
-def random_nodes(graph: InlinedGraph, outputs: Iterable[Value]) -> list[RandomNode]:
-    """Return the nodes that can make two runs on one input differ.
+def random_nodes(graph: InlinedGraph, outputs: Iterable[Value], images: Collection[Value]) -> list[RandomNode]:
+    """Return the nodes that can make two runs on the same images differ.
 
     A random value counts if it reaches an output, or a state that an output is made of: in the next run at the latest.
     What is only printed or logged does not. A stateless random op counts only if its seed comes from state that a run
     changes.
     """
     outputs = list(outputs)
-    execution = Execution(graph, outputs)
-    needed = _Needed(graph, outputs)
+    execution = Execution(graph, outputs, images)
+    needed = _Needed(graph, outputs, images)
     writers = list(execution.nodes(changes_state))
     while changing := [place for place in writers if not needed.states.isdisjoint(states_of(graph, *place))]:
         writers = [place for place in writers if place not in changing]
@@ -61,17 +61,17 @@ def random_nodes(graph: InlinedGraph, outputs: Iterable[Value]) -> list[RandomNo
     return [*drawn, *(RandomNode(frame, node, False) for frame, node in hidden)]
 
 
-def may_vary(graph: InlinedGraph, outputs: Iterable[Value]) -> bool:
-    """Return whether of two runs on one input one may have another output or fail, as far as the graph shows.
+def may_vary(graph: InlinedGraph, outputs: Iterable[Value], images: Collection[Value]) -> bool:
+    """Return whether of two runs on the same images one may have another output or fail, as far as the graph shows.
 
     That is so if an output or an assertion is made of a random value, whatever its seed, or of something that each run
     changes, and where the graph does not say what an op does. The updates of moving averages in training are not that:
     the outputs of training are not made of these averages.
     """
     outputs = list(outputs)
-    execution = Execution(graph, outputs)
+    execution = Execution(graph, outputs, images)
     asserted = (value for frame, node in execution.nodes(_ASSERTIONS.__contains__) for value in frame.inputs(node))
-    needed = _Needed(graph, [*outputs, *asserted])
+    needed = _Needed(graph, [*outputs, *asserted], images)
     library = graph.view.library
     return (
         bool(needed.random or needed.hidden or needed.origins - _SAME_IN_EACH_RUN)
@@ -97,13 +97,13 @@ def _written(graph: InlinedGraph, frame: CallFrame, node: int) -> Iterator[Value
 
 
 class _Needed:
-    """What values are made of, by data.
+    """What values are made of, by data, beside what is given.
 
     `random` are the nodes that draw random values, `hidden` those of which the graph does not say what they do,
     `states` the variables and tables that are read, `origins` the ops without inputs.
     """
 
-    def __init__(self, graph: InlinedGraph, values: Iterable[Value]) -> None:
+    def __init__(self, graph: InlinedGraph, values: Iterable[Value], given: Collection[Value]) -> None:
         self._graph = graph
         self.random: list[tuple[CallFrame, int]] = []
         self.hidden: list[tuple[CallFrame, int]] = []
@@ -113,7 +113,9 @@ class _Needed:
         self._nodes: list[tuple[CallFrame, list[int]]] = []
         self._seen_nodes: dict[CallFrame, set[int]] = {}
         self._values: list[Value] = []
-        self._seen_values: set[Value] = set()
+        self._seen_values: set[Value] = set(given)
+        for frame, node, _ in given:
+            self._seen_nodes.setdefault(frame, set()).add(node)
         self._random_ops = frozenset(random_ops())
         self._unknown: dict[str, bool] = {}
         self.add(values)

@@ -88,6 +88,15 @@ def found(build: Callable[[tf.Tensor], tf.Tensor], signature: str = TASK) -> lis
         "log-sigmoid": (tf.math.log_sigmoid, "log-sigmoid"),
         "sigmoid by tanh": (lambda x: 0.5 * (1.0 + tf.tanh(x / 2.0)), "sigmoid"),
         "sigmoid by tanh, shifted last": (lambda x: 0.5 + 0.5 * tf.tanh(0.5 * x), "sigmoid"),
+        "sigmoid by a power": (lambda x: tf.pow(1.0 + tf.exp(-x), -1.0), "sigmoid"),
+        "sigmoid by tanh, halved last": (lambda x: (1.0 + tf.tanh(x / 2.0)) / 2.0, "sigmoid"),
+        "sigmoid by tanh in exponentials": (
+            lambda x: ((tf.exp(x) - tf.exp(-x)) / (tf.exp(x) + tf.exp(-x)) + 1.0) / 2.0,
+            "sigmoid",
+        ),
+        "sigmoid in percent": (lambda x: 100.0 / (1.0 + tf.exp(-x)), "sigmoid"),
+        "log-sigmoid by log1p": (lambda x: -tf.math.log1p(tf.exp(-x)), "log-sigmoid"),
+        "scores less their softplus": (lambda x: x - tf.math.softplus(x), "log-sigmoid"),
         "sigmoid that does not overflow": (
             lambda x: tf.where(x >= 0, 1.0 / (1.0 + tf.exp(-x)), tf.exp(x) / (1.0 + tf.exp(x))),
             "sigmoid",
@@ -124,6 +133,11 @@ def test_probabilities_are_found(build: Callable[[tf.Tensor], tf.Tensor], activa
     {
         "linear": lambda x: x,
         "scaled": lambda x: x * 2.0 + 1.0,
+        "capped by tanh": lambda x: 30.0 * tf.tanh(x / 30.0),
+        "swish by hand": lambda x: x / (1.0 + tf.exp(-x)),
+        "exponentials": tf.exp,
+        "nearly a straight line": lambda x: 0.5 + 1e-4 * tf.tanh(x),
+        "a bell": lambda x: 1.0 / (tf.exp(x) + tf.exp(-x)),
         "relu": tf.nn.relu,
         "softmax inside": lambda x: tf.nn.softmax(x) @ tf.random.stateless_normal([5, 5], [1, 2]),
         "attention over scores": lambda x: x * tf.nn.softmax(x),

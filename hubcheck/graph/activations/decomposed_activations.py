@@ -1,4 +1,4 @@
-"""Softmax, sigmoid and their logarithms, written in other ops."""
+"""Softmax and log-softmax, written in other ops."""
 
 from __future__ import annotations
 
@@ -14,64 +14,43 @@ _FORMS = frozenset({"Reshape", "Squeeze", "ExpandDims", "StridedSlice", "Broadca
 """Ops that may come between a sum of exponentials and the division by it."""
 _COMPUTED_TWICE = frozenset({"Exp", "Sub", "Add", "AddV2", "Mul", "RealDiv", "Max", "Cast", "BiasAdd"})
 """Ops that are repeated where their result is needed again."""
-_KNOWN = _QUOTIENTS | _INVERSES | ew.ADDS | {"Exp", "Mul", "Neg", "Sub"}
+_KNOWN = _QUOTIENTS | {"Exp", "Mul", "Sub"}
 
 
 def decomposed_activation(graph: InlinedGraph, value: Value) -> str | None:
     """Return the name of the activation whose last node computes a value, None if there is none.
 
-    Softmax as exp(x) / sum(exp(x)) or exp(x - log(sum(exp(x)))), log-softmax as x - log(sum(exp(x))), sigmoid as
-    1 / (1 + exp(-x)), exp(x) / (1 + exp(x)), exp(-softplus(-x)) or (1 + tanh(x / 2)) / 2, log-sigmoid as -softplus(-x).
+    Softmax as exp(x) / sum(exp(x)) or exp(x - log(sum(exp(x)))), log-softmax as x - log(sum(exp(x))).
     """
     frame, node, _ = value
     op = frame.op(node)
     operands = _operands(graph, value) if op in _KNOWN else []
     if op == "Exp" and operands:
-        return _exponential(graph, operands[0])
-    if op == "Neg" and operands:
-        return "log-sigmoid" if _op(operands[0]) == "Softplus" else None
-    if op in _INVERSES and operands:
-        return "sigmoid" if _is_one_plus_exp(graph, operands[0]) else None
+        is_logarithm = _op(operands[0]) == "LogSoftmax" or _is_log_softmax(graph, operands[0])
+        return "softmax" if is_logarithm else None
     if len(operands) != 2:
         return None
-    if op in _QUOTIENTS:
-        return _quotient(graph, *operands)
-    if op == "Mul":
-        return _product(graph, *operands) or _product(graph, *reversed(operands))
-    if op == "Sub" and _is_log_sum_exp(graph, operands[1], operands[0]):
-        return "log-softmax"
-    if op in ew.ADDS and any(graph.scalar(a) == 0.5 and _is_half_tanh(graph, b) for a, b in (operands, operands[::-1])):
-        return "sigmoid"
-    return None
-
-
-def _quotient(graph: InlinedGraph, above: Value, below: Value) -> str | None:
-    if _op(above) == "Exp":
-        if _are_equal(graph, _summed(graph, below), above):
-            return "softmax"
-        return "sigmoid" if _is_one_plus_exp(graph, below, above) else None
-    return "sigmoid" if graph.scalar(above) == 1 and _is_one_plus_exp(graph, below) else None
-
-
-def _product(graph: InlinedGraph, one: Value, other: Value) -> str | None:
-    if _op(one) == "Exp":
-        inverse = _operands(graph, other) if _op(other) in _INVERSES | _QUOTIENTS else []
-        is_inverse = _op(other) in _INVERSES or (len(inverse) == 2 and graph.scalar(inverse[0]) == 1)
-        if inverse and is_inverse and _are_equal(graph, _summed(graph, inverse[-1]), one):
-            return "softmax"
-    if graph.scalar(one) == 0.5 and _op(other) in ew.ADDS:
-        terms = _operands(graph, other)
-        if any(graph.scalar(term) == 1 for term in terms) and any(_op(term) == "Tanh" for term in terms):
-            return "sigmoid"
-    return None
-
-
-def _exponential(graph: InlinedGraph, value: Value) -> str | None:
-    """Return what the exponential of a value is: of a log-softmax a softmax, of a log-sigmoid a sigmoid."""
-    if _op(value) == "LogSoftmax":
+    is_softmax = (op in _QUOTIENTS and _is_quotient(graph, *operands)) or (
+        op == "Mul" and (_is_product(graph, *operands) or _is_product(graph, *reversed(operands)))
+    )
+    if is_softmax:
         return "softmax"
-    logarithm = decomposed_activation(graph, value) if _op(value) in ("Sub", "Neg") else None
-    return logarithm.removeprefix("log-") if logarithm is not None else None
+    return "log-softmax" if _is_log_softmax(graph, value) else None
+
+
+def _is_quotient(graph: InlinedGraph, above: Value, below: Value) -> bool:
+    return _op(above) == "Exp" and _are_equal(graph, _summed(graph, below), above)
+
+
+def _is_product(graph: InlinedGraph, one: Value, other: Value) -> bool:
+    inverse = _operands(graph, other) if _op(one) == "Exp" and _op(other) in _INVERSES | _QUOTIENTS else []
+    is_inverse = _op(other) in _INVERSES or (len(inverse) == 2 and graph.scalar(inverse[0]) == 1)
+    return bool(inverse) and is_inverse and _are_equal(graph, _summed(graph, inverse[-1]), one)
+
+
+def _is_log_softmax(graph: InlinedGraph, value: Value) -> bool:
+    operands = _operands(graph, value) if _op(value) == "Sub" else []
+    return len(operands) == 2 and _is_log_sum_exp(graph, operands[1], operands[0])
 
 
 def _summed(graph: InlinedGraph, value: Value) -> Value | None:
@@ -122,20 +101,6 @@ def _is_log_sum_exp(graph: InlinedGraph, value: Value, of: Value) -> bool:
             if any(_are_equal(graph, scores, of) for scores in (exponent, *shifted)):
                 return True
     return False
-
-
-def _is_one_plus_exp(graph: InlinedGraph, value: Value, exponential: Value | None = None) -> bool:
-    """Match 1 + exp(x), for any x or for that of a given exponential."""
-    terms = _operands(graph, value) if _op(value) in ew.ADDS else []
-    exponentials = [term for term in terms if _op(term) == "Exp"]
-    if exponential is not None:
-        exponentials = [term for term in exponentials if _are_equal(graph, term, exponential)]
-    return bool(exponentials) and any(graph.scalar(term) == 1 for term in terms)
-
-
-def _is_half_tanh(graph: InlinedGraph, value: Value) -> bool:
-    factors = _operands(graph, value) if _op(value) == "Mul" else []
-    return any(graph.scalar(f) == 0.5 for f in factors) and any(_op(f) == "Tanh" for f in factors)
 
 
 def _is_tiny(graph: InlinedGraph, value: Value) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hubcheck.graph.activations.decomposed_activations import TINY, decomposed_activation
+from hubcheck.graph.activations.logistic import logistic
 from hubcheck.graph.dataflow.dependence import Dependence
 from hubcheck.graph.dataflow.frame import MAX_SEARCH, CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
@@ -43,7 +44,7 @@ def final_activation(graph: InlinedGraph, dependence: Dependence, output: Value)
         frame, node, _ = value
         sources = graph.originals(value)
         if sources is None:
-            name = _name(graph, value)
+            name = _name(graph, dependence, value)
             if name is not None:
                 return FinalActivation(frame, node, name)
             # Functions that are called on elements of a data set, for example, are not followed.
@@ -57,14 +58,14 @@ def final_activation(graph: InlinedGraph, dependence: Dependence, output: Value)
     return unknown
 
 
-def _name(graph: InlinedGraph, value: Value) -> str | None:
+def _name(graph: InlinedGraph, dependence: Dependence, value: Value) -> str | None:
     frame, node, _ = value
     op = frame.op(node)
     if op.startswith("_Fused"):
         fused = frame.body.attribute(node, "fused_ops")
         last = fused.list.s[-1].decode("utf-8", "replace") if fused is not None and fused.list.s else ""
         return _NAMES.get(last)
-    return _NAMES.get(op) or decomposed_activation(graph, value)
+    return _NAMES.get(op) or decomposed_activation(graph, value) or logistic(graph, dependence, value)
 
 
 def _before(graph: InlinedGraph, dependence: Dependence, value: Value) -> list[Value]:
@@ -81,7 +82,7 @@ def _before(graph: InlinedGraph, dependence: Dependence, value: Value) -> list[V
     others = [source for source in inputs if not dependence.images(source)]
     if op in _CLIPS and len(inputs) - len(others) == 1:
         return inputs
-    if op in _SUMS and not others and _are_activations(graph, inputs):
+    if op in _SUMS and not others and _are_activations(graph, dependence, inputs):
         return inputs
     if len(others) != 1 or len(inputs) != 2:
         return []
@@ -93,10 +94,14 @@ def _before(graph: InlinedGraph, dependence: Dependence, value: Value) -> list[V
     if op in ew.ADDS:
         return inputs if constant.scalar is not None and abs(constant.scalar) < TINY else []
     # One minus a probability is the probability of the opposite.
-    return inputs if op == "Sub" and constant.scalar is not None and _are_activations(graph, inputs[1:]) else []
+    return (
+        inputs
+        if op == "Sub" and constant.scalar is not None and _are_activations(graph, dependence, inputs[1:])
+        else []
+    )
 
 
-def _are_activations(graph: InlinedGraph, values: Iterable[Value]) -> bool:
+def _are_activations(graph: InlinedGraph, dependence: Dependence, values: Iterable[Value]) -> bool:
     """Return whether values are activations, moved or multiplied by constants, or sums of these."""
     waiting, seen = list(values), set[Value]()
     while waiting and len(seen) < MAX_SEARCH:
@@ -104,7 +109,7 @@ def _are_activations(graph: InlinedGraph, values: Iterable[Value]) -> bool:
         if value in seen:
             continue
         seen.add(value)
-        if _name(graph, value) is not None:
+        if _name(graph, dependence, value) is not None:
             continue
         frame, node, _ = value
         op, inputs = frame.op(node), frame.inputs(node)

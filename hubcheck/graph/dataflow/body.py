@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from sys import intern
 from typing import Any
@@ -104,9 +104,11 @@ class Body:
         """Return the nodes of the control inputs."""
         return self._edges.controls.get(index, ())
 
-    def needs(self, index: int) -> list[int]:
-        """Return the nodes of all inputs, by data and by control."""
-        return [*self.sources(index), *self.controls(index)]
+    def needs(self, index: int, given: Collection[Port] = ()) -> list[int]:
+        """Return the nodes of all inputs, by data and by control, except those of data that is given."""
+        inputs = self.inputs(index)
+        sources = [port[0] for port in inputs if port not in given] if given else [node for node, _ in inputs]
+        return [*sources, *self.controls(index)]
 
     @property
     def results(self) -> Sequence[Port]:

@@ -126,10 +126,13 @@ class Dependence:
         body = frame.body
         op = body.ops[node]
         visit = _Visit(frame, known, len(stack), IMAGES if (frame, node) in self._images else 0)
+        is_given = visit.bits != 0  # what else would compute the images does not run
         copies = op in self._copying_ops
         key = node | number << 40 if copies else node
         known[key] = ~visit.number
         stack.append((known, key))
+        if is_given:
+            return visit
         if copies:
             if not self._graph.callees(frame, node) and self._graph.view.calls_random(body, node):
                 visit.bits |= RANDOM  # of a call that cannot be followed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from hubcheck.graph.dataflow.body import Body, Port
 from hubcheck.graph.dataflow.control_flow_v1 import SWITCHES, conditional_depth
@@ -19,10 +20,11 @@ _BRANCHES = frozenset({"then", "else", "branch"})
 class Execution:
     """The nodes that run to compute values, by frame: in the main graph what they need, in functions every node.
 
-    Of a conditional whose predicate is a constant, only the branch that is taken runs.
+    Of a conditional whose predicate is a constant, only the branch that is taken runs. What computes values of the main
+    graph that are `given` does not run.
     """
 
-    def __init__(self, graph: InlinedGraph, values: Iterable[Value]) -> None:
+    def __init__(self, graph: InlinedGraph, values: Iterable[Value], given: Iterable[Value] = ()) -> None:
         self._graph = graph
         self._nodes: dict[CallFrame, Iterable[int]] = {}
         self._frames: defaultdict[Body, list[CallFrame]] = defaultdict(list)
@@ -32,8 +34,10 @@ class Execution:
         for frame, node, _ in values:
             starts[frame].append(node)
         waiting: list[CallFrame] = []
+        ports = {(node, number) for frame, node, number in given if frame is graph.main and frame.body.needs(node)}
+        needs = partial(graph.main.body.needs, given=ports)
         for frame, nodes in starts.items():
-            waiting += self._enter(frame, closure(nodes, frame.body.needs) if frame is graph.main else frame.body)
+            waiting += self._enter(frame, closure(nodes, needs) if frame is graph.main else frame.body)
         while waiting:
             frame = waiting.pop()
             waiting += self._enter(frame, frame.body)

@@ -99,6 +99,12 @@ _UNARY: dict[str, Callable[[Number], Number]] = {
     "Sqrt": math.sqrt,
     "Rsqrt": lambda x: 1 / math.sqrt(x),
     **dict.fromkeys(("Reciprocal", "Inv"), lambda x: 1 / x),
+    "Exp": math.exp,
+    "Expm1": math.expm1,
+    "Log": math.log,
+    "Log1p": math.log1p,
+    "Softplus": lambda x: max(x, 0) + math.log1p(math.exp(-abs(x))),
+    "Tanh": math.tanh,
 }
 _BINARY: dict[str, Callable[[Number, Number], Number]] = {
     "LogicalAnd": lambda a, b: bool(a and b),
@@ -113,6 +119,7 @@ _BINARY: dict[str, Callable[[Number, Number], Number]] = {
     "Sub": operator.sub,
     "Mul": operator.mul,
     **dict.fromkeys(("RealDiv", "Div"), operator.truediv),
+    "DivNoNan": lambda a, b: a / b if b else 0,
     "Pow": lambda a, b: float(a) ** b,
     "Maximum": max,
     "Minimum": min,
@@ -199,4 +206,6 @@ def _broadcast(function: Callable[[Number, Number], Number], a: Constant, b: Con
     return None
 
 
+ELEMENTWISE = _SAME | _UNARY.keys() | _BINARY.keys() | {"Cast"}
+"""Ops of which each entry of the result is made of the same entry of their operands."""
 _FOLDED = _SAME | _RESHAPES | _UNARY.keys() | _BINARY.keys() | _SHUFFLES | {"constant", "Cast"}

@@ -34,6 +34,16 @@ _READS_ONLY = frozenset(_READERS.split())
 """Ops that TensorFlow calls stateful, but that change no state. Of other ones that is not known."""
 
 
+_OPTIMIZATIONS = """
+arithmetic_optimization auto_mixed_precision constant_folding debug_stripper dependency_optimization
+function_optimization implementation_selector layout_optimizer loop_optimization pin_to_host_optimization remapping
+scoped_allocator_optimization shape_optimization
+""".split()  # noqa: SIM905
+_PRUNING = {"disable_meta_optimizer": False, "disable_model_pruning": False}
+"""The functions that TensorFlow makes of a TF1 graph keep what computes a fed tensor otherwise; to prune them keeps it
+from running."""
+
+
 class ObjectModule:
     """A variant loaded with `tf.saved_model.load`: signatures and, for TF2, perhaps a callable and losses."""
 
@@ -41,6 +51,8 @@ class ObjectModule:
         import tensorflow as tf
 
         self._object = tf.saved_model.load(path, tags=list(tags))
+        if hasattr(self._object, "prune"):  # made of a TF1 graph
+            tf.config.optimizer.set_experimental_options(dict.fromkeys(_OPTIMIZATIONS, False) | _PRUNING)
 
     def call(self, step: CallStep, arrays: Arrays) -> Arrays:
         import tensorflow as tf
