@@ -1,6 +1,6 @@
-"""Use a module by what is installed: `python tests/consumers/consume.py FOLDER KIND:FORMAT RESULT.json`.
+"""Use modules by what is installed: `python tests/consumers/consume.py FOLDER KIND:FORMAT MODULE... RESULT.json`.
 
-The folder is one of those that tests.consumers.modules wrote. This runs in environments without hubcheck, too.
+The folder is one that tests.consumers.modules wrote. This runs in environments without hubcheck, too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if importlib.util.find_spec("tf_keras"):
 import numpy as np
 import tensorflow as tf
 
-FOLDER, USE, RESULT = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+FOLDER, USE, MODULES, RESULT = Path(sys.argv[1]), sys.argv[2], sys.argv[3:-1], Path(sys.argv[-1])
 v1 = tf.compat.v1
 TENSORFLOW = "tensorflow-cpu" if tf.__version__.startswith("2.15") else "tensorflow"
 
@@ -139,5 +139,9 @@ def used(kind: str, path: str, images: Any, wanted: Any) -> dict[str, Any]:
 
 
 kind, _, form = USE.rpartition(":")
-found = used(kind, str(FOLDER / "m" / form), np.load(FOLDER / "images.npy"), np.load(FOLDER / "wanted.npy"))
-RESULT.write_text(json.dumps(found), encoding="utf-8")
+found: dict[str, Any] = {}
+for name in MODULES:
+    images, wanted = np.load(FOLDER / name / "images.npy"), np.load(FOLDER / name / "wanted.npy")
+    found[name] = used(kind, str(FOLDER / name / "m" / form), images, wanted)
+    # Written each time: a library can crash.
+    RESULT.write_text(json.dumps(found), encoding="utf-8")
