@@ -46,28 +46,44 @@ def measured(name: str) -> dict[str, Any]:
         (report,) = hubcheck.validate(plain, static=True, cache=False).modules
         result["verdict"] = report.verdict
         result["failed"] = sorted({finding.rule for finding in report.failures})
-        for form in FORMATS:
-            try:
-                result["formats"][form] = _used(built, plain, Path(folder, form), form)
-            except Exception as error:
-                traceback.print_exc()
-                result["formats"][form] = {"reason": f"{type(error).__name__}: {error}".strip()}
+        try:
+            result["formats"] = _used(built, plain, Path(folder, "both"), FORMATS)
+        except Exception:
+            # One at a time, to see which formats fail.
+            for form in FORMATS:
+                try:
+                    result["formats"] |= _used(built, plain, Path(folder, form), (form,))
+                except Exception as error:
+                    traceback.print_exc()
+                    result["formats"][form] = {"reason": f"{type(error).__name__}: {error}".strip()}
     return result
 
 
-def _used(built: Any, plain: Path, target: Path, form: str) -> dict[str, Any]:
-    """Write a module, with all checks and probes, and return what it computes and how it trains."""
-    import tensorflow as tf
-
+def _used(built: Any, plain: Path, target: Path, formats: tuple[str, ...]) -> dict[str, Any]:
+    """Write modules, with all checks and probes, and return what each computes and how it trains."""
     from hubcheck import hub
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         module = built.module(plain)
         default = "image_feature_vector" if "image_feature_vector" in module.tasks else None
-        made = module.export(target, default=default, format=form)
+        made = module.export(target, default=default, format=formats)
+    ours = [str(one.message) for one in caught if "Author" in type(one.message).__name__]
     batch = images(built.size)
-    loaded = hub.Module(made.path)
+    found = {}
+    for form, folder in made.modules.items():
+        others = [other for other in FORMATS if other != form]
+        found[form] = {
+            "difference": _difference(built, hub.Module(folder), batch),
+            "warnings": [text for text in ours if not any(other in text for other in others)],
+            **_trained(hub.Module(folder, True, tags={"train"}), batch),
+        }
+    return found
+
+
+def _difference(built: Any, loaded: Any, batch: np.ndarray) -> float:
+    import tensorflow as tf
+
     difference = 0.0
     for signature, wanted in (("image_feature_vector", built.features), ("image_classification", built.logits)):
         if wanted is not None:
@@ -76,8 +92,7 @@ def _used(built: Any, plain: Path, target: Path, form: str) -> dict[str, Any]:
                 values = built.activation(values)
             expected = np.asarray(wanted(tf.constant(batch)))
             difference = max(difference, float(np.max(np.abs(values - expected)) / np.max(np.abs(expected))))
-    ours = [str(one.message) for one in caught if "Author" in type(one.message).__name__]
-    return {"difference": difference, "warnings": ours, **_trained(hub.Module(made.path, True, tags={"train"}), batch)}
+    return difference
 
 
 def _trained(module: Any, batch: np.ndarray) -> dict[str, Any]:
