@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hubcheck.module.file_names import MODULE_FILES, is_archive_name
-from hubcheck.testing.state import run_state
+from hubcheck.testing.state import requested, run_state
 from hubcheck.util.text import printable, printable_lines
 
 if TYPE_CHECKING:
@@ -32,13 +32,15 @@ def module_file(path: Path, parent: pytest.Collector) -> ModuleFile | None:
         return None
     if not is_archive and any((path.parent / name).exists() for name in MODULE_FILES[: MODULE_FILES.index(path.name)]):
         return None
-    roots = (*config.getoption("--hubcheck"), *config.getini("hubcheck_paths"))
-    below = any(path.is_relative_to(config.invocation_params.dir / root) for root in roots)
-    if not below and not parent.session.isinitpath(path):
+    roots = {root for root, folder in requested(config).items() if path.is_relative_to(folder)}
+    if not roots and not parent.session.isinitpath(path):
         return None
-    session = run_state(config).session
-    if session.is_excluded(path if is_archive else path.parent) or (is_archive and not session.is_module(path)):
+    state = run_state(config)
+    if state.session.is_excluded(path if is_archive else path.parent):
         return None
+    if is_archive and not state.session.is_module(path):
+        return None
+    state.collected |= roots
     if str(path).isprintable():
         return ModuleFile.from_parent(parent, path=path)
     relative = path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path

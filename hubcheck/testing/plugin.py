@@ -1,7 +1,7 @@
 """The pytest plugin: modules as test files, rules as tests. It imports next to nothing until there is a module.
 
     pytest --hubcheck exports/
-    pytest exports/m/saved_model.pb::image-input/dtype
+    pytest exports/m::image-input/dtype
     pytest exports/m.tar.gz::image-input/dtype
 
 Modules are read and run once per test run, by the first worker of pytest-xdist that needs one; the others read its
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hubcheck.module.file_names import MODULE_FILES
 from hubcheck.testing.items import RuleItem, module_file
 from hubcheck.testing.state import rule_folders, run_state
 from hubcheck.util.text import printable_lines
@@ -52,11 +53,17 @@ def pytest_configure(config: pytest.Config) -> None:
         " tmp_path, or at these paths below it",
     )
     rule_folders(config)
-    if not hasattr(config, "workerinput"):
-        # A worker of pytest-xdist gets the whole list from the main process.
-        given = config.args_source == pytest.Config.ArgsSource.ARGS
-        paths = [*config.getoption("--hubcheck"), *([] if given else map(str, config.getini("hubcheck_paths")))]
-        config.args = list(dict.fromkeys([*config.args, *paths]))
+    given = config.args_source == pytest.Config.ArgsSource.ARGS
+    paths = [*config.getoption("--hubcheck"), *([] if given else map(str, config.getini("hubcheck_paths")))]
+    named = [_with_main_file(argument, config.invocation_params.dir) for argument in config.args]
+    config.args = list(dict.fromkeys([*named, *paths]))
+
+
+def _with_main_file(argument: str, folder: Path) -> str:
+    """Return an argument with the module's main file if it names a rule and only the module's folder."""
+    path, names_rule, rule = argument.partition("::")
+    main = next((name for name in MODULE_FILES if (folder / path / name).is_file()), None) if names_rule else None
+    return argument if main is None else f"{path}/{main}::{rule}"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -76,13 +83,18 @@ def pytest_deselected(items: Iterable[pytest.Item]) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Note whether all tests were run; a worker of pytest-xdist sends what it observed to the main process."""
+    """Note whether all tests were run, and fail if a requested path has no module.
+
+    A worker of pytest-xdist sends what it observed to the main process.
+    """
     state = run_state(session.config)
     ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
     if session.shouldstop or session.shouldfail or not ended:
         state.is_partial = True
     if hasattr(session.config, "workeroutput"):
         state.send(session.config.workeroutput)
+    elif ended and state.note_empty_paths():
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -98,10 +110,11 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print which entries of the configuration and of the baseline can be removed."""
+    """Print the requested paths without a module, and which entries of the configuration and baseline can be removed."""
     state = run_state(config)
     partial = state.is_partial or config.getoption("lf", False) or any("::" in argument for argument in config.args)
-    notices = list(state.policy.notices(whole=not partial)) if state.policy is not None else []
+    notices = [f"ERROR: --hubcheck {path}: no module here or below" for path in state.empty_paths]
+    notices += state.policy.notices(whole=not partial) if state.policy is not None else []
     if notices:
         terminalreporter.section("hubcheck")
         for notice in notices:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _SHARED = "hubcheck_shared"
 _OBSERVED = "hubcheck_observed"
+_COLLECTED = "hubcheck_collected"
 _STATE: pytest.StashKey[RunState] = pytest.StashKey()
 
 
@@ -25,6 +27,8 @@ class RunState:
 
     Attributes:
         is_partial: whether some of the requested tests were not run, so that unused entries may be needed by them.
+        collected: those of the requested paths in which a module was collected.
+        empty_paths: the others, once all tests are collected.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -32,6 +36,8 @@ class RunState:
         self._session: CheckSession | None = None
         self._shared: Path | None = None
         self.is_partial = False
+        self.collected = set[str]()
+        self.empty_paths = list[str]()
 
     @property
     def policy(self) -> Policy | None:
@@ -72,6 +78,12 @@ class RunState:
         if self._shared is not None:
             shutil.rmtree(self._shared, ignore_errors=True)
 
+    def note_empty_paths(self) -> bool:
+        """Note the requested paths in which no module was collected; return whether there are any."""
+        paths = set(requested(self._config)).intersection(self._config.args)
+        self.empty_paths = sorted(paths - self.collected)
+        return bool(self.empty_paths)
+
     def share(self, workerinput: dict[str, Any]) -> None:
         """Send the shared folder's path to a worker; the first worker with a module creates the folder."""
         if self._shared is None:
@@ -80,15 +92,25 @@ class RunState:
 
     def send(self, workeroutput: dict[str, Any]) -> None:
         """Send what this worker observed to the main process."""
+        workeroutput[_COLLECTED] = sorted(self.collected)
         if self._session is not None:
             workeroutput[_OBSERVED] = (self.policy and self.policy.observed(), self.is_partial)
 
     def receive(self, workeroutput: dict[str, Any], error: object) -> None:
         """Take what a worker observed; of one that died, nothing is known."""
+        self.collected |= set(workeroutput.get(_COLLECTED, ()))
         observed, is_partial = workeroutput.get(_OBSERVED, (None, error is not None))
         self.is_partial = self.is_partial or is_partial
         if observed is not None and self.session.policy is not None:
             self.session.policy.merge(observed)
+
+
+def requested(config: pytest.Config) -> dict[str, Path]:
+    """Return the paths of `--hubcheck` and of the ini file as they were given, each with the absolute path."""
+    paths = (*config.getoption("--hubcheck"), *map(str, config.getini("hubcheck_paths")))
+    folder = config.invocation_params.dir
+    # As pytest does with its arguments: "..", but no link, is resolved.
+    return {path: Path(os.path.abspath(folder / path.partition("::")[0])) for path in paths}  # noqa: PTH100
 
 
 def rule_folders(config: pytest.Config) -> list[Path]:

@@ -80,7 +80,7 @@ def test_skips_are_reported_with_their_reasons_at_the_module(project):
 def test_a_single_rule_is_selected_by_its_id_without_any_option(project):
     done = run(project, "exports/batch/saved_model.pb::image-input/batch-size")
     assert (done.returncode, counts(done)) == (1, {"failed": 1})
-    assert counts(run(project, "exports/batch/saved_model.pb::image-input/name")) == {"passed": 1}
+    assert counts(run(project, "exports/batch::image-input/name")) == {"passed": 1}
 
 
 def test_k_selects_and_what_is_left_out_is_not_run(project):
@@ -102,6 +102,22 @@ def test_last_failed_runs_the_failed_rule_alone(project):
     done = run(project, *STATIC, "--lf")
     assert counts(done)["failed"] == 1
     assert "passed" not in counts(done)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=" ".join)
+def test_paths_outside_the_folder_are_checked_and_empty_ones_are_errors(project, workers):
+    """Two processes each: a path with ".." and one without any module in it."""
+    elsewhere = project / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "pytest.ini").touch()
+    done = run(elsewhere, "--hubcheck", "../exports", "--hubcheck-static", *workers)
+    assert (done.returncode, counts(done)["failed"]) == (1, 1), done.stdout
+    (project / "empty").mkdir()
+    given = ("--hubcheck", "../empty", "--hubcheck", "../exports/good")
+    done = run(elsewhere, *given, "--hubcheck-static", *workers)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
+    assert done.stdout.count("ERROR: --hubcheck ../empty: no module here or below") == 1
+    assert "--hubcheck ../exports" not in done.stdout
 
 
 def test_without_its_options_modules_are_no_tests(project):
