@@ -42,7 +42,7 @@ class AuthorWarning(UserWarning):
 
 def missing_tensorflow(error: ImportError) -> AuthorError:
     """Return the error to raise where TensorFlow cannot be imported."""
-    return AuthorError(f"writing a module requires TensorFlow, but {error}: pip install 'hubcheck[tensorflow]'")
+    return AuthorError(f"writing a module requires TensorFlow, but {error}: pip install tensorflow")
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:

@@ -8,14 +8,19 @@ import shutil
 import sys
 import tempfile
 
+from hubcheck.util.errors import UserError, without_tensorflow
 from hubcheck.util.garbage import uncollected
 
 
-def import_tensorflow() -> None:
-    """Import TensorFlow, if it is installed, and look for devices; print what is written to stderr only if it fails."""
+def import_tensorflow(command: str) -> None:
+    """Import TensorFlow and look for devices; print what is written to stderr only if it fails.
+
+    Raises:
+        UserError: it is not installed, and a command needs it.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if importlib.util.find_spec("tensorflow") is None:
-        return
+        raise UserError(without_tensorflow(command))
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as log:

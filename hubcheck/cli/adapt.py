@@ -94,7 +94,7 @@ def command(
     hubcheck adapt model.keras exports/m --features avg_pool --logits predictions --pixels=-1,1 \\
         --default image_feature_vector
     """
-    import_tensorflow()
+    import_tensorflow("hubcheck adapt")
     from hubcheck.author import AuthorError, AuthorWarning, ConformanceError
     from hubcheck.author.sources.files import from_file
 

@@ -88,7 +88,7 @@ def command(
     hubcheck fix exports/m --diff
     hubcheck fix exports/m --in-place --pixels=-1,1
     """
-    import_tensorflow()
+    import_tensorflow("hubcheck fix")
     from hubcheck.author.errors import AuthorError, AuthorWarning
     from hubcheck.author.fixing.fix import fix
     from hubcheck.author.fixing.options import FixOptions

@@ -36,7 +36,7 @@ def compare_values(
     from hubcheck.probe.pool import Pool, ProbeError, SandboxUnavailable
     from hubcheck.probe.replay import CallRequest, NoSuchCall, replay
 
-    if (reason := cannot_run()) is not None:
+    if (reason := cannot_run("pass --static")) is not None:
         return [], reason
     versions = [variant.signatures for module in (old, new) if (variant := module.inference) is not None]
     shared = [name for name in contracts if len(versions) == 2 and all(name in version for version in versions)]

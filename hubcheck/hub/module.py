@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterable
 from typing import Any
 
 from hubcheck.hub.spec import ModuleSpec, TensorInfo, load_module_spec
 from hubcheck.module.tensors import Shape
+from hubcheck.util.errors import without_tensorflow
 
 _HEIGHT, _WIDTH, _CHANNELS = 1, 2, 3
 
@@ -27,6 +29,7 @@ class Module:
     Raises:
         UnknownVariant: the module has no graph with these tags.
         ValueError: there is no readable module at the path.
+        ModuleNotFoundError: TensorFlow is not installed.
     """
 
     def __init__(
@@ -45,6 +48,8 @@ class Module:
         self.name = name
         self.tags = frozenset((tags,) if isinstance(tags, str) else tags or ())
         variant = spec.variant(self.tags)
+        if importlib.util.find_spec("tensorflow") is None:
+            raise ModuleNotFoundError(without_tensorflow("hub.Module"), name="tensorflow")
         from hubcheck.hub.backends import call, load  # imports TensorFlow, which a spec does without
 
         self._backend = load(spec, variant, self.tags, trainable=trainable)

@@ -46,12 +46,17 @@ def no_gpu() -> str | None:
     return None
 
 
-def cannot_run() -> str | None:
-    """Return why no module can be run here, or None. Does not import TensorFlow."""
+def cannot_run(alternative: str = "") -> str | None:
+    """Return why no module can be run here, or None. Does not import TensorFlow.
+
+    Args:
+        alternative: what else a user can do, such as "pass --static".
+    """
+    alternative = alternative and f", or {alternative}"
     if sys.platform != "linux":
         return "modules can be run on Linux only"
     if importlib.util.find_spec("tensorflow") is None:
-        return "TensorFlow is not installed (pip install 'hubcheck[tensorflow]')"
+        return f"TensorFlow is not installed (pip install tensorflow{alternative})"
     return None
 
 

@@ -30,7 +30,7 @@ _DISPLAY_NAMES = {"conforms": "passed", "violates": "failed", "broken": "crashed
 _COUNTED = ("passed", "failed", "with warnings", "with notes", "skipped", "ignored", "crashed")
 _MAX_COMMAND = 400
 """Characters of a command line: a shell may have put thousands of paths into it."""
-_ONLY_A_RUN = r"^only a run shows [^;]*; "
+_OF_ONE_RULE = r"^(decided by the files alone: |only a run shows [^;]*; )"
 _LABELS = ("fix", "or run", "fixable", "found", "wanted", "spec", "again")
 
 
@@ -56,10 +56,11 @@ def location(where: Where) -> str:
     return " · ".join(parts) or "module"
 
 
-def grouped_reasons(module: ModuleReport) -> list[tuple[str, str, list[str]]]:
+def grouped_reasons(module: ModuleReport, *, only_decided: bool = False) -> list[tuple[str, str, list[str]]]:
     """Return (word, reason, rules) for what is suppressed, skipped, or passed without a part of what was asked for.
 
-    What `Unchecked.rules` lists is left out: `unchecked_lines` says that.
+    What `Unchecked.rules` lists is left out: `unchecked_lines` says that. With `only_decided`, so is what
+    `undecided_rules` returns.
     """
     told = {rule for row in module.unchecked for rule in row.rules}
     rows: dict[tuple[str, str], dict[str, None]] = {}
@@ -67,24 +68,33 @@ def grouped_reasons(module: ModuleReport) -> list[tuple[str, str, list[str]]]:
         rows.setdefault((SUPPRESSIONS[item.kind], item.reason), {})[item.finding.rule] = None
     for status in ("skipped", "passed"):
         for outcome in module.outcomes:
-            if outcome.status == status and outcome.rule not in told and (outcome.reason or status == "skipped"):
+            if outcome.status != status or outcome.rule in told or (only_decided and not outcome.complete):
+                continue
+            if outcome.reason or status == "skipped":
                 rows.setdefault((status, outcome.reason or "no reason given"), {})[outcome.rule] = None
     return [(word, reason, list(rules)) for (word, reason), rules in rows.items()]
 
 
 def common_reason(reason: str) -> str:
-    """Return why there was no run, without what only a run of the module shows for this rule."""
-    return re.sub(_ONLY_A_RUN, "", reason)
+    """Return why there was no run, without what that means for this rule."""
+    return re.sub(_OF_ONE_RULE, "", reason)
+
+
+def undecided_rules(module: ModuleReport) -> dict[str, list[str]]:
+    """Return what was asked for and not decided, besides crashes: each reason, with the rules that it concerns."""
+    rules: dict[str, list[str]] = {}
+    told = {rule for row in module.unchecked for rule in row.rules}
+    for outcome in module.outcomes:
+        if not outcome.complete and outcome.status != "broken" and outcome.rule not in told:
+            rules.setdefault(common_reason(outcome.reason or "no reason given"), []).append(outcome.rule)
+    return rules
 
 
 def undecided(module: ModuleReport) -> list[str]:
     """Return what makes the verdict incomplete, besides crashes: each reason, with the first rules that it concerns."""
-    rules: dict[str, list[str]] = {}
-    told = {rule for row in module.unchecked for rule in row.rules}
-    for outcome in module.outcomes if module.verdict == "incomplete" else ():
-        if not outcome.complete and outcome.status != "broken" and outcome.rule not in told:
-            rules.setdefault(common_reason(outcome.reason or "no reason given"), []).append(outcome.rule)
-    texts = [f"{reason}: {listed(names)}" for reason, names in rules.items()]
+    if module.verdict != "incomplete":
+        return []
+    texts = [f"{reason}: {listed(names)}" for reason, names in undecided_rules(module).items()]
     return texts + [text for word, text in unchecked_lines(module) if word == "incomplete"]
 
 

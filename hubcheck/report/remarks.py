@@ -19,9 +19,10 @@ class Remarks:
 
     def add(self, module: ModuleReport) -> None:
         """Add what is to be said of a module."""
-        rows = [
-            ((word, describe.common_reason(reason)), rules) for word, reason, rules in describe.grouped_reasons(module)
-        ]
+        grouped = describe.grouped_reasons(module, only_decided=True)
+        if module.verdict != "incomplete":  # else it is said with the module
+            grouped += [("undecided", reason, rules) for reason, rules in describe.undecided_rules(module).items()]
+        rows = [((word, describe.common_reason(reason)), rules) for word, reason, rules in grouped]
         rows += [(row, []) for row in describe.absent_devices(module)]
         rows += [(row, []) for row in describe.unchecked_lines(module) if row[0] != "incomplete"]
         rows += [(row, []) for row in describe.sandbox_lines(module)]
@@ -47,7 +48,8 @@ class Remarks:
             else:
                 others.append((word, reason + (where and f" ({where.strip()})")))
         labels = set[str]()
-        for word, _, text in sorted(reasons)[:most]:
+        reasons.sort(key=lambda row: (row[0] != "undecided", row))
+        for word, _, text in reasons[:most]:
             yield "" if word in labels else word, text
             labels.add(word)
         more = len(reasons) - most

@@ -236,7 +236,7 @@ def _pool(plan: ResolvedOptions) -> tuple[Pool | None, str]:
         return None, _STATIC_REASON
     from hubcheck.probe.devices import cannot_run
 
-    missing = cannot_run()
+    missing = cannot_run("pass --static")
     if missing is None and not plan.devices.devices:
         missing = f"--device: {plan.devices.missing}"
     if missing is not None:

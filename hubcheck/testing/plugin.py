@@ -110,7 +110,7 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the requested paths without a module, and which entries of the configuration and baseline can be removed."""
+    """Print requested paths without a module, and entries of the configuration and baseline that can be removed."""
     state = run_state(config)
     partial = state.is_partial or config.getoption("lf", False) or any("::" in argument for argument in config.args)
     notices = [f"ERROR: --hubcheck {path}: no module here or below" for path in state.empty_paths]

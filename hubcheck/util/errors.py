@@ -31,6 +31,11 @@ def unwritable(error: OSError, variable: str) -> ModuleUnavailable:
     )
 
 
+def without_tensorflow(what: str) -> str:
+    """Return the message for what is requested where TensorFlow is not installed."""
+    return f"{what} needs TensorFlow, which is not installed: pip install tensorflow"
+
+
 class Unreachable(UserError):
     """A server does not deliver what was requested; this is not a fault of the module.
 

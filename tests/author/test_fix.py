@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -47,9 +49,15 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     model = keras_model(keras, softmax=True)
     model.export(str(folder / "m"), verbose=False)
     (folder / "m" / "README.md").write_text("Trained on pets.\n")
+    (folder / "m" / "assets").mkdir(exist_ok=True)
+    (folder / "m" / "assets" / "breeds.csv").write_text("0,beagle\n")
+    (folder / "LICENSE").touch()
+    (folder / "m" / "LICENSE").symlink_to(folder / "LICENSE")
     before = files(folder / "m")
-    code = called("fix", folder / "m")
-    return SimpleNamespace(model=model, old=folder / "m", new=folder / "m_fixed", code=code, before=before)
+    with redirect_stdout(StringIO()) as printed:
+        code = called("fix", folder / "m")
+    new = folder / "m_fixed"
+    return SimpleNamespace(model=model, old=folder / "m", new=new, code=code, before=before, printed=printed.getvalue())
 
 
 def test_a_keras_export_conforms_after_one_command_without_options(export):
@@ -64,6 +72,8 @@ def test_a_keras_export_conforms_after_one_command_without_options(export):
 
 def test_the_result_keeps_other_files_and_documents_the_changes(export):
     assert (export.new / "README.md").read_text() == "Trained on pets.\n"
+    assert (export.new / "assets" / "breeds.csv").read_text() == "0,beagle\n"
+    assert "LICENSE was left out: it is a link out of the module" in export.printed
     assert "softmax of the output 'output_0' was removed" in (export.new / "MODULE.md").read_text()
     assert files(export.old) == export.before
 
