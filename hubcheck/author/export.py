@@ -20,6 +20,10 @@ from hubcheck.run.validate import validate
 from hubcheck.util.atomic import commit, staging
 
 FORMATS = ("tf2", "tf1-hub")
+_REMEDIES = {
+    "image-input/value-range": "If the model takes such pixels, pass pixels=(0, 255), or multiply the images by 255.",
+}
+"""What to do about a rule in the description of a module, where that differs from what the rule says."""
 Check = Callable[[Path, list[Path]], tuple[Finding, ...]]
 
 
@@ -135,7 +139,7 @@ def _check(target: Path, folders: list[Path], probe: bool) -> tuple[Finding, ...
 
 
 def _told(finding: Finding) -> str:
-    return f"{finding.rule}: {finding.message.rstrip('.')}. {finding.fix}"
+    return f"{finding.rule}: {finding.message.rstrip('.')}. {_REMEDIES.get(finding.rule, finding.fix)}"
 
 
 def _check_replaceable(path: Path, overwrite: bool) -> None:

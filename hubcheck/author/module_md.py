@@ -37,9 +37,7 @@ def module_md(
     outputs = [item for signature in signatures.values() for item in signature.outputs.items()]
     logits = signatures[CLASSES].outputs["default"] if CLASSES in module.tasks else None
     tasks = " and ".join(contracts[name].title.lower() for name in module.tasks)
-    entries = facts.checkpoint.entries.values() if facts.checkpoint else ()
-    # The checkpoint also contains seeds and the object graph.
-    weights = sum(entry.elements for entry in entries if "float" in entry.dtype)
+    weights = sum(entry.elements for entry in facts.checkpoint.weights) if facts.checkpoint else 0
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,

@@ -113,8 +113,12 @@ def command(
             return EXIT_FINDINGS
         except (AuthorError, FileExistsError) as error:
             raise UserError(in_option_names(str(error), command)) from error
-    for text in dict.fromkeys([*result.notes, *(str(warning.message) for warning in caught)]):
+    notes = dict.fromkeys(result.notes)
+    for text in notes:
         echo(in_option_names(text, command))
+    for text in dict.fromkeys(str(warning.message) for warning in caught):
+        if text not in notes:
+            echo(f"warning: {in_option_names(text, command)}")
     for path in (*result.modules.values(), *result.archives):
         echo(f"wrote {path}")
     return EXIT_CONFORMS

@@ -121,13 +121,13 @@ def command(
             raise UserError(f"{error.filename}: cannot be written: {error.strerror}") from error
     for line in changes:
         echo(click.style(line, fg=_DIFF_COLOURS.get(line[:1])))
-    for line in _lines(path, result):
+    for line in _lines(path, result, is_diff=diff):
         echo(line)
     return EXIT_FINDINGS if any(one.level == "error" for one in result.remaining) else EXIT_CONFORMS
 
 
-def _lines(path: str, result: FixResult) -> Iterator[str]:
-    """Yield what was done, styled for a terminal."""
+def _lines(path: str, result: FixResult, *, is_diff: bool) -> Iterator[str]:
+    """Yield what was done, or would be done, styled for a terminal."""
     from hubcheck.report.text_lines import finding_lines, labelled
 
     width = terminal_width()
@@ -140,9 +140,11 @@ def _lines(path: str, result: FixResult) -> Iterator[str]:
         proof = f"outputs differ by at most {result.difference:.1g} of the largest value on the same images"
         yield from labelled("proven", proof, indent=0, width=width)
         fixed = listed(list(dict.fromkeys(one.rule for one in result.fixed)), most=20)
-        yield from labelled("fixed", fixed, indent=0, width=width)
+        yield from labelled("would fix" if is_diff else "fixed", fixed, indent=0, width=width)
     for finding in result.remaining:
         yield from finding_lines(finding, width)
+    if is_diff and result.fixed:
+        yield "nothing written (--diff)"
     if result.path is not None:
         yield f"wrote {result.path}"
     elif not result.remaining and not result.fixed:
@@ -152,7 +154,7 @@ def _lines(path: str, result: FixResult) -> Iterator[str]:
 def _diff(source: Module, result: Module) -> list[str]:
     """Return the difference of two modules, as what they declare and as the outlines of their tasks' graphs."""
     before, after = (list(_described(module)) for module in (source, result))
-    return list(difflib.unified_diff(before, after, str(source.path), "fixed", lineterm=""))
+    return list(difflib.unified_diff(before, after, str(source.path), "what fix would write", lineterm=""))
 
 
 def _described(module: Module) -> Iterator[str]:

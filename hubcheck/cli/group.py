@@ -21,6 +21,17 @@ class _LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"hubcheck.cli.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is called; suggest one with a similar name if there is none."""
+        if args[0] not in _COMMANDS:
+            import difflib
+
+            if close := difflib.get_close_matches(args[0], _COMMANDS, 1):
+                ctx.fail(f"No such command {args[0]!r}. Did you mean {close[0]!r}?")
+        return super().resolve_command(ctx, args)
+
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="hubcheck")

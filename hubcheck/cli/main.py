@@ -77,6 +77,8 @@ def _run() -> int:
     except click.ClickException as error:
         import io
 
+        if isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter):
+            error.ctx = None  # the message says all; the usage would not add to it
         shown = io.StringIO()
         error.show(shown)
         echo(shown.getvalue(), err=True, nl=False)

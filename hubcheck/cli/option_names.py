@@ -10,8 +10,8 @@ import click
 def in_option_names(text: str, command: click.Command) -> str:
     """Return a message with keyword arguments written as the options that stand for them.
 
-    `grayscale=True` becomes `--grayscale`, `default='a'` `--default a`, and a tuple the option's metavar:
-    `--image-size H,W`.
+    `grayscale=True` becomes `--grayscale`, `default='a'` `--default a`, `pixels=(0, 255)`
+    `--pixels 0,255`, and any other tuple the option's metavar: `--image-size H,W`.
     """
     given = [param for param in command.params if isinstance(param, click.Option)]
     options = {param.opts[0].removeprefix("--").replace("-", "_"): param for param in given}
@@ -24,6 +24,8 @@ def in_option_names(text: str, command: click.Command) -> str:
         spelled = options[name].opts[0]
         if value.startswith("'"):
             return f"{spelled} {value.strip(chr(39))}"
+        if re.fullmatch(r"\([-\d., ]+\)", value):
+            return f"{spelled} {value[1:-1].replace(' ', '')}"
         return f"{spelled} {options[name].metavar}" if value.startswith(("(", "{")) else spelled
 
     text = argument.sub(option, text)

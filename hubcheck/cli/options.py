@@ -11,6 +11,7 @@ from hubcheck.rulebook.convention import CONVENTIONS
 
 DEVICES = click.Choice(["cpu", "gpu", "auto", "all"])
 SECONDS = click.FloatRange(min=0, min_open=True)
+SECONDS.name = "number of seconds"  # in messages
 
 static = click.option("--static", is_flag=True, help="Decide from files alone: no TensorFlow, a fraction of a second.")
 rules = click.option(

@@ -37,7 +37,12 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, help="The seed of the images.")
 @click.option("--larger-batch", type=click.IntRange(min=4), default=5, show_default=True, help="The largest batch.")
 @click.option(
-    "--timeout", type=options.SECONDS, default=180.0, show_default=True, help="Seconds that the calls may take."
+    "--timeout",
+    type=options.SECONDS,
+    metavar="SECONDS",
+    default=180.0,
+    show_default=True,
+    help="How long the calls may take.",
 )
 @options.sandbox
 @options.convention
@@ -95,6 +100,8 @@ def command(  # noqa: PLR0913 - one for each option
             return EXIT_INCOMPLETE
         for line in describe(observations):
             echo(line)
+        if signature is None and trace is None and loss is None:
+            echo("the module was only loaded: add --signature NAME, --trace NAME or --loss N to repeat a call")
         if save_evidence is not None:
             saved = evidence.save_evidence(save_evidence, module, contracts, observations, probe, convention=chosen)
             for file in saved:

@@ -120,10 +120,11 @@ def _weights(module: Module) -> str:
 
     if module.checkpoint is None:
         return ""
-    entries = [entry for entry in module.checkpoint.entries.values() if entry.dtype != "string"]
+    entries = module.checkpoint.weights
     size, count = sum(entry.size for entry in entries), sum(entry.elements for entry in entries)
     tensors, shards = plural(len(entries), "tensor"), plural(module.checkpoint.shards, "shard")
-    return f"{count:,} numbers in {tensors}, {size / 1e6:,.1f} MB, in {shards}"
+    amount = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} KB"
+    return f"{count:,} numbers in {tensors}, {amount}, in {shards}"
 
 
 def _callable(module: Module) -> str:

@@ -90,7 +90,9 @@ _FILE: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path)}
 @options.links_below
 @options.save_evidence
 @click.option("--no-cache", is_flag=True, help="Check and fetch everything again, and keep nothing.")
-@click.option("--timeout", type=options.SECONDS, help="Seconds that one module may take.  [default: 180]")
+@click.option(
+    "--timeout", type=options.SECONDS, metavar="SECONDS", help="How long one module may take.  [default: 180]"
+)
 @options.run_unsafe
 def command(
     paths: Sequence[str],

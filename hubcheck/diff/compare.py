@@ -6,7 +6,7 @@ returned.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -77,12 +77,13 @@ def _signatures(old: Variant, new: Variant) -> Iterator[Change]:
 
 def _tensors(name: str, side: Literal["input", "output"], old: Signature, new: Signature) -> Iterator[Change]:
     before, after = (signature.inputs if side == "input" else signature.outputs for signature in (old, new))
+    opened = _opened_batches((old.inputs[key], new.inputs[key]) for key in old.inputs.keys() & new.inputs.keys())
     for key in dict.fromkeys((*before, *after)):
         where = f'{name} · {side}s["{key}"]'
         if key not in after:
             yield Change("breaking", where, f"the {side} was removed", str(before[key]))
         elif key in before:
-            yield from _tensor(where, side, before[key], after[key])
+            yield from _tensor(where, side, before[key], after[key], opened)
             if side == "input" and key in old.defaults and key not in new.defaults:
                 yield Change("breaking", where, "the input became required")
         elif side == "output":
@@ -112,15 +113,25 @@ def _trace(where: str, old: Trace, new: Trace) -> Iterator[Change]:
         yield Change("breaking", where, "the number of tensors that it accepts changed", *counts)
     for (key, tensor), other in zip(old.tensors.items(), new.tensors.values(), strict=False):
         yield from _tensor(f"{where} · {key}", "input", tensor, other)
+    opened = _opened_batches(zip(old.tensors.values(), new.tensors.values(), strict=False))
     for key, tensor in old.outputs.items():
         result = f"{where} · {key or 'result'}"
         if key in new.outputs:
-            yield from _tensor(result, "output", tensor, new.outputs[key])
+            yield from _tensor(result, "output", tensor, new.outputs[key], opened)
         else:
             yield Change("breaking", result, "the result was removed", str(tensor))
 
 
-def _tensor(where: str, side: Literal["input", "output"], old: Tensor, new: Tensor) -> Iterator[Change]:
+def _opened_batches(inputs: Iterable[tuple[Tensor, Tensor]]) -> set[int]:
+    """Return the batch sizes that the old inputs fix where the new ones take batches of any size."""
+    pairs = [(old.shape.dims, new.shape.dims) for old, new in inputs]
+    return {old[0] for old, new in pairs if old and new and old[0] is not None and new[0] is None}
+
+
+def _tensor(
+    where: str, side: Literal["input", "output"], old: Tensor, new: Tensor, opened: Collection[int] = ()
+) -> Iterator[Change]:
+    """Yield the change of a tensor; `opened` are the sizes of a batch for which an output is as it was."""
     texts = (str(old), str(new))
     if old.encoding != new.encoding:
         yield Change("breaking", where, "the encoding changed", *texts)
@@ -133,8 +144,15 @@ def _tensor(where: str, side: Literal["input", "output"], old: Tensor, new: Tens
             yield Change("breaking", where, "shapes that the old version accepts are rejected", *texts)
         elif _includes(old.shape, new.shape):
             yield Change("additive", where, "more dimensions of the shape are known", *texts)
+        elif any(_includes(old.shape, _with_batch(new.shape, size)) for size in opened):
+            yield Change("additive", where, "there is a row for each image of a batch of any size", *texts)
         else:
             yield Change("breaking", where, "the shape changed", *texts)
+
+
+def _with_batch(shape: Shape, size: int) -> Shape:
+    """Return a shape whose first dimension, if it is unknown, is a size."""
+    return Shape((size, *shape.dims[1:])) if shape.dims and shape.dims[0] is None else shape
 
 
 def _includes(general: Shape, special: Shape) -> bool:

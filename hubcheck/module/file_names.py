@@ -10,6 +10,8 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 MODULE_FILES = ("saved_model.pb", "saved_model.pbtxt", "tfhub_module.pb", "saved_model.cpb")
 """Each of them makes its folder a module."""
+KERAS_SUFFIXES = frozenset({".keras", ".h5", ".hdf5"})
+"""Of the files of Keras models."""
 _ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".zip")
 _MAX_PART, _MAX_NAME = 255, 2048
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
-from hubcheck.module.file_names import MODULE_FILES, is_archive_name
+from hubcheck.module.file_names import KERAS_SUFFIXES, MODULE_FILES, is_archive_name
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.util.errors import UserError
 from hubcheck.util.folders import walk
@@ -53,7 +55,7 @@ def find_modules(path: Path, limits: ReadLimits = LIMITS) -> list[Path]:
     try:
         path.stat()
     except FileNotFoundError:
-        raise NotAModule(f"{path}: no such file or folder") from None
+        raise NotAModule(f"{path}: no such file or folder{_similar(path)}") from None
     except (OSError, ValueError) as error:
         raise NotAModule(f"{printable(str(path))}: {getattr(error, 'strerror', error)}") from None
     if is_archive(path):
@@ -61,6 +63,9 @@ def find_modules(path: Path, limits: ReadLimits = LIMITS) -> list[Path]:
     if path.is_file():
         if path.name in MODULE_FILES:
             return [path.parent]
+        if path.suffix.lower() in KERAS_SUFFIXES:
+            adapt = f"hubcheck adapt {path} DST --pixels LOW,HIGH"
+            raise NotAModule(f"{path}: a Keras model, not a module; make a module of it with `{adapt}`")
         raise NotAModule(f"{path}: not a module; give the folder that holds saved_model.pb, or a .tar.gz or .zip of it")
     if is_module(path):
         return [path]
@@ -74,6 +79,17 @@ def find_modules(path: Path, limits: ReadLimits = LIMITS) -> list[Path]:
     if not found:
         raise NotAModule(f"{path}: no module here or below; a module is a folder with saved_model.pb in it")
     return sorted(found)
+
+
+def _similar(path: Path) -> str:
+    """Return the end of a message about a path that does not exist: what has a similar name."""
+    import difflib
+
+    with suppress(OSError):
+        names = [entry.name for entry in islice(path.parent.iterdir(), 1000)]
+        if close := difflib.get_close_matches(path.name, names, 1, cutoff=0.75):
+            return printable(f"; did you mean {path.with_name(close[0])}?")
+    return ""
 
 
 def _archives(files: list[Path], limits: ReadLimits) -> list[Path]:

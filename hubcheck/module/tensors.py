@@ -33,6 +33,7 @@ class Shape(NamedTuple):
         return f"[{', '.join('?' if dim is None else str(dim) for dim in self.dims)}]"
 
 
+_NO_WEIGHTS = ("string", "bool", "int32", "int64", "uint32", "uint64")
 Slice = tuple[tuple[int, int], ...]
 """A part of a tensor: the start and the length in each dimension."""
 
@@ -83,6 +84,11 @@ class Checkpoint:
 
     entries: Mapping[str, CheckpointEntry]
     shards: int
+
+    @property
+    def weights(self) -> list[CheckpointEntry]:
+        """The entries of weights: not the object graph, nor counters and the seeds of random numbers."""
+        return [entry for entry in self.entries.values() if entry.dtype not in _NO_WEIGHTS]
 
     @property
     def parts(self) -> list[CheckpointEntry]:

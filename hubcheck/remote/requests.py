@@ -49,10 +49,10 @@ def connect(uri: Uri, limits: ReadLimits) -> RemoteFolder:
 
 
 def _remedy(uri: Uri, error: ImportError) -> str:
-    if (error.name or "").partition(".")[0] in ("fsspec", "aiohttp", "yarl"):
-        return "modules on servers need `pip install 'hubcheck[remote]'`"
     if (extra := _EXTRAS.get(uri.scheme)) is not None:
         return f"{uri.scheme}:// needs `pip install 'hubcheck[{extra}]'`"
+    if (error.name or "").partition(".")[0] in ("fsspec", "aiohttp", "yarl"):
+        return "modules on servers need `pip install 'hubcheck[remote]'`"
     return f"its driver is not installed: {error}"
 
 

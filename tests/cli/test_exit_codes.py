@@ -40,7 +40,12 @@ def test_findings_are_exit_1():
         ),
         (["explain", "image-input/nmae"], "image-input/name"),
         (["show", "no/such/folder"], "no/such/folder"),
-        (["vaildate", GOOD], "vaildate"),
+        (["vaildate", GOOD], "No such command 'vaildate'. Did you mean 'validate'?"),
+        (["validate", f"{GOOD}s"], f"no such file or folder; did you mean {GOOD}?"),
+        (
+            ["validate", "--timeout", "abc", GOOD],
+            "Error: Invalid value for '--timeout': 'abc' is not a valid number of seconds",
+        ),
     ],
     ids=lambda value: " ".join(map(str, value))[:40] if isinstance(value, list) else None,
 )
@@ -50,6 +55,15 @@ def test_what_cannot_be_used_is_exit_2_in_one_sentence(arguments, says):
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+    assert done.stderr.startswith("Error: ") or "Invalid value" not in done.stderr
+
+
+def test_a_keras_file_is_an_error_that_names_the_command(tmp_path):
+    (tmp_path / "m.keras").touch()
+    assert (
+        f"a Keras model, not a module; make a module of it with `hubcheck adapt {tmp_path}"
+        in hubcheck("validate", tmp_path / "m.keras").stderr
+    )
 
 
 def test_arguments_are_checked_before_anything_runs(tmp_path):

@@ -114,6 +114,27 @@ def test_a_breaking_change_is_additive_in_the_other_direction(edit, edited):
     assert {change.kind for change in changes(edited(edit), GOOD)} == {"additive"}
 
 
+def test_outputs_whose_batch_opens_with_that_of_the_input_break_nobody(edited):
+    """They do where the input's batch was open already, and where another dimension opens too."""
+
+    def fixed(signature: Any) -> None:
+        sizes("inputs", "images", 0, 4)(signature)
+        for key in signature.outputs:
+            sizes("outputs", key, 0, 4)(signature)
+
+    old = edited(fixed)
+    assert {change.kind for change in changes(old, GOOD)} == {"additive"}
+    assert "breaking" in {change.kind for change in changes(GOOD, old)}
+    file = old / "saved_model.pb"
+    fixed_width = file.read_bytes()
+    message = message_class("SavedModel").FromString(fixed_width)
+    for variant in message.meta_graphs:
+        for signature in variant.signature_def.values():
+            sizes("inputs", "images", 0, -1)(signature)
+    file.write_bytes(message.SerializeToString())
+    assert "the shape changed" in {change.message for change in changes(old, GOOD)}
+
+
 @pytest.mark.parametrize("module", sorted(DATA.glob("*/saved_model.pb")), ids=lambda file: file.parent.name)
 def test_a_module_has_no_changes_against_itself(module):
     assert changes(module.parent, module.parent) == []

@@ -160,11 +160,10 @@ class _Fixer:
             reason = (str(error).strip().splitlines() or [""])[0]
             raise AuthorError(f"the module cannot be rebuilt: {type(error).__name__}: {reason}") from error
         differences: list[float] = []
-        left_out: list[str] = []
 
         def check(new: Path, folders: list[Path]) -> tuple[Finding, ...]:
             differences.append(self._prove(built, folders[0]))
-            left_out.extend(keep_documents(self.module, new, has_classes=bool(built.classes)))
+            keep_documents(self.module, new, has_classes=bool(built.classes))
             remaining = self._judge(folders[0])
             if self.inspect is not None and not self.inspect(self.module, read(folders[0])):
                 raise _NotWanted(remaining)
@@ -189,7 +188,7 @@ class _Fixer:
             (remaining,) = reason.args
         left = {finding.rule for finding in remaining}
         fixed = tuple(finding for finding in self.findings if finding.rule not in left)
-        return FixResult(path, fixed, remaining, self.plan.inferred, (*built.notes, *left_out), differences[0])
+        return FixResult(path, fixed, remaining, self.plan.inferred, tuple(built.notes), differences[0])
 
     def _prove(self, built: ImageModule, folder: Path) -> float:
         """Return how far the outputs of the rebuilt module are from those of the source."""

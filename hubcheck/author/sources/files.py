@@ -15,9 +15,8 @@ from hubcheck.author.builder import ImageModule
 from hubcheck.author.errors import AuthorError
 from hubcheck.author.sources.keras_models import from_keras
 from hubcheck.author.sources.saved_models import from_saved_model
+from hubcheck.module.file_names import KERAS_SUFFIXES
 from hubcheck.module.locate import is_archive, is_module
-
-_KERAS_SUFFIXES = {".keras", ".h5", ".hdf5"}
 
 
 def from_file(
@@ -37,7 +36,7 @@ def from_file(
     name = architecture or architecture_after(path)
     if not path.exists():
         raise AuthorError(f"{path}: no such file or folder")
-    if path.is_file() and path.suffix.lower() in _KERAS_SUFFIXES:
+    if path.is_file() and path.suffix.lower() in KERAS_SUFFIXES:
         if signature:
             raise AuthorError("signature= is for SavedModels; Keras models have none")
         return from_keras(_load_keras(path, _custom_objects(custom_objects)), architecture=name, **options)
