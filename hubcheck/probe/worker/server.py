@@ -46,6 +46,8 @@ def main(arguments: list[str], work: Work | None = None) -> None:
     try_layers()
     kill_children(set())  # what the trial of a layer leaves
     if work is None:
+        # Keras imports it where it is installed, which takes a fifth of TensorFlow's import.
+        sys.modules["matplotlib"] = None  # type: ignore[assignment]
         try:
             with _exiting_with(channel, scratch), _imported_later("keras.src.optimizers"), uncollected():
                 import tensorflow  # noqa: F401
