@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.paths import DATA, SHARED
+from tests.paths import DATA, ROOT, SHARED
 from tests.publishing import exclusive, published, scripts
 
 # The checkout's own TensorFlow tells things at import that no test is about.
@@ -66,6 +68,18 @@ def common_tmp(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One folder for all processes of a test run."""
     folder = tmp_path_factory.getbasetemp()
     return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def wheel(common_tmp: Path) -> Path:
+    """The wheel of this checkout."""
+    folder = common_tmp / "wheel"
+    with exclusive(folder):
+        if not list(folder.glob("*.whl")):
+            command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+    return next(folder.glob("hubcheck-*.whl"))
 
 
 @pytest.fixture(scope="session")

@@ -11,18 +11,22 @@ import zipfile
 
 import pytest
 
-from tests.paths import DATA, ROOT
+from tests.paths import DATA
 
 GOOD = DATA / "a_good_feature_vector"
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return next(folder.glob("hubcheck-*.whl"))
+def home(wheel, tmp_path_factory):
+    """An environment with nothing but the wheel and what it needs."""
+    home = tmp_path_factory.mktemp("wheel") / "venv"
+    venv.create(home)
+    subprocess.run([*pip(home), "install", "--quiet", str(wheel)], check=True)
+    return home
+
+
+def pip(home):
+    return [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python")]
 
 
 def test_rules_and_fixtures_ship_in_the_wheel(wheel):
@@ -35,10 +39,7 @@ def test_rules_and_fixtures_ship_in_the_wheel(wheel):
     assert not [name for name in names if name.startswith("tests/")]
 
 
-def test_the_wheel_validates_from_another_folder(wheel, tmp_path):
-    home = tmp_path / "venv"
-    venv.create(home, with_pip=True)
-    subprocess.run([home / "bin" / "pip", "install", "--quiet", str(wheel)], check=True)
+def test_the_wheel_validates_from_another_folder(wheel, home, tmp_path):
     shutil.copytree(GOOD, tmp_path / "elsewhere" / "m")
     page = tmp_path / "page.html"
     command = [home / "bin" / "hubcheck", "validate", "--static", "--format", "json", "--output", page, "m"]
@@ -52,15 +53,12 @@ def test_the_wheel_validates_from_another_folder(wheel, tmp_path):
     assert "bad.py" in explained.stdout
     command = [home / "bin" / "hubcheck", "new", "flowers", "--install-from", wheel]
     subprocess.run(command, cwd=tmp_path, check=True)
-    command = [home / "bin" / "pip", "install", "--dry-run", "--no-deps", "--force-reinstall", "-r", "requirements.txt"]
+    command = [*pip(home), "install", "--dry-run", "--no-deps", "--force-reinstall", "-r", "requirements.txt"]
     done = subprocess.run(command, cwd=tmp_path / "flowers", capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "Would install hubcheck-" in done.stdout, done.stdout + done.stderr
 
 
-def test_without_tensorflow_the_verdict_is_incomplete_and_says_so(wheel, tmp_path):
-    home = tmp_path / "venv"
-    venv.create(home, with_pip=True)
-    subprocess.run([home / "bin" / "pip", "install", "--quiet", str(wheel)], check=True)
+def test_without_tensorflow_the_verdict_is_incomplete_and_says_so(home):
     done = subprocess.run(
         [home / "bin" / "hubcheck", "validate", str(GOOD)], capture_output=True, text=True, check=False
     )

@@ -49,8 +49,13 @@ def test_the_hook_needs_no_tensorflow_and_stops_a_bad_module(tmp_path):
         run("git", "add", "--all", cwd=folder)
         assert run("git", "commit", "--quiet", "-m", "all", cwd=folder).returncode == 0
 
+    revision = run("git", "rev-parse", "HEAD", cwd=copy).stdout.strip()
+    hooks = f"repos:\n- repo: {copy}\n  rev: {revision}\n  hooks:\n  - id: hubcheck\n"
+    (project / ".pre-commit-config.yaml").write_text(hooks, encoding="utf-8")
+    run("git", "add", "--all", cwd=project)
+
     def hook(*files: str) -> subprocess.CompletedProcess[str]:
-        command = (sys.executable, "-m", "pre_commit", "try-repo", copy, "hubcheck", "--verbose", "--files", *files)
+        command = (sys.executable, "-m", "pre_commit", "run", "hubcheck", "--verbose", "--files", *files)
         return run(*command, cwd=project, PRE_COMMIT_HOME=str(tmp_path / "home"))
 
     done = hook("exports/good/saved_model.pb")

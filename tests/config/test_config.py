@@ -14,6 +14,7 @@ import pytest
 import hubcheck
 from hubcheck.config.file import Config, PolicyEntry, find_config, read_config
 from hubcheck.util.data_files import DataFileError
+from tests.cli.command import hubcheck as hubcheck_command
 from tests.paths import DATA, ROOT
 
 
@@ -33,8 +34,7 @@ def configured(folder: Path, text: str) -> Config:
 
 
 def validate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hubcheck", "validate", "--static", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return hubcheck_command("validate", "--static", *arguments, cwd=folder)
 
 
 def ignore(rule: str, path: str = "", reason: str = "because") -> str:

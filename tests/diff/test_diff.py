@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from hubcheck.diff.changes import Change
 from hubcheck.diff.compare import compare
 from hubcheck.module.proto import message_class
 from hubcheck.rulebook.contract import load_contracts
+from tests.cli.command import hubcheck as hubcheck_command
 from tests.paths import DATA
 
 GOOD = DATA / "a_good_feature_vector"
@@ -24,8 +24,7 @@ CLASSES = DATA / "b_good_classification"
 
 
 def diff(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hubcheck", "diff", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return hubcheck_command("diff", *arguments)
 
 
 def changes(old: Path, new: Path) -> list[Change]:

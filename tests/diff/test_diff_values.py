@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import hubcheck
 from hubcheck.diff.changes import Agreement
 from hubcheck.diff.values import compare_values
 from hubcheck.rulebook.contract import load_contracts
+from tests.cli.command import hubcheck as hubcheck_command
 from tests.probe.modules import convolved, pooled, tensorflow
 
 HEIGHT, WIDTH = 16, 12
@@ -149,12 +148,12 @@ def test_a_new_version_that_does_not_run_is_breaking(version):
 
 
 def test_the_difference_is_printed_and_does_not_change_the_verdict(version):
-    command = [sys.executable, "-m", "hubcheck", "diff", str(version("one")), str(version("quarter more"))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = ["diff", version("one"), version("quarter more")]
+    done = hubcheck_command(*command)
     assert done.returncode == 0, done.stdout
     text = " ".join(done.stdout.split())
     assert 'image_feature_vector · outputs["default"] the values for the same images differ by up to 20 %' in text
     assert "correlation 1.0000" in text
-    report = json.loads(subprocess.run([*command, "--format", "json"], capture_output=True, check=False).stdout)
+    report = json.loads(hubcheck_command(*command, "--format", "json").stdout)
     assert report["verdict"] == "compatible"
     assert [row["output"] for row in report["agreements"]] == ["default"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tomllib
 
 import jsonschema
@@ -14,6 +12,7 @@ from hubcheck.engine import evaluation as engine
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.rulebook.rules import UnknownRule, load_rules, select
 from hubcheck.util.data_files import DataFileError
+from tests.cli.command import hubcheck
 from tests.paths import DATA, ROOT
 
 RULES = sorted(file for file in (ROOT / "rules").glob("*/*.toml") if file.parent.name != "signatures")
@@ -176,8 +175,3 @@ def test_a_selection_that_matches_nothing_names_the_nearest():
 
 def test_selecting_is_not_by_substring():
     assert select(["output"], load_rules()) == {rule for rule in load_rules() if rule.startswith("output/")}
-
-
-def hubcheck(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hubcheck", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)

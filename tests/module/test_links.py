@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from hubcheck.engine.module_report import ModuleReport
 from hubcheck.module.limits import LIMITS, ReadLimits
 from hubcheck.module.links import LinkPolicy
 from hubcheck.module.open_module import open_module
+from tests.cli.command import hubcheck as hubcheck_command
 from tests.paths import DATA
 
 INDEX = "variables/variables.index"
@@ -46,8 +46,7 @@ def found(report: ModuleReport) -> list[tuple[str, str]]:
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "hubcheck", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+    return hubcheck_command(*arguments)
 
 
 PLACES = ["saved_model.pb", "tfhub_module.pb", INDEX, SHARD, "assets/labels.txt"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -22,6 +21,7 @@ from hubcheck.probe.pool import Pool, ProbeError, SandboxUnavailable
 from hubcheck.probe.replay import CallRequest, NoSuchCall, describe, replay
 from hubcheck.rulebook.contract import load_contracts
 from hubcheck.sandbox import enforce
+from tests.cli.command import hubcheck as hubcheck_command
 from tests.paths import DATA
 
 CONTRACTS = load_contracts()
@@ -87,9 +87,9 @@ def test_replay_of_an_unknown_call_is_an_error(pool):
 
 
 def test_the_replay_command_shows_repeated_calls_and_saves_evidence(tmp_path):
-    command = [sys.executable, "-m", "hubcheck", "replay", str(DATA / "a_good_feature_vector"), "--variant", "train"]
-    command += ["--signature", "image_feature_vector", "--calls", "repeated", "--save-evidence", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = ["replay", DATA / "a_good_feature_vector", "--variant", "train"]
+    command += ["--signature", "image_feature_vector", "--calls", "repeated", "--save-evidence", tmp_path]
+    done = hubcheck_command(*command)
     assert done.returncode == 0, done.stderr
     assert "repeated 24 times" in done.stdout
     assert len(list(tmp_path.rglob("*.npz"))) == 1
@@ -162,9 +162,9 @@ def test_a_run_with_own_rules_prints_them_for_replay_and_survives_evidence_that_
     (tmp_path / "house").mkdir()
     (tmp_path / "evidence").mkdir()
     (tmp_path / "evidence" / "n_default_differs").touch()
-    command = [sys.executable, "-m", "hubcheck", "validate", str(DATA / "n_default_differs"), "--format", "json"]
+    command = ["validate", DATA / "n_default_differs", "--format", "json"]
     command += ["--rules", "house", "--save-evidence", "evidence", "--device", "cpu"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = hubcheck_command(*command, cwd=tmp_path)
     report = json.loads(done.stdout)
     (notice,) = report["notices"]
     assert (done.returncode, report["exit_code"]) == (2, 2), done.stderr

@@ -6,7 +6,6 @@ import base64
 import io
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from hubcheck.remote.addresses import AddressPolicy, AddressRefused, Zone, zone
 from hubcheck.remote.storage import StorageFolder
 from hubcheck.report.formats import FORMATS
 from hubcheck.util.errors import Unreachable
+from tests.cli.command import hubcheck as hubcheck_command
 from tests.paths import DATA
 from tests.remote.reports import GOOD, check
 from tests.remote.server import Server, begin, serving
@@ -279,5 +279,4 @@ class TestCredentials:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hubcheck", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return hubcheck_command(*arguments)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,14 @@ from hubcheck.config.file import PolicyEntry
 from hubcheck.engine.identity import module_key
 from hubcheck.module.uri import Uri, is_uri, parse_source
 from hubcheck.report.formats import FORMATS
+from tests.cli.command import hubcheck as hubcheck_command
 from tests.paths import DATA
 from tests.remote.reports import BAD, GOOD
 from tests.remote.server import Server
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hubcheck", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return hubcheck_command(*arguments, cwd=folder)
 
 
 def validate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

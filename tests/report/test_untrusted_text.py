@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -23,6 +22,7 @@ from hubcheck.engine.module_report import DeviceRun, ModuleReport, Suppressed, U
 from hubcheck.engine.reports import Summary
 from hubcheck.report.diff import RENDERERS
 from hubcheck.report.formats import FORMATS, render
+from tests.cli.command import forked_hubcheck
 from tests.paths import DATA
 
 ATTACKS = (
@@ -207,5 +207,4 @@ def test_an_unknown_option_with_control_characters_is_printed_safely(tmp_path: P
 
 
 def hubcheck_command(folder: Path, variables: dict, *arguments: str | bytes) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "hubcheck", *arguments]
-    return subprocess.run(command, cwd=folder, env=os.environ | variables, capture_output=True, check=False)
+    return forked_hubcheck([os.fsdecode(word) for word in arguments], folder, os.environ | variables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -98,8 +99,8 @@ def joined(address: str) -> int:
         return len(client.nthreads())
 
 
-def worker(address: str) -> list[str]:
-    return [*DASK, "worker", address, "--nthreads", "2", "--no-dashboard"]
+def worker(address: str, threads: int = 2) -> list[str]:
+    return [*DASK, "worker", address, "--nthreads", str(threads), "--no-dashboard"]
 
 
 @pytest.fixture
@@ -114,12 +115,9 @@ def scheduler(
     return address, first, processes(worker(address))
 
 
-def test_local_workers_report_the_same_as_one_process(hub: list[Path], alone: list[ModuleReport]) -> None:
-    assert comparable(check(hub, LOCAL)) == alone
-    assert workers() == []
-
-
-def test_a_killed_worker_neither_loses_nor_repeats_reports(hub: list[Path], alone: list[ModuleReport]) -> None:
+def test_local_workers_report_the_same_as_one_process_and_a_killed_one_neither_loses_nor_repeats_reports(
+    hub: list[Path], alone: list[ModuleReport]
+) -> None:
     killed = []
 
     def kill(count: int) -> None:
@@ -129,6 +127,7 @@ def test_a_killed_worker_neither_loses_nor_repeats_reports(hub: list[Path], alon
 
     assert comparable(check(hub, LOCAL), kill) == alone
     assert killed
+    assert workers() == []
 
 
 def test_a_module_that_kills_its_process_is_reported_and_the_others_are_checked(hub: list[Path], deadly: Path) -> None:
@@ -244,7 +243,8 @@ def test_a_killed_run_leaves_nothing_on_the_workers(
     hub: list[Path], address: str, processes: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
 ) -> None:
     (tmp_path / "scratch").mkdir()
-    dask = processes(worker(address), TMPDIR=str(tmp_path / "scratch"), DASK_TEMPORARY_DIRECTORY=str(tmp_path / "dask"))
+    folders = {"TMPDIR": str(tmp_path / "scratch"), "DASK_TEMPORARY_DIRECTORY": str(tmp_path / "dask")}
+    dask = processes(worker(address, threads=1), **folders)
     run = [sys.executable, "-m", "hubcheck", "validate", "--no-cache", "--cluster", address, str(hub[0].parent)]
     process = processes(run)
     until(lambda: below(dask.pid, "server.py"), "nothing is run")
@@ -289,19 +289,12 @@ def test_a_malformed_address_is_an_error_of_one_sentence(hub: list[Path], addres
         list(check(hub, replace(STATIC, cluster=address)))
 
 
-def command(hub: list[Path], *more: str) -> list[str]:
-    return [sys.executable, "-m", "hubcheck", "validate", "--static", "--cluster", "local", str(hub[0].parent), *more]
-
-
-def test_the_command_has_the_usual_exit_codes(hub: list[Path]) -> None:
-    done = subprocess.run([*command(hub, "--no-cache"), "--jobs", "1"], capture_output=True, text=True, check=False)
-    assert done.returncode == EXIT_FINDINGS, done.stderr
-    assert done.stderr == ""
-    assert "\n40 modules: " in done.stdout
+def command(hub: list[Path]) -> list[str]:
+    return [sys.executable, "-m", "hubcheck", "validate", "--static", "--cluster", "local", str(hub[0].parent)]
 
 
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_an_ended_run_leaves_no_process_and_is_continued_from_the_cache(
+def test_an_ended_run_leaves_no_process_is_continued_from_the_cache_and_has_the_usual_exit_codes(
     hub: list[Path], tmp_path: Path, blow: signal.Signals
 ) -> None:
     (tmp_path / "scratch").mkdir()
@@ -317,26 +310,28 @@ def test_an_ended_run_leaves_no_process_and_is_continued_from_the_cache(
     until(lambda: not [pid for pid in started if Path(f"/proc/{pid}").exists()], f"still there: {started}")
     until(lambda: not list((tmp_path / "scratch").iterdir()), "folders are left")
     finished = len(re.findall(r"^\D.* passed, ", first + rest, re.MULTILINE))
-    again = subprocess.run(command(hub), capture_output=True, text=True, env=environment, check=False)
+    again = subprocess.run([*command(hub), "--jobs", "1"], capture_output=True, text=True, env=environment, check=False)
+    assert (again.returncode, again.stderr) == (EXIT_FINDINGS, "")
     known = int(re.search(r"^40 modules \((\d+) cached\)", again.stdout, re.MULTILINE)[1])  # type: ignore[index]
     assert known >= finished > 0
 
 
-def test_a_script_that_validates_is_not_run_again_by_the_workers(tmp_path: Path) -> None:
+def test_modules_are_run_by_the_workers_which_do_not_run_the_script_that_validates_again(tmp_path: Path) -> None:
     script = tmp_path / "publish.py"
     script.write_text(
-        "import hubcheck\n"
+        "import hubcheck, json\n"
         "print('published')\n"
-        f"report = hubcheck.validate({str(DATA / 'a_good_feature_vector')!r}, static=True, cluster='local', jobs=1)\n"
+        f"modules = [{str(DATA / 'a_good_feature_vector')!r}, {str(DATA / 'e_fixed_batch_1')!r}]\n"
+        "options = {'jobs': 1, 'cluster': 'local', 'select': ['behaviour', 'module/loads']}\n"
+        "report = hubcheck.validate(modules, **options)\n"
         "print(report.exit_code)\n"
+        "print(json.dumps(report.to_dict()['modules']))\n"
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["published", str(EXIT_CONFORMS)], done.stderr
-
-
-def test_modules_are_run_by_the_workers(hub: list[Path]) -> None:
-    options = Options(jobs=1, cluster="local", select=("behaviour", "module/loads"))
-    good, fixed = check([DATA / "a_good_feature_vector", DATA / "e_fixed_batch_1"], options)
-    assert good.verdict == "conforms"
-    assert [(device.name, device.ran) for device in good.devices if device.name == "cpu"] == [("cpu", True)]
-    assert (fixed.path, fixed.count("broken")) == (str(DATA / "e_fixed_batch_1"), 0)
+    published, code, modules = done.stdout.splitlines()
+    assert (published, code) == ("published", str(EXIT_CONFORMS)), done.stderr
+    good, fixed = json.loads(modules)
+    assert good["verdict"] == "conforms"
+    assert {"name": "cpu", "ran": True, "reason": None} in good["devices"]
+    assert fixed["path"] == str(DATA / "e_fixed_batch_1")
+    assert "broken" not in {outcome["status"] for outcome in fixed["outcomes"]}

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.cli.command import forked, start_server
 from tests.paths import DATA
 
 
@@ -28,11 +29,19 @@ def project(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Pytest, without the settings of the run that this test is in."""
+    """Pytest without the settings of the run that this test is in: in a fork, with a PYTHONPATH in a new process."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
     environment |= {"COLUMNS": "200", **variables}
-    command = [sys.executable, "-m", "pytest", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+    if "PYTHONPATH" in variables:
+        command = [sys.executable, "-m", "pytest", *arguments]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+
+    def run_pytest() -> None:
+        sys.path.insert(0, str(folder))
+        sys.exit(pytest.main(list(arguments)))
+
+    done = forked(run_pytest, folder, environment)
+    return subprocess.CompletedProcess([], done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def counts(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
@@ -338,6 +347,7 @@ def test_modules_that_tests_make_are_checked(project):
 
 def test_modules_are_run_once_too(project):
     """With everything: TensorFlow is started once, and runs each module for all of its tests."""
+    start_server()
     done = run(project, "--hubcheck", "exports", "-k", "good or (batch and image-input)")
     assert counts(done)["failed"] == 1, done.stdout
     assert "behaviour/runs" not in done.stdout

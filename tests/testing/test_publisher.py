@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,26 +41,24 @@ def run(folder: Path, *command: object, code: int = 0) -> str:
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of a new environment that has the wheel; TensorFlow is lent from the one of this test."""
     folder = tmp_path_factory.mktemp("publisher")
-    run(folder, sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT)
-    venv.create(folder / "venv", with_pip=True)
+    venv.create(folder / "venv")
     (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
     lent = sysconfig.get_paths()["purelib"]
     # Last in the path, so that the wheel goes before the checkout that this test runs from.
     (site / "lent.pth").write_text(f"import site; site.addsitedir({lent!r})\n", encoding="utf-8")
-    (wheel,) = folder.glob("*.whl")
     programs = folder / "venv" / "bin"
-    run(folder, programs / "python", "-m", "pip", "install", "--quiet", f"{wheel}[tensorflow]")
+    install = ("-m", "pip", "--python", programs / "python", "install", "--quiet", f"{wheel}[tensorflow]")
+    run(folder, sys.executable, *install)
     home = run(folder, programs / "python", "-c", "import hubcheck; print(hubcheck.__file__)")
     assert str(folder) in home
     return programs
 
 
-def test_a_project_from_nothing(programs: Path, tmp_path: Path) -> None:
+def test_a_project_from_nothing(programs: Path, fixture_module: Callable[[str], Path], tmp_path: Path) -> None:
     shutil.copy(ROOT / "examples" / "publish.py", tmp_path / "publish.py")
-    shutil.copy(ROOT / "fixtures" / "image-input" / "batch-size" / "bad.py", tmp_path / "old.py")
     (tmp_path / "exports").mkdir()
     python, hubcheck = programs / "python", programs / "hubcheck"
 
@@ -69,7 +68,7 @@ def test_a_project_from_nothing(programs: Path, tmp_path: Path) -> None:
     assert "failed" not in passed
 
     # A module of before hubcheck: it fails, everywhere in the same words.
-    run(tmp_path, python, "old.py", "exports/old")
+    shutil.copytree(fixture_module("image-input/batch-size/bad"), tmp_path / "exports" / "old")
     words = "so only batches of"
     tests = (python, "-m", "pytest", "-q", "--hubcheck", "exports", "--hubcheck-static")
     assert words in run(tmp_path, *tests, code=1)
