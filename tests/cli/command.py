@@ -7,9 +7,12 @@ probe server. Tests that are about processes, signals, streams or imports start 
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import os
+import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +20,8 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 from hubcheck.cli.main import main
 from hubcheck.probe.dispatch import dispatcher
@@ -88,33 +93,79 @@ def forked(
 
 
 def _child(run: Callable[[], object], cwd: Path | None, environment: Mapping[str, str], out: int, err: int) -> None:
-    code: object = 0
+    code: object = 70
     try:
         inherited = set(KEPT_SERVERS._waiting.values())
         dispatcher._NUMBERS = itertools.count(os.getpid() << 20)  # the server has seen those of this process
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(out, 1)
-        os.dup2(err, 2)
         sys.stdin = os.fdopen(0, closefd=False)
-        sys.__stdout__ = sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-        sys.__stderr__ = sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
         os.chdir(cwd or ".")
         os.environ.clear()
         os.environ.update(environment)
-        try:
-            run()
-        except SystemExit as end:
-            code = end.code
+        code = _redirected(run, out, err)
         for server in set(KEPT_SERVERS._waiting.values()) - inherited:
             server.close()
     except BaseException:
-        code = 70
-        os.write(2, traceback.format_exc().encode())
+        os.write(err, traceback.format_exc().encode())
+    finally:
+        os._exit(code if isinstance(code, int) else 1)
+
+
+def _redirected(run: Callable[[], object], out: int, err: int) -> object:
+    """Call a function with other standard output and error; return the code of SystemExit, or 0."""
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    # As Python does, keep them in a second place: what replaces them would close their descriptors otherwise.
+    sys.__stdout__ = sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.__stderr__ = sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+    try:
+        run()
+    except SystemExit as end:
+        return end.code
     finally:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
-        os._exit(code if isinstance(code, int) else 1)
+    return 0
+
+
+def here(words: list[str], cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run hubcheck, or `python SCRIPT`, in this process, where TensorFlow is imported already; restore what changes."""
+
+    def run() -> None:
+        if words[0] == "python":
+            sys.argv = words[1:]
+            runpy.run_path(words[1], run_name="__main__")
+        else:
+            sys.argv = words
+            main()
+
+    streams = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
+    handler, threshold = signal.getsignal(signal.SIGINT), gc.get_threshold()
+    saved = os.dup(1), os.dup(2)
+    with (
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.chdir(cwd)
+        patch.setattr(sys, "argv", words)
+        for name, value in env.items():
+            patch.setenv(name, value)
+        try:
+            code = _redirected(run, out.fileno(), err.fileno())
+        finally:
+            for number, descriptor in enumerate(saved, 1):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__ = streams
+            signal.signal(signal.SIGINT, handler)
+            gc.set_threshold(*threshold)
+            gc.unfreeze()
+        out.seek(0)
+        err.seek(0)
+        assert isinstance(code, int)
+        return subprocess.CompletedProcess(words, code, out.read().decode(), err.read().decode())
 
 
 def document(*arguments: object) -> dict:

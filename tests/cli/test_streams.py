@@ -173,9 +173,12 @@ def test_ctrl_c_leaves_whole_documents(style, tmp_path):
         shutil.copytree(BATCH_OF_1, tmp_path / "hub" / f"m{number:02}")
     command = [*STATIC.split(), "--no-cache", "--jobs", "1", "--format", style, str(tmp_path / "hub")]
     ended = set()
-    for milliseconds in range(200, 1200, 100):
+    began = time.monotonic()
+    subprocess.run(command, capture_output=True, check=False)
+    whole = time.monotonic() - began
+    for share in (0.3, 0.5, 0.7, 0.8, 0.9):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            time.sleep(milliseconds / 1000)
+            time.sleep(share * whole)
             process.send_signal(signal.SIGINT)
             out, err = process.communicate()
         if process.returncode == -signal.SIGINT:  # before the first line of hubcheck, or after the last

@@ -71,7 +71,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str | None]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tempfile.tempdir", str(scratch))
         patch.setattr("hubcheck.probe.dispatch.server_process._SERVER", Path(attacked_server.__file__))
-        report = hubcheck.validate(list(wanted), probe=ProbeOptions(timeout=60.0, memory=4 << 30), cache=False)
+        report = hubcheck.validate(list(wanted), probe=ProbeOptions(timeout=30.0, memory=4 << 30), cache=False)
         KEPT_SERVERS.close()
     return wanted, report, [path.name for path in scratch.iterdir()], set(children()) - before
 

@@ -133,8 +133,14 @@ def test_a_fix_can_be_copied(browser: Browser, small_page: Path) -> None:
     assert copied == fix != ""
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (400, False), (400, True)])
-@pytest.mark.parametrize("which", ["small_page", "large_page"])
+@pytest.mark.parametrize(
+    ("which", "width", "dark"),
+    [
+        *(("small_page", width, dark) for width in (400, 1280) for dark in (False, True)),
+        ("large_page", 400, False),
+        ("large_page", 1280, True),
+    ],
+)
 def test_the_page_is_accessible(page: Open, width: int, dark: bool, which: str, request: pytest.FixtureRequest) -> None:
     """axe: contrast, roles, names, keyboard; and a phone needs no sideways scrolling, and breaks no word."""
     axe = pytest.importorskip("axe_core_python", reason="axe-core-python is not installed")
