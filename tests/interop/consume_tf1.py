@@ -1,14 +1,15 @@
 """Use a module with hub.Module of the last tensorflow-hub release that has it, on current TensorFlow.
 
-    python consume_tf1.py MODULE IMAGES.npy REEXPORT
+    python consume_tf1.py FOLDER...
 
-prints the results as JSON.
+prints the results by folder as JSON; in each folder there are m/tf1-hub and images.npy, and `again` is written.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -17,7 +18,6 @@ import tests.interop.missing  # noqa: F401 isort: skip
 import tensorflow_hub as hub  # isort: skip
 
 v1 = tf.compat.v1
-PATH, IMAGES, REEXPORT = sys.argv[1], np.load(sys.argv[2]), sys.argv[3]
 
 
 def initialized() -> v1.Session:
@@ -26,14 +26,14 @@ def initialized() -> v1.Session:
     return session
 
 
-def values(path: str) -> dict[str, list]:
+def values(path: str, images: np.ndarray) -> dict[str, list]:
     """Return the outputs of each signature."""
     with tf.Graph().as_default():
         spec = hub.load_module_spec(path)
         module = hub.Module(spec)
         names = sorted(spec.get_signature_names())
-        tensors = {name: module({"images": IMAGES}, signature=name, as_dict=True) for name in names}
-        tensors["call"] = {"default": module(IMAGES)}
+        tensors = {name: module({"images": images}, signature=name, as_dict=True) for name in names}
+        tensors["call"] = {"default": module(images)}
         with initialized() as session:
             results = session.run(tensors)
     return {f"{name} {key}": array.tolist() for name, outputs in results.items() for key, array in outputs.items()}
@@ -44,11 +44,11 @@ def changed(before: list[np.ndarray], after: list[np.ndarray]) -> bool:
     return any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True) if a.dtype.kind == "f")
 
 
-def training() -> dict[str, object]:
+def training(path: str, images: np.ndarray, reexport: str) -> dict[str, object]:
     """Fine-tune the training graph, count its collections, and export it again."""
     with tf.Graph().as_default() as graph:
-        module = hub.Module(PATH, trainable=True, tags={"train"})
-        output = module(IMAGES)
+        module = hub.Module(path, trainable=True, tags={"train"})
+        output = module(images)
         losses = v1.get_collection(v1.GraphKeys.REGULARIZATION_LOSSES)
         updates = v1.get_collection(v1.GraphKeys.UPDATE_OPS)
         trainable = v1.trainable_variables()
@@ -69,7 +69,7 @@ def training() -> dict[str, object]:
                 session.run([step, *updates])
                 losses_by_step.append(float(session.run(loss)))
             after = session.run(moving)
-            module.export(REEXPORT, session)
+            module.export(reexport, session)
         return {
             "trainable": len(trainable),
             "with gradient": len(used),
@@ -82,15 +82,20 @@ def training() -> dict[str, object]:
         }
 
 
-spec = hub.load_module_spec(PATH)
-report = {
-    "size": hub.get_expected_image_size(spec),
-    "channels": hub.get_num_image_channels(spec),
-    "tags": sorted(sorted(tags) for tags in spec.get_tags()),
-    "signatures": sorted(spec.get_signature_names()),
-    "input": [info.dtype.name for info in spec.get_input_info_dict().values()],
-    "values": values(PATH),
-    "training": training(),
-    "reexported": values(REEXPORT),
-}
-print(json.dumps(report))
+def used(folder: Path) -> dict[str, object]:
+    """Use one module."""
+    path, again, images = str(folder / "m" / "tf1-hub"), str(folder / "again"), np.load(folder / "images.npy")
+    spec = hub.load_module_spec(path)
+    return {
+        "size": hub.get_expected_image_size(spec),
+        "channels": hub.get_num_image_channels(spec),
+        "tags": sorted(sorted(tags) for tags in spec.get_tags()),
+        "signatures": sorted(spec.get_signature_names()),
+        "input": [info.dtype.name for info in spec.get_input_info_dict().values()],
+        "values": values(path, images),
+        "training": training(path, images, again),
+        "reexported": values(again, images),
+    }
+
+
+print(json.dumps({folder: used(Path(folder)) for folder in sys.argv[1:]}))

@@ -32,22 +32,37 @@ def of_keras(name: str):
 BUILDERS = {"plain": plain, "keras": lambda: of_keras("keras"), "tf_keras": lambda: of_keras("tf_keras")}
 
 
-@pytest.fixture(scope="module", params=BUILDERS)
-def exported(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("interop")
-    np.save(folder / "images.npy", IMAGES)
-    module, features, logits = BUILDERS[request.param]()
-    module.export(folder / "m", default="image_feature_vector", format=("tf2", "tf1-hub"), probe=False)
-    return folder, features, logits
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """By builder, the folder of its modules, and the features and logits of the images."""
+    made = {}
+    for name, builder in BUILDERS.items():
+        folder = tmp_path_factory.mktemp("interop")
+        np.save(folder / "images.npy", IMAGES)
+        module, features, logits = builder()
+        module.export(folder / "m", default="image_feature_vector", format=("tf2", "tf1-hub"), probe=False)
+        made[name] = str(folder), features, logits
+    return made
+
+
+@pytest.fixture(scope="module")
+def seen_by_hub_module(exported):
+    return run("consume_tf1.py", LAST_WITH_MODULE, *(folder for folder, _, _ in exported.values()))
+
+
+@pytest.fixture(scope="module")
+def seen_by_hub_load(exported):
+    return run("consume_tf2.py", NEWEST, *(folder for folder, _, _ in exported.values()))
 
 
 def assert_close(actual, wanted, rtol=1e-5):
     np.testing.assert_allclose(np.array(actual), wanted, rtol=rtol, atol=1e-6)
 
 
-def test_hub_module_loads_trains_and_exports_a_tf1_module_again(exported):
-    folder, features, logits = exported
-    seen = run("consume_tf1.py", LAST_WITH_MODULE, folder / "m" / "tf1-hub", folder / "images.npy", folder / "again")
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_hub_module_loads_trains_and_exports_a_tf1_module_again(builder, exported, seen_by_hub_module):
+    folder, features, logits = exported[builder]
+    seen = seen_by_hub_module[folder]
     assert (seen["size"], seen["channels"], seen["tags"]) == ([HEIGHT, WIDTH], 3, [[], ["train"]])
     assert seen["signatures"] == ["default", "image_classification", "image_feature_vector"]
     assert_close(seen["values"]["call default"], features)
@@ -61,9 +76,10 @@ def test_hub_module_loads_trains_and_exports_a_tf1_module_again(exported):
     assert not np.allclose(seen["reexported"]["call default"], features), "it was exported after training"
 
 
-def test_hub_load_and_keras_layer_load_and_train_a_tf2_module(exported):
-    folder, features, logits = exported
-    seen = run("consume_tf2.py", NEWEST, folder / "m" / "tf2", folder / "images.npy")
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_hub_load_and_keras_layer_load_and_train_a_tf2_module(builder, exported, seen_by_hub_load):
+    folder, features, logits = exported[builder]
+    seen = seen_by_hub_load[folder]
     for actual in (seen["values"], seen["layer"], seen["signatures"]["serving_default"]):
         assert_close(actual, features)
     assert_close(seen["signatures"]["image_feature_vector"], features)
