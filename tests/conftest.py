@@ -22,12 +22,13 @@ settings.register_profile("suite", deadline=None, derandomize=True, suppress_hea
 settings.load_profile("suite")
 
 LONG = (
-    "probe/test_attacked_runs.py",
+    "author/test_fix_fixtures.py",
     "test_fixtures.py",
     "docs/test_examples.py",
+    "probe/test_attacked_runs.py",
+    "author/test_families.py",
     "run/test_dask_cluster.py",
-    "interop/test_original_library.py",
-    "test_wheel.py",
+    "checks/test_applications.py",
 )
 """Files that take a minute or more. They run first, so that none of them is left to one process at the end."""
 
