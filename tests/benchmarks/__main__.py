@@ -14,13 +14,14 @@ from tests.benchmarks.measure import measure
 from tests.compare import checkout
 from tests.paths import ROOT
 
-PARTS = ("static", "cache", "fleet", "large", "full", "runs", "isolation", "plugin", "browser")
+PARTS = ("static", "cache", "fleet", "large", "full", "runs", "shares", "isolation", "plugin", "browser")
 RESULTS = ROOT / "build" / "bench" / "results.json"
 
 
-def groups(parts: list[str]) -> Iterator[Group]:
+def groups(parts: list[str]) -> Iterator[tuple[str, Group]]:
     for part in parts:
-        yield from importlib.import_module(f"tests.benchmarks.{part}").groups()
+        for group in importlib.import_module(f"tests.benchmarks.{part}").groups():
+            yield part, group
 
 
 def main() -> None:
@@ -31,22 +32,23 @@ def main() -> None:
     parser.add_argument("--runs", type=int, help="how often each command is run, instead of what its group says")
     given = parser.parse_args()
     trees = [ROOT, checkout(given.against)] if given.against else [ROOT]
-    rows: list[table.Row] = []
+    rows: dict[str, list[table.Row]] = {}
     changes: list[comparison.Change] = []
-    for group in groups(given.parts or list(PARTS)):
+    for part, group in groups(given.parts or list(PARTS)):
         if given.runs:
             group = replace(group, runs=given.runs)  # noqa: PLW2901
         print(f"measuring {group.title} ...", flush=True)
         seen = measure(group, trees)
         here = {name: seen[ROOT, name] for name in group.commands}
         new = [row for goal in group.goals if (row := table.row(group, goal, here)) is not None]
-        rows += new
+        rows.setdefault(part, []).extend(new)
+        results = table.document(rows[part])
+        table.write(given.output, part, results)
         print("\n".join(table.lines(row.cells() for row in new)), flush=True)
         if given.against:
             changes += comparison.changes(group, seen, *trees)
-    results = table.document(rows)
-    table.write(given.output, results)
-    print("", *table.lines(row.cells() for row in rows), "", table.summary(results), f"JSON: {given.output}", sep="\n")
+    shown = table.lines(row.cells() for found in rows.values() for row in found)
+    print("", *shown, "", table.summary(results), f"JSON: {given.output}", sep="\n")
     if given.against:
         print(f"\nCompared with {given.against}, run in turn:", *comparison.lines(changes), sep="\n")
 

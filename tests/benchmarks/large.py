@@ -28,11 +28,11 @@ def groups() -> Iterator[Group]:
         folder = Path(name)
         (folder / "hubcheck.toml").write_text(_LIMITS, encoding="utf-8")
         for title, build in SHAPES.items():
-            yield _grows(title, "nodes", {size: _built("large_graphs", build.__name__, folder, size) for size in SIZES})
+            yield _grows(title, "nodes", {size: built("large_graphs", build.__name__, folder, size) for size in SIZES})
         yield _grows(
             "checkpoint index",
             "entries",
-            {size: _built("large_checkpoint", write_index.__name__, folder, size) for size in SIZES},
+            {size: built("large_checkpoint", write_index.__name__, folder, size) for size in SIZES},
         )
         heavy = folder / "heavy"
         _with_weights(module("tiny"), heavy)
@@ -53,7 +53,7 @@ def _grows(title: str, unit: str, paths: dict[int, Path]) -> Group:
     return Group("large", commands, goals, runs=2)
 
 
-def _built(file: str, function: str, folder: Path, size: int) -> Path:
+def built(file: str, function: str, folder: Path, size: int) -> Path:
     """Return the folder of a module that another process has written, so that its memory is not measured."""
     path = folder / f"{function}-{size}"
     subprocess.run([sys.executable, "-c", _BUILD.format(file, function, str(path), size)], check=True, cwd=ROOT)

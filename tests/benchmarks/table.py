@@ -93,7 +93,7 @@ def lines(cells: Iterable[tuple[str, ...]], headings: tuple[str, ...] = HEADINGS
 
 
 def document(rows: Iterable[Row]) -> dict[str, Any]:
-    """Return the results as they are kept: the rows, and where and when they were measured."""
+    """Return the results of a part as they are kept: the rows, and where and when they were measured."""
     return {"created": time.strftime("%Y-%m-%d", time.gmtime()), **_machine(), "rows": [asdict(row) for row in rows]}
 
 
@@ -125,7 +125,15 @@ def _has(distribution: str) -> bool:
     return bool(list(metadata.distributions(name=distribution)))
 
 
-def write(file: Path, results: Mapping[str, Any]) -> None:
-    """Write results as JSON."""
+def write(file: Path, part: str, results: Mapping[str, Any]) -> None:
+    """Write the results of a part as JSON, beside those of the other parts that the file has."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    parts = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    parts[part] = results
+    file.write_text(json.dumps(parts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read(file: Path) -> dict[str, tuple[list[Row], str]]:
+    """Return the rows of each part in a file that `write` wrote, and where and when they were measured."""
+    parts = json.loads(file.read_text(encoding="utf-8"))
+    return {part: ([Row(**row) for row in found["rows"]], summary(found)) for part, found in parts.items()}

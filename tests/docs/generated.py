@@ -8,6 +8,7 @@ import re
 from hubcheck.report.describe import checked_by
 from hubcheck.rulebook.examples import examples
 from hubcheck.rulebook.rules import Rule, load_rules
+from tests.docs import speed
 from tests.docs.tables import PAGE, compatibility_page
 from tests.layers import ORDER
 from tests.paths import ROOT
@@ -77,3 +78,4 @@ def write() -> None:
     TABLE.write_text(rules_page(), encoding="utf-8")
     CONTRIBUTING.write_text(contributing_page(), encoding="utf-8")
     PAGE.write_text(compatibility_page(), encoding="utf-8")
+    speed.PAGE.write_text(speed.speed_page(), encoding="utf-8")

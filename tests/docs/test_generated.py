@@ -8,13 +8,20 @@ import tomllib
 import pytest
 
 from hubcheck.rulebook.rules import load_rules
+from tests.docs import speed
 from tests.docs.generated import CONTRIBUTING, TABLE, contributing_page, rules_page
 from tests.docs.picture import PICTURE, picture, without_times
 from tests.docs.tables import PAGE, compatibility_page
 
 
 @pytest.mark.parametrize(
-    ("file", "page"), [(TABLE, rules_page), (CONTRIBUTING, contributing_page), (PAGE, compatibility_page)]
+    ("file", "page"),
+    [
+        (TABLE, rules_page),
+        (CONTRIBUTING, contributing_page),
+        (PAGE, compatibility_page),
+        (speed.PAGE, speed.speed_page),
+    ],
 )
 def test_a_page_is_what_make_docs_writes(file, page):
     assert file.read_text(encoding="utf-8") == page(), "run `make docs`"
