@@ -37,7 +37,8 @@ constraints:
 	.venvs/constraints/bin/pip install --quiet -e '.[tensorflow,test]' hatchling
 	.venvs/constraints/bin/pip freeze --exclude-editable | sed '1i # Written by `make constraints`.' > $(PINS)
 
-# Speed and memory, each with its goal, and as JSON in build/bench. make bench PARTS="static cache" measures parts.
+# Speed and memory, each with its goal, and as JSON in build/bench. make bench PARTS="static cache" measures parts; with
+# PARTS="--output tests/benchmarks/results.json static" and `make docs`, they become part of docs/reference/speed.md.
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks $(PARTS)
 

@@ -50,7 +50,7 @@ def _grows(title: str, unit: str, paths: dict[int, Path]) -> Group:
     options = "--config", str(paths[SIZES[0]].parent / "hubcheck.toml")
     commands = {small: _once(paths[SIZES[0]], *options), large: _once(paths[SIZES[1]], *options)}
     goals = [Goal(large, "wall", 10), Goal(large, "memory", 1200), Goal(large, "cpu", 1.1, small, factor=10)]
-    return Group("large", commands, goals, runs=2)
+    return Group("large", commands, goals, runs=1, warm_up=False)
 
 
 def built(file: str, function: str, folder: Path, size: int) -> Path:

@@ -49,7 +49,7 @@ class Row:
         """Return the texts of the row."""
         unit = _UNITS.get(self.figure, self.figure)
         sign = "n^" if self.factor else "×" if self.times else ""
-        goal = "" if self.goal is None else f"{'≥' if self.at_least else '≤'} {sign}{self.goal:g}"
+        goal = "" if self.goal is None else f"{'≥' if self.at_least else '≤'} {sign}{number(self.goal)}"
         return (
             f"{self.group}: {self.command}",
             f"{number(self.median)} {unit}",
