@@ -18,7 +18,8 @@ CONSUMERS = ROOT / "tests" / "consumers" / "results.json"
 _TOLERANCE = 1e-3
 _MESSAGE = 200
 _MEANINGS = {
-    "Cannot deserialize computation": "this TensorFlow is older than the JAX that wrote the program",
+    "Cannot deserialize computation": "TensorFlow 2.15 is older than the JAX that wrote the program",
+    "whatever the number of images": "the library's own export returns outputs for one image",
     "Could not infer the attribute type": "tf2onnx cannot convert programs of JAX, the op XlaCallModule",
 }
 """What messages of other libraries mean, by a part of them."""
@@ -60,11 +61,11 @@ def _exporters(results: Mapping[str, Any]) -> Iterator[str]:
     columns = ("difference", "trains", "statistics")
     yield f"| model | own export | lines | tf2: {' | '.join(columns)} | tf1-hub: {' | '.join(columns)} |"
     yield "|---|---|---|---|---|---|---|---|---|"
-    notes: list[str] = []
+    notes = _Notes()
     for name, result in results.items():
         if "reason" in result:
             yield f"| {name} | no module, see below | | | | | | | |"
-            notes.append(f"- {name}: {_cell(result['reason'])}")
+            notes.add(name, result["reason"])
             continue
         failed = ", ".join(f"`{rule}`" for rule in result["failed"]) or "none"
         cells = [f"`{result['how']}`: {failed}", str(result["lines"])]
@@ -72,21 +73,22 @@ def _exporters(results: Mapping[str, Any]) -> Iterator[str]:
             cells += _used(result["formats"][form], name, form, notes)
         yield f"| {name} | {' | '.join(cells)} |"
     yield ""
-    yield from notes
+    yield from notes.lines()
     if missing := [name for name in EXAMPLES if name not in results]:
         yield f"- Not measured yet: {', '.join(missing)}."
     yield ""
     yield f"Versions: {_versions(results.values())}; {_dates(one.get('date') for one in results.values())}."
 
 
-def _used(used: Mapping[str, Any], name: str, form: str, notes: list[str]) -> list[str]:
+def _used(used: Mapping[str, Any], name: str, form: str, notes: _Notes) -> list[str]:
     """The cells of a format; a reason or a warning becomes a note below the table."""
     if "reason" in used:
-        notes.append(f"- {name}, {form}: {_cell(used['reason'])}")
+        notes.add(f"{name}, {form}", used["reason"])
         return ["not written, see below", "", ""]
     # Those of a removed softmax are no news, and how many variables no gradient reaches is a column.
     told = [text for text in dict.fromkeys(used["warnings"]) if not re.search("was removed|cannot be fine-tuned", text)]
-    notes += [f"- {name}, {form}: {_cell(text)}" for text in told]
+    for text in told:
+        notes.add(f"{name}, {form}", text)
     trains = f"{used['reached']} of {used['trainable']}" if used["trainable"] else "no variables"
     if not used["losses"]:
         trains = "losses are not finite"
@@ -102,23 +104,37 @@ def _consumers(results: Mapping[str, Any]) -> Iterator[str]:
     yield f"| consumer | format | {' | '.join(names)} |"
     yield f"|---|---|{'---|' * len(names)}"
     rows: dict[tuple[str, str], dict[str, str]] = {}
-    notes: list[str] = []
+    notes = _Notes()
     for found in results["rows"]:
         consumer = f"{found['consumer']} ({_versions([found])})"
         cells = rows.setdefault((consumer, found["format"]), {})
         cells[found["module"]] = "no, see below" if "reason" in found else _difference(found["difference"])
         if "reason" in found:
-            notes.append(f"- {consumer}, {found['format']}, {found['module']}: {_cell(found['reason'])}")
+            notes.add(f"{found['module']} in {found['consumer']}", found["reason"])
     for (consumer, form), cells in rows.items():
         yield f"| {consumer} | {form} | {' | '.join(cells.get(name, 'not run') for name in names)} |"
     yield ""
-    yield from notes
+    yield from notes.lines()
     measured = {(found["consumer"], found["environment"], found["format"]) for found in results["rows"]}
     if missing := [use for use in USES if use not in measured]:
         listed = "; ".join(f"{kind} on {form}, in the environment `{where}`" for kind, where, form in missing)
         yield f"- Not measured yet: {listed}."
     yield ""
     yield f"Run on {results['date']}."
+
+
+class _Notes:
+    """What is said below a table: each message once, with all that it is about."""
+
+    def __init__(self) -> None:
+        self._about: dict[str, list[str]] = {}
+
+    def add(self, about: str, message: str) -> None:
+        self._about.setdefault(_cell(message), []).append(about)
+
+    def lines(self) -> Iterator[str]:
+        for message, about in self._about.items():
+            yield f"- {'; '.join(about)}: {message}"
 
 
 def _difference(value: float) -> str:
