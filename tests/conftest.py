@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.paths import DATA, ROOT, SHARED
-from tests.publishing import exclusive, published, scripts
+from tests.publishing import exclusive, published_once, scripts
 
 # The checkout's own TensorFlow tells things at import that no test is about.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -89,8 +89,6 @@ def fixture_module(common_tmp: Path) -> Callable[[str], Path]:
     known = {script.id: script for script in scripts()}
 
     def build(name: str) -> Path:
-        folder = common_tmp / "fixtures"
-        with exclusive(folder):
-            return published(known[name], folder)
+        return published_once(known[name], common_tmp / "fixtures")
 
     return build

@@ -86,6 +86,12 @@ def published(script: Script, folder: Path) -> Path:
     return path
 
 
+def published_once(script: Script, folder: Path) -> Path:
+    """Do the same in one test process, while others that need this module wait."""
+    with exclusive(folder.with_name(f"{folder.name}-locks") / script.id):
+        return published(script, folder)
+
+
 def _run(script: Script, path: Path) -> None:
     name = "fixture_" + script.id.replace("/", "_").replace("-", "_")
     spec = importlib.util.spec_from_file_location(name, script.path)

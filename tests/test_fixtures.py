@@ -12,7 +12,7 @@ import pytest
 import hubcheck
 from hubcheck.rulebook.convention import CONVENTIONS
 from hubcheck.rulebook.rules import load_rules
-from tests.publishing import exclusive, published, scripts
+from tests.publishing import exclusive, published_once, scripts
 
 SCRIPTS = {script.id: script for script in scripts()}
 RULES = list(load_rules())
@@ -25,14 +25,14 @@ def results(request: pytest.FixtureRequest, common_tmp: Path) -> Results:
     """The findings of the selected scripts: built and validated once, in one call, by one of the test processes."""
     selected = sorted({item.callspec.params["script"] for item in request.session.items if _uses_results(item)})
     folder = common_tmp / "fixtures"
-    with exclusive(folder):
-        file = folder / "results.json"
+    with exclusive(folder.with_name("results")):
+        file = folder.with_name("results") / "results.json"
         if not file.exists():
             results: dict[str, dict[str, list[str]]] = {}
             modules: dict[str, str] = {}
             for name in selected:
                 try:
-                    modules[name] = str(published(SCRIPTS[name], folder))
+                    modules[name] = str(published_once(SCRIPTS[name], folder))
                 except Exception:
                     results[name] = {"broken": [traceback.format_exc()]}
             for convention in CONVENTIONS:

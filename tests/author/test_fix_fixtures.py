@@ -13,7 +13,7 @@ import hubcheck
 from hubcheck import author
 from hubcheck.rulebook.convention import DEFAULT_CONVENTION
 from tests.paths import DATA
-from tests.publishing import exclusive, published, scripts
+from tests.publishing import published_once, scripts
 
 pytestmark = pytest.mark.slow
 
@@ -59,8 +59,7 @@ def fixed(module: Path, folder: Path) -> Iterator[str]:
 @pytest.mark.parametrize("name", [*SCRIPTS, *CASES])
 def test_what_is_marked_is_fixed_and_the_rest_is_told(name: str, common_tmp: Path, tmp_path: Path) -> None:
     folder = common_tmp / "fixtures"
-    with exclusive(folder):
-        module = CASES[name] if name in CASES else published(SCRIPTS[name], folder)
+    module = CASES[name] if name in CASES else published_once(SCRIPTS[name], folder)
     if not (module.is_dir() or module.is_file()):
         pytest.skip("the fixture is no module in a file or folder")
     (tmp_path / "m").mkdir()
