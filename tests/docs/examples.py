@@ -116,7 +116,7 @@ class Session:
                 assert line in output, f"line {block.line}: {command}: no line {line!r} (here) in\n{told}"
 
     def _shell(self, command: str) -> subprocess.CompletedProcess[str]:
-        words = shlex.split(command, comments=True)
+        words = shlex.split(command.replace("\\\n", " "), comments=True)
         if not _FOR_THE_SHELL.search(command):
             if words[:2] in (["hubcheck", "adapt"], ["hubcheck", "fix"]) or re.match(r"python \S+\.py\b", command):
                 return here(words, self.folder, COLUMNS="80")
