@@ -19,6 +19,7 @@ from hubcheck.templates.create import installed_origin
 from hubcheck.util.errors import UserError
 from tests.author.networks import keras_model
 from tests.author.test_saved_models import several_inputs, v1_model
+from tests.cli.command import here
 
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 ORIGIN = "git+https://example.com/hubcheck.git@v1"
@@ -38,7 +39,8 @@ def called(*arguments: object) -> int:
 def test_a_keras_file_is_adapted(tmp_path):
     keras_model(keras, softmax=True).save(tmp_path / "old.keras")
     options = ("--features", "pool", "--logits", "probabilities", "--default", "image_classification", "--pixels=-1,1")
-    done = hubcheck_command("adapt", tmp_path / "old.keras", tmp_path / "m", *options, "--package", "--static")
+    words = ["hubcheck", "adapt", str(tmp_path / "old.keras"), str(tmp_path / "m"), *options, "--package", "--static"]
+    done = here(words, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "softmax of the layer 'probabilities' was removed" in done.stdout
     assert f"wrote {tmp_path / 'm'}" in done.stdout and f"wrote {tmp_path / 'm.tar.gz'}" in done.stdout
