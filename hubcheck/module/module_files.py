@@ -103,8 +103,8 @@ class ModuleFiles:
     def _is_plain(self, name: str) -> bool:
         """Return whether a name leads to where it says: neither the file nor a folder on the way is a link."""
         parts = name.split("/")
-        if "\0" in name or "\\" in name or not {"", ".", ".."}.isdisjoint(parts):
-            return False
+        if os.sep != "/" or "\0" in name or not {"", ".", ".."}.isdisjoint(parts):
+            return False  # Windows has more kinds of links
         folders = ("/".join(parts[:length]) for length in range(1, len(parts) + 1))
         return not any(os.path.islink(f"{self._real}/{folder}") for folder in folders)  # noqa: PTH114
 
