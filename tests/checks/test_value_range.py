@@ -74,6 +74,9 @@ def normalised(x: tf.Tensor) -> tf.Tensor:
         "one mean, repeated": (lambda x: x - tf.tile([117.0], [3]), "[-117, -116]"),
         "one mean, broadcast": (lambda x: x - tf.broadcast_to(117.0, [12, 10, 3]), "[-117, -116]"),
         "ones times a mean": (lambda x: x - tf.ones_like(tf.constant(CAFFE)) * 117.0, "[-117, -116]"),
+        "a mean for each pixel": (lambda x: x - tf.fill(tf.shape(x), 117.0), "[-117, -116]"),
+        "ones for each pixel, times a mean": (lambda x: x - tf.ones_like(x) * 117.0, "[-117, -116]"),
+        "means for each pixel": (lambda x: x - tf.broadcast_to(CAFFE, tf.shape(x)), "[-114.8, -113.8]"),
         "a power of two": (lambda x: x / (tf.pow(2.0, 8.0) - 1.0), "[0, 0.003922]"),
         "pooled": (
             lambda x: tf.nn.max_pool2d(tf.nn.avg_pool2d(x / 255.0, 2, 1, "SAME"), 2, 1, "SAME"),
@@ -103,6 +106,8 @@ def test_preprocessing_for_0_to_255_is_found(preprocess: Callable[[tf.Tensor], t
         "a random contrast": lambda x: tf.image.random_contrast(x, 0.5, 1.5),
         "clipped": lambda x: tf.clip_by_value(x, 0.0, 1.0),
         "inverted": lambda x: 1.0 - x,
+        "inverted, one for each pixel": lambda x: tf.ones_like(x) - x,
+        "to -1..1, a half for each pixel": lambda x: (x - tf.fill(tf.shape(x), 0.5)) * 2.0,
         "divided where it is not": lambda x: tf.cond(tf.reduce_max(x) > 1.5, lambda: x / 255.0, lambda: x),
         "to bytes and back": lambda x: tf.cast(tf.cast(x * 255.0, tf.uint8), tf.float32) / 255.0,
         "to bytes and back by TensorFlow": lambda x: tf.image.convert_image_dtype(

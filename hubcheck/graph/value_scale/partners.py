@@ -95,6 +95,10 @@ class Partners:
         if stored is not None:
             return (stored if isinstance(stored, Constant) else frame.op(node)), []
         op, sources = self._graph.fold_step(value)
+        if op in _LIKE:
+            return Constant((), (_LIKE[op],)), []
+        if op in _SPREAD and len(sources) > 1:
+            return "same", sources[_SPREAD[op] :][:1]
         if len(sources) != 2 or op not in _SHIFTS | {"Mul"}:
             return op, sources
         # The learned gain and shift of a batch normalisation do not depend on the range of pixels: they are left out.
@@ -141,6 +145,9 @@ class Partners:
         return False
 
 
+_LIKE = {"OnesLike": 1, "ZerosLike": 0}
+_SPREAD = {"Fill": 1, "BroadcastTo": 0, "Tile": 0}
+"""Ops that repeat what one input holds, and which: as a partner of pixels, it is the same before."""
 _SHIFTS = ew.ADDS | {"Sub"}
 _MAX_NORMALISATION = 30
 """Nodes that compute the scale and the offset of a batch normalisation."""
