@@ -21,9 +21,11 @@ def main() -> None:
     print("Publishing demo/bad with fixtures/image-input/batch-size/bad.py ...", flush=True)
     run(ROOT / "fixtures" / "image-input" / "batch-size" / "bad.py", FOLDER / "bad")
     for name in ("good", "bad"):
-        print(f"\n$ hubcheck validate {FOLDER / name}", flush=True)
+        print(f"\n$ .venv/bin/hubcheck validate {FOLDER / name}", flush=True)
         subprocess.run([sys.executable, "-m", "hubcheck", "validate", str(FOLDER / name)], check=False)
-    print("To read about a rule, run `.venv/bin/hubcheck explain image-input/batch-size`.")
+    print("\nhubcheck is installed in .venv here, so the commands that it names start with .venv/bin/:")
+    print("$ .venv/bin/hubcheck fix demo/bad")
+    print("$ .venv/bin/hubcheck explain image-input/batch-size")
 
 
 def run(script: Path, target: Path) -> None:

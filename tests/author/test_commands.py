@@ -14,7 +14,9 @@ import keras
 import pytest
 
 import hubcheck
+from hubcheck.cli import adapt
 from hubcheck.cli.group import cli
+from hubcheck.cli.option_names import in_option_names
 from hubcheck.templates.create import installed_origin
 from hubcheck.util.errors import UserError
 from tests.author.networks import keras_model
@@ -42,7 +44,7 @@ def test_a_keras_file_is_adapted(tmp_path):
     words = ["hubcheck", "adapt", str(tmp_path / "old.keras"), str(tmp_path / "m"), *options, "--package", "--static"]
     done = here(words, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "softmax of the layer 'probabilities' was removed" in done.stdout
+    assert "\nThe softmax of the layer 'probabilities' was removed" in f"\n{done.stdout}"  # a note, not a warning
     assert f"wrote {tmp_path / 'm'}" in done.stdout and f"wrote {tmp_path / 'm.tar.gz'}" in done.stdout
     assert hubcheck.validate(tmp_path / "m", static=True).exit_code == 0
 
@@ -228,3 +230,8 @@ def test_the_origin_of_an_installation_is_used_if_it_is_a_url(monkeypatch, recor
     distribution = SimpleNamespace(read_text=lambda name: recorded and json.dumps(recorded))
     monkeypatch.setattr("importlib.metadata.distribution", lambda name: distribution)
     assert installed_origin() == origin
+
+
+def test_tuples_of_numbers_in_messages_are_values_of_options():
+    text = "pass pixels=(0, 255); image_size=(height, width) is fixed"
+    assert in_option_names(text, adapt.command) == "pass --pixels 0,255; --image-size H,W is fixed"
