@@ -58,7 +58,7 @@ sweep: $(READY)
 	SWEEP=1 $(BIN)/pytest tests/author/test_families.py tests/author/test_large_weights.py
 
 # What becomes of models of other libraries, and what other libraries make of modules: the tables of the page
-# docs/reference/compatibility.md, after `make docs`. An hour, and 12 GB in .venvs. A part: make exporters ONLY=keras-hub.
+# docs/reference/compatibility.md, after `make docs`. An hour and a half, 13 GB in .venvs. A part: make exporters ONLY=keras-hub.
 # A run of make exporters that was stopped goes on where it stopped when it is started again.
 exporters: $(READY)
 	$(BIN)/python -m tests.exporters $(ONLY)
