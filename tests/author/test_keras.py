@@ -367,3 +367,15 @@ def test_a_network_in_half_precision_gives_float32_and_trains(keras, tmp_path):
         assert loss.dtype == tf.float32 and {v.dtype for v in loaded.trainable_variables} == {tf.float32}
         assert None not in tape.gradient(loss, loaded.trainable_variables)
         np.testing.assert_allclose(hub.Module(folder)(images), model(images, training=False), rtol=2e-2, atol=2e-3)
+
+
+def test_convolutions_with_a_group_for_each_channel_train_in_tf1_hub_format(tmp_path):
+    """TensorFlow's own CPU kernels, without oneDNN, have no gradients for groups."""
+    keras = pytest.importorskip("keras")
+    images = keras.Input((HEIGHT, WIDTH, 3))
+    x = keras.layers.Conv2D(6, 3)(images)
+    x = keras.layers.Conv2D(12, 3, groups=6, strides=2, padding="same")(x)
+    model = keras.Model(images, keras.layers.GlobalAveragePooling2D(name="pool")(x))
+    module = author.from_keras(model, architecture="Net", features="pool", pixels=(0, 1))
+    written = export(module, tmp_path / "m", format="tf1-hub", default="image_feature_vector", probe=True).path
+    np.testing.assert_allclose(hub.Module(written)(IMAGES), model(IMAGES), rtol=1e-4, atol=1e-6)

@@ -17,6 +17,7 @@ from hubcheck.author.definition import LABELS
 from hubcheck.author.errors import AuthorError, AuthorWarning
 from hubcheck.author.flat_graph import FlatGraph, all_nodes, flatten, import_nodes
 from hubcheck.author.writers.captures import captured_variables, regularizers, unique_names
+from hubcheck.author.writers.depthwise import write_depthwise
 from hubcheck.author.writers.gradient_reach import end_lost_gradients, lost_gradients_note
 from hubcheck.author.writers.tracing import TracedModule
 from hubcheck.module.proto import message_class
@@ -88,6 +89,7 @@ def _meta_graph(
             labels = tf.constant(_ASSET, name="labels")
             graph.add_to_collection(_KEYS.ASSET_FILEPATHS, labels)
         meta = tf.compat.v1.train.export_meta_graph(strip_default_attrs=True)
+    write_depthwise(meta, graph)
     _declare(meta, variables)
     for name, outputs in (*results.items(), (_DEFAULT_SIGNATURE, results[module.default])):
         signature = meta.signature_def[name]
