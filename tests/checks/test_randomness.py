@@ -308,4 +308,5 @@ def test_what_need_not_be_repeated_has_neither_randomness_nor_state(name: str) -
     graph_def = graph_of(lambda: tf.identity(build(images(shape=(None, HEIGHT, WIDTH, 3))), name="output"))
     context = Context(module_of(variant_of(graph_def, {"default": "output:0"})), CONTRACTS)
     analysis = context.analysis(context.module.variants[0])
-    assert [may_vary(analysis.graph, entry.outputs.values()) for entry in analysis.entries] == [name in VARYING]
+    (entry,) = analysis.entries
+    assert may_vary(analysis.graph, entry.outputs.values(), entry.images) == (name in VARYING)

@@ -309,7 +309,7 @@ def test_an_ended_run_leaves_no_process_is_continued_from_the_cache_and_has_the_
     assert process.returncode in ((EXIT_INTERRUPTED, EXIT_FINDINGS) if blow == signal.SIGINT else (-blow,))
     until(lambda: not [pid for pid in started if Path(f"/proc/{pid}").exists()], f"still there: {started}")
     until(lambda: not list((tmp_path / "scratch").iterdir()), "folders are left")
-    finished = len(re.findall(r"^\D.* passed, ", first + rest, re.MULTILINE))
+    finished = len(re.findall(r"^\S \S+  \d+ passed, ", first + rest, re.MULTILINE))
     again = subprocess.run([*command(hub), "--jobs", "1"], capture_output=True, text=True, env=environment, check=False)
     assert (again.returncode, again.stderr) == (EXIT_FINDINGS, "")
     known = int(re.search(r"^40 modules \((\d+) cached\)", again.stdout, re.MULTILINE)[1])  # type: ignore[index]
