@@ -102,6 +102,8 @@ def _child(run: Callable[[], object], cwd: Path | None, environment: Mapping[str
         os.chdir(cwd or ".")
         os.environ.clear()
         os.environ.update(environment)
+        for name in [name for name, module in sys.modules.items() if "/pytest-of-" in repr(module)]:
+            del sys.modules[name]  # rules of other tests, whose packages may have the same name
         code = _redirected(run, out, err)
         for server in set(KEPT_SERVERS._waiting.values()) - inherited:
             server.close()

@@ -184,17 +184,20 @@ def test_junit_xml_has_a_case_for_each_rule(project):
 
 @pytest.mark.parametrize("distribution", ["load", "loadfile"])
 def test_workers_of_xdist_share_what_was_seen(project, distribution):
-    """Reading is counted by a rule of the project's own, which leaves a line each time that it is asked."""
+    """Reading is counted by a rule of the project's own, which leaves a line each time that it is asked.
+
+    Its module has a name of its own: runs are forks of this process, which may have imported another `house`.
+    """
     rules = project / "rules" / "house"
     rules.mkdir(parents=True)
     (rules / "counted.toml").write_text(
-        'id = "house/counted"\ntitle = "Asked once"\nlevel = "note"\ncheck = "house.counting:counted"\nmessage = "m"\n'
+        'id = "house/counted"\ntitle = "Asked once"\nlevel = "note"\ncheck = "counts.counting:counted"\nmessage = "m"\n'
         'why = "w"\nfix = "f"\nsource = { section = "s", requirement = "r" }\n',
         encoding="utf-8",
     )
-    (project / "house").mkdir()
-    (project / "house" / "__init__.py").touch()
-    (project / "house" / "counting.py").write_text(
+    (project / "counts").mkdir()
+    (project / "counts" / "__init__.py").touch()
+    (project / "counts" / "counting.py").write_text(
         "def counted(context):\n"
         f"    with open({str(project / 'asked')!r}, 'a') as file:\n"
         "        file.write(f'{context.module.path.name}\\n')\n"
