@@ -24,10 +24,9 @@ def consumer_roots(module: Module, variant: Variant, answering: Collection[str])
 
 def _roots(module: Module, variant: Variant, answering: Collection[str]) -> Iterator[Root]:
     for key, signature in variant.signatures.items():
-        given = tuple(component for tensor in signature.inputs.values() for component in tensor.components)
         for tensor in signature.outputs.values():
             for component in tensor.components:
-                yield Root(f'signature "{key}"', node=component, answers=key in answering, given=given)
+                yield Root(f'signature "{key}"', node=component, answers=key in answering)
     updates = set(training_updates(module, variant))
     for name in _CONSUMER_COLLECTIONS:
         for node in _collection(variant, name):

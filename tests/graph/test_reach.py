@@ -34,20 +34,6 @@ def test_control_inputs_are_followed_and_the_rest_of_the_main_graph_is_not():
     assert found(reach(two_reads, Root("r", node="output:0")), "ReadFile") == ["before"]
 
 
-def test_what_would_compute_a_given_tensor_is_not_reached_through_it():
-    def build() -> None:
-        source = tf.io.read_file("a", name="source")
-        given = tf.identity(source, name="given")
-        tf.identity(given, name="output")
-        with tf.control_dependencies([given]):
-            tf.zeros([], name="after")
-
-    fed = Root("fed", node="output:0", given=("given:0",))
-    assert found(reach(build, fed), "ReadFile") == []
-    assert found(reach(build, Root("fed", node="after:0", given=("given:0",))), "ReadFile") == ["source"]
-    assert found(reach(build, fed, Root("whole", node="output:0")), "ReadFile") == ["source"]
-
-
 def test_a_missing_root_reaches_nothing():
     assert found(reach(two_reads, Root("r", node="nowhere:0"), Root("s", function="none")), "ReadFile") == []
 

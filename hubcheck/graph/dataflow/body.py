@@ -205,7 +205,7 @@ class Body:
             for reference in references:
                 port = ports.get(reference)
                 if port is None:
-                    if reference[0:1] == "^":
+                    if reference[:1] == "^":
                         controls.setdefault(len(inputs), []).append(self.port(reference[1:])[0])
                         continue
                     port = ports[reference] = self.port(reference)

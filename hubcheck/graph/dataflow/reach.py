@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from hubcheck.graph.dataflow.body import Body, Port
+from hubcheck.graph.dataflow.body import Body
 from hubcheck.graph.dataflow.view import Call, GraphView
 from hubcheck.util.record import record
 
@@ -23,7 +23,6 @@ class Root:
 
     `feeds`: the loader runs it, and feeds the paths of the checkpoint and of the assets.
     `answers`: its results are what the convention is about, or it is run together with them in training.
-    `given`: the tensors of the main graph that its caller feeds. What computes them otherwise does not run.
     """
 
     label: str
@@ -31,7 +30,6 @@ class Root:
     function: str | None = None
     feeds: bool = False
     answers: bool = False
-    given: tuple[str, ...] = ()
 
 
 class Site(NamedTuple):
@@ -59,12 +57,11 @@ class Reach:
         self.sites: defaultdict[str, list[Site]] = defaultdict(list)
         self._roots = roots
         self._first: dict[str | None, array[int]] = {None: array("i", [-1]) * len(view.main)}
-        self._seen: dict[frozenset[Port], bytearray] = {}
         self._replacements, self._groups = _replacements(view.library.values())
         for number, root in enumerate(roots):
             functions = [root.function] if root.function is not None else []
             if root.node is not None:
-                functions += self._walk(root.node, number, self.view.computed(root.given))
+                functions += self._walk(root.node, number)
             self._enter(functions, number)
 
     def nodes(self, wanted: Collection[str] | None = None) -> Iterator[tuple[Body, int]]:
@@ -90,23 +87,20 @@ class Reach:
         first = self._first[None][index]
         return first >= 0 and self._roots[first].feeds
 
-    def _walk(self, name: str, number: int, given: frozenset[Port]) -> list[str]:
-        """Mark what a node of the main graph needs beside what is given, and return the functions that it calls."""
+    def _walk(self, name: str, number: int) -> list[str]:
+        """Mark what a node of the main graph needs, and return the functions that it calls."""
         main, first = self.view.main, self._first[None]
-        seen = self._seen.setdefault(given, bytearray(len(first)))
         start = main.find(name.removeprefix("^").partition(":")[0])
         functions: list[str] = []
         waiting = [] if start is None else [start]
         while waiting:
             index = waiting.pop()
-            if seen[index]:
+            if first[index] >= 0:
                 continue
-            seen[index] = 1
-            if first[index] < 0:
-                first[index] = number
+            first[index] = number
             if self.view.is_call(main.ops[index]):
                 functions += self._calls(main, index)
-            waiting += [node for node in main.needs(index, given) if not seen[node]]
+            waiting += [node for node in main.needs(index) if first[node] < 0]
         return functions
 
     def _enter(self, functions: list[str], number: int) -> None:

@@ -104,11 +104,6 @@ class GraphView:
         """Return the port of a tensor of the main graph ("images:0"), None if there is no such node."""
         return self.main.port(name) if self.main.find(name.partition(":")[0]) is not None else None
 
-    def computed(self, names: Iterable[str]) -> frozenset[Port]:
-        """Return the ports of those of these tensors of the main graph whose nodes have inputs."""
-        ports = filter(None, map(self.tensor, names))
-        return frozenset(port for port in ports if self.main.needs(port[0]))
-
     def calls(self, body: Body, index: int) -> Sequence[Call]:
         """Return the functions that a node runs, whether or not the library has them."""
         op = body.ops[index]
