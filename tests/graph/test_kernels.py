@@ -21,6 +21,10 @@ def test_a_convolution_has_kernels_on_both_devices():
     assert kernels.kernel_for("Conv2D", "GPU", asked(T="float32")) is not None
 
 
+def test_a_name_with_a_tab_is_that_of_no_op():
+    assert kernels.kernels("Conv2D") != kernels.kernels("Conv2D\tCPU") == ()
+
+
 def test_the_dtype_decides():
     assert kernels.kernel_for("Conv2D", "GPU", asked(T="complex64")) is None
     assert kernels.kernel_for("ResizeBilinear", "GPU", asked(T="float32")) is not None

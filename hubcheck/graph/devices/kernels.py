@@ -67,7 +67,7 @@ def kernel_for(op: str, device: Device, values: Values) -> Kernel | None:
 def _rows(op: str) -> Iterator[str]:
     """Yield the rows of an op. A graph has a few dozen of the thousand ops: finding them is faster than parsing all."""
     table, start = _table(), f"\n{op}\t"
-    position = table.find(start)
+    position = table.find(start) if op.isprintable() else -1  # a tab in a name would match the middle of a row
     while position >= 0:
         end = table.index("\n", position + 1)
         yield table[position + len(start) : end]
