@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 from hubcheck.util.errors import UserError, without_tensorflow
-from hubcheck.util.garbage import uncollected
+from hubcheck.util.walk import gc_paused
 
 
 def import_tensorflow(command: str) -> None:
@@ -26,7 +26,7 @@ def import_tensorflow(command: str) -> None:
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
         try:
-            with uncollected():
+            with gc_paused():
                 import tensorflow as tf
 
             tf.config.list_physical_devices()

@@ -32,8 +32,6 @@ Variable VariableV2 While
 """
 _READS_ONLY = frozenset(_READERS.split())
 """Ops that TensorFlow calls stateful, but that change no state. Of other ones that is not known."""
-
-
 _OPTIMIZATIONS = """
 arithmetic_optimization auto_mixed_precision constant_folding debug_stripper dependency_optimization
 function_optimization implementation_selector layout_optimizer loop_optimization pin_to_host_optimization remapping

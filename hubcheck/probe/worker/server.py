@@ -27,8 +27,8 @@ from hubcheck.probe.worker.supervisor import Supervisor
 from hubcheck.sandbox.enforce import try_layers
 from hubcheck.sandbox.processes import PR_SET_CHILD_SUBREAPER, kill_children, prctl
 from hubcheck.util.folders import remove_folder
-from hubcheck.util.garbage import uncollected
 from hubcheck.util.locks import remove_all_abandoned
+from hubcheck.util.walk import gc_paused
 
 
 def main(arguments: list[str], work: Work | None = None) -> None:
@@ -46,10 +46,8 @@ def main(arguments: list[str], work: Work | None = None) -> None:
     try_layers()
     kill_children(set())  # what the trial of a layer leaves
     if work is None:
-        # Keras imports it where it is installed, which takes a fifth of TensorFlow's import.
-        sys.modules["matplotlib"] = None  # type: ignore[assignment]
         try:
-            with _exiting_with(channel, scratch), _imported_later("keras.src.optimizers"), uncollected():
+            with _exiting_with(channel, scratch), _imported_later("keras.src.optimizers"), gc_paused():
                 import tensorflow  # noqa: F401
         except BaseException as error:
             control.send(channel, {"event": "fatal", "reason": f"TensorFlow cannot be imported: {error}"[:2000]})
