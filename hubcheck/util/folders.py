@@ -68,6 +68,20 @@ def ensure_writable(folder: Path, what: str, option: str) -> None:
         raise UserError(f"{folder}: {reason}; name another folder with {option}") from None
 
 
+def temporary_folder() -> Path:
+    """Return the folder for temporary files: what TMPDIR names, full or not.
+
+    `tempfile.gettempdir` takes a folder only after it has written a file there, so while another process fills the
+    disk, this one would write to `/tmp`.
+    """
+    import tempfile  # slow to import
+
+    named = os.environ.get("TMPDIR")
+    if named and tempfile.tempdir is None and Path(named).is_dir() and os.access(named, os.W_OK | os.X_OK):
+        return Path(named).absolute()
+    return Path(tempfile.gettempdir())
+
+
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()

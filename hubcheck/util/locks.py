@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from hubcheck.util.folders import remove_folder
+from hubcheck.util.folders import remove_folder, temporary_folder
 
 UNPACKED, SNAPSHOT = "hubcheck-unpacked-", "hubcheck-module-"
 """How the names of private folders begin: of what archives hold, and of copies of modules."""
@@ -52,7 +52,7 @@ def private_folder(
     It is made in `parent`, by default the folder for temporary files. Folders with the same parent and prefix whose
     processes are gone are removed first; `rescue` is called with each of them before.
     """
-    parent = parent or _temporary()
+    parent = parent or temporary_folder()
     remove_abandoned(parent, prefix, rescue)
     folder, lock = _locked_folder(parent, prefix)
     try:
@@ -78,13 +78,7 @@ def remove_abandoned(parent: Path, prefix: str, rescue: Callable[[Path], object]
 def remove_all_abandoned(parent: Path | None = None) -> None:
     """Remove what killed processes have left of archives and modules, by default in the folder for temporary files."""
     for prefix in (UNPACKED, SNAPSHOT):
-        remove_abandoned(parent or _temporary(), prefix)
-
-
-def _temporary() -> Path:
-    import tempfile  # slow to import
-
-    return Path(tempfile.gettempdir())
+        remove_abandoned(parent or temporary_folder(), prefix)
 
 
 def _locked_folder(parent: Path, prefix: str) -> tuple[Path, IO[str]]:

@@ -7,7 +7,6 @@ so that a server is kept for pools with the same sandbox only.
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 import weakref
 from collections.abc import Hashable
@@ -15,6 +14,7 @@ from collections.abc import Hashable
 from hubcheck.probe.dispatch.environment import environment
 from hubcheck.probe.dispatch.server_process import ServerProcess, server_command
 from hubcheck.sandbox.policy import Mode
+from hubcheck.util.folders import temporary_folder
 from hubcheck.util.resources import import_path
 
 
@@ -68,7 +68,7 @@ class KeptServers:
 
 
 def _key(device: str, sandbox: Mode | None) -> Hashable:
-    return (sandbox, *server_command(), import_path(), tempfile.gettempdir(), *sorted(environment(device).items()))
+    return (sandbox, *server_command(), import_path(), str(temporary_folder()), *sorted(environment(device).items()))
 
 
 KEPT_SERVERS = KeptServers()

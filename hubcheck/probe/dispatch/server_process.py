@@ -17,7 +17,7 @@ from hubcheck.probe.dispatch.endings import signal_name
 from hubcheck.probe.dispatch.environment import environment
 from hubcheck.probe.dispatch.failures import one_line
 from hubcheck.probe.wire import control
-from hubcheck.util.folders import remove_folder
+from hubcheck.util.folders import remove_folder, temporary_folder
 from hubcheck.util.resources import import_path
 
 _SHUTDOWN_SECONDS = 10.0
@@ -48,7 +48,7 @@ class ServerProcess:
     def __init__(self, device: str, command: Sequence[str] | None = None, *, key: Hashable = None) -> None:
         self.device, self.key = device, key
         self.ready = False
-        self.scratch = Path(tempfile.mkdtemp(prefix="hubcheck-"))
+        self.scratch = Path(tempfile.mkdtemp(prefix="hubcheck-", dir=temporary_folder()))
         self._log = self.scratch / "server.log"
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         arguments = [*(command or server_command()), str(theirs.fileno()), str(self.scratch), import_path()]
