@@ -23,6 +23,7 @@ CONTRACTS = load_contracts()
 MEANS, DEVIATIONS = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 MEAN_IMAGE = np.full([48, 48, 3], 117.0, np.float32) + np.linspace(-1, 1, 48, dtype=np.float32)[:, None, None]
 CAFFE = [103.939, 116.779, 123.68]
+DIAGONAL = np.eye(3, dtype=np.float32)
 
 
 def found(preprocess: Callable[[tf.Tensor], tf.Tensor], *, v1_control_flow: bool = False) -> list[str]:
@@ -48,6 +49,11 @@ def in_channels(x: tf.Tensor) -> tf.Tensor:
 def normalised(x: tf.Tensor) -> tf.Tensor:
     scale = tf1.get_variable("scale", [3], use_resource=True)
     return x * scale
+
+
+def depthwise(x: tf.Tensor, factors: float | list[float], *, size: int = 1) -> tf.Tensor:
+    kernel = np.broadcast_to(np.array(factors, np.float32).reshape(1, 1, -1, 1), [size, size, 3, 1])
+    return tf.nn.depthwise_conv2d(x, kernel, [1, 1, 1, 1], "SAME")
 
 
 @pytest.mark.parametrize(
@@ -84,6 +90,12 @@ def normalised(x: tf.Tensor) -> tf.Tensor:
         ),
         "cut to bytes": (lambda x: tf.cast(tf.cast(x, tf.uint8), tf.float32) / 255.0, "[0, 1]"),
         "for each image": (lambda x: tf.map_fn(lambda image: image / 255.0, x), "[0, 0.003922]"),
+        "by a depthwise kernel": (lambda x: depthwise(x, 1 / 255), "[0, 0.003922]"),
+        "by a kernel": (lambda x: tf.nn.conv2d(x, DIAGONAL[None, None] / 255.0, 1, "SAME"), "[0, 0.003922]"),
+        "by a matrix": (lambda x: tf.einsum("bhwc,cd->bhwd", x, DIAGONAL / 255.0) - 0.5, "[-0.5, -0.4961]"),
+        "where not zero": (lambda x: tf.math.xdivy(x, 255.0), "[0, 0.003922]"),
+        "quantised": (lambda x: tf.quantization.fake_quant_with_min_max_args(x, 0, 255), "[0, 1]"),
+        "quantised by tensors": (lambda x: tf.quantization.fake_quant_with_min_max_vars(x, -128, 127), "[0, 1]"),
     }.values(),
 )
 def test_preprocessing_for_0_to_255_is_found(preprocess: Callable[[tf.Tensor], tf.Tensor], arrives: str) -> None:
@@ -106,6 +118,13 @@ def test_preprocessing_for_0_to_255_is_found(preprocess: Callable[[tf.Tensor], t
         "a random contrast": lambda x: tf.image.random_contrast(x, 0.5, 1.5),
         "clipped": lambda x: tf.clip_by_value(x, 0.0, 1.0),
         "inverted": lambda x: 1.0 - x,
+        "to 0..255 and back by a kernel": lambda x: depthwise(x * 255.0, 1 / 255),
+        "a constant depthwise layer": lambda x: depthwise(x, 0.001, size=3),
+        "a constant layer": lambda x: tf.nn.conv2d(x, np.full([1, 1, 3, 3], 0.001, np.float32), 1, "SAME"),
+        "constant weights of both signs": lambda x: depthwise(x, [0.001, -0.001, 0.002]),
+        "quantised to 256 values": lambda x: tf.quantization.fake_quant_with_min_max_args(x, 0, 1),
+        "quantised as 0..255": lambda x: tf.quantization.fake_quant_with_min_max_args(x * 255.0, 0, 255),
+        "quantised to 4 values": lambda x: tf.quantization.fake_quant_with_min_max_args(x, 0, 1, num_bits=2),
         "inverted, one for each pixel": lambda x: tf.ones_like(x) - x,
         "to -1..1, a half for each pixel": lambda x: (x - tf.fill(tf.shape(x), 0.5)) * 2.0,
         "divided where it is not": lambda x: tf.cond(tf.reduce_max(x) > 1.5, lambda: x / 255.0, lambda: x),

@@ -9,11 +9,12 @@ from typing import NamedTuple
 from hubcheck.graph.dataflow.constants import Constant
 from hubcheck.graph.dataflow.control_flow_v1 import MERGES, SWITCHES
 from hubcheck.graph.dataflow.dependence import Dependence
-from hubcheck.graph.dataflow.folding import INTEGERS
 from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.op_tables import elementwise as ew
-from hubcheck.graph.value_scale.partners import Partners
+from hubcheck.graph.value_scale.constant_kernels import channel_factors
+from hubcheck.graph.value_scale.partners import Partner, Partners
+from hubcheck.graph.value_scale.rounding import rounding_step
 from hubcheck.util.record import record
 
 _LAYERS = frozenset(
@@ -32,7 +33,8 @@ _KEEPS = frozenset(
 _MAX_OUTPUTS = 4096
 """Outputs of a node that are looked at: a file can say that a Split has billions."""
 _MIN_LEVELS = 2
-"""Fewer integers than this cannot tell pixels apart."""
+"""Fewer whole numbers than this cannot tell pixels apart."""
+_ALMOST_ONE = 0.99
 _EPSILON = 1e-4
 """What a batch normalisation adds to the variance if it does not say so."""
 
@@ -43,7 +45,7 @@ _Affine = tuple[float, float]
 class Arrival(NamedTuple):
     """A layer at which pixel p in [0, 1] arrives as `scale * p + offset` (averages over the channels).
 
-    `truncates` says that the node is not a layer, but a cast to so few integers that little is left of an image,
+    `truncates` says that the node is not a layer, but rounds to so few values that little is left of an image,
     `normalised` that it is a batch normalisation, which pixels leave in this range.
     """
 
@@ -88,7 +90,7 @@ def arrivals(
             layer = _layer(pixels, (frame, consumer), affine)
             if layer is not None:
                 yield layer
-            elif _is_integer_cast(frame, consumer) and abs(known[value][0]) < _MIN_LEVELS:
+            elif _truncates(partners, frame, consumer, known[value]):
                 yield Arrival(frame, consumer, *known[value], truncates=True)
             else:
                 reached(_through(pixels, (frame, consumer), value, known))
@@ -112,8 +114,11 @@ def _layer(pixels: _Pixels, place: tuple[CallFrame, int], affine: _Affine) -> Ar
         training = frame.body.attribute(node, "is_training")
         if not op.startswith("Fused") or (training is not None and not training.b):
             return _normalised(pixels.partners, place, affine)
+    if op in _LAYERS:
+        scales = any(_scaled(op, affine, pixels.partners.of(source)) is not None for source in inputs[:2])
+        return None if scales else Arrival(frame, node, *affine)
     if op not in ew.PRODUCTS | ew.QUOTIENTS | ew.SUMS:
-        return Arrival(frame, node, *affine) if op in _LAYERS else None
+        return None
     for source in inputs:
         if pixels.dependence.images(source):
             continue
@@ -149,9 +154,10 @@ def _normalised(partners: Partners, place: tuple[CallFrame, int], affine: _Affin
     return Arrival(frame, node, average, sum(offsets) / len(offsets), normalised=True)
 
 
-def _is_integer_cast(frame: CallFrame, node: int) -> bool:
-    target = frame.body.attribute(node, "DstT") if frame.op(node) == "Cast" else None
-    return target is not None and target.type in INTEGERS
+def _truncates(partners: Partners, frame: CallFrame, node: int, affine: _Affine) -> bool:
+    """Return whether a node rounds to whole numbers, or to fewer values, and of them only few are reached."""
+    step = rounding_step(partners, frame, node)
+    return step is not None and step > _ALMOST_ONE and abs(affine[0]) < _MIN_LEVELS * step
 
 
 def _through(
@@ -184,7 +190,11 @@ def _through(
             yield from _outputs(frame, node, mean)
     elif len(inputs) == 2 and inputs[0] != inputs[1]:
         partner = inputs[1] if inputs[0] == value else inputs[0]
-        affine = _combined(op, known[value], pixels.partners.of(partner).constant, inputs[0] == value)
+        found = pixels.partners.of(partner)
+        if op in _LAYERS:
+            affine = _scaled(op, known[value], found)
+        else:
+            affine = _combined(op, known[value], found.constant, inputs[0] == value)
         if affine is not None:
             yield from _outputs(frame, node, affine)
 
@@ -200,6 +210,13 @@ def _depends_on_pixels(pixels: _Pixels, frame: CallFrame, node: int) -> bool:
     return predicate is not None and pixels.dependence.images(predicate) and pixels.graph.constant(predicate) is None
 
 
+def _scaled(op: str, affine: _Affine, kernel: Partner) -> _Affine | None:
+    """Return what a layer with a constant kernel makes of pixels if it only scales their channels."""
+    if kernel.constant is None or kernel.learned:
+        return None
+    return _combined("Mul", affine, channel_factors(op, kernel.constant), first=True)
+
+
 def _combined(op: str, affine: _Affine, partner: Constant | None, first: bool) -> _Affine | None:
     if partner is None or not partner.values:
         return None
@@ -207,7 +224,7 @@ def _combined(op: str, affine: _Affine, partner: Constant | None, first: bool) -
     mean = sum(partner.values) / len(partner.values)
     if op == "Mul":
         return scale * mean, offset * mean
-    if op in ("Div", "RealDiv", "DivNoNan") and first and all(partner.values):
+    if op in ("Div", "RealDiv", "DivNoNan", "Xdivy") and first and all(partner.values):
         mean = sum(1 / size for size in partner.values) / len(partner.values)
         return scale * mean, offset * mean
     if op in ew.ADDS | {"AddN", "BiasAdd"}:
