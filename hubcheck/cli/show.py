@@ -116,15 +116,14 @@ def _size(module: Module) -> str:
 
 
 def _weights(module: Module) -> str:
-    from hubcheck.util.text import plural
+    from hubcheck.util.text import byte_size, plural
 
     if module.checkpoint is None:
         return ""
     entries = module.checkpoint.weights
     size, count = sum(entry.size for entry in entries), sum(entry.elements for entry in entries)
     tensors, shards = plural(len(entries), "tensor"), plural(module.checkpoint.shards, "shard")
-    amount = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} KB"
-    return f"{count:,} numbers in {tensors}, {amount}, in {shards}"
+    return f"{count:,} numbers in {tensors}, {byte_size(size)}, in {shards}"
 
 
 def _callable(module: Module) -> str:

@@ -15,6 +15,7 @@ from hubcheck.module.limits import read_file
 from hubcheck.module.tensors import Shape, Tensor
 from hubcheck.module.types import Module, Signature, Trace, Variant
 from hubcheck.rulebook.contract import SignatureContract, expected_image_size
+from hubcheck.util.text import byte_size
 
 _MAX_ASSET_BYTES = 64 << 20
 
@@ -172,11 +173,11 @@ def _weights(old: Module, new: Module) -> Iterator[Change]:
         else:
             yield Change("note", "trainable variables", "their number changed", str(before), str(after or 0))
     sizes = [
-        sum(entry.size for entry in module.checkpoint.entries.values()) if module.checkpoint is not None else 0
+        sum(entry.size for entry in module.checkpoint.weights) if module.checkpoint is not None else 0
         for module in (old, new)
     ]
     if sizes[0] != sizes[1]:
-        yield Change("note", "weights", "their size changed", *(f"{size / 1e6:,.2f} MB" for size in sizes))
+        yield Change("note", "weights", "their size changed", *map(byte_size, sizes))
 
 
 def _trainable_variables(module: Module) -> int | None:

@@ -38,6 +38,13 @@ def conjunction(names: Sequence[str]) -> str:
     return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else "".join(names)
 
 
+def byte_size(count: int) -> str:
+    """Return a number of bytes in a unit that fits it: "6,536 bytes" below 10,000, then KB, then MB."""
+    if count < 10_000:
+        return f"{count:,} byte{'s' * (count != 1)}"
+    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:,.1f} KB"
+
+
 def plural(count: int, noun: str) -> str:
     """Return "1 module", "2 modules"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
