@@ -59,7 +59,7 @@ def documentation(context: Context, *, signature: str) -> Iterator[CheckItem]:
         return
     documents = context.module.documents
     where = where_of(classification)
-    found = ", ".join(documents) or "no labels asset, no MODULE.md, no README.md"
+    names = ", ".join(documents)
     wanted = {
         "the activation": (_ACTIVATION, _FIX_ACTIVATION),
         "the definition of the classes": (_CLASSES, _FIX_CLASSES),
@@ -67,11 +67,12 @@ def documentation(context: Context, *, signature: str) -> Iterator[CheckItem]:
     texts = documents.values()
     missing = [name for name, (pattern, _) in wanted.items() if not any(re.search(pattern, text) for text in texts)]
     if len(missing) == 1:
-        message = f"the documentation lacks {missing[0]}: {found}"
+        message = f"the documentation lacks {missing[0]}: {names}"
         yield Fault(
-            where, found, missing[0], message=message, fix=wanted[missing[0]][1].format(document=next(iter(documents)))
+            where, names, missing[0], message=message, fix=wanted[missing[0]][1].format(document=next(iter(documents)))
         )
     elif missing:
+        found = f"neither is in {names}" if names else "no labels asset, no MODULE.md, no README.md"
         yield Fault(where, found, " and ".join(missing))
 
 

@@ -83,7 +83,7 @@ def _fault(
         found=f"{node.op} with a random mask" + (f", rate {drops:g}" if drops is not None else ""),
         wanted="no dropout on outputs",
         details={"layer": layer, "rate": "unknown" if drops is None else f"{drops:g}"},
-        message="{layer} applies a random mask to the output" if drops is None else None,
+        message='a random mask is applied to the output by "{layer}"' if drops is None else None,
         level=level,
         group=(node.name, node.op),
     )

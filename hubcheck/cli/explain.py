@@ -67,7 +67,7 @@ def _print_rule(rule: Rule, *, full: bool) -> None:
         # The first one is the plain form of the fault.
         bad, good = pairs[0]
         _print_example(bad, bad.diff_to(good) if good is not None else None)
-        echo(click.style(f"\nall {len(scripts)} examples: hubcheck explain {rule.id} --full", dim=True))
+        echo(click.style(f"\n{len(scripts)} examples: hubcheck explain {rule.id} --full", dim=True))
 
 
 def _print_examples(goods: Iterable[Example], pairs: Sequence[tuple[Example, Example | None]]) -> None:
@@ -84,8 +84,11 @@ def _print_examples(goods: Iterable[Example], pairs: Sequence[tuple[Example, Exa
 
 def _print_example(example: Example, diff: Sequence[str] | None = None) -> None:
     """Print the script, or its difference from the good one."""
-    title = click.style(f"{example.name}: {example.title}", fg="green" if example.good else "red", bold=True)
-    echo(f"\n{title}")
+    from hubcheck.report.text_lines import wrapped
+
+    echo()
+    for line in wrapped(f"{example.name}: {example.title}", terminal_width()):
+        echo(click.style(line, fg="green" if example.good else "red", bold=True))
     if diff is None:
         echo(_highlighted(example.code) if sys.stdout.isatty() else example.code.rstrip())
     for line in diff or ():

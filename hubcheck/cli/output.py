@@ -160,7 +160,12 @@ def _printers(
         from hubcheck.report.text_lines import TextStyle
 
         how = TextStyle(
-            terminal_width(), printing.verbose, printing.quiet, printing.statistics, total > 1 and not printing.verbose
+            width=terminal_width(),
+            verbose=printing.verbose,
+            quiet=printing.quiet,
+            statistics=printing.statistics,
+            wraps=sys.stdout.isatty(),
+            folded=total > 1 and not printing.verbose,
         )
         text = TextReport(importlib.import_module(f"hubcheck.report.{style}").module_lines, how)
         print_lines = bar.print_above if bar is not None and bar.on_stdout else click.echo

@@ -59,4 +59,5 @@ def _lines(rules: Collection[Rule], width: int) -> Iterator[str]:
             yield f"  {rule.id:{ids}}  {level}{checked}  {first}"
             yield from (" " * len(head) + line for line in rest)
         yield ""
-    yield click.style(f"{len(rules)} rules; `hubcheck explain RULE` explains one", dim=True)
+    checked = ", checked by the files of a module, by a run, or both" if wide else ""
+    yield click.style(f"{len(rules)} rules{checked}; `hubcheck explain RULE` explains one", dim=True)

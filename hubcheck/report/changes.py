@@ -19,7 +19,7 @@ def history_rows(report: Report) -> list[tuple[str, str]]:
     new, fixed, failing = (sum(c.findings for c in rows) for rows in (history.new, history.fixed, history.failing))
     if history.previous is None:
         return [("history", f"first run of these modules: {plural(new, 'finding')}")]
-    oldest = f", since {_date(history.failing[0].since)}" if history.failing else ""
+    oldest = f", the oldest since {_date(history.failing[0].since)}" if history.failing else ""
     rows = [("history", f"since {_date(history.previous)}: {new} new, {fixed} fixed, {failing} still failing{oldest}")]
     rows += [("new", _listed(history.new))] if history.new else []
     rows += [("fixed", _listed(history.fixed, age=True))] if history.fixed else []

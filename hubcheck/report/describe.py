@@ -27,7 +27,10 @@ FORMAT_NAMES: dict[Format | None, str] = {
 }
 VERDICTS: tuple[Verdict, ...] = ("conforms", "violates", "incomplete")
 _DISPLAY_NAMES = {"conforms": "passed", "violates": "failed", "broken": "crashed"}
-_COUNTED = ("passed", "failed", "with warnings", "with notes", "skipped", "ignored", "crashed")
+_COUNTED = (
+    *("passed", "failed", "with warnings", "with notes", "skipped"),
+    *("ignored", "expected", "known", "not selected", "crashed"),
+)
 _MAX_COMMAND = 400
 """Characters of a command line: a shell may have put thousands of paths into it."""
 _OF_ONE_RULE = r"^(decided by the files alone: |only a run shows [^;]*; )"
@@ -124,7 +127,12 @@ def sandbox_lines(module: ModuleReport) -> list[tuple[str, str]]:
     """Return (word, text) of what confined the module when it was run, and of what did not; nothing if it was not."""
     if module.protections is None:
         return []
-    lines = [("sandbox", ", ".join(module.protections) or "none")]
+    by_layer: dict[str, list[str]] = {"": []}
+    for protection in module.protections:  # "files (Landlock)"
+        what, _, layer = protection.partition(" (")
+        by_layer.setdefault(layer.removesuffix(")"), []).append(what)
+    texts = [(layer and f"{layer}: ") + ", ".join(names) for layer, names in by_layer.items() if names]
+    lines = [("sandbox", "; ".join(texts) or "none")]
     return lines + [("sandbox lacks", "; ".join(module.missing_protections))] * bool(module.missing_protections)
 
 
@@ -213,7 +221,11 @@ def counts(module: ModuleReport, outcomes: Iterable[Outcome] | None = None) -> s
 
 
 def status_text(module: ModuleReport, outcome: Outcome) -> str:
-    """Return what people read for what became of a rule; "with warnings" if its findings do not make it fail."""
+    """Return what people read for what became of a rule: "with warnings" if its findings do not make it fail, and why
+    it does not count if it is ignored.
+    """
+    if outcome.status == "ignored":
+        return next((SUPPRESSIONS[s.kind] for s in module.suppressed if s.finding.rule == outcome.rule), "not selected")
     if outcome.status == "failed" and not any(finding.rule == outcome.rule for finding in module.failures):
         levels = [finding.level for finding in module.findings if finding.rule == outcome.rule]
         if levels:

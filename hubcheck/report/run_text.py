@@ -12,7 +12,7 @@ from hubcheck.engine.reports import EXIT_FINDINGS, Report, RuleCount, Summary
 from hubcheck.report import describe
 from hubcheck.report.changes import history_rows
 from hubcheck.report.remarks import Remarks
-from hubcheck.report.text_lines import LEVEL_COLOURS, TextStyle, labelled, plain
+from hubcheck.report.text_lines import LEVEL_COLOURS, TextStyle, labelled, plain, wrapped
 from hubcheck.rulebook.levels import LEVELS
 from hubcheck.util.text import plural, printable, printable_lines
 
@@ -58,7 +58,7 @@ class TextReport:
     def last_lines(self, report: Report, written: Iterable[str] = ()) -> Iterator[str]:
         """Yield the last lines, styled for a terminal; `written` are the files with reports."""
         if self._style.quiet and not self._style.statistics:
-            yield from map(_warning, describe.run_problems(report))
+            yield from self._warnings(describe.run_problems(report))
             return
         blocks = (
             [
@@ -68,9 +68,9 @@ class TextReport:
                 )
                 for line in self._row(*row)
             ],
-            [_warning(notice) for notice in describe.run_notices(report)],
+            list(self._warnings(describe.run_notices(report))),
             *self._tables(report.summary),
-            [_totals(report)] if report.summary.modules > 1 else [],
+            self._totals(report) if report.summary.modules > 1 else [],
         )
         for block in filter(None, blocks):
             yield from block if self._spaced else ["", *block]
@@ -81,6 +81,21 @@ class TextReport:
 
     def _row(self, label: str, text: str) -> Iterator[str]:
         return labelled(label.ljust(10), text, indent=0, width=self._style.width)
+
+    def _warnings(self, notices: Iterable[str]) -> Iterator[str]:
+        lines = (line for notice in notices for line in printable_lines(notice).split("\n"))
+        yield from (click.style(part, fg="yellow", bold=True) for line in lines for part in self._wrapped(line))
+
+    def _wrapped(self, text: str) -> list[str]:
+        return wrapped(text, self._style.width) if self._style.wraps else [text]
+
+    def _totals(self, report: Report) -> list[str]:
+        """Return the counts of a run, with the verdicts in colour."""
+        text = "\n".join(self._wrapped(describe.totals(report)))
+        for verdict, colour in _COLOURS.items():
+            words = f"{report.summary.verdicts[verdict]} {describe.display_name(verdict)}"
+            text = re.sub(rf"(?<=[:,]\s){words}\b", click.style(words, fg=colour, bold=True), text)
+        return text.split("\n")
 
     def _tables(self, summary: Summary) -> Iterator[list[str]]:
         """Yield the table of failed rules, and that of the worst modules."""
@@ -108,7 +123,7 @@ class TextReport:
             yield "written", ", ".join(names)
         if self._fixes and not self._style.statistics:
             command, count = next(iter(self._fixes)), plural(sum(self._fixes.values()), "finding")
-            more = f", and likewise {plural(len(self._fixes) - 1, 'more module')}" if len(self._fixes) > 1 else ""
+            more = f" (and {plural(len(self._fixes) - 1, 'more module')} alike)" if len(self._fixes) > 1 else ""
             yield "fixable", f"{count}: {command}{more}"
         if report.exit_code == EXIT_FINDINGS:
             worst = min(summary.rules, key=lambda row: LEVELS.index(row.level))
@@ -117,18 +132,5 @@ class TextReport:
             yield "next", "--verbose shows the warnings and notes of modules that passed"
 
 
-def _warning(notice: str) -> str:
-    return click.style(printable_lines(notice), fg="yellow", bold=True)
-
-
 def _rule_row(row: RuleCount) -> str:
     return f"{row.modules:9} {row.findings:9}  {click.style(row.level, fg=LEVEL_COLOURS[row.level])} {row.rule}"
-
-
-def _totals(report: Report) -> str:
-    """Return the counts of a run, with the verdicts in colour."""
-    text = describe.totals(report)
-    for verdict, colour in _COLOURS.items():
-        words = f"{report.summary.verdicts[verdict]} {describe.display_name(verdict)}"
-        text = re.sub(rf"(?<=[:,] ){words}\b", click.style(words, fg=colour, bold=True), text)
-    return text

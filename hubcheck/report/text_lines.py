@@ -30,6 +30,7 @@ class TextStyle:
         verbose: skipped and suppressed rules, devices and the sandbox are shown for each module.
         quiet: only what fails is shown.
         statistics: the findings are counted by rule; the modules are not shown.
+        wraps: notices and counts are wrapped, too; else each is one line, which a program can search for.
         folded: warnings and notes of modules that conform are not shown, so that each of these is one line.
     """
 
@@ -37,6 +38,7 @@ class TextStyle:
     verbose: bool = False
     quiet: bool = False
     statistics: bool = False
+    wraps: bool = False
     folded: bool = False
 
 
@@ -59,7 +61,7 @@ def labelled(label: str, text: str, *, indent: int, width: int = WIDTH, colour: 
     lines = [
         line
         for part in printable_lines(text, styled="\x1b" in text).split("\n")
-        for line in ([part] if "\x1b" in part else _wrapped(part, max(width - len(margin), 20)) or [""])
+        for line in ([part] if "\x1b" in part else wrapped(part, max(width - len(margin), 20)) or [""])
     ]
     if colour is not None:
         lines = [click.style(line, fg=colour) if line else line for line in lines]
@@ -78,8 +80,8 @@ def finding_lines(finding: Finding, width: int = WIDTH) -> Iterator[str]:
         yield f"{head}   {click.style(where, dim=True)}"
     else:
         yield head
-        yield from (f"    {click.style(line, dim=True)}" for line in _wrapped(where, width - 4))
-    yield from (f"    {line}" for line in _wrapped(printable_lines(finding.message), width - 4))
+        yield from (f"    {click.style(line, dim=True)}" for line in wrapped(where, width - 4))
+    yield from (f"    {line}" for line in wrapped(printable_lines(finding.message), width - 4))
     marked = dict(zip(("found", "wanted"), differences(finding.found, finding.wanted), strict=True))
     for label, text in describe.finding_rows(finding):
         if label == "fixable":
@@ -117,9 +119,10 @@ def _marked(parts: list[str], marks: list[bool], colour: str) -> str:
     )
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def wrapped(text: str, width: int) -> list[str]:
+    """Return the lines of a text, broken at blanks only: what is longer than a line can be copied in one piece."""
     if 0 < len(text) <= width and text.isprintable() and text == text.strip():
         return [text]
     import textwrap  # slow to import
 
-    return textwrap.wrap(text, width, break_on_hyphens=False)
+    return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)

@@ -125,8 +125,9 @@ def select(patterns: Iterable[str], rules: Mapping[str, Rule]) -> set[str]:
             import difflib
 
             names = sorted({*rules, *(rule.group for rule in rules.values())})
-            near = difflib.get_close_matches(pattern, names, n=3)
-            hint = f"; nearest: {', '.join(near)}" if near else "; `hubcheck rules` lists all of them"
+            close = difflib.get_close_matches(pattern, {*names, *(name.partition("/")[2] for name in names)}, n=3)
+            near = dict.fromkeys(name for part in close for name in names if name == part or name.endswith("/" + part))
+            hint = f"; nearest: {', '.join(list(near)[:3])}" if near else "; `hubcheck rules` lists all of them"
             raise UnknownRule(f"no rule or group is called {pattern!r}{hint}")
         chosen.update(found)
     return chosen

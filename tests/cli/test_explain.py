@@ -22,8 +22,9 @@ def explained(*arguments: str) -> Result:
 def test_every_rule_is_explained_with_all_its_examples(rule: str) -> None:
     done = explained(rule, "--full")
     assert done.exit_code == 0, done.output
+    flat = " ".join(done.output.split())
     for example in examples(rule):
-        assert f"{example.name}: {example.title}" in done.output
+        assert f"{example.name}: {example.title}" in flat
         if example.good:
             assert example.code.rstrip() in done.output
     for label in ("why", "fix", "spec"):
@@ -67,9 +68,10 @@ def test_the_short_explanation_is_why_fix_and_one_example(rule: str) -> None:
     text = explained(rule).output
     for label in ("why", "fix", "spec"):
         assert f"\n  {label} " in text
-    titles = [example for example in examples(rule) if f"{example.name}: {example.title}" in text]
+    flat = " ".join(text.split())
+    titles = [example for example in examples(rule) if f"{example.name}: {example.title}" in flat]
     assert len(titles) == 1 and not titles[0].good
-    assert text.splitlines()[-1] == f"all {len(examples(rule))} examples: hubcheck explain {rule} --full"
+    assert text.splitlines()[-1] == f"{len(examples(rule))} examples: hubcheck explain {rule} --full"
 
 
 def test_a_part_of_a_name_shows_the_only_rule_that_has_it_and_lists_several() -> None:

@@ -80,7 +80,10 @@ def test_the_second_night_tells_what_is_new_fixed_and_still_failing(nights):
         "fixed": [{**old, "path": "../hub/mended", "rule": NAME_RULE, "runs": 1}],
         "failing": [{**old, "path": "../hub/late", "rule": BATCH_RULE, "runs": 2}],
     }
-    assert "history since 2026-01-02 01:00 UTC: 1 new, 1 fixed, 1 still failing, since 2026-01-02 01:00 UTC" in second
+    assert (
+        "history since 2026-01-02 01:00 UTC: 1 new, 1 fixed, 1 still failing, the oldest since 2026-01-02 01:00 UTC"
+        in second
+    )
     assert f"new error {NAME_RULE} in ../hub/fresh fixed error {NAME_RULE} in ../hub/mended since 2026-01-02" in second
     assert f"failing error {BATCH_RULE} in ../hub/late since 2026-01-02 01:00 UTC, 2 runs" in second
     assert "2 findings suppressed" in second

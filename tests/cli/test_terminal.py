@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import pytest
 
-from hubcheck.report.text_lines import differences
+from hubcheck import validate
+from hubcheck.report.run_text import TextReport
+from hubcheck.report.text import module_lines
+from hubcheck.report.text_lines import TextStyle, differences, wrapped
 from tests.cli.command import BATCH_OF_1, GOOD, hubcheck
 from tests.cli.test_output import in_a_terminal
 from tests.paths import DATA
@@ -57,6 +61,21 @@ def test_quiet_shows_only_what_fails(hub):
     assert hubcheck("validate", "--static", "--quiet", GOOD).stdout == ""
 
 
+def test_rules_that_are_not_selected_are_not_called_ignored():
+    text = hubcheck("validate", "--static", "--select", "image-input", GOOD).stdout
+    assert re.search(r"  9 passed, 0 skipped, \d\d not selected  ", text)
+
+
+def test_lines_are_broken_between_words_and_never_in_a_path():
+    path = "exports/" + "a" * 60
+    assert wrapped(f"no module at {path}; remove it", 40) == ["no module at", f"{path};", "remove it"]
+    report = validate(GOOD, static=True, config=None)
+    report = replace(report, notices=(f"no module at {path}; remove it",))
+    for wraps, number in ((True, 3), (False, 1)):
+        lines = TextReport(module_lines, TextStyle(width=40, wraps=wraps)).last_lines(report)
+        assert sum("no module" in line or path in line or "remove it" in line for line in lines) == number
+
+
 def test_verbose_shows_warnings_and_skipped_rules_of_each_module(hub):
     text = hubcheck("validate", "--static", "--verbose", hub / "good0", hub / "warned").stdout
     assert "warning output/key-prefix" in text
@@ -100,6 +119,7 @@ def test_the_end_of_a_run_names_what_is_new_suppressed_and_cached_and_what_was_w
     text = hubcheck(*arguments, **environment).stdout
     assert "12 modules: 11 passed, 1 failed; 1 error, 1 warning" in text
     assert "suppressed 1 finding: 1 known" in text
+    assert re.search(r"bad0  \d+ passed, \d+ skipped, 1 known  ", text)
     assert "baseline   known.json: 3 new findings, 1 known" in text
     assert f"written    {report}" in text.replace("\n           ", "")
     assert text.splitlines()[-1] == "next       hubcheck explain image-input/batch-size"

@@ -93,7 +93,7 @@ def test_the_page_tells_what_is_new_fixed_and_still_failing(detailed: hubcheck.R
         failing=(Change(dropout, "output/no-dropout", "error", 1, "2026-11-02T01:00:00Z", 2),),
     )
     text = render(replace(detailed, history=history), "html").replace("<wbr>", "")
-    assert "since 2026-11-03 01:00 UTC: 1 new, 2 fixed, 1 still failing, since 2026-11-02 01:00 UTC" in text
+    assert "since 2026-11-03 01:00 UTC: 1 new, 2 fixed, 1 still failing, the oldest since 2026-11-02 01:00 UTC" in text
     rows = re.findall(r'<h3>(.*?)</h3>\s*<span class="">(.*?)</span>\s*<span class="rules', text)
     shown = {key: re.sub("<.*?>", "", row) for key, row in rows}
     assert shown["modules/batch"] == "1 error, new"

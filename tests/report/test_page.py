@@ -116,7 +116,7 @@ def test_packed_details_are_those_of_the_module(page: Open, large_page: Path, de
         report.locator("details.module:not([hidden]) > summary").click()
         finding = report.locator(".module:not([hidden]) .finding").first
         finding.wait_for()
-        assert "dropout applies dropout to the output" in finding.inner_text()
+        assert 'dropout is applied to the output by "dropout"' in finding.inner_text()
         image = report.locator(".module:not([hidden]) img").first
         assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
 
