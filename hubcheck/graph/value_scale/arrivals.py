@@ -13,7 +13,7 @@ from hubcheck.graph.dataflow.frame import CallFrame, Value
 from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.op_tables import elementwise as ew
 from hubcheck.graph.value_scale.constant_kernels import channel_factors
-from hubcheck.graph.value_scale.partners import Partner, Partners
+from hubcheck.graph.value_scale.partners import Partners
 from hubcheck.graph.value_scale.rounding import rounding_step
 from hubcheck.util.record import record
 
@@ -115,7 +115,7 @@ def _layer(pixels: _Pixels, place: tuple[CallFrame, int], affine: _Affine) -> Ar
         if not op.startswith("Fused") or (training is not None and not training.b):
             return _normalised(pixels.partners, place, affine)
     if op in _LAYERS:
-        scales = any(_scaled(op, affine, pixels.partners.of(source)) is not None for source in inputs[:2])
+        scales = any(_scaled(op, affine, pixels.graph.constant(source)) is not None for source in inputs[:2])
         return None if scales else Arrival(frame, node, *affine)
     if op not in ew.PRODUCTS | ew.QUOTIENTS | ew.SUMS:
         return None
@@ -190,11 +190,10 @@ def _through(
             yield from _outputs(frame, node, mean)
     elif len(inputs) == 2 and inputs[0] != inputs[1]:
         partner = inputs[1] if inputs[0] == value else inputs[0]
-        found = pixels.partners.of(partner)
         if op in _LAYERS:
-            affine = _scaled(op, known[value], found)
+            affine = _scaled(op, known[value], pixels.graph.constant(partner))
         else:
-            affine = _combined(op, known[value], found.constant, inputs[0] == value)
+            affine = _combined(op, known[value], pixels.partners.of(partner).constant, inputs[0] == value)
         if affine is not None:
             yield from _outputs(frame, node, affine)
 
@@ -210,11 +209,9 @@ def _depends_on_pixels(pixels: _Pixels, frame: CallFrame, node: int) -> bool:
     return predicate is not None and pixels.dependence.images(predicate) and pixels.graph.constant(predicate) is None
 
 
-def _scaled(op: str, affine: _Affine, kernel: Partner) -> _Affine | None:
+def _scaled(op: str, affine: _Affine, kernel: Constant | None) -> _Affine | None:
     """Return what a layer with a constant kernel makes of pixels if it only scales their channels."""
-    if kernel.constant is None or kernel.learned:
-        return None
-    return _combined("Mul", affine, channel_factors(op, kernel.constant), first=True)
+    return _combined("Mul", affine, channel_factors(op, kernel), first=True) if kernel is not None else None
 
 
 def _combined(op: str, affine: _Affine, partner: Constant | None, first: bool) -> _Affine | None:
