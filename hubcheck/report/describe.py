@@ -233,6 +233,11 @@ def status_text(module: ModuleReport, outcome: Outcome) -> str:
     return display_name(outcome.status)
 
 
+def duration(seconds: float) -> str:
+    """Return "2.1 s", or "0.03 s" of less than a second."""
+    return f"{seconds:.{1 if seconds >= 1 else 2}f} s"
+
+
 def crashes(module: ModuleReport) -> list[Outcome]:
     """Return the outcomes of the rules whose check raised an error."""
     return [outcome for outcome in module.outcomes if outcome.status == "broken"]

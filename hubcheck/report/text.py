@@ -36,7 +36,8 @@ def module_lines(module: ModuleReport, style: TextStyle) -> Iterator[str]:
         words.append(click.style(describe.FORMAT_NAMES[module.format], dim=True))
     if module.verdict == "incomplete":
         words.append(click.style("incomplete", fg="yellow", bold=True))
-    words += [describe.counts(module), click.style(_when(module), dim=True)]
+    took = "cached" if module.from_cache else describe.duration(module.elapsed_s)
+    words += [describe.counts(module), click.style(took, dim=True)]
     yield f"{sign} {'  '.join(words)}"
     only_failures = style.quiet or (style.folded and module.verdict == "conforms")
     shown = module.failures if only_failures else module.findings
@@ -48,12 +49,6 @@ def module_lines(module: ModuleReport, style: TextStyle) -> Iterator[str]:
         lines.append(click.style(f"  {outcome.crash_title}:", fg="red", bold=True))
         lines += [f"    {line}".rstrip() for line in printable_lines(outcome.reason or "").splitlines()]
     yield from [*lines, ""] if lines else []
-
-
-def _when(module: ModuleReport) -> str:
-    if module.from_cache:
-        return "cached"
-    return f"{module.elapsed_s:.{1 if module.elapsed_s >= 1 else 2}f} s"
 
 
 def _remarks(module: ModuleReport) -> Iterator[tuple[str, str]]:

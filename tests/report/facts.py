@@ -210,7 +210,12 @@ def unquoted(code: str) -> str:
 
 
 def unescaped(text: str) -> str:
-    return unescape(re.sub(r"\\(.)", r"\1", text.replace("<wbr>", "")))
+    return unescape(re.sub(r"\\(.)", r"\1", unbroken(text)))
+
+
+def unbroken(page: str) -> str:
+    """HTML without what says where a line may be broken."""
+    return re.sub(r'<wbr>|<span class="option">(.*?)</span>', r"\1", page)
 
 
 def from_text(report: hubcheck.Report) -> Facts:
@@ -238,7 +243,7 @@ def from_concise(report: hubcheck.Report) -> Facts:
 
 def from_html(report: hubcheck.Report) -> Facts:
     facts = Facts()
-    for part in render(report, "html").replace("<wbr>", "").split('<details class="module"')[1:]:
+    for part in unbroken(render(report, "html")).split('<details class="module"')[1:]:
         head = re.search(r'<span class="sign (\w+)".*?<h3>(.*?)</h3>', part, re.S)
         counts = re.search(r"· (\d+ passed.*?) ·", part)
         assert head and counts

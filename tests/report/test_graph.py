@@ -86,7 +86,7 @@ def test_a_faulty_node_has_its_finding() -> None:
     drawn = draw(signature, *report.findings)
     steps = names(drawn)
     assert steps.index("images") < steps.index("conv1/Conv2D") < steps.index("Mean") < steps.index("SelectV2")
-    assert texts(drawn, "p")[0].startswith("! output/no-dropout: dropout applies dropout")
+    assert texts(drawn, "p")[0].startswith("! output/no-dropout: dropout is applied")
     assert boxes(drawn).count("bad") == 2  # the node, and the output that it spoils
     assert graph_of_one(signature, *report.findings).has_findings
 

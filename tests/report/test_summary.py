@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from hubcheck.cli.group import cli
 from hubcheck.rulebook.levels import LEVELS
 from tests.paths import DATA
+from tests.report.facts import unbroken
 
 SOURCES = ("a_good_feature_vector", "e_fixed_batch_1", "c_dropout_on_features_train", "e_fixed_batch_1")
 
@@ -92,7 +93,7 @@ def test_the_last_line_of_jsonl_has_the_same_counts(
 def test_the_page_has_the_same_counts_and_links_to_modules(
     fleet: Path, by_rule: dict[str, tuple[int, int]], modules: list[dict[str, Any]]
 ) -> None:
-    page = run_validate(fleet, "--format", "html").replace("<wbr>", "")
+    page = unbroken(run_validate(fleet, "--format", "html"))
     row = r'href="#rule=([^"]+)">[^<]+</a>\s+<span>(\d+) modules?, (\d+) findings?</span>'
     assert {rule: (int(count), int(found)) for rule, count, found in re.findall(row, page)} == by_rule
     listed = re.findall(r'id="m(\d+)" data-errors="(\d+).*?data-rules="([^"]*)".*?<h3>([^<]+)</h3>', page, re.S)

@@ -17,6 +17,7 @@ from hubcheck.report.page.policy import TEMPLATES
 from hubcheck.util.text import plural, printable_lines
 
 _BREAKS = re.compile(r"(?<=[/_:,])(?=\w)|(?<=\w-)(?=\w)")
+_OPTION = re.compile(r"((?<!\S)--[\w-]+)")
 
 
 @cache
@@ -36,6 +37,7 @@ def environment() -> Environment:
         badge_of=badge,
         chart=chart,
         counts=describe.counts,
+        duration=describe.duration,
         finding_rows=describe.finding_rows,
         format_names=describe.FORMAT_NAMES,
         graphs=graphs,
@@ -50,5 +52,11 @@ def environment() -> Environment:
 
 
 def breakable(text: str) -> Markup:
-    """Return a path, or another name, that a browser breaks after its separators if the line is too short."""
-    return Markup("<wbr>").join(map(escape, _BREAKS.split(printable_lines(text))))
+    """Return text whose paths and names a browser breaks after their separators if the line is too short, and which it
+    does not break after the hyphens of --options.
+    """
+    option = Markup('<span class="option">{}</span>')
+    return Markup("").join(
+        option.format(part) if n % 2 else Markup("<wbr>").join(map(escape, _BREAKS.split(part)))
+        for n, part in enumerate(_OPTION.split(printable_lines(text)))
+    )

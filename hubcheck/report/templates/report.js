@@ -7,6 +7,7 @@ const modules = [...document.querySelectorAll("details.module")];
 const packed = [...document.querySelectorAll("script.block")];
 const texts = new Map(modules.map((module) =>
   [module, `${module.querySelector("summary").textContent} ${module.dataset.rules}`.toLowerCase()]));
+const groups = new Map([...document.querySelectorAll(".group")].map((group) => [group, group.open]));
 const unpacked = new Map();
 
 async function unpack(block) {
@@ -37,10 +38,10 @@ function filter() {
     shown += !module.hidden;
   }
   for (const row of document.querySelectorAll("[data-text]")) row.hidden = !fits(row.dataset.text);
-  for (const group of document.querySelectorAll(".group")) {
-    group.hidden = !group.querySelector(".module:not([hidden]), [data-text]:not([hidden])");
-    if (words.length) group.open = true;
+  for (const part of document.querySelectorAll(".group, .failed-rules")) {
+    part.hidden = !part.querySelector(".module:not([hidden]), [data-text]:not([hidden])");
   }
+  for (const [group, open] of groups) group.open = open || words.length > 0;
   output.textContent = words.length ? `${shown} of ${modules.length} modules` : "";
 }
 
