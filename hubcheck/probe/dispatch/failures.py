@@ -20,6 +20,7 @@ _NO_KERNEL = re.compile(
     r"No OpKernel was registered to support Op '|Could not find device for node|Cannot assign a device for operation"
     r"|only supports? (?:the )?(?:NHWC|NDHWC|channels_last)|supports only the NHWC|only implemented on GPU"
     r"|platform \w{1,40} is not among the platforms"
+    r"|CPU implementations do not yet support dilation|filter_size does not have enough elements"
     r"|[Nn]ot (?:yet )?(?:implemented|supported) (?:on|for) (?:the )?CPU|NCHW.{0,40}(?:on|for) (?:the )?CPU"
 )
 _NO_GRADIENT = re.compile(r"No gradient defined for operation ?'([^']{0,1000})' \(op type: (\w{1,200})\)")

@@ -42,6 +42,14 @@ _PRUNING = {"disable_meta_optimizer": False, "disable_model_pruning": False}
 from running."""
 
 
+CONVOLUTIONS_WITHOUT_GRADIENT = (
+    "CPU implementations do not yet support dilation rates larger than 1",
+    "filter_size does not have enough elements",
+    "Gradients for grouped convolutions are not supported on CPU",
+)
+"""What TensorFlow says of gradients that oneDNN, XLA and GPUs compute, but a CPU without these does not."""
+
+
 class ObjectModule:
     """A variant loaded with `tf.saved_model.load`: signatures and, for TF2, perhaps a callable and losses."""
 
@@ -72,13 +80,26 @@ class ObjectModule:
         variables = list({id(v): v for v in everything if isinstance(v, tf.Variable) and v.trainable}.values())
         if not variables:
             return []
-        with tf.GradientTape() as tape:
-            floats = [result for result in self.call(step, arrays).values() if result.dtype.is_floating]
-            loss = tf.add_n([tf.reduce_sum(tf.cast(result, tf.float32)) for result in floats]) if floats else None
-        found = tape.gradient(loss, variables) if loss is not None else [None] * len(variables)
+
+        def differentiated() -> list[Any]:
+            with tf.GradientTape() as tape:
+                floats = [result for result in self.call(step, arrays).values() if result.dtype.is_floating]
+                loss = tf.add_n([tf.reduce_sum(tf.cast(result, tf.float32)) for result in floats]) if floats else None
+            found = tape.gradient(loss, variables) if loss is not None else [None] * len(variables)
+            return [None if gradient is None else _is_finite(gradient) for gradient in found]
+
+        try:
+            finite = differentiated()
+        except tf.errors.InvalidArgumentError as error:
+            if not any(text in error.message for text in CONVOLUTIONS_WITHOUT_GRADIENT):
+                raise
+            try:
+                finite = tf.function(differentiated, autograph=False, jit_compile=True)()
+            except Exception:
+                raise error from None
         return [
-            (variable.name, tuple(variable.shape), None if gradient is None else bool(_is_finite(gradient)))
-            for variable, gradient in zip(variables, found, strict=True)
+            (variable.name, tuple(variable.shape), None if is_finite is None else bool(is_finite))
+            for variable, is_finite in zip(variables, finite, strict=True)
         ]
 
     def may_change_state(self) -> bool:
