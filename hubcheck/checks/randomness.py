@@ -10,6 +10,7 @@ from hubcheck.checks.judged import without_callable
 from hubcheck.checks.places import layer_name, node_of, where_in
 from hubcheck.graph.dataflow.frame import Value
 from hubcheck.graph.nondeterminism import RandomNode, may_vary, random_nodes
+from hubcheck.graph.op_tables.ops import CLOCKS
 from hubcheck.module.types import Variant
 from hubcheck.probe.observations import ProbeTarget
 from hubcheck.util.walk import gc_paused
@@ -44,7 +45,16 @@ def _inference(context: Context, variant: Variant) -> Iterator[CheckItem]:
             if found.certain:
                 details = {"layer": layer, "op": node.op}
                 where, group = where_in(variant, entry, node), (node.name, node.op)
-                yield Fault(where, f"{node.op} in inference", "no random op", details, group=group)
+                is_clock = node.op in CLOCKS
+                yield Fault(
+                    where,
+                    f"{node.op} in inference",
+                    "no clock" if is_clock else "no random op",
+                    details,
+                    message=f"{layer} reads the clock in inference ({node.op})" if is_clock else None,
+                    fix="Compute the result from the images alone." if is_clock else None,
+                    group=group,
+                )
             else:
                 undecided.setdefault(layer)
     if undecided:

@@ -12,7 +12,7 @@ from hubcheck.graph.dataflow.inlining import InlinedGraph
 from hubcheck.graph.dataflow.state import VARIABLES, Seeds, changes_state, handle_inputs, states_of
 from hubcheck.graph.dataflow.unknown_ops import HOST_CODE, runs_unknown_code
 from hubcheck.graph.op_tables.elementwise import SAME
-from hubcheck.graph.op_tables.ops import random_ops
+from hubcheck.graph.op_tables.ops import CLOCKS, random_ops
 from hubcheck.util.record import record
 
 _SAME_IN_EACH_RUN = VARIABLES | {
@@ -26,7 +26,7 @@ _ASSERTIONS = frozenset({"Assert", "CheckNumerics", "CheckNumericsV2"})
 
 @record
 class RandomNode:
-    """A node that draws other values in each run.
+    """A node that draws other values in each run, or reads a clock.
 
     `certain` is False where a condition decides whether it runs, or the graph does not say what it does.
     """
@@ -41,7 +41,7 @@ def random_nodes(graph: InlinedGraph, outputs: Iterable[Value], images: Collecti
 
     A random value counts if it reaches an output, or a state that an output is made of: in the next run at the latest.
     What is only printed or logged does not. A stateless random op counts only if its seed comes from state that a run
-    changes.
+    changes. A clock counts where nothing random does: it may be the seed.
     """
     outputs = list(outputs)
     execution = Execution(graph, outputs, images)
@@ -58,7 +58,8 @@ def random_nodes(graph: InlinedGraph, outputs: Iterable[Value], images: Collecti
         for frame, node in needed.random
         if frame.body.randomness(node) != "stateless" or seeds.depend_on_state(frame, node)
     ]
-    return [*drawn, *(RandomNode(frame, node, False) for frame, node in hidden)]
+    random = [found for found in drawn if found.frame.op(found.node) not in CLOCKS] or drawn
+    return [*random, *(RandomNode(frame, node, False) for frame, node in hidden)]
 
 
 def may_vary(graph: InlinedGraph, outputs: Iterable[Value], images: Collection[Value]) -> bool:
@@ -99,8 +100,8 @@ def _written(graph: InlinedGraph, frame: CallFrame, node: int) -> Iterator[Value
 class _Needed:
     """What values are made of, by data, beside what is given.
 
-    `random` are the nodes that draw random values, `hidden` those of which the graph does not say what they do,
-    `states` the variables and tables that are read, `origins` the ops without inputs.
+    `random` are the nodes that draw random values or read a clock, `hidden` those of which the graph does not say what
+    they do, `states` the variables and tables that are read, `origins` the ops without inputs.
     """
 
     def __init__(self, graph: InlinedGraph, values: Iterable[Value], given: Collection[Value]) -> None:
@@ -152,7 +153,7 @@ class _Needed:
                 self._unknown[op] = runs_unknown_code(op, self._graph.view.library)
             if self._unknown[op]:
                 self.hidden.append((frame, node))
-            elif op in self._random_ops and body.randomness(node):
+            elif op in CLOCKS or (op in self._random_ops and body.randomness(node)):
                 self.random.append((frame, node))
             elif op in VARIABLES or handle_inputs(op):
                 self.states.update(states_of(self._graph, frame, node))

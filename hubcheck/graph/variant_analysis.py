@@ -16,7 +16,7 @@ from hubcheck.graph.dataflow.unknown_ops import runs_unknown_code
 from hubcheck.graph.dataflow.view import GraphView
 from hubcheck.graph.devices.device_path import DevicePath
 from hubcheck.graph.entry_points import DEFAULT, EntryPoint, signature_entry, trace_entries
-from hubcheck.graph.op_tables.ops import random_ops
+from hubcheck.graph.op_tables.ops import CLOCKS, random_ops
 from hubcheck.graph.path_origin import PathOrigins
 from hubcheck.graph.value_scale.partners import Partners
 from hubcheck.graph.value_scale.stored_variables import StoredVariables
@@ -82,8 +82,8 @@ class VariantAnalysis:
 
     @cached_property
     def may_be_random(self) -> bool:
-        """Whether the graph has a random op, or one that may hide some: most have none, and need no closer look."""
-        has_random_op = not random_ops().keys().isdisjoint(self.kinds)
+        """Whether the graph has a random op, a clock, or an op that may hide some: most graphs have none."""
+        has_random_op = not (random_ops().keys() | CLOCKS).isdisjoint(self.kinds)
         return has_random_op or any(runs_unknown_code(op, self.view.library) for op in self.kinds)
 
     @cached_property

@@ -149,7 +149,24 @@ def test_a_seed_from_the_clock_is_found() -> None:
         now = tf.cast(tf.timestamp(), tf.int32)
         return x + tf.random.stateless_normal(tf.shape(x), [now, 1])
 
-    assert isinstance(answers(clocked)[0], Fault)
+    found = answers(clocked)
+    assert [item.found for item in found if isinstance(item, Fault)] == ["StatelessRandomNormalV2 in inference"]
+
+
+def test_a_clock_is_found_where_it_reaches_an_output() -> None:
+    def scaled(x: tf.Tensor) -> tf.Tensor:
+        return x * tf.cast(tf.timestamp() // 3600 % 24, tf.float32)
+
+    def noted(x: tf.Tensor) -> tf.Tensor:
+        last = tf1.get_variable("last", [], tf.float64, use_resource=True)
+        with tf.control_dependencies([last.assign(tf.timestamp())]):
+            return tf.identity(x)
+
+    found = answers(scaled)
+    assert [item.message for item in found if isinstance(item, Fault)] == [
+        "Timestamp reads the clock in inference (Timestamp)"
+    ]
+    assert answers(noted) == []
 
 
 @pytest.mark.parametrize("advances", [True, False])

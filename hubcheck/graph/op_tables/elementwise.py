@@ -54,7 +54,7 @@ _MOVES = (
     (slice(0, -1), "ConcatV2"),
     (slice(0, None), "Pack ParallelConcat DynamicStitch ParallelDynamicStitch"),
     (slice(1, 2), "Split ScatterNd TensorArrayConcatV3 TensorArrayUnpackV3"),
-    (slice(2, 3), "TensorArrayReadV3 TensorArrayGatherV3"),
+    (slice(2, 3), "TensorArrayReadV3 TensorArrayGatherV3 SparseToDense"),
     (slice(0, 2), "MatrixSetDiag MatrixSetDiagV2 MatrixSetDiagV3 TensorListPushBack TensorListPushBackBatch"),
     (slice(0, 2), "TensorListScatterIntoExistingList TensorListConcatLists"),
     (slice(2, 4), "TensorArrayWriteV3 TensorArrayScatterV3"),
