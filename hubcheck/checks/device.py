@@ -77,9 +77,9 @@ def channels_last(context: Context, *, ops: Sequence[str]) -> Iterator[CheckItem
                 body, index = nodes[0]
                 unknown[op] = body.names[index]
             for body, index in nodes if any(fnmatchcase(op, pattern) for pattern in ops) else ():
-                layout = body.attribute(index, "data_format")
-                if layout is not None and layout.s.startswith((b"NC", b"CHANNELS_FIRST")):
-                    groups.setdefault((op, layout.s.decode("ascii", "replace")), []).append((body, index))
+                layout = _channels_first(body, index)
+                if layout is not None:
+                    groups.setdefault((op, layout), []).append((body, index))
         for (op, layout_name), nodes in groups.items():
             channels = "CHANNELS_LAST" if layout_name.startswith("CH") else _CHANNELS_LAST.get(layout_name[:3], "NHWC")
             yield group_fault(variant, nodes, f"{op} with data_format {layout_name}", f"data_format {channels}")
@@ -88,20 +88,28 @@ def channels_last(context: Context, *, ops: Sequence[str]) -> Iterator[CheckItem
     yield _NOTHING_TO_CHECK
 
 
+def _channels_first(body: Body, index: int) -> str | None:
+    """Return the data_format of a node that puts the channels before height and width."""
+    layout = body.attribute(index, "data_format")
+    first = layout is not None and layout.s.startswith((b"NC", b"CHANNELS_FIRST"))
+    return layout.s.decode("ascii", "replace") if layout is not None and first else None
+
+
 def _lacking(
     path: DevicePath, device: kernels.Device, other: kernels.Device, exempt: Collection[str] = ()
 ) -> dict[str, Group]:
     """Return the nodes that have a kernel for one device and none for another, by what they are.
 
-    Neither XLA nor ops that handle strings, which are always in host memory, need these kernels.
+    Neither XLA nor ops that handle strings, which are always in host memory, need these kernels. What CPUs lack for
+    channels-first layouts is the fault of device/channels-last.
     """
     groups: dict[str, Group] = {}
     for (op, values), nodes in path.nodes.items():
         known = dict(values).get
         has, wants = kernels.kernel_for(op, other, known), kernels.kernel_for(op, device, known)
         for body, index in nodes if op not in exempt and wants is None and has is not None else ():
-            compiled = device == "CPU" and is_compiled(body)
-            if not compiled and not _handles_strings(body, index, path.view.library):
+            excused = device == "CPU" and (is_compiled(body) or _channels_first(body, index) is not None)
+            if not excused and not _handles_strings(body, index, path.view.library):
                 groups.setdefault(_described(op, values), []).append((body, index))
     return groups
 

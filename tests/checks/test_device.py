@@ -128,6 +128,10 @@ LOUD = {
         lambda x, k: tf.reduce_mean(tf.nn.max_pool(tf.transpose(x, [0, 3, 1, 2]), 2, 2, "SAME", "NCHW"), [2, 3]),
         "error device/channels-last MaxPool with data_format NCHW",
     ),
+    "blocks with channels first": (
+        lambda x, _: tf.reduce_mean(tf.nn.space_to_depth(tf.transpose(x, [0, 3, 1, 2]), 2, "NCHW"), [2, 3]),
+        "error device/channels-last SpaceToDepth with data_format NCHW",
+    ),
     "a GPU": (lambda x, _: pooled_on(x, "GPU:0"), "error device/pinned /device:GPU:0"),
     "another machine": (
         lambda x, _: pooled_on(x, "/job:worker/task:1/cpu:0"),
