@@ -110,6 +110,10 @@ class Policy:
                     if (text := _UNUSED.get(self._uses.get((kind, number, pattern), ""))) is not None:
                         where = "all modules" if entry.path == "**" else repr(entry.path)
                         yield f"{file}: unused {kind}: {text.format(pattern, where)}; remove this entry"
+        for path in self._config.scripts if self._config is not None else ():
+            assert self._config is not None
+            if not may_have_modules(path, self._config.folder.as_posix()):
+                yield f"{self._config.file.name}: unused script: no module at {path!r}; remove this entry"
         if self._baseline is not None:
             yield from self._baseline.notices(whole=whole)
 

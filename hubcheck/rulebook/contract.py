@@ -11,7 +11,7 @@ from hubcheck.module.tensors import Tensor
 from hubcheck.module.types import Module, Signature
 from hubcheck.util import resources
 from hubcheck.util.compiled import compiled
-from hubcheck.util.data_files import DataFileError, LazyRegistry, read_toml, validate_schema
+from hubcheck.util.data_files import DataFileError, LazyRegistry, read_toml
 from hubcheck.util.record import record
 
 Size = tuple[int, int]
@@ -80,6 +80,8 @@ def load_contracts(*folders: Path) -> LazyRegistry[SignatureContract]:
     own: dict[str, SignatureContract] = {}
     for file in (file for folder in folders for file in _files(folder)):
         data = read_toml(file)
+        from hubcheck.util.schemas import validate_schema
+
         validate_schema(file, data, "signature")
         contract = _contract(data, own=True)
         if contract.name in shipped or contract.name in own:

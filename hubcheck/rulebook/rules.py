@@ -13,7 +13,7 @@ from hubcheck.rulebook.convention import DEFAULT_CONVENTION, Convention
 from hubcheck.rulebook.levels import Level
 from hubcheck.util import resources
 from hubcheck.util.compiled import compiled
-from hubcheck.util.data_files import DataFileError, LazyRegistry, read_toml, validate_schema
+from hubcheck.util.data_files import DataFileError, LazyRegistry, read_toml
 from hubcheck.util.errors import UserError
 from hubcheck.util.record import record
 from hubcheck.util.text import printable_lines
@@ -88,6 +88,8 @@ def load_rules(*folders: Path) -> LazyRegistry[Rule]:
     own: dict[str, Rule] = {}
     for file in (file for folder in folders for file in _files(folder)):
         data = read_toml(file)
+        from hubcheck.util.schemas import validate_schema
+
         validate_schema(file, data, "rule")
         if data["id"] != _id(file):
             raise DataFileError(file, "id", f"{data['id']!r} must be {_id(file)!r}, the names of its folder and file")

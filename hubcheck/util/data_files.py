@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from hubcheck.util import resources
 from hubcheck.util.errors import UserError
 
 T = TypeVar("T")
@@ -51,21 +50,3 @@ def read_toml(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataFileError(file, "", str(error)) from None
-
-
-def validate_schema(file: Path, data: Any, schema: str) -> None:
-    """Validate the data in `file` against `rules/schema/<schema>.schema.json`.
-
-    Raises:
-        DataFileError: it is invalid; the error names the deepest key, and counts the entries of lists from 1.
-    """
-    import json
-
-    import jsonschema
-
-    text = (resources.folder("rules") / "schema" / f"{schema}.schema.json").read_text(encoding="utf-8")
-    validator = jsonschema.Draft202012Validator(json.loads(text))
-    error = jsonschema.exceptions.best_match(validator.iter_errors(data))
-    if error is not None:
-        key = (part + 1 if isinstance(part, int) else part for part in error.absolute_path)
-        raise DataFileError(file, ".".join(map(str, key)), error.message)

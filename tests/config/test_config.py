@@ -47,12 +47,13 @@ def ignore(rule: str, path: str = "", reason: str = "because") -> str:
     [
         ("fail_on = 'error'", "fail_on: no such key; did you mean 'fail-on'?"),
         ("[[ignores]]\nrules = ['output']", "ignores: no such key; did you mean 'ignore'?"),
-        ("[[ignore]]\nrules = ['output']", "'reason' is a required property"),
-        ("[[ignore]]\nrules = ['output']\nreason = ' '", "ignore.1.reason"),
+        ("[[ignore]]\nrules = ['output']", "ignore.1: the key 'reason' is missing"),
+        ("[[ignore]]\nrules = ['output']\nreason = ' '", "ignore.1.reason: must not be empty"),
         ("[[ignore]]\nrules = ['output']\nreason = 'x'\nwhere = 'y'", "ignore.1.where: no such key"),
         ("[[ignore]]\nrule = ['output']\nreason = 'x'", "ignore.1.rule: no such key; did you mean 'rules'?"),
-        ("ignore = ['output']", "ignore"),
-        ("fail-on = 'never'", "fail-on"),
+        ("ignore = ['output']", "ignore.1: must be a table, not 'output'"),
+        ("exclude = 'old'", "exclude: must be a list, not 'old'"),
+        ("fail-on = 'never'", "fail-on: 'never' is not one of error, warning, note"),
         ("jobs = 0", "jobs"),
         ("limits = 3", "limits"),
         ("[limits]\ntimout = 3", "limits.timout: no such key; did you mean 'timeout'?"),
@@ -184,9 +185,14 @@ def test_entries_for_modules_outside_of_the_folder_count_and_are_not_called_unus
     report = hubcheck.validate(tmp_path / "hub", static=True, config=config)
     assert (report.exit_code, report.notices) == (0, ())
     assert (report.modules[0].key, report.modules[0].script) == ("../hub/named", "publish.py")
-    # The same without the module in the run: the entry may be needed.
+    # The same without the module in the run: the entries may be needed.
     shutil.copytree(DATA / "a_good_feature_vector", tmp_path / "good")
     assert hubcheck.validate(tmp_path / "good", static=True, config=config).notices == ()
+    # Without the module at all, they are not.
+    shutil.rmtree(tmp_path / "hub")
+    kinds = ["ignore", "script"] if "**" not in path else ["script"]
+    notices = hubcheck.validate(tmp_path / "good", static=True, config=config).notices
+    assert [re.search("unused (.*): no module at '.*'; remove this entry", text)[1] for text in notices] == kinds
 
 
 def test_an_ignore_suppresses_findings_with_its_reason_at_its_path_only(project):

@@ -105,10 +105,10 @@ def test_a_rule_and_a_signature_of_ones_own_are_used(tmp_path):
 
 BROKEN = {
     "not toml": (OWN_RULE.replace("title", "title ="), "Invalid"),
-    "level": (OWN_RULE.replace('"error"', '"fatal"'), "level: 'fatal'"),
-    "missing": (OWN_RULE.replace('why = "Ours have ten."', ""), "'why' is a required property"),
-    "surplus": ('colour = "red"\n' + OWN_RULE, "'colour' was unexpected"),
-    "neither half": (OWN_RULE.replace('check = "tensors:dimension"', ""), "is not valid"),
+    "level": (OWN_RULE.replace('"error"', '"fatal"'), "level: 'fatal' is not one of error, warning, note"),
+    "missing": (OWN_RULE.replace('why = "Ours have ten."', ""), "the key 'why' is missing"),
+    "surplus": ('colour = "red"\n' + OWN_RULE, "colour: no such key; known keys are id, title"),
+    "neither half": (OWN_RULE.replace('check = "tensors:dimension"', ""), "one of the keys check, probe is missing"),
     "id": (OWN_RULE.replace("house/known-classes", "house/other"), "id: 'house/other' must be 'house/known-classes'"),
     "needs": (OWN_RULE + 'needs = ["house/nothing"]', "no rule is called 'house/nothing'"),
     "predicate": (OWN_RULE.replace("tensors:dimension", "no.such.module:check"), "no.such.module:check"),
