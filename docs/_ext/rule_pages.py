@@ -11,7 +11,7 @@ from typing import Any
 from pages import fenced, folded, prose, write_pages
 
 from hubcheck.report.describe import checked_by
-from hubcheck.rulebook.convention import CONVENTIONS
+from hubcheck.rulebook.convention import CONVENTIONS, DEFAULT_CONVENTION
 from hubcheck.rulebook.examples import Example, counterpart, examples
 from hubcheck.rulebook.rules import Rule, load_rules
 
@@ -59,9 +59,10 @@ def rule_page(rule: Rule) -> str:
 
 
 def _facts(rule: Rule, since: str) -> list[tuple[str, str]]:
-    levels = [(name, rule.levels.get(name) if rule.levels else rule.level) for name in CONVENTIONS]
-    rows = [(f"`--convention {name}`", level or "does not apply") for name, level in levels]
-    rows += [
+    levels = {name: rule.levels.get(name, "does not apply") if rule.levels else rule.level for name in CONVENTIONS}
+    usual = levels.pop(DEFAULT_CONVENTION)
+    rows = [
+        ("level", "; ".join([usual, *(f"`--convention {name}`: {it}" for name, it in levels.items() if it != usual)])),
         ("checked by", checked_by(rule)),
         ("since", f"hubcheck {since}"),
         ("source", f"{prose(rule.source)}: {prose(rule.requirement)}"),

@@ -56,7 +56,7 @@ def _remarks(module: ModuleReport) -> Iterator[tuple[str, str]]:
     for word, reason, rules in describe.grouped_reasons(module):
         everything = word == "skipped" and len(rules) == len(module.outcomes) > 1
         text = f"all {len(rules)} rules" if everything else ", ".join(rules)
-        yield word, f"{text}: {reason}" if word in describe.SUPPRESSIONS.values() else f"{reason}: {text}"
+        yield word, f"{text}: {reason}"
     yield from describe.unchecked_lines(module)
     yield from describe.absent_devices(module)
     yield from describe.sandbox_lines(module)

@@ -72,7 +72,7 @@ def dropped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_folders_and_archives_get_their_verdicts(browser, dropped):
     assert browser.verdicts(GOOD) == [(GOOD.name, "conforms")]
-    assert browser.page.inner_text("#verdict") == f"{GOOD.name}: passed, as far as its files tell"
+    assert browser.page.inner_text("#verdict") == f"{GOOD.name}: passed, as far as its files show"
     to_run = browser.page.locator("#to-run")
     assert "12 rules need TensorFlow" in to_run.inner_text()
     rules = [link.get_attribute("href") for link in to_run.locator("li a").all()]

@@ -228,10 +228,8 @@ def from_text(report: hubcheck.Report) -> Facts:
             facts.counts |= {key: counted(head[3])}
         elif finding := re.fullmatch(r"  (?:error|warning|note) (\S+)(?: \[fixable\])?   (.*)", line):
             facts.findings.add((key, finding[1], finding[2]))
-        elif skipped := re.fullmatch(rf"  skipped  (.*): ({RULES})", line):
-            facts.add_reasons(key, "skipped", skipped[2], skipped[1])
-        elif suppressed := re.fullmatch(rf"  (ignored|expected|known) +({RULES}): (.*)", line):
-            facts.add_reasons(key, *suppressed.groups())
+        elif reasons := re.fullmatch(rf"  (skipped|ignored|expected|known) +({RULES}): (.*)", line):
+            facts.add_reasons(key, *reasons.groups())
     return facts
 
 

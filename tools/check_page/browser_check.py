@@ -49,9 +49,9 @@ def _shown(report: Report) -> dict[str, object]:
     worst = next(verdict for verdict in _WORST_FIRST if verdicts.get(verdict))
     counts = [f"{verdicts[verdict]} {display_name(verdict)}" for verdict in _WORST_FIRST if verdicts.get(verdict)]
     if len(report.modules) == 1:
-        headline = f"{report.modules[0].path}: {display_name(worst)}, as far as its files tell"
+        headline = f"{report.modules[0].path}: {display_name(worst)}, as far as its files show"
     else:
-        headline = f"{len(report.modules)} modules: {', '.join(counts)}, as far as their files tell"
+        headline = f"{len(report.modules)} modules: {', '.join(counts)}, as far as their files show"
     outcomes = [outcome for module in report.modules for outcome in module.outcomes]
     to_run = sorted({outcome.rule for outcome in outcomes if _NOT_RUN in (outcome.reason or "")})
     count = plural(len(to_run), "rule")
