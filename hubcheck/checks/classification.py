@@ -18,7 +18,8 @@ _LINE_FORMATS = {"", ".txt", ".names", ".lst"}
 _ACTIVATION = r"(?i)softmax|sigmoid|logistic|activation"
 _CLASSES = (
     r"(?i)\blabels?\b|\bclass(es)?[ _-](names?|ind(ex|ices)|definitions?|list|map)\b|\btaxonomy\b|\bsynsets?\b"
-    r"|\b(image|word)net\b|\bcifar\b|\bcoco\b|\bmnist\b|\bclasses\b.*\b(are|is|:)"
+    r"|\b(imagenet|ilsvrc|wordnet|cifar|coco\b|e?mnist|inaturalist|places-?365|open ?images)"
+    r"|\b(classes|categories)\b.*(\bare\b|\bis\b|:)"
 )
 _FIX_ACTIVATION = "Say in {document} whether the logits are meant for softmax, for sigmoid or for neither."
 _FIX_CLASSES = (

@@ -22,6 +22,9 @@ CLASSES = "The class indices are those of ImageNet."
         (ACTIVATION, "A network.", ["classes"]),
         (ACTIVATION, CLASSES, []),
         (f"{ACTIVATION} {CLASSES}", None, []),
+        ("Logits of a softmax over the 1,000 ILSVRC-2012-CLS classes.", None, []),
+        ("A sigmoid for each of the CIFAR10 categories.", None, []),
+        ("Softmax. Categories: circle, square.", None, []),
     ],
 )
 def test_a_finding_names_what_the_documents_lack(module_md, readme, lacking, tmp_path, fixture_module):
