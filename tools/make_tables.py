@@ -78,14 +78,15 @@ def randomness(op: op_def_pb2.OpDef) -> str | None:
     """Return how the values of a random op are made, None for other ops.
 
     An op is random if it takes what random numbers are made from: the attributes `seed` and `seed2`; a generator's
-    state (`resource`) and a shape; or a seed, a key and counter, or an initial state as inputs. It is `stateful` if its
-    values change from run to run on their own, `stateless` if they follow from its inputs.
+    state (`resource`) and a shape; or a seed, a key and counter, or an initial state as inputs; and one op asks the
+    operating system. It is `stateful` if its values change from run to run on their own, `stateless` if they follow
+    from its inputs.
     """
     attributes = {attr.name for attr in op.attr}
     inputs = {arg.name for arg in op.input_arg}
     if NOT_VALUES.search(op.name):
         return None
-    if "seed" in attributes and ("seed2" in attributes or "shape" in inputs):
+    if op.name == "NonDeterministicInts" or ("seed" in attributes and ("seed2" in attributes or "shape" in inputs)):
         return "stateful"
     if {"resource", "shape"} <= inputs and op.name.startswith("Stateful"):
         return "stateful"

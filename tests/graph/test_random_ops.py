@@ -22,6 +22,7 @@ def test_the_table_is_that_of_the_installed_tensorflow() -> None:
     [
         ("RandomUniform", "stateful"),
         ("Multinomial", "stateful"),
+        ("NonDeterministicInts", "stateful"),
         ("StatefulUniform", "stateful"),
         ("FractionalMaxPool", "stateful"),
         ("StatelessRandomUniformV2", "stateless"),
