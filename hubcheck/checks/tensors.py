@@ -190,11 +190,11 @@ def _check(
 def _check_names(context: Context, side: Side, sizes: Collection[Size]) -> Iterator[Fault]:
     """Yield a fault for a constant dimension that has another size where its name stands elsewhere in the variant.
 
-    Heights and widths of images are left to module/image-size.
+    Heights and widths of images are left to module/image-size, differences between traces to module/variants.
     """
     if "name" not in sizes:
         return
-    bound: dict[tuple[Variant, str], tuple[int, str]] = {}
+    bound: dict[tuple[Variant, str | None, str], tuple[int, str]] = {}
     for each in ("inputs", "outputs"):
         for variant, where, tensor, contract in contracted_tensors(context, each):
             for axis, name in enumerate(contract.shape):
@@ -203,7 +203,8 @@ def _check_names(context: Context, side: Side, sizes: Collection[Size]) -> Itera
                     continue
                 if contract.is_image and name in ("height", "width"):
                     continue
-                first, place = bound.setdefault((variant, str(name)), (size, f"{where.signature}, {each}"))
+                scope = (variant, where.trace, str(name))
+                first, place = bound.setdefault(scope, (size, f"{where.signature or where.trace}, {each}"))
                 if first != size and each == side:
                     message = f"{name} is {{found}} here, and {{wanted}} in {place}"
                     yield Fault(where, str(size), str(first), message=message, source=contract.source)

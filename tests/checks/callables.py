@@ -72,6 +72,11 @@ def dropped(self: Encoder, images: tf.Tensor, training: bool = False) -> tf.Tens
     return tf.nn.dropout(features, 0.5) if training else features
 
 
+def wider(self: Encoder, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+    features = self.features(images)
+    return tf.concat([features, features], axis=1) if training else features
+
+
 def bytes_wanted(self: Encoder, images: tf.Tensor, training: bool = False) -> tf.Tensor:
     return self.features(images / 255)
 

@@ -30,6 +30,7 @@ BAD: dict[str, tuple[c.Call, c.Traces, str]] = {
     "a fixed batch": (c.plain, c.both(c.images(4, 24, 32, 3)), "image-input/batch-size"),
     "pixels of 0 to 255": (c.bytes_wanted, c.both(), "image-input/value-range"),
     "a feature map": (c.feature_map, c.both(), "output/rank"),
+    "more features in training": (c.wider, c.both(), "module/variants"),
     "dropout in training": (c.dropped, c.both(), "output/no-dropout"),
     "noise": (c.random, c.both(), "behaviour/deterministic"),
     "NaN for black images": (c.not_a_number, c.both(), "behaviour/finite"),
