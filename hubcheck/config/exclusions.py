@@ -39,16 +39,15 @@ class Exclusions:
         self._excluded.update(filter(self.covers, sources))
         kept = [source for source in sources if source not in self._excluded]
         if sources and not kept:
-            globs = listed([glob for glob, _ in self._globs])
-            raise UserError(f"nothing to check: all modules ({len(sources)}) are excluded by {globs}")
+            raise UserError(f"nothing to check: {plural(len(sources), 'module')} found, all excluded by {self._used()}")
         return kept
 
     def notices(self) -> list[str]:
         """Return how many modules were left out, if there are any."""
-        number = len(self._excluded)
-        return (
-            [f"excluded: {plural(number, 'module')}, by {listed([glob for glob, _ in self._globs])}"] if number else []
-        )
+        return [f"excluded: {plural(len(self._excluded), 'module')}, by {self._used()}"] if self._excluded else []
+
+    def _used(self) -> str:
+        return listed([glob for glob, folder in self._globs if any(_covers(glob, folder, it) for it in self._excluded)])
 
 
 def _covers(glob: str, folder: Path, source: ModuleSource) -> bool:

@@ -36,6 +36,7 @@ def run_document(report: Report) -> dict[str, Any]:
         "created": report.created,
         "tensorflow": report.tensorflow,
         "convention": report.convention,
+        **({"baseline": report.baseline} if report.baseline is not None else {}),
         **({"history": history_document(report.history)} if report.history is not None else {}),
     }
 
