@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,6 +29,8 @@ _MAX_COPY = 1 << 20
 _MAX_COPIES = 64 << 20
 """Bytes of such files that are copied in all."""
 _CHUNK = 1 << 20
+_PATTERN = re.compile(r"[*?\[\]\\]")
+"""What TensorFlow takes for a pattern in the path of a checkpoint: a module may be in a folder of such a name."""
 _NOBODY = 65534
 TEMPORARY = "TMPDIR"
 """The environment variable that names the folder for temporary files."""
@@ -47,7 +50,7 @@ def snapshot(root: Path, limits: ReadLimits, links: LinkPolicy | None) -> Iterat
     """
     original = ModuleFiles(root, links)
     with scratch_folder(SNAPSHOT) as scratch:
-        folder = scratch / (root.absolute().name or "module")
+        folder = scratch / (_PATTERN.sub("_", root.absolute().name) or "module")
         folder.mkdir()
         copy = _Copy(original, folder, limits)
         try:
