@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,16 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True, order=True)
 class KnownFinding:
-    """A row of a baseline; `message` is for people who read the file."""
+    """A row of a baseline; `message` is for people who read the file.
+
+    `by_run` is False if a check of the files alone has found it: then such a check can also decide that it is fixed.
+    """
 
     module: str
     rule: str
     fingerprint: str
     message: str
+    by_run: bool = field(default=True, compare=False)
 
 
 class Baseline:
@@ -54,23 +58,29 @@ class Baseline:
         self._next: list[KnownFinding] = list(self._rows)
         self.fixed: list[KnownFinding] = []
 
-    def known(self, report: ModuleReport, active: list[Finding], is_decided: Callable[[str], bool]) -> list[Finding]:
+    def known(
+        self, report: ModuleReport, active: list[Finding], is_decided: Callable[[KnownFinding], bool]
+    ) -> list[Finding]:
         """Return those of the active findings that are known; all of them if the baseline is updated.
 
         Args:
             report: the module's report.
             active: its findings that nothing else suppresses.
-            is_decided: whether this run could have found what a rule finds.
+            is_decided: whether this run could have found a known finding.
         """
         key = module_key(report.path, self.file.parent)
         names = fingerprints(report, key)
         rows = [row for row in self._rows if row.module == key]
-        before = {row.fingerprint for row in rows}
+        before = {row.fingerprint: row.by_run for row in rows}
         missing = [row for row in rows if row.fingerprint not in names.values()]
-        self.fixed += [row for row in missing if is_decided(row.rule)]
+        self.fixed += [row for row in missing if is_decided(row)]
         undecided = [row for row in missing if row not in self.fixed]
         known = [finding for finding in active if self._updating or names[finding] in before]
-        kept = {KnownFinding(key, finding.rule, names[finding], finding.message) for finding in known}
+        ran = any(device.ran for device in report.devices)
+        kept = {
+            KnownFinding(key, finding.rule, name, finding.message, ran and before.get(name, True))
+            for finding, name in ((finding, names[finding]) for finding in known)
+        }
         self._next = [row for row in self._next if row.module != key] + undecided + sorted(kept)
         return known
 
@@ -114,7 +124,10 @@ def read_baseline(file: Path) -> list[KnownFinding]:
         if data["hubcheck-baseline"] != _VERSION:
             raise DataFileError(file, "hubcheck-baseline", f"unknown version {data['hubcheck-baseline']!r}")
         names = ("module", "rule", "fingerprint", "message")
-        return [KnownFinding(*(str(row[name]) for name in names)) for row in data["findings"]]
+        return [
+            KnownFinding(**{name: str(row[name]) for name in names}, by_run=row.get("by_run", True) is not False)
+            for row in data["findings"]
+        ]
     except FileNotFoundError:
         raise DataFileError(file, "", f"no such file; {hint}") from None
     except OSError as error:

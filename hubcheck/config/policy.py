@@ -82,7 +82,9 @@ class Policy:
                     unused: Use = "shadowed" if earlier else "unused" if decided else "undecided"
                     self._note((kind, number, pattern), "used" if hits else unused)
         if self._baseline is not None:
-            known = self._baseline.known(report, active, lambda rule: self._is_decided(rule, report))
+            known = self._baseline.known(
+                report, active, lambda row: self._is_decided(row.rule, report, by_run=row.by_run)
+            )
             active = [finding for finding in active if finding not in known]
             suppressed += [Suppressed(item, "baseline", f"known in {self._baseline.file.name}") for item in known]
         return replace(
@@ -147,11 +149,11 @@ class Policy:
         capped = [replace(f, level=max(f.level, self._rules[f.rule].level, key=LEVELS.index)) for f in report.findings]
         return replace(report, findings=tuple(sorted(capped, key=lambda finding: LEVELS.index(finding.level))))
 
-    def _is_decided(self, rule: str, report: ModuleReport) -> bool:
-        """Whether this run could have found what the rule finds."""
+    def _is_decided(self, rule: str, report: ModuleReport, *, by_run: bool = True) -> bool:
+        """Whether this run could have found what the rule finds; only what its files show unless `by_run`."""
         if rule not in self._rules:
             return True
-        return report.is_decided(rule, by_run=self._rules[rule].probe is not None)
+        return report.is_decided(rule, by_run=by_run and self._rules[rule].probe is not None)
 
     def _outcomes(self, report: ModuleReport, active: list[Finding], suppressed: list[Suppressed]) -> Iterator[Outcome]:
         failing = {finding.rule for finding in active}

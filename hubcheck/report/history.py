@@ -2,10 +2,11 @@
 
     {"version": 1, "run": "2026-11-26T12:00:00Z", "module": "exports/m", "verdict": "violates", "findings": [
       {"rule": "image-input/name", "fingerprint": "3a6f...", "level": "error", "status": "failing",
-       "since": "2026-11-03T01:00:00Z", "runs": 24}]}
+       "since": "2026-11-03T01:00:00Z", "runs": 24, "by_run": false}]}
 
 A finding has the same fingerprint in all runs. Its status is "failing", "suppressed", or "undecided" if a run could not
-check its rule: it is then carried along, so that it is neither fixed nor new in the next run.
+check its rule: it is then carried along, so that it is neither fixed nor new in the next run. Once a check of the files
+alone has found it, `by_run` is false, and such a check can also decide that it is fixed.
 """
 
 from __future__ import annotations
@@ -108,11 +109,12 @@ class RunHistory:
             kind = "suppressed" if finding in suppressed else "failing"
             since, runs = (old["since"], old["runs"] + 1) if old is not None else (report.created, 1)
             row = {"rule": finding.rule, "fingerprint": fingerprint, "level": finding.level, "status": kind}
+            by_run = any(device.ran for device in module.devices) and (old is None or old["by_run"])
             is_new = old is None and kind == "failing"
-            rows["new" if is_new else kind].append({**row, "since": since, "runs": runs})
+            rows["new" if is_new else kind].append({**row, "since": since, "runs": runs, "by_run": by_run})
         for row in before.values():
             rule = report.rules.get(row["rule"])
-            if rule is None or module.is_decided(row["rule"], by_run=rule.probe is not None):
+            if rule is None or module.is_decided(row["rule"], by_run=row["by_run"] and rule.probe is not None):
                 rows["fixed"].append(row)
             else:
                 rows["undecided"].append({**row, "status": "undecided"})
@@ -143,7 +145,11 @@ def _lines(file: Path, modules: Collection[str]) -> Iterator[Mapping[str, Any]]:
                     raise ValueError
                 for row in line["findings"]:
                     texts = (row["rule"], row["fingerprint"], row["since"], row["level"], row["status"])
-                    if not all(isinstance(part, str) for part in texts) or not isinstance(row["runs"], int):
+                    if (
+                        not all(isinstance(part, str) for part in texts)
+                        or not isinstance(row["runs"], int)
+                        or not isinstance(row["by_run"], bool)
+                    ):
                         raise TypeError
                     LEVELS.index(row["level"])
                 yield line

@@ -13,7 +13,8 @@ from tests.cli.command import hubcheck
 from tests.paths import DATA, ROOT
 
 GOOD, BATCH, NAMED = "a_good_feature_vector", "e_fixed_batch_1", "g_input_named_inputs"
-BATCH_RULE, NAME_RULE = "image-input/batch-size", "image-input/name"
+DROPOUT = "c_dropout_on_features_train"
+BATCH_RULE, NAME_RULE, DROPOUT_RULE = "image-input/batch-size", "image-input/name", "output/no-dropout"
 
 
 def publish(hub: Path, **modules: str) -> None:
@@ -35,7 +36,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     assert (done.returncode, "wrote known.json: 1 finding, 1 added, 0 removed" in _flat(done.stdout)) == (0, True)
     printed = []
     command = ["validate", "../hub", "--output", "history=history", "--output", "metrics.prom"]
-    for night, modules in enumerate(({"late": BATCH, "mended": NAMED}, {"mended": GOOD, "fresh": NAMED}), 1):
+    for night, modules in enumerate(({"late": BATCH, "mended": DROPOUT}, {"mended": GOOD, "fresh": NAMED}), 1):
         publish(hub, **modules)
         files = [f"night{night}.{suffix}" for suffix in ("json", "md", "xml", "sarif")]
         outputs = [part for file in (*files, f"github=night{night}.github") for part in ("--output", file)]
@@ -77,14 +78,16 @@ def test_the_second_night_tells_what_is_new_fixed_and_still_failing(nights):
     assert history == {
         "previous": old["since"],
         "new": [{**old, "path": "../hub/fresh", "rule": NAME_RULE, "since": report["created"], "runs": 1}],
-        "fixed": [{**old, "path": "../hub/mended", "rule": NAME_RULE, "runs": 1}],
+        "fixed": [{**old, "path": "../hub/mended", "rule": DROPOUT_RULE, "runs": 1}],
         "failing": [{**old, "path": "../hub/late", "rule": BATCH_RULE, "runs": 2}],
     }
     assert (
         "history since 2026-01-02 01:00 UTC: 1 new, 1 fixed, 1 still failing, the oldest since 2026-01-02 01:00 UTC"
         in second
     )
-    assert f"new error {NAME_RULE} in ../hub/fresh fixed error {NAME_RULE} in ../hub/mended since 2026-01-02" in second
+    assert (
+        f"new error {NAME_RULE} in ../hub/fresh fixed error {DROPOUT_RULE} in ../hub/mended since 2026-01-02" in second
+    )
     assert f"failing error {BATCH_RULE} in ../hub/late since 2026-01-02 01:00 UTC, 2 runs" in second
     assert "2 findings suppressed" in second
     assert "unused" not in second
