@@ -1,4 +1,4 @@
-"""hubcheck: author TensorFlow image modules, and check that a module keeps the Common Signatures for Images.
+"""hubcheck: author TensorFlow image modules, and check that a module follows the Common Signatures for Images.
 
     import hubcheck
 

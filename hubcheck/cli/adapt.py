@@ -83,7 +83,7 @@ def command(
     static: bool,
     **given: Any,
 ) -> int:
-    """Make a conforming module DST of the model SRC: a SavedModel of any format, or a .keras or .h5 file.
+    """Make a conforming module DST from the model SRC: a SavedModel of any format, or a .keras or .h5 file.
 
     Names and pixel range become those of the convention; [batch, 1, 1, n] is squeezed, and a softmax or sigmoid after
     the logits is left out. DST is written only if it conforms. Loading a model runs its code: adapt only models that

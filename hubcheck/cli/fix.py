@@ -77,11 +77,12 @@ def command(
     constants: Sequence[str],
     **given: Any,
 ) -> int:
-    """Make a conforming module of the module at PATH, and prove by runs that both compute the same.
+    """Make a conforming module from the module at PATH, and prove by runs that both compute the same.
 
-    What the graph tells is inferred and printed; options say it instead. DST, by default PATH_fixed, is written only
-    if its outputs for the same images equal those of PATH, apart from the changes that are printed, and if it passes
-    the rules that it was made for. Building it loads PATH, which runs its code: fix only modules that you trust.
+    What the graph shows is inferred and printed; an option takes precedence. DST, by default PATH_fixed, is written
+    only if its outputs for the same images equal those of PATH, apart from the changes that are printed, and if it
+    passes the rules that it was made for. Building it loads PATH, which runs its code: fix only modules that you
+    trust.
 
     \b
     hubcheck fix exports/m

@@ -36,4 +36,4 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="hubcheck")
 def cli() -> None:
-    """Check that TensorFlow image modules keep the Common Signatures for Images of TF Hub."""
+    """Check that TensorFlow image modules follow TF Hub's Common Signatures for Images."""

@@ -50,7 +50,7 @@ _FILE: dict[str, Any] = {"metavar": "FILE", "type": click.Path(path_type=Path)}
 @click.option(
     "--fail-on",
     type=click.Choice(LEVELS),
-    help="The level from which a finding makes a module violate.  [default: error]",
+    help="The level from which a finding makes a module fail.  [default: error]",
 )
 @click.option(
     "--format",

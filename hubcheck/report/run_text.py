@@ -123,7 +123,7 @@ class TextReport:
             yield "written", ", ".join(names)
         if self._fixes and not self._style.statistics:
             command, count = next(iter(self._fixes)), plural(sum(self._fixes.values()), "finding")
-            more = f" (and {plural(len(self._fixes) - 1, 'more module')} alike)" if len(self._fixes) > 1 else ""
+            more = f" (likewise for {plural(len(self._fixes) - 1, 'more module')})" if len(self._fixes) > 1 else ""
             yield "fixable", f"{count}: {command}{more}"
         if report.exit_code == EXIT_FINDINGS:
             worst = min(summary.rules, key=lambda row: LEVELS.index(row.level))

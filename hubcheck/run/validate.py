@@ -60,7 +60,7 @@ def validate(  # noqa: PLR0913 - one for each option
     exclude: Iterable[str] = (),
     progress: Callable[[Progress], object] | None = None,
 ) -> Report:
-    """Check that modules keep the Common Signatures for Images.
+    """Check that modules follow the Common Signatures for Images.
 
     Args:
         path: a module, a folder with modules below it, or several of these; a URI is given as a string.
@@ -68,7 +68,7 @@ def validate(  # noqa: PLR0913 - one for each option
         select: only these rules ("image-input/name") or groups ("image-input").
         ignore: all but these.
         rules: folders with rules and signatures of your own.
-        fail_on: the level from which a finding makes the module violate: "error" (the default), "warning", "note".
+        fail_on: the level from which a finding makes the module fail: "error" (the default), "warning", "note".
         convention: what consumers call: "common-signatures" (the default), or "saved-model-api", the callable of a TF2
             SavedModel.
         jobs: how many modules run at a time; by default one per core.
