@@ -30,7 +30,7 @@ class Encoder(tf.Module):
     def __init__(self) -> None:
         super().__init__()
         self.kernel = tf.Variable(tf.random.stateless_normal([3, 3, 3, FEATURES], seed=[1, 2]), name="kernel")
-        self.bias = tf.Variable(tf.zeros([FEATURES]), name="bias")
+        self.bias = tf.Variable(tf.zeros([FEATURES]), shape=[None], name="bias")  # the checkpoint tells its shape
         self.variables = self.trainable_variables = [self.kernel, self.bias]
         self.regularization_losses: list[Any] = []
 

@@ -9,7 +9,7 @@ from hubcheck.probe.plan.steps import CallStep
 
 Arrays = dict[str, Any]
 Gradient = tuple[str, tuple[int, ...], bool | None]
-"""A variable's name and shape, and whether its gradient is finite; None if it has none."""
+"""A variable's name and shape, () if that is open, and whether its gradient is finite; None if it has none."""
 
 
 class LoadedModule(Protocol):
@@ -98,7 +98,7 @@ class ObjectModule:
             except Exception:
                 raise error from None
         return [
-            (variable.name, tuple(variable.shape), None if is_finite is None else bool(is_finite))
+            (variable.name, _shape(variable), None if is_finite is None else bool(is_finite))
             for variable, is_finite in zip(variables, finite, strict=True)
         ]
 
@@ -152,12 +152,17 @@ class SessionModule:
             feeds = {signature.inputs[key].name: array for key, array in arrays.items()}
             values = self._session.run(finite, feeds)
         return [
-            (variable.op.name, tuple(variable.shape), None if i not in values else bool(values[i]))
+            (variable.op.name, _shape(variable), None if i not in values else bool(values[i]))
             for i, variable in enumerate(variables)
         ]
 
     def may_change_state(self) -> bool:
         return True
+
+
+def _shape(variable: Any) -> tuple[int, ...]:
+    """Return the shape of a variable, () if it leaves a dimension open."""
+    return tuple(variable.shape) if variable.shape.is_fully_defined() else ()
 
 
 def _is_finite(gradient: Any) -> Any:
