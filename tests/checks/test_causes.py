@@ -79,7 +79,7 @@ CAUSES = {
         "as one input", shared,
     ),
     "placeholder": Cause(
-        "module/loads", "the signature more needs a placeholder that is not among its inputs (node rate)",
+        "module/loads", "a signature needs a placeholder that is not among its inputs (node rate)",
         "placeholder_with_default", placeholder,
     ),
     "local variable": Cause("module/servable", "offset", "Track every variable and table", local_variable),

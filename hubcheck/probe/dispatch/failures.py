@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from hubcheck.probe.observations import Failure, FailureKind
 from hubcheck.probe.wire.frames import MAX_TEXT
+from hubcheck.util.locks import SNAPSHOT, UNPACKED
 
 _MAX_LENGTH = 400
 _NOISE = ("Detected at node ", "<stack traces unavailable>", 'File "')
@@ -30,7 +31,7 @@ _PINNED = re.compile(
 )
 _KEYWORD = re.compile(r"'(\w{1,80})' is not a valid parameter name")
 _SHARED = re.compile(r"TF_Output (\S{1,200}) appears more than once in the input list")
-_PLACEHOLDER = re.compile(r"An output for signature '([^']{1,200})' depends on a placeholder which is not an input")
+_PLACEHOLDER = re.compile(r"An output for signature '[^']{1,200}' depends on a placeholder which is not an input")
 _PLACEHOLDER_NAME = re.compile(r"depends transitively on placeholder <tf.Operation '([^']{1,200})'")
 _BY_MESSAGE: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     ("reference", re.compile(r"has a reference type \w{1,20}_ref")),
@@ -47,8 +48,13 @@ _NO_MEMORY = re.compile(r"OOM when allocating|[Oo]ut of memory|bad_alloc|MemoryE
 _NO_COMPILER = re.compile(
     r"No PTX compilation provider|Autotuner could not compile any configs|Couldn't get ptxas/nvlink version"
 )
+_PRIVATE_FOLDER = re.compile(rf"\S{{0,300}}/(?:{SNAPSHOT}|{UNPACKED})\w{{1,40}}/[^/]{{1,255}}/")
+"""The path of the copy of a module that was run, which is another one in each run."""
+_FUNCTION_NUMBER = re.compile(r"(\b__(?:inference|forward|backward)_\w{1,200}?)_\d{1,20}\b")
 _NODE_MARK = re.compile(r"\{\{[^{}]{0,1000}\}\} ?")
 _OP_MARK = re.compile(r" ?\[Op:[^\[\]]{0,1000}\](?: name: )?")
+_REPLACED = ((_NODE_MARK, ""), (_OP_MARK, ""), (_PRIVATE_FOLDER, ""), (_FUNCTION_NUMBER, r"\1"))
+"""What TensorFlow adds, and what differs from run to run."""
 
 
 def one_line(text: str, longest: int = _MAX_LENGTH) -> str:
@@ -79,7 +85,8 @@ def failure_from_error(kind: str, message: str, device: str = "cpu") -> Failure:
         return Failure("shared", f"several inputs of one signature are the tensor {one_line(shared[1])}")
     if placeholder:
         fed = _PLACEHOLDER_NAME.search(message)
-        text = f"the signature {one_line(placeholder[1])} needs a placeholder that is not among its inputs"
+        # TensorFlow names one signature of several, not always the same.
+        text = "a signature needs a placeholder that is not among its inputs"
         return Failure("placeholder", text, one_line(fed[1]) if fed else None)
     missing = _missing_kernel(message)
     if missing is not None:
@@ -128,7 +135,9 @@ def _without_traceback(message: str) -> str:
     """Return what went wrong, without the stack traces and node names that TensorFlow adds."""
     lines = [line for line in message.split("\n\t [[", 1)[0].splitlines() if not _is_noise(line)]
     text = one_line(" ".join(lines) or message, MAX_TEXT)
-    return one_line(_OP_MARK.sub("", _NODE_MARK.sub("", text)))
+    for pattern, replacement in _REPLACED:
+        text = pattern.sub(replacement, text)
+    return one_line(text)
 
 
 def _is_noise(line: str) -> bool:
