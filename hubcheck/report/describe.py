@@ -94,11 +94,17 @@ def undecided_rules(module: ModuleReport) -> dict[str, list[str]]:
 
 
 def undecided(module: ModuleReport) -> list[str]:
-    """Return what makes the verdict incomplete, besides crashes: each reason, with the first rules that it concerns."""
+    """Return what makes the verdict incomplete, besides crashes: the first rules that are not decided, and why."""
     if module.verdict != "incomplete":
         return []
-    texts = [f"{reason}: {listed(names)}" for reason, names in undecided_rules(module).items()]
+    texts = [f"{listed(names)}: {reason}" for reason, names in undecided_rules(module).items()]
     return texts + [text for word, text in unchecked_lines(module) if word == "incomplete"]
+
+
+def verdict_lines(module: ModuleReport) -> list[tuple[str, str]]:
+    """Return (word, text) of what makes the verdict incomplete, and of the rules that other faults kept from it."""
+    lines = [("incomplete", text) for text in undecided(module)]
+    return lines + [row for row in unchecked_lines(module) if row not in lines]
 
 
 def absent_devices(module: ModuleReport) -> list[tuple[str, str]]:

@@ -96,7 +96,7 @@ def _section(module: ModuleReport) -> Iterator[tuple[str, int]]:
         yield "\n".join([*lines, "", ""]), 1
     for outcome in describe.crashes(module):
         yield f"**{outcome.crash_title}.**\n\n", 0
-    for word, text in describe.unchecked_lines(module):
+    for word, text in describe.verdict_lines(module):
         yield f"- {word}: {escaped(text)}\n", 0
     if not_decided := describe.grouped_reasons(module):
         lines = ["", "<details><summary>Suppressed and skipped rules</summary>", ""]

@@ -70,8 +70,10 @@ def test_rules_that_the_files_decide_pass_and_say_what_was_not_run(hurried):
     assert (found.reason or "").startswith("decided by the files alone: image_feature_vector")
     assert outcomes(hurried)["output/no-dropout"].complete, "what is the same in each run need not be repeated"
     shown = " ".join("".join(text.render(hurried)).split())
-    assert "incomplete image_feature_vector was not run for this check: one call takes" in shown
-    assert "raise it with --timeout: behaviour/deterministic" in shown
+    assert (
+        "incomplete behaviour/deterministic: image_feature_vector was not run for this check: one call takes" in shown
+    )
+    assert "raise it with --timeout" in shown
 
 
 def test_a_default_signature_that_was_not_run_does_not_count_as_equal_to_the_task_signature():

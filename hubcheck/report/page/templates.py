@@ -46,7 +46,7 @@ def environment() -> Environment:
         plural=plural,
         sandbox_lines=describe.sandbox_lines,
         suppressions=describe.SUPPRESSIONS,
-        unchecked_lines=describe.unchecked_lines,
+        verdict_lines=describe.verdict_lines,
     )
     return made
 
