@@ -23,11 +23,13 @@ def variables(module: Module, variant: Variant) -> Iterator[Fault]:
     damaged = any(problem.message.startswith("variables/") for problem in module.problems)
     if module.checkpoint is None:
         if not damaged:
+            is_there = any(file.startswith("variables/") for file in module.files)
+            lacking = "variables/variables.index" if is_there else "the folder variables/"
             yield Fault(
                 Where(variant.name),
                 f"{len(variant.variables)} variables, no checkpoint",
                 "variables/variables.index and its data files",
-                message="the folder variables/ is missing: the graph is there, its weights are not",
+                message=f"{lacking} is missing: the graph is there, its weights are not",
                 fix="Publish the whole folder that the exporter wrote, variables/ included.",
             )
         return

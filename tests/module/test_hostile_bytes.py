@@ -117,7 +117,7 @@ UNREADABLE: dict[str, tuple[Damage, str]] = {
     "same tags": (edited(same_tags), "two MetaGraphs have the empty tag set"),
     "attachment": (edited(unknown_attachment), "not a ModuleAttachment"),
     "no variables": (lambda module: shutil.rmtree(module / "variables"), "the folder variables/ is missing"),
-    "no index": (lambda module: (module / INDEX).unlink(), "variables"),
+    "no index": (lambda module: (module / INDEX).unlink(), "variables/variables.index is missing"),
     "no shard": (lambda module: (module / SHARD).unlink(), "variables.data-00000-of-00001 is missing"),
     "half a shard": (cut_in_half(SHARD), "variables.data-00000-of-00001 is too short"),
     "shard git-LFS": (replaced(SHARD, LFS_POINTER), "variables.data-00000-of-00001 is too short"),
