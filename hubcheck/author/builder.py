@@ -212,7 +212,7 @@ class ImageModule(ModuleDefinition):
 
 def _task_lines(task: Task) -> list[str]:
     """Return what a task is computed by and from, and what is known of its classes."""
-    training = " and training" if task.takes_training else ""
+    training = ", training" if task.takes_training else ""
     lines = [f"{task.label}({'features' if task.takes_features else 'images'}{training})"]
     lines += [f"{len(task.classes)} classes: {listed(task.classes)}"] if task.classes else []
-    return lines + ([f"for {task.activation}"] if task.activation else [])
+    return lines + ([f"activation: {task.activation}"] if task.activation else [])

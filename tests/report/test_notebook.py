@@ -107,7 +107,7 @@ def test_names_in_python_are_short(whole: hubcheck.Report) -> None:
     made = author.ImageModule("Net", (32, 24))
     made.feature_vector(lambda images, training: images)
     assert repr(made) == "<ImageModule Net 32x24: image_feature_vector>"
-    assert "images and training" in made._repr_html_()
+    assert "(images, training)" in made._repr_html_()
     result = author.export.ExportResult(ROOT / "x", {"tf2": ROOT / "x"}, (), (), (whole.failures[0],))
     assert repr(result) == f"<ExportResult '{ROOT / 'x'}' tf2, findings=1>"
     assert whole.failures[0].rule in result._repr_html_()
