@@ -145,11 +145,8 @@ def _lines(file: Path, modules: Collection[str]) -> Iterator[Mapping[str, Any]]:
                     raise ValueError
                 for row in line["findings"]:
                     texts = (row["rule"], row["fingerprint"], row["since"], row["level"], row["status"])
-                    if (
-                        not all(isinstance(part, str) for part in texts)
-                        or not isinstance(row["runs"], int)
-                        or not isinstance(row["by_run"], bool)
-                    ):
+                    kinds = (*map(type, texts), type(row["runs"]), type(row.setdefault("by_run", True)))
+                    if kinds != (str, str, str, str, str, int, bool):
                         raise TypeError
                     LEVELS.index(row["level"])
                 yield line
