@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 import click
 
 from hubcheck.engine.module_report import ModuleReport, Verdict
-from hubcheck.engine.reports import EXIT_FINDINGS, Report, RuleCount, Summary
+from hubcheck.engine.reports import Report, RuleCount, Summary
 from hubcheck.report import describe
 from hubcheck.report.changes import history_rows
 from hubcheck.report.remarks import Remarks
@@ -125,7 +125,7 @@ class TextReport:
             command, count = next(iter(self._fixes)), plural(sum(self._fixes.values()), "finding")
             more = f" (likewise for {plural(len(self._fixes) - 1, 'more module')})" if len(self._fixes) > 1 else ""
             yield "fixable", f"{count}: {command}{more}"
-        if report.exit_code == EXIT_FINDINGS:
+        if summary.verdicts["violates"]:
             worst = min(summary.rules, key=lambda row: LEVELS.index(row.level))
             yield "next", f"hubcheck explain {worst.rule}"
         elif self._left_out:
