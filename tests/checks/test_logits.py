@@ -45,6 +45,7 @@ def found(build: Callable[[tf.Tensor], tf.Tensor], signature: str = TASK) -> lis
         "clipped": (lambda x: tf.clip_by_value(tf.sigmoid(x), 1e-7, 1 - 1e-7), "sigmoid"),
         "one sigmoid for each class": (lambda x: tf.stack([tf.sigmoid(x[:, i]) for i in range(5)], axis=1), "sigmoid"),
         "softmax by hand": (lambda x: tf.exp(x) / tf.reduce_sum(tf.exp(x), -1, keepdims=True), "softmax"),
+        "softmax by powers": (lambda x: tf.pow(2.0, x) / tf.reduce_sum(tf.pow(2.0, x), -1, keepdims=True), "softmax"),
         "log-softmax by hand": (lambda x: x - tf.reduce_logsumexp(x, -1, keepdims=True), "log-softmax"),
         "log-softmax by hand without keepdims": (lambda x: x - tf.reduce_logsumexp(x, -1)[:, None], "log-softmax"),
         "sigmoid by hand": (lambda x: 1.0 / (1.0 + tf.exp(-x)), "sigmoid"),
@@ -158,6 +159,7 @@ def test_probabilities_are_found(build: Callable[[tf.Tensor], tf.Tensor], activa
         "what a gate leaves over": lambda x: (1.0 - tf.sigmoid(x)) * x,
         "a softmax with a learned scale": lambda x: tf.nn.softmax(x) * tf.constant([0.3, 1.2, 4.0, -1.0, 2.0]),
         "a softmax less what it is on average": lambda x: tf.nn.softmax(x) - tf.reduce_mean(x, -1, keepdims=True),
+        "powers by their sum": lambda x: x**2.0 / tf.reduce_sum(x**2.0, -1, keepdims=True),
         "a log of counts": lambda x: tf.math.log1p(tf.nn.relu(x)),
     }.values(),
 )

@@ -12,7 +12,7 @@ _QUOTIENTS = frozenset({"Div", "RealDiv", "DivNoNan"})
 _INVERSES = frozenset({"Reciprocal", "Inv"})
 _FORMS = frozenset({"Reshape", "Squeeze", "ExpandDims", "StridedSlice", "BroadcastTo", "Tile", "Cast", "Abs"})
 """Ops that may come between a sum of exponentials and the division by it."""
-_COMPUTED_TWICE = frozenset({"Exp", "Sub", "Add", "AddV2", "Mul", "RealDiv", "Max", "Cast", "BiasAdd"})
+_COMPUTED_TWICE = frozenset({"Exp", "Pow", "Sub", "Add", "AddV2", "Mul", "RealDiv", "Max", "Cast", "BiasAdd"})
 """Ops that are repeated where their result is needed again."""
 _KNOWN = _QUOTIENTS | {"Exp", "Mul", "Sub"}
 
@@ -39,13 +39,20 @@ def decomposed_activation(graph: InlinedGraph, value: Value) -> str | None:
 
 
 def _is_quotient(graph: InlinedGraph, above: Value, below: Value) -> bool:
-    return _op(above) == "Exp" and _are_equal(graph, _summed(graph, below), above)
+    return _is_exponential(graph, above) and _are_equal(graph, _summed(graph, below), above)
 
 
 def _is_product(graph: InlinedGraph, one: Value, other: Value) -> bool:
-    inverse = _operands(graph, other) if _op(one) == "Exp" and _op(other) in _INVERSES | _QUOTIENTS else []
+    is_share = _is_exponential(graph, one) and _op(other) in _INVERSES | _QUOTIENTS
+    inverse = _operands(graph, other) if is_share else []
     is_inverse = _op(other) in _INVERSES or (len(inverse) == 2 and graph.scalar(inverse[0]) == 1)
     return bool(inverse) and is_inverse and _are_equal(graph, _summed(graph, inverse[-1]), one)
+
+
+def _is_exponential(graph: InlinedGraph, value: Value) -> bool:
+    """Return whether a value is an exponential, or the power of a constant."""
+    base = _operands(graph, value)[:1] if _op(value) == "Pow" else []
+    return _op(value) == "Exp" or (bool(base) and graph.scalar(base[0]) is not None)
 
 
 def _is_log_softmax(graph: InlinedGraph, value: Value) -> bool:
@@ -59,7 +66,7 @@ def _summed(graph: InlinedGraph, value: Value) -> Value | None:
         op, operands = _op(value), _operands(graph, value)
         if op == "Sum" and operands:
             inner = _operands(graph, operands[0])[:1] if _op(operands[0]) == "Abs" else operands[:1]
-            return inner[0] if inner and _op(inner[0]) == "Exp" else None
+            return inner[0] if inner and _is_exponential(graph, inner[0]) else None
         if op in _FORMS and operands:
             value = operands[0]
         elif op in ew.ADDS | {"Maximum"} and len(operands) == 2:
