@@ -18,6 +18,7 @@ _REFUSES = "hub.KerasLayer(path) refuses it"
 _FAILS = "a call of hub.KerasLayer(path) fails"
 _PART = r"/part_\d+$"
 _NO_TUNING = "it cannot be fine-tuned"
+_LIST = "Put every variable of {} into the list `variables` of the object before it is saved."
 
 
 def reusable(context: Context) -> Iterator[CheckItem]:
@@ -152,7 +153,8 @@ def _variables(objects: ObjectGraph, *, is_interface: bool) -> Iterator[Fault]:
         outside = [nodes[i].variable.name for i in sorted(trainable - (every or frozenset()))]
         if outside:
             message = f"{plural(len(outside), 'trainable variable')} not in `variables`"
-            yield Fault(Where(), listed(sorted(outside)), "all of trainable_variables in variables", message=message)
+            wanted, fix = "all of trainable_variables in variables", _LIST.format("trainable_variables")
+            yield Fault(Where(), listed(sorted(outside)), wanted, message=message, fix=fix)
         fixed = sorted(nodes[i].variable.name for i in trainable if not nodes[i].variable.trainable)
         if fixed:
             message = f"{plural(len(fixed), 'variable')} in `trainable_variables` with trainable=False: gradient tapes "
@@ -167,7 +169,8 @@ def _variables(objects: ObjectGraph, *, is_interface: bool) -> Iterator[Fault]:
         if unlisted:
             message = f"{plural(len(unlisted), 'variable')} that a call reads not in `variables`: consumers neither "
             message += "train nor save them"
-            yield Fault(Where(), listed(unlisted), "every variable that a trace reads in `variables`", message=message)
+            wanted, fix = "every variable that a trace reads in `variables`", _LIST.format("a call")
+            yield Fault(Where(), listed(unlisted), wanted, message=message, fix=fix)
 
 
 def _is_part(name: str, wholes: Collection[str]) -> bool:
