@@ -88,6 +88,12 @@ def test_dead_features_are_no_fault_until_hardly_any_other_is_left():
     assert (fault.details["limit"], fault.found[:5], fault.varies) == ("99 %", "100 %", True)
 
 
+def test_images_of_one_colour_alone_do_not_show_that_features_are_dead():
+    runs = [run(colour, np.full((2, 16), 0.5)) for colour in CONSTANT]
+    items = list(behaviour.informative(context(), observations(*runs)))
+    assert [type(item) for item in items] == [Skip]
+
+
 @pytest.mark.parametrize("size", [1e-30, 1.0, 1e30])
 def test_dead_means_the_same_relative_to_its_own_size(size):
     rows = np.array([[1.0, 1.0, 0.0], [1.0, 1.001, 0.0], [1.0 + 1e-7, 0.999, 0.0]]) * size
