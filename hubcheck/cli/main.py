@@ -8,6 +8,12 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+_PAUSE, _MAX_PAUSES = 0.02, 50
+"""Seconds after which Ctrl-C is tried again if it comes during an import, and how often."""
 _interrupts: list[int] = []
 
 
@@ -38,10 +44,25 @@ def main() -> None:
     sys.exit(code)
 
 
-def _interrupt(number: int, frame: object) -> None:
-    """Raise KeyboardInterrupt, and remember it: some imports turn it into another error."""
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, and remember it.
+
+    During an import, do so a moment later: the creation of a class turns it into another error, which would count as
+    one of a rule, and protobuf's C code crashes.
+    """
+    import signal
+
     _interrupts.append(number)
-    raise KeyboardInterrupt
+    if len(_interrupts) > _MAX_PAUSES or not hasattr(signal, "setitimer") or not _is_importing(frame):
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.setitimer(signal.ITIMER_REAL, _PAUSE)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 def _interrupted() -> int:

@@ -156,14 +156,42 @@ main()
 """
 
 
+def assert_interrupted(done):
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.split() == (["interrupted"] if not done.stdout else [])
+    assert not done.stdout or json.loads(done.stdout)["exit_code"] == 130
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 10, 20, 40, 80, 120, 160])
 def test_ctrl_c_while_modules_are_imported_is_130_in_one_word(count):
     arguments = ["hubcheck", "validate", "--static", "--no-cache", "--format", "json", str(BATCH_OF_1)]
     command = [sys.executable, "-c", INTERRUPTED.format(count=count, arguments=arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 130, done.stderr
-    assert done.stderr.split() == (["interrupted"] if not done.stdout else [])
-    assert not done.stdout or json.loads(done.stdout)["exit_code"] == 130
+    assert_interrupted(subprocess.run(command, capture_output=True, text=True, check=False))
+
+
+IN_SET_NAME = """
+import os, signal, sys
+def profile(frame, event, argument):
+    if frame.f_code.co_name == "__set_name__" and frame.f_back.f_code.co_filename.endswith("observations.py"):
+        sys.setprofile(None)
+        os.kill(os.getpid(), signal.SIGINT)
+sys.setprofile(profile)
+"""
+BELOW_C_CODE = """
+import os, signal, sys
+def hook(event, arguments):
+    if event == "import" and arguments[0] == "calendar":
+        os.kill(os.getpid(), signal.SIGINT)
+sys.addaudithook(hook)
+"""
+
+
+@pytest.mark.parametrize("moment", [IN_SET_NAME, BELOW_C_CODE], ids=["class", "C"])
+def test_ctrl_c_is_not_lost_in_an_import(moment):
+    arguments = ["hubcheck", "validate", "--static", "--no-cache", "--format", "json", str(BATCH_OF_1)]
+    script = f"{moment}sys.argv = {arguments!r}\nfrom hubcheck.cli.main import main\nmain()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert_interrupted(done)
 
 
 @pytest.mark.slow
