@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
-_PAUSE, _MAX_PAUSES = 0.02, 50
+_PAUSE, _MAX_PAUSES = 0.002, 500
 """Seconds after which Ctrl-C is tried again if it comes during an import, and how often."""
 _interrupts: list[int] = []
 
@@ -32,6 +32,8 @@ def main() -> None:
         if is_handled:
             signal.signal(signal.SIGINT, _interrupt)
         code = _run()
+        if _interrupts and hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
         if is_handled:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # only the interpreter's own work is left
         gc.freeze()  # the interpreter would look at every object once more, which takes a sixth of a static check
