@@ -156,6 +156,8 @@ def informative(context: Context, observations: Observations) -> Iterator[CheckI
 def dead_share(rows: np.ndarray[Any, Any]) -> float:
     """Return the share of the features that are the same, relative to their own size, for all images.
 
+    What rounding makes of a feature near 0 is relative to the size of the others.
+
     Args:
         rows: results, float [image, feature].
     """
@@ -163,7 +165,8 @@ def dead_share(rows: np.ndarray[Any, Any]) -> float:
 
     low, high = rows.min(axis=0), rows.max(axis=0)
     largest = numpy.maximum(numpy.abs(low), numpy.abs(high))
-    return float(numpy.mean(high - low <= SAME_FEATURE * largest))
+    size = numpy.maximum(largest, numpy.median(largest))
+    return float(numpy.mean(high - low <= SAME_FEATURE * size))
 
 
 def _values(

@@ -100,6 +100,14 @@ def test_dead_means_the_same_relative_to_its_own_size(size):
     assert dead_share(rows) == pytest.approx(2 / 3)
 
 
+def test_rounding_near_zero_brings_no_feature_to_life():
+    rows = np.full((4, 24), 1.5)
+    rows[:, 0] = [0.02, 0.02 + 5e-6, 0.02, 0.02]
+    assert dead_share(rows) == 1
+    rows[:, 0] = [0.02, 0.02 + 5e-5, 0.02, 0.02]
+    assert dead_share(rows) == pytest.approx(23 / 24)
+
+
 @given(SIZES)
 def test_difference_is_a_part_of_the_largest_value(size):
     one = np.array([1.0, -4.0, 2.0]) * size
