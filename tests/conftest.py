@@ -29,6 +29,7 @@ LONG = (
     "author/test_families.py",
     "run/test_dask_cluster.py",
     "checks/test_applications.py",
+    "testing/test_plugin.py",
 )
 """Files that take a minute or more. They run first, so that none of them is left to one process at the end."""
 

@@ -95,6 +95,7 @@ def forked(
 def _child(run: Callable[[], object], cwd: Path | None, environment: Mapping[str, str], out: int, err: int) -> None:
     code: object = 70
     try:
+        gc.freeze()  # collecting garbage would visit, and so copy, all that the tests before have left
         inherited = set(KEPT_SERVERS._waiting.values())
         dispatcher._NUMBERS = itertools.count(os.getpid() << 20)  # the server has seen those of this process
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
