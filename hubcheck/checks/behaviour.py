@@ -146,7 +146,8 @@ def informative(context: Context, observations: Observations) -> Iterator[CheckI
                     "values that distinguish images",
                     side="outputs",
                     key=key or None,
-                    details={"limit": percent(MAX_DEAD)},
+                    details={"share": "all" if dead == 1 else f"more than {percent(MAX_DEAD)}"},
+                    level=None if dead == 1 else "warning",
                     varies=True,
                 )
     yield from not_called_in_inference(context, observations, *_DIFFERENT)

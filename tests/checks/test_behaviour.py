@@ -85,7 +85,11 @@ def test_dead_features_are_no_fault_until_hardly_any_other_is_left():
     black = run("black", np.full((2, 16), 0.5))
     assert faults(behaviour.informative(context(), observations(run("pictures", some), black))) == []
     (fault,) = faults(behaviour.informative(context(), observations(run("pictures", everything), black)))
-    assert (fault.details["limit"], fault.found[:5], fault.varies) == ("99 %", "100 %", True)
+    assert (fault.details["share"], fault.found[:5], fault.level, fault.varies) == ("all", "100 %", None, True)
+    rare = np.full((5, 300), 0.5)
+    rare[:, 0] = RESULT[:, 0]
+    (fault,) = faults(behaviour.informative(context(), observations(run("pictures", rare), run("black", rare[:2]))))
+    assert (fault.details["share"], fault.level) == ("more than 99 %", "warning")
 
 
 def test_images_of_one_colour_alone_do_not_show_that_features_are_dead():
