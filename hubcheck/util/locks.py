@@ -54,12 +54,16 @@ def private_folder(
     """
     parent = parent or temporary_folder()
     remove_abandoned(parent, prefix, rescue)
-    folder, lock = _locked_folder(parent, prefix)
-    try:
+    lock: IO[str] | None = None
+    folder = _new_name(parent, prefix)
+    try:  # Ctrl-C between the next lines leaves no folder
+        while (lock := _made(folder)) is None:
+            folder = _new_name(parent, prefix)
         yield folder
     finally:
         remove_folder(folder)
-        lock.close()
+        if lock is not None:
+            lock.close()
         if folder.exists():  # Windows removes no open file
             remove_folder(folder)
 
@@ -81,19 +85,21 @@ def remove_all_abandoned(parent: Path | None = None) -> None:
         remove_abandoned(parent or temporary_folder(), prefix)
 
 
-def _locked_folder(parent: Path, prefix: str) -> tuple[Path, IO[str]]:
-    """Return a new folder and its lock. Until the lock is taken, another process may consider the folder abandoned and
-    remove it; then another folder is made."""
-    while True:
-        import tempfile
+def _new_name(parent: Path, prefix: str) -> Path:
+    return parent / f"{prefix}{os.urandom(8).hex()}"
 
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-        with suppress(FileNotFoundError):
-            lock = (folder / _LOCK).open("w")
-            lock_file(lock)
-            if folder.exists():
-                return folder, lock
-            lock.close()
+
+def _made(folder: Path) -> IO[str] | None:
+    """Make a folder, and return its lock. Until the lock is taken, another process may consider the folder abandoned
+    and remove it; then return None."""
+    folder.mkdir(0o700)
+    with suppress(FileNotFoundError):
+        lock = (folder / _LOCK).open("w")
+        lock_file(lock)
+        if folder.exists():
+            return lock
+        lock.close()
+    return None
 
 
 def _remove_if_abandoned(folder: Path, rescue: Callable[[Path], object] | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,8 @@ class Members:
         """End what the workers have started for this run."""
 
         def end() -> None:
-            self._client.run(tasks.end, self.run, workers=list(self.admitted), on_error="ignore")
+            with suppress(Exception):  # a scheduler that is gone has ended it
+                self._client.run(tasks.end, self.run, workers=list(self.admitted), on_error="ignore")
 
         # A worker that hangs must not keep the run from ending.
         ending = threading.Thread(target=end, daemon=True)
