@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # The same examples in every run, and no judgement by the clock: machines that run the tests are busy.
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+gc.set_threshold(50_000)
 
 LONG = (
     "author/test_fix_fixtures.py",
@@ -37,6 +39,14 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     folder = Path(__file__).parent
     items.sort(key=lambda item: item.path.relative_to(folder).as_posix() not in LONG)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def visited_once() -> Iterator[None]:
+    """No garbage collection visits what earlier files of tests have left: graphs and classes of TensorFlow."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
